@@ -1,0 +1,1 @@
+"""Verifies and parses what forges send, and answers pull requests."""
