@@ -1,0 +1,77 @@
+"""`skyray explain NAMESPACE/GROUP`: why is it where it is?"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.output import columns, output_option, print_data
+from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option, snapshot_option
+
+if TYPE_CHECKING:
+    from reconciler.placement.outcome import Outcome
+
+
+@click.command("explain", short_help="Tell why a group is where it is.")
+@click.argument("group", metavar="NAMESPACE/GROUP")
+@repo_option
+@rev_option
+@snapshot_option
+@output_option
+def command(group: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
+    """Tell why a group is where it is, or why it waits: policy, clusters considered, and the numbers.
+
+    For a placed group these are the reasons at the time of the decision, as they were committed; for one that waits or
+    is new they are what a cycle would find now.
+    """
+    import time
+
+    from reconciler.placement.model import GroupKey
+    from reconciler.service.capacity import CapacityReader
+    from reconciler.service.planner import decide
+    from reconciler.service.report import explanation_document
+
+    namespace, slash, name = group.partition("/")
+    if not (namespace and slash and name):
+        raise click.UsageError(f"{group!r} is not NAMESPACE/GROUP; `skyray get groups` lists them")
+    git = open_repo(repo)
+    state = read_repo(git, rev, uncommitted=True)
+    now = time.time()
+    outcomes = {o.decision.group: o for o in decide(state, CapacityReader(snapshot)(state, now), now)}
+    found = outcomes.get(GroupKey(namespace, name))
+    if found is None:
+        _unknown(group, [str(key) for key in outcomes])
+        return
+    print_data(output, explanation_document(found), lambda: _text(found))
+
+
+def _unknown(group: str, known: list[str]) -> None:
+    import difflib
+
+    close = difflib.get_close_matches(group, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    click.echo(f"error: there is no group {group}: {hint}`skyray get groups` lists them", err=True)
+    sys.exit(1)
+
+
+def _text(outcome: Outcome) -> str:
+    decision, record = outcome.decision, outcome.record
+    where = ", ".join(share.name for share in decision.clusters) or "-"
+    facts = [
+        ("group", str(decision.group)),
+        ("cluster", where),
+        ("phase", str(decision.phase)),
+        ("reason", decision.reason),
+        ("policy", decision.policy or "-"),
+        ("source", (record.source_commit[:10] if record else "") or "not committed yet"),
+        ("files", ", ".join(record.sources) if record else "-"),
+    ]
+    width = max(len(name) for name, _ in facts)
+    lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
+    lines += ["", decision.message]
+    if decision.candidates:
+        rows = [(c.cluster, str(c.verdict), c.reason, c.message) for c in decision.candidates]
+        lines += ["", columns(("CLUSTER", "VERDICT", "REASON", "WHY"), rows)]
+    return "\n".join(lines)

@@ -1,0 +1,117 @@
+"""`skyray get clusters|groups|placements|policies`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from reconciler.cli.output import columns, output_option, print_data
+from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option, snapshot_option
+
+
+@click.command("get", short_help="List clusters, groups, placements or policies.")
+@click.argument("what", type=click.Choice(["clusters", "groups", "placements", "policies"]))
+@repo_option
+@rev_option
+@snapshot_option
+@output_option
+def command(what: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
+    """List clusters, groups, placements or policies.
+
+    \b
+    clusters     the inventory, with what is free now
+    groups       every group, as a cycle would find it now
+    placements   the decisions as they are committed
+    policies     how many groups and clusters each one selects
+    """
+    from reconciler.service import overview
+    from reconciler.service.capacity import CapacityReader
+
+    git = open_repo(repo)
+    state = read_repo(git, rev)
+    if what == "placements":
+        rows = overview.placements(state)
+    elif what == "policies":
+        rows = overview.policies(state)
+    else:
+        now = time.time()
+        list_rows = overview.clusters if what == "clusters" else overview.groups
+        rows = list_rows(state, CapacityReader(snapshot)(state, now), now)
+    print_data(output, rows, lambda: _TABLES[what](rows) if rows else f"no {what}")
+
+
+def _clusters(rows: list[dict[str, Any]]) -> str:
+    header = ("NAME", "K8S-VERSION", "K8S-CLUSTER", "REGION", "ZONE", "READY", "IDLE", "STANDBY", "GPUS-FREE", "GPUS")
+    table = columns(
+        header,
+        [
+            (
+                r["name"],
+                r["kubernetesVersion"] or "-",
+                r["kubernetesCluster"] or "-",
+                r["region"] or "-",
+                r["zone"] or "-",
+                "True" if r["ready"] else "False",
+                "True" if r["idle"] else "False",
+                r["standby"] or "-",
+                "?" if r["gpusFree"] is None else str(r["gpusFree"]),
+                "?" if r["gpus"] is None else str(r["gpus"]),
+            )
+            for r in rows
+        ],
+        right=("GPUS-FREE", "GPUS"),
+    )
+    return "\n".join([table, *(f"{r['name']}: {r['message']}" for r in rows if r["message"])])
+
+
+def _groups(rows: list[dict[str, Any]]) -> str:
+    return columns(
+        ("NAMESPACE", "GROUP", "PHASE", "CLUSTER", "POLICY", "PODS", "REASON"),
+        [
+            (r["namespace"], r["name"], r["phase"], _where(r), r["policy"] or "-", str(r["pods"]), r["reason"])
+            for r in rows
+        ],
+        right=("PODS",),
+    )
+
+
+def _placements(rows: list[dict[str, Any]]) -> str:
+    return columns(
+        ("NAMESPACE", "GROUP", "PHASE", "CLUSTER", "REASON", "SOURCE", "DECIDED"),
+        [
+            (r["namespace"], r["name"], r["phase"], _where(r), r["reason"], r["sourceCommit"][:10] or "-", _time(r))
+            for r in rows
+        ],
+    )
+
+
+def _policies(rows: list[dict[str, Any]]) -> str:
+    return columns(
+        ("NAME", "PRIORITY", "GROUPS", "CLUSTERS", "REQUIRE", "GROUP-BY"),
+        [
+            (
+                r["name"],
+                str(r["priority"]),
+                str(r["groups"]),
+                ",".join(r["clusters"]) or "none",
+                r["require"],
+                r["groupBy"] or "-",
+            )
+            for r in rows
+        ],
+        right=("PRIORITY", "GROUPS"),
+    )
+
+
+def _where(row: dict[str, Any]) -> str:
+    return ",".join(row["clusters"]) or "-"
+
+
+def _time(row: dict[str, Any]) -> str:
+    return datetime.fromtimestamp(row["decidedAt"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_TABLES = {"clusters": _clusters, "groups": _groups, "placements": _placements, "policies": _policies}

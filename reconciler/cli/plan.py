@@ -1,0 +1,69 @@
+"""`skyray plan`: what a cycle would do, without doing it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.cli.output import columns, note, output_option, print_data
+from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option, snapshot_option
+
+if TYPE_CHECKING:
+    from reconciler.service.planner import Plan
+
+
+@click.command("plan", short_help="Show where each group would run, why, and what would change.")
+@repo_option
+@rev_option
+@click.option("--base", metavar="REV", help="Take policies and inventory from this revision (a pull request's target).")
+@snapshot_option
+@output_option
+def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, output: str) -> None:
+    """Show where each group would run, why, and what would change. Nothing is written.
+
+    In a checkout the uncommitted files count too. Exit status 1 when a workload is invalid.
+
+    \b
+    skyray plan                         the checkout you stand in
+    skyray plan --rev my-branch --base main    what a pull request would do
+    skyray plan -o json | jq .decisions
+    """
+    import time
+
+    from reconciler.service.capacity import CapacityReader
+    from reconciler.service.planner import plan
+    from reconciler.service.report import errors_of, plan_document
+
+    git = open_repo(repo)
+    if base is not None:
+        from reconciler.service.reading import read_merged
+
+        state = read_merged(git, git.head(rev), git.head(base))
+    else:
+        state = read_repo(git, rev, uncommitted=True)
+    now = time.time()
+    made = plan(state, CapacityReader(snapshot)(state, now), now, allow_removals=True)
+    errors = errors_of(made, state)
+    print_data(output, plan_document(made, errors), lambda: _table(made))
+    if output == "table":
+        for line in (*made.warnings, *errors):
+            note(line)
+    sys.exit(1 if errors else 0)
+
+
+def _table(made: Plan) -> str:
+    rows = [decision_row(decision) for decision in made.decisions]
+    if not rows:
+        return "nothing to place: workloads/ has no object that a policy matches"
+    table = columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows)
+    files = f"{len(made.changes)} file{'s' * (len(made.changes) != 1)} would change"
+    commits = f"{len(made.drafts)} commit{'s' * (len(made.drafts) != 1)}"
+    return f"{table}\n\n{files}, in {commits}." if made.drafts else f"{table}\n\nNothing would change."
+
+
+def decision_row(decision: Any) -> tuple[str, str, str, str, str]:
+    """Return one decision as a table row: group, action, cluster, reason, message."""
+    where = ",".join(share.name for share in decision.clusters) or "-"
+    return (str(decision.group), str(decision.action), where, decision.reason, decision.message)

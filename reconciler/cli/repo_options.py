@@ -1,0 +1,60 @@
+"""The options that commands on a fleet repo share, and opening that repo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from reconciler.repo.repository import GitRepo
+    from reconciler.service.state import RepoState
+
+
+def repo_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--repo PATH|URL` as the argument `repo`."""
+    return click.option(
+        "--repo",
+        default=".",
+        show_default=True,
+        metavar="PATH|URL",
+        help="The fleet repo: a checkout, a bare repository, or an https, ssh or file URL.",
+    )(command)
+
+
+def rev_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--rev REV` as the argument `rev`."""
+    return click.option(
+        "--rev", metavar="REV", help="Read this commit, branch or tag; uncommitted files are left out."
+    )(command)
+
+
+def snapshot_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--snapshot FILE` as the argument `snapshot`."""
+    return click.option(
+        "--snapshot",
+        type=click.Path(dir_okay=False),
+        metavar="FILE",
+        help="Use this capacity (what `skyray snapshot` printed) instead of reading the clusters.",
+    )(command)
+
+
+def open_repo(repo: str) -> GitRepo:
+    """Open the fleet repo that `--repo` names. Raises `RepoError`."""
+    from reconciler.repo.repository import GitRepo
+
+    return GitRepo.open(repo)
+
+
+def read_repo(repo: GitRepo, rev: str | None, *, uncommitted: bool = False) -> RepoState:
+    """Read the state at `rev`, or at the branch's tip; with `uncommitted` a checkout's files as they are now."""
+    from reconciler.cli.output import note
+    from reconciler.service.reading import read_revision, read_worktree
+
+    if rev is None and uncommitted and repo.work_tree is not None:
+        state = read_worktree(repo)
+        if repo.worktree().entries != repo.tree(state.revision).entries:
+            note(f"reading uncommitted files too (on {state.revision[:10]}); --rev HEAD leaves them out")
+        return state
+    return read_revision(repo, repo.head(rev))

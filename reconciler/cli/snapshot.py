@@ -1,0 +1,44 @@
+"""`skyray snapshot`: save a picture of the fleet's capacity."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from reconciler.cli.output import note
+from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option
+
+
+@click.command("snapshot", short_help="Save a picture of the fleet's capacity.")
+@repo_option
+@rev_option
+@click.option("--cluster", metavar="NAME", help="Only this cluster, as a file for the inventory.")
+def command(repo: str, rev: str | None, cluster: str | None) -> None:
+    """Print a picture of the fleet's capacity as JSON, for `plan --snapshot` and for the inventory's snapshot files.
+
+    \b
+    skyray snapshot > fleet.json && skyray plan --snapshot fleet.json
+    skyray snapshot --cluster gpu-west > snapshots/gpu-west.json
+    """
+    from reconciler.errors import Unreachable
+    from reconciler.fleet.snapshot import Unreadable
+    from reconciler.fleet.snapshot_file import write_cluster, write_fleet_snapshot
+    from reconciler.service.capacity import CapacityReader
+
+    git = open_repo(repo)
+    state = read_repo(git, rev)
+    names = [c.name for c in state.clusters]
+    if cluster is not None and cluster not in names:
+        raise click.UsageError(f"the inventory has no cluster {cluster!r}; it has {', '.join(names) or 'none'}")
+    picture = CapacityReader(None)(state, time.time())
+    for name, one in picture.clusters.items():
+        if isinstance(one, Unreadable) and cluster in {None, name}:
+            note(f"{name}: {one.reason}")
+    if cluster is None:
+        click.echo(write_fleet_snapshot(picture).decode())
+        return
+    chosen = picture.clusters[cluster]
+    if isinstance(chosen, Unreadable):
+        raise Unreachable(f"{cluster} cannot be read: {chosen.reason}")
+    click.echo(write_cluster(chosen).decode())

@@ -1,0 +1,83 @@
+"""fleet.yaml: kind Fleet, the settings of one fleet repo. Everything but the engine has a default."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from reconciler.errors import InvalidObject, Place
+from reconciler.manifests.kinds import Duration, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.loader import load
+
+FILE = "fleet.yaml"
+
+_BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
+
+
+def _branch(text: str) -> str:
+    """Accept the plain part of git's own rule (`git check-ref-format`), and nothing that could read as an option."""
+    odd = ".." in text or "//" in text or "/." in text or text.endswith((".lock", "/", "."))
+    if _BRANCH.fullmatch(text) is None or odd:
+        raise ValueError(f"{text!r} is not a plain branch name; use letters, digits, '-', '_', '.' and '/'")
+    return text
+
+
+class Limits(SkyRayModel):
+    """How long to wait, and how long to trust.
+
+    `cluster_timeout`: seconds that one API server may take to tell its capacity; ten cover a busy server across an
+    ocean. `snapshot_max_age`: seconds for which the last picture of a cluster that stopped answering still counts.
+    """
+
+    snapshot_max_age: Duration = 600.0
+    cluster_timeout: Duration = 10.0
+
+
+class Guards(SkyRayModel):
+    """A plan that removes more than this stops and asks.
+
+    `max_removed_share`: the share of all placements, 0 to 1. `always_removable`: so many may go whatever the share,
+    so that a small fleet is not blocked by its first finished job.
+    """
+
+    max_removed_share: float = Field(default=0.2, ge=0, le=1)
+    always_removable: int = Field(default=3, ge=0)
+
+    def allows(self, removed: int, placed: int) -> bool:
+        """Tell whether a plan may remove `removed` of `placed` placements."""
+        return removed <= self.always_removable or removed <= self.max_removed_share * placed
+
+
+class Forge(SkyRayModel):
+    """What hosts the repo; told by its URL when absent."""
+
+    type: Literal["github", "gitlab", "gitea", "bitbucket", "azuredevops"]
+
+
+class FleetSpec(SkyRayModel):
+    """The settings. `branch` is the one that SkyRay reads and pushes."""
+
+    engine: Literal["argocd", "flux"]
+    branch: Annotated[str, AfterValidator(_branch)] = "main"
+    limits: Limits = Limits()
+    guards: Guards = Guards()
+    forge: Forge | None = None
+
+
+class FleetKind(SkyRayModel):
+    """The settings of a fleet repo."""
+
+    api_version: Literal["skyray.dev/v1alpha1"]
+    kind: Literal["Fleet"]
+    metadata: ObjectMeta
+    spec: FleetSpec
+
+
+def read_fleet(data: bytes, path: str = FILE) -> FleetKind:
+    """Return the settings in `data`, the content of fleet.yaml. Raises `InputError`; see `kinds.problems`."""
+    documents = load(data, path).documents
+    if len(documents) != 1:
+        raise InvalidObject(f"has {len(documents)} documents; write exactly one Fleet", Place(path))
+    return read_object(FleetKind, documents[0])

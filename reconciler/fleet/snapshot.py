@@ -1,0 +1,113 @@
+"""Pictures of capacity: immutable, dated, comparable by digest.
+
+A `FleetSnapshot` holds for every cluster of the inventory either a `ClusterSnapshot` or the reason why there is none.
+It is one of the three inputs of a plan, so nothing in it changes after it was taken. Reading and writing the file forms
+is in `fleet.snapshot_file`; filling it from the world is in `fleet.observers`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.manifests.podshape import PodShape, Taint
+
+DEFAULT_POD_SLOTS = 110
+"""The kubelet's `--max-pods` default, for nodes and pools that do not say how many pods they take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node. `allocatable` in scheduler units (see `manifests.podshape`), including `pods`, its pod slots."""
+
+    name: str
+    allocatable: Mapping[str, int]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    ready: bool = True
+    unschedulable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that is not yet Succeeded or Failed. `node` is empty while it is pending.
+
+    `owner` is the RayCluster (label `ray.io/cluster`) or, for others, the controller's name; `node_type` is the label
+    `ray.io/node-type`. `deleting`: it has a deletionTimestamp, yet still holds its room.
+    """
+
+    namespace: str
+    name: str
+    shape: PodShape
+    node: str = ""
+    owner: str = ""
+    node_type: str = ""
+    deleting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RayStatus:
+    """What a Ray resource on the cluster says of itself.
+
+    `kind`, `namespace`, `name` identify it; `owner` is the RayJob or RayService (`Kind/name`) behind a RayCluster.
+    `state`: RayJob `jobDeploymentStatus`, RayCluster `state`, RayService `serviceStatus`; `job_status`: RayJob
+    `jobStatus`; `reason` and `message` as KubeRay gives them.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    state: str = ""
+    job_status: str = ""
+    reason: str = ""
+    message: str = ""
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NodePool:
+    """What an autoscaler can add. `max_nodes` and the count of existing nodes bound it; `allocatable` as for `Node`.
+
+    `price_per_hour` is in the fleet's currency for one node; None when unknown.
+    """
+
+    name: str
+    max_nodes: int
+    allocatable: Mapping[str, int]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    taints: tuple[Taint, ...] = ()
+    price_per_hour: float | None = None
+    spot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSnapshot:
+    """One cluster at `taken_at` (unix seconds).
+
+    `nodes` and `pods` are sorted by name. `version` is like `v1.34.1`, or empty when it is not known.
+    """
+
+    cluster: str
+    taken_at: float
+    nodes: tuple[Node, ...]
+    pods: tuple[Pod, ...]
+    ray: tuple[RayStatus, ...] = ()
+    version: str = ""
+    namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Why there is no snapshot of a cluster: never to be read as an empty one."""
+
+    cluster: str
+    reason: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSnapshot:
+    """All clusters by name. `digest` (`sha256:...`) is that of the canonical file form."""
+
+    clusters: Mapping[str, ClusterSnapshot | Unreadable]
+    digest: str

@@ -1,0 +1,369 @@
+"""The file forms of snapshots: kind ClusterSnapshot, which people may also write, and kind FleetSnapshot, all of them.
+
+The one idea: a file says amounts as Kubernetes does (`cpu: 15`, `memory: 58Gi`) and leaves out what has its default, so
+it reads well, and yet gives back exactly the picture that was written. Writing is canonical: equal pictures are equal
+bytes, and their digest names them. A fleet's digest is made of its clusters' digests, so when one of a thousand
+changes, one is encoded again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import msgspec
+import orjson
+
+from reconciler.errors import InvalidObject, ManifestError, Place
+from reconciler.fleet.kubectl_list import YAML_LIMITS, read_items, read_kubectl_list
+from reconciler.fleet.snapshot import (
+    DEFAULT_POD_SLOTS,
+    ClusterSnapshot,
+    FleetSnapshot,
+    Node,
+    Pod,
+    RayStatus,
+    Unreadable,
+)
+from reconciler.fleet.snapshot_kinds import (
+    Amounts,
+    ClusterSnapshotKind,
+    FleetSnapshotKind,
+    NamePart,
+    NamespacePart,
+    NodePart,
+    PodPart,
+    RayPart,
+    RulesPart,
+    TaintPart,
+    UnreadableKind,
+)
+from reconciler.manifests.fields import InvalidField, Path
+from reconciler.manifests.loader import Document, load
+from reconciler.manifests.podshape import DEFAULT_SCORE_MEMORY, DEFAULT_SCORE_MILLICPU, PodShape, Taint
+from reconciler.manifests.quantity import Format, Quantity
+
+MAX_FLEET_BYTES = 1024 * 1024 * 1024
+"""Some two million pods in canonical form."""
+
+_VERSION: Literal["skyray.dev/v1alpha1"] = "skyray.dev/v1alpha1"
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+_BINARY = ("memory", "ephemeral-storage", "hugepages-")
+_RULES = {name: hint for name, hint in get_type_hints(PodShape).items() if name in RulesPart.__struct_fields__}
+_PLAIN = ("labels", "node_selector", "claims", "volume_claims", "priority_class", "scheduler_name", "scheduling_gates")
+_NESTED = {name: hint for name, hint in _RULES.items() if name not in _PLAIN}
+_RULE_PARTS = {name: hint for name, hint in get_type_hints(RulesPart).items() if name in _NESTED}
+_STEP = re.compile(r"\.([A-Za-z]+)|\[(\d+)\]")
+
+K = TypeVar("K", ClusterSnapshotKind, FleetSnapshotKind)
+
+
+def read_capacity(data: bytes, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
+    """Return the picture of `cluster` in a file: a ClusterSnapshot, or the List that kubectl printed, JSON or YAML.
+
+    `taken_at` (unix seconds) counts where the file gives no time. Raises `InputError`.
+    """
+    if _is_json(data):
+        if not _kind_of(data).endswith("Snapshot"):
+            return read_kubectl_list(data, file, cluster, taken_at)
+        return _own(_decode(ClusterSnapshotKind, data, file), file, cluster, taken_at)
+    documents = load(data, file, YAML_LIMITS).documents
+    if len(documents) == 1 and str(documents[0].body.get("kind", "")).endswith("Snapshot"):
+        document = documents[0]
+        try:
+            return _own(_convert(ClusterSnapshotKind, document), file, cluster, taken_at)
+        except InvalidField as error:
+            raise InvalidObject(error.message, document.locate(*error.path)) from None
+    return read_items((orjson.dumps(document.body) for document in documents), "", file, cluster, taken_at)
+
+
+def read_fleet_snapshot(data: bytes, file: str) -> FleetSnapshot:
+    """Return the pictures in a FleetSnapshot file, JSON or YAML. Raises `InputError`."""
+    if _is_json(data):
+        whole = _decode(FleetSnapshotKind, data, file)
+    else:
+        documents = load(data, file, YAML_LIMITS).documents
+        if len(documents) != 1:
+            raise InvalidObject(f"has {len(documents)} documents; expected one FleetSnapshot", Place(file))
+        whole = _convert(FleetSnapshotKind, documents[0])
+    try:
+        clusters = [_picture(part) for part in whole.clusters]
+    except InvalidField as error:
+        raise InvalidObject(error.message, Place(file)) from None
+    names = [one.cluster for one in clusters]
+    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
+    if twice:
+        raise InvalidObject(f"cluster {twice!r} is listed twice; keep one picture of it", Place(file))
+    return fleet_snapshot(clusters)
+
+
+def write_cluster(picture: ClusterSnapshot | Unreadable) -> bytes:
+    """Return the canonical file form of one cluster's picture, JSON."""
+    if isinstance(picture, Unreadable):
+        kind: Any = UnreadableKind(
+            api_version=_VERSION,
+            metadata=NamePart(picture.cluster),
+            since=_time_text(picture.since),
+            reason=picture.reason,
+        )
+        return _ENCODER.encode(kind)
+    kind = ClusterSnapshotKind(
+        api_version=_VERSION,
+        metadata=NamePart(picture.cluster),
+        taken_at=_time_text(picture.taken_at),
+        version=picture.version,
+        nodes=tuple(map(_node_part, picture.nodes)),
+        pods=tuple(map(_pod_part, picture.pods)),
+        ray=tuple(msgspec.convert(one, RayPart, from_attributes=True) for one in picture.ray),
+        namespaces=tuple(
+            NamespacePart(name, dict(picture.namespace_labels[name])) for name in sorted(picture.namespace_labels)
+        ),
+    )
+    return _ENCODER.encode(kind)
+
+
+def write_fleet_snapshot(fleet: FleetSnapshot) -> bytes:
+    """Return the canonical file form of the whole fleet, JSON: its clusters' own forms in a list, by name."""
+    clusters = b",".join(write_cluster(fleet.clusters[name]) for name in sorted(fleet.clusters))
+    return b'{"kind":"FleetSnapshot","apiVersion":"%s","clusters":[%s]}' % (_VERSION.encode(), clusters)
+
+
+class Digests:
+    """Digests of pictures, remembering each cluster's last one."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[ClusterSnapshot | Unreadable, str]] = {}
+
+    def of(self, picture: ClusterSnapshot | Unreadable) -> str:
+        """Return the hex digest of the picture's canonical file form."""
+        known = self._known.get(picture.cluster)
+        if known is not None and known[0] is picture:
+            return known[1]
+        digest = hashlib.sha256(write_cluster(picture)).hexdigest()
+        self._known[picture.cluster] = (picture, digest)
+        return digest
+
+
+def fleet_snapshot(clusters: Iterable[ClusterSnapshot | Unreadable], digests: Digests | None = None) -> FleetSnapshot:
+    """Return the fleet's snapshot. Its digest is that of the lines `<cluster> <digest of its file form>`, by name."""
+    digests = digests or Digests()
+    by_name = {picture.cluster: picture for picture in clusters}
+    lines = "".join(f"{name} {digests.of(by_name[name])}\n" for name in sorted(by_name))
+    ordered = {name: by_name[name] for name in sorted(by_name)}
+    return FleetSnapshot(ordered, "sha256:" + hashlib.sha256(lines.encode()).hexdigest())
+
+
+# --- bytes to parts
+
+
+class _Head(msgspec.Struct):
+    kind: str = ""
+
+
+def _is_json(data: bytes) -> bool:
+    return data.lstrip()[:1] == b"{"
+
+
+def _kind_of(data: bytes) -> str:
+    try:
+        return msgspec.json.decode(data, type=_Head).kind
+    except msgspec.DecodeError:
+        return ""  # the reader of kubectl's lists says what is wrong with it
+
+
+def _decode(kind: type[K], data: bytes, file: str) -> K:
+    if len(data) > MAX_FLEET_BYTES:
+        raise ManifestError(
+            f"the file has {len(data) >> 20} MiB; at most {MAX_FLEET_BYTES >> 20} are read", Place(file)
+        )
+    try:
+        return msgspec.json.decode(data, type=kind)
+    except msgspec.ValidationError as error:
+        raise InvalidObject(_readable(error), Place(file)) from None
+    except msgspec.DecodeError as error:
+        raise ManifestError(f"not JSON: {error}", Place(file)) from None
+
+
+def _convert(kind: type[K], document: Document) -> K:
+    try:
+        return msgspec.convert(document.body, kind)
+    except msgspec.ValidationError as error:
+        path = [name or int(index) for name, index in _STEP.findall(str(error).rpartition("`$")[2])]
+        raise InvalidObject(_readable(error), document.locate(*path)) from None
+
+
+def _readable(error: msgspec.ValidationError) -> str:
+    what, _, path = str(error).partition(" - at `$")
+    return f"{path.strip('.`')}: {what}" if path else what
+
+
+# --- parts to pictures
+
+
+def _own(kind: ClusterSnapshotKind, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
+    if kind.metadata.name != cluster:
+        raise InvalidObject(f"is the snapshot of {kind.metadata.name!r}, not of {cluster!r}", Place(file))
+    try:
+        return _snapshot(kind, taken_at)
+    except InvalidField as error:
+        error.place = Place(file)
+        raise
+
+
+def _picture(kind: ClusterSnapshotKind | UnreadableKind) -> ClusterSnapshot | Unreadable:
+    if isinstance(kind, UnreadableKind):
+        return Unreadable(kind.metadata.name, kind.reason, _time(kind.since, ("since",)))
+    if kind.taken_at is None:
+        raise InvalidField(("takenAt",), f"of cluster {kind.metadata.name!r} is missing")
+    return _snapshot(kind, 0.0)
+
+
+def _snapshot(kind: ClusterSnapshotKind, taken_at: float) -> ClusterSnapshot:
+    nodes = [_node(part, ("nodes", index)) for index, part in enumerate(kind.nodes)]
+    pods = [_pod(part, ("pods", index)) for index, part in enumerate(kind.pods)]
+    _refuse_twice("nodes", [node.name for node in nodes])
+    _refuse_twice("pods", [f"{pod.namespace}/{pod.name}" for pod in pods])
+    return ClusterSnapshot(
+        cluster=kind.metadata.name,
+        taken_at=taken_at if kind.taken_at is None else _time(kind.taken_at, ("takenAt",)),
+        nodes=tuple(sorted(nodes, key=lambda node: node.name)),
+        pods=tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name))),
+        ray=tuple(msgspec.convert(part, RayStatus, from_attributes=True) for part in kind.ray),
+        version=kind.version,
+        namespace_labels={part.name: part.labels for part in kind.namespaces},
+    )
+
+
+def _refuse_twice(what: str, names: list[str]) -> None:
+    seen: set[str] = set()
+    for index, name in enumerate(names):
+        if name in seen:
+            raise InvalidField((what, index), f"has {name!r} again; list each once")
+        seen.add(name)
+
+
+def _node(part: NodePart, at: Path) -> Node:
+    return Node(
+        name=part.name,
+        allocatable={"pods": DEFAULT_POD_SLOTS, **_all_units(part.allocatable, (*at, "allocatable"))},
+        labels=part.labels,
+        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints),
+        ready=part.ready,
+        unschedulable=part.unschedulable,
+    )
+
+
+def _pod(part: PodPart, at: Path) -> Pod:
+    requests = _all_units(part.requests, (*at, "requests"))
+    rules = {name: getattr(part, name) for name in _RULES}
+    for name, hint in _NESTED.items():
+        if rules[name] not in ((), None):
+            rules[name] = msgspec.convert(rules[name], hint, from_attributes=True)
+    cpu, memory = part.score_cpu, part.score_memory
+    shape = PodShape(
+        namespace=part.namespace,
+        node_name=part.node,
+        requests=requests,
+        score_cpu=_score_cpu(requests) if cpu is None else _units("cpu", cpu, (*at, "scoreCpu")),
+        score_memory=_score_memory(requests) if memory is None else _units("memory", memory, (*at, "scoreMemory")),
+        **rules,
+    )
+    return Pod(part.namespace, part.name, shape, part.node, part.owner, part.node_type, part.deleting)
+
+
+def _score_cpu(requests: Mapping[str, int]) -> int:
+    return requests.get("cpu") or DEFAULT_SCORE_MILLICPU
+
+
+def _score_memory(requests: Mapping[str, int]) -> int:
+    return requests.get("memory") or DEFAULT_SCORE_MEMORY
+
+
+def _all_units(amounts: Amounts, at: Path) -> dict[str, int]:
+    return {name: _units(name, amount, (*at, name)) for name, amount in amounts.items()}
+
+
+def _units(name: str, amount: str | float, at: Path) -> int:
+    """Return the amount in the scheduler's units: `cpu` in millicores, all else in whole units."""
+    try:
+        quantity = Quantity.parse(amount)
+    except ValueError as error:
+        raise InvalidField(at, f"is wrong: {error}") from None
+    if quantity.nano < 0:
+        raise InvalidField(at, f"is {amount}; write 0 or more")
+    return quantity.milli if name == "cpu" else quantity.value
+
+
+def _time(value: str | float, at: Path) -> float:
+    if not isinstance(value, str):
+        return float(value)
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise InvalidField(at, f"is {value!r}; write a time such as 2026-11-23T08:00:00Z, or unix seconds")
+    return moment.timestamp()
+
+
+# --- pictures to parts
+
+
+def _node_part(node: Node) -> NodePart:
+    return NodePart(
+        name=node.name,
+        allocatable=_texts(node.allocatable),
+        labels=dict(node.labels),
+        taints=tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in node.taints),
+        ready=node.ready,
+        unschedulable=node.unschedulable,
+    )
+
+
+def _pod_part(pod: Pod) -> PodPart:
+    shape = pod.shape
+    if (shape.namespace, shape.node_name) != (pod.namespace, pod.node):
+        raise ValueError(f"pod {pod.namespace}/{pod.name}: its shape stands elsewhere than the pod itself")
+    rules = {name: getattr(shape, name) for name in _RULES}
+    for name, hint in _RULE_PARTS.items():
+        if rules[name] not in ((), None):
+            rules[name] = msgspec.convert(rules[name], hint, from_attributes=True)
+    requests, cpu, memory = shape.requests, shape.score_cpu, shape.score_memory
+    return PodPart(
+        namespace=pod.namespace,
+        name=pod.name,
+        node=pod.node,
+        requests=_texts(requests),
+        owner=pod.owner,
+        node_type=pod.node_type,
+        deleting=pod.deleting,
+        score_cpu=None if cpu == _score_cpu(requests) else _amount_text("cpu", cpu),
+        score_memory=None if memory == _score_memory(requests) else _amount_text("memory", memory),
+        **rules,
+    )
+
+
+def _texts(amounts: Mapping[str, int]) -> Amounts:
+    return {name: _amount_text(name, amount) for name, amount in amounts.items()}
+
+
+@lru_cache(maxsize=4096)
+def _amount_text(name: str, amount: int) -> str:
+    if name == "cpu":
+        return str(Quantity(amount * 10**6))
+    if name.startswith(_BINARY):
+        return str(Quantity(amount * 10**9, Format.BinarySI))
+    return str(amount)
+
+
+def _time_text(seconds: float) -> str | float:
+    """Write the time as people read it where that loses nothing, else as the number it is."""
+    try:
+        text = datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+        return text if datetime.fromisoformat(text).timestamp() == seconds else seconds
+    except (OverflowError, ValueError, OSError):
+        return seconds

@@ -1,0 +1,129 @@
+"""What every manifest passes before it is parsed: limits, encoding and characters.
+
+The one idea: a character that some readers take for a line break, or that no screen shows, must not stand raw in a
+file whose meaning people review. Most are welcome as escapes in double quotes; a few are not, because kustomize (as of
+5.8) fails on them or changes them however they are written.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from reconciler.errors import ManifestError, Place
+
+_LONGEST_KEY = 1000
+_NEVER_LONG = 80  # not even when each character is written as an escape
+_ODD_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+UNCARRIED = re.compile(r"[\x00\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
+"""Characters that do not survive kustomize in any notation: NUL, DEL, C1 controls, and what is no character at all."""
+
+MERGE_KEY = "<<"
+"""Kustomize takes this key for a merge even in quotes."""
+
+_USUAL_BYTES = bytes([9, 10, *range(32, 127)])
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost. The defaults are far above what an API server would store as one object."""
+
+    file_bytes: int = 1024 * 1024
+    scalar_characters: int = 512 * 1024
+    documents: int = 1_000
+    nodes: int = 50_000
+    depth: int = 64
+
+
+DEFAULT = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWarning:
+    """Something that is accepted, yet probably not what its author meant."""
+
+    place: Place
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.message}"
+
+
+def decode(data: bytes, file: str, limits: Limits) -> str:
+    """Return the text of a file without its byte order mark, or raise `ManifestError` with the place."""
+    if len(data) > limits.file_bytes:
+        message = f"the file has {len(data):,} bytes; split it into files of at most {limits.file_bytes:,}"
+        raise ManifestError(message, Place(file))
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise ManifestError("the file is UTF-16; save it as UTF-8", Place(file))
+    data = data.removeprefix(_BOM)
+    if not data.translate(None, _USUAL_BYTES):
+        return data.decode("ascii")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        place = place_of(data[: error.start].decode("utf-8"), error.start, file)
+        raise ManifestError(f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8", place) from None
+    odd = _ODD_CHARACTER.search(text)
+    if odd:
+        code = ord(odd.group())
+        remedy = (
+            "remove it" if UNCARRIED.match(odd.group()) else f'remove it, or write "\\u{code:04x}" in double quotes'
+        )
+        raise ManifestError(
+            f"character U+{code:04X} stands raw in the file; {remedy}", place_of(text, odd.start(), file)
+        )
+    return text
+
+
+def place_of(text: str, index: int, file: str) -> Place:
+    """Return the place of the character at `index`."""
+    line_start = text.rfind("\n", 0, index) + 1
+    return Place(file, text.count("\n", 0, line_start) + 1, index - line_start + 1)
+
+
+def too_deep(place: Place, limits: Limits) -> ManifestError:
+    """Return the error for nesting beyond the limit."""
+    return ManifestError(f"nested more than {limits.depth} levels deep; make it flatter", place)
+
+
+def too_many_nodes(place: Place, limits: Limits) -> ManifestError:
+    """Return the error for more keys and values than the limit."""
+    return ManifestError(f"the file has more than {limits.nodes:,} keys and values; split it", place)
+
+
+def too_long(place: Place, most: int) -> ManifestError:
+    """Return the error for a text that is longer than `most` characters."""
+    return ManifestError(f"the text is longer than {most:,} characters; shorten it", place)
+
+
+def check_carried(text: str, place: Callable[[], Place]) -> None:
+    """Raise `ManifestError` for a character that kustomize would fail on or change, also where it was escaped."""
+    match = UNCARRIED.search(text)
+    if match:
+        message = f"the text contains the character U+{ord(match.group()):04X}, which kustomize cannot carry; remove it"
+        raise ManifestError(message, place())
+
+
+def check_key(key: str, place: Callable[[], Place]) -> None:
+    """Raise `ManifestError` for a key that YAML or kustomize cannot carry."""
+    if is_long_key(key):
+        raise ManifestError(f"key `{key[:60]}...` has {len(key):,} characters; shorten it", place())
+    if key == MERGE_KEY:
+        raise ManifestError("key `<<` is a merge to kustomize, also in quotes; write the merged keys out", place())
+
+
+def is_long_key(key: str) -> bool:
+    """Return whether a key is too long for the usual `key: value` of YAML: 1024 characters, escapes written out.
+
+    Kustomize writes no other form. The longest key that Kubernetes itself allows has 317.
+    """
+    return len(key) > _NEVER_LONG and len(json.dumps(key)) > _LONGEST_KEY
+
+
+def twice(key: str, place: Place) -> LoadWarning:
+    """Return the warning for a key that its map has already."""
+    return LoadWarning(place, f"key `{key}` appears twice in this map; Kubernetes uses the last, remove the other")

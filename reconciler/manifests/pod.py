@@ -1,0 +1,181 @@
+"""A pod's spec as kube-scheduler reads it: effective requests, and every rule about where it may stand.
+
+The sums are those of `PodRequests` in k8s.io/component-helpers/resource/helpers.go at 1.36, on a pod whose defaults the
+API server has filled in (pkg/apis/core/v1/defaults.go: a request defaults to its limit). Every function reads plain
+data and raises `InvalidField` for what Kubernetes would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from reconciler.manifests import fields
+from reconciler.manifests.affinity import node_affinity, pod_affinity, spread_constraints
+from reconciler.manifests.fields import InvalidField, Path
+from reconciler.manifests.podshape import (
+    DEFAULT_SCORE_MEMORY,
+    DEFAULT_SCORE_MILLICPU,
+    HostPort,
+    PodShape,
+    Toleration,
+)
+from reconciler.manifests.quantity import Format, Quantity, add_resources, max_resources, scheduler_units
+
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_SCORE_DEFAULTS = {
+    "cpu": Quantity(DEFAULT_SCORE_MILLICPU * 10**6),
+    "memory": Quantity(DEFAULT_SCORE_MEMORY * 10**9, Format.BinarySI),
+}
+_NOTHING: Mapping[str, Quantity] = {}
+
+
+def effective_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> dict[str, Quantity]:
+    """Return what one pod of this spec requests in all, by resource name, exact.
+
+    `at` is where the spec stands in its object, for errors. Raises `InvalidField`.
+    """
+    return _pod_requests(spec, at, missing=_NOTHING)
+
+
+def pod_shape(
+    metadata: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    namespace: str = "",
+    at: Path = (),
+    *,
+    requests: Mapping[str, Quantity] | None = None,
+) -> PodShape:
+    """Return the pod of this template as the scheduler sees it.
+
+    `namespace` is where it will stand; `at` is where the template stands in its object, for errors; `requests` are its
+    effective requests if the caller has them already. Raises `InvalidField`.
+    """
+    here = (*at, "spec")
+    if requests is None:
+        requests = effective_requests(spec, here)
+    labels = fields.text_map(metadata, "labels", (*at, "metadata"))
+    affinity = fields.mapping(spec, "affinity", here)
+    wishes = (*here, "affinity")
+    required, preferred = node_affinity(affinity, wishes)
+    together, rather_together = pod_affinity(affinity, "podAffinity", labels, wishes)
+    apart, rather_apart = pod_affinity(affinity, "podAntiAffinity", labels, wishes)
+    score = _score_requests(spec, requests, here)
+    return PodShape(
+        namespace=namespace,
+        labels=labels,
+        requests=scheduler_units(requests),
+        score_cpu=score.get("cpu", Quantity(0)).milli,
+        score_memory=score.get("memory", Quantity(0)).value,
+        node_name=fields.text(spec, "nodeName", here),
+        node_selector=fields.text_map(spec, "nodeSelector", here),
+        node_required=required,
+        node_preferred=preferred,
+        pod_required=together,
+        pod_preferred=rather_together,
+        pod_anti_required=apart,
+        pod_anti_preferred=rather_apart,
+        spread=spread_constraints(spec, labels, here),
+        host_ports=_host_ports(spec, here),
+        tolerations=tuple(_toleration(entry, path) for path, entry in fields.maps(spec, "tolerations", here)),
+        claims=bool(fields.elements(spec, "resourceClaims", here)),
+        volume_claims=tuple(_volume_claims(spec, here)),
+        priority_class=fields.text(spec, "priorityClassName", here),
+        scheduler_name=fields.text(spec, "schedulerName", here) or "default-scheduler",
+        scheduling_gates=tuple(
+            fields.text(gate, "name", path) for path, gate in fields.maps(spec, "schedulingGates", here)
+        ),
+    )
+
+
+def container_requests(container: Mapping[str, Any], at: Path) -> dict[str, Quantity]:
+    """Return the requests of one container: for each resource its request, else its limit."""
+    resources = fields.mapping(container, "resources", at)
+    here = (*at, "resources")
+    return {**fields.resources(resources, "limits", here), **fields.resources(resources, "requests", here)}
+
+
+def _pod_requests(spec: Mapping[str, Any], at: Path, missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    total = _container_sum(spec, at, missing)
+    whole_pod = fields.mapping(spec, "resources", at)
+    if whole_pod:
+        requests = fields.resources(whole_pod, "requests", (*at, "resources"))
+        limits = fields.resources(whole_pod, "limits", (*at, "resources"))
+        # A pod-level request defaults to its limit only where the containers say nothing, or cannot overcommit.
+        of_limits = {k: v for k, v in limits.items() if k not in total or k.startswith("hugepages-")}
+        total.update({k: v for k, v in {**of_limits, **requests}.items() if _is_pod_level(k)})
+    return add_resources(total, fields.resources(spec, "overhead", at))
+
+
+def _container_sum(spec: Mapping[str, Any], at: Path, missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
+    """Return what the containers need at their peak: all that run together, or the most while one of them inits."""
+    running: dict[str, Quantity] = {}
+    for path, container in fields.maps(spec, "containers", at):
+        running = add_resources(running, {**missing, **container_requests(container, path)})
+    sidecars: dict[str, Quantity] = {}
+    initializing: dict[str, Quantity] = {}
+    for path, container in fields.maps(spec, "initContainers", at):
+        own = {**missing, **container_requests(container, path)}
+        now = add_resources(own, sidecars)
+        if _is_sidecar(container, path):
+            running = add_resources(running, own)
+            sidecars = now
+        initializing = max_resources(initializing, now)
+    return max_resources(running, initializing)
+
+
+def _score_requests(spec: Mapping[str, Any], requests: Mapping[str, Quantity], at: Path) -> Mapping[str, Quantity]:
+    """Return the requests with the scheduler's defaults for containers that name none (framework/types.go)."""
+    missing: Mapping[str, Quantity] = _SCORE_DEFAULTS
+    whole_pod = fields.mapping(spec, "resources", at)
+    if any(_is_pod_level(name) for part in ("requests", "limits") for name in whole_pod.get(part) or ()):
+        missing = {name: amount for name, amount in _SCORE_DEFAULTS.items() if name not in requests}
+    return _pod_requests(spec, at, missing) if missing else requests
+
+
+def _is_pod_level(resource: str) -> bool:
+    return resource in {"cpu", "memory"} or resource.startswith("hugepages-")
+
+
+def _is_sidecar(container: Mapping[str, Any], at: Path) -> bool:
+    return fields.text(container, "restartPolicy", at) == "Always"
+
+
+def _host_ports(spec: Mapping[str, Any], at: Path) -> tuple[HostPort, ...]:
+    """Return the node's ports that the pod holds while it runs; on the host's network every port is one."""
+    host_network = fields.flag(spec, "hostNetwork", at)
+    lasting = [
+        (path, container)
+        for group in ("initContainers", "containers")
+        for path, container in fields.maps(spec, group, at)
+        if group == "containers" or _is_sidecar(container, path)
+    ]
+    held = []
+    for where, container in lasting:
+        for path, port in fields.maps(container, "ports", where):
+            number = fields.count(port, "hostPort", path, 0)
+            if not number and host_network:
+                number = fields.count(port, "containerPort", path, 0)
+            if number:
+                protocol = fields.text(port, "protocol", path) or "TCP"
+                held.append(HostPort(number, protocol, fields.text(port, "hostIP", path) or HostPort(0).ip))
+    return tuple(held)
+
+
+def _toleration(entry: Mapping[str, Any], path: Path) -> Toleration:
+    toleration = Toleration(
+        key=fields.text(entry, "key", path),
+        operator=fields.choice(entry, "operator", path, ("Equal", "Exists"), "Equal"),
+        value=fields.text(entry, "value", path),
+        effect=fields.choice(entry, "effect", path, _EFFECTS, ""),
+    )
+    if not toleration.key and toleration.operator != "Exists":
+        raise InvalidField((*path, "operator"), "must be Exists where key is empty; name a key or write Exists")
+    return toleration
+
+
+def _volume_claims(spec: Mapping[str, Any], at: Path) -> Iterator[str]:
+    for path, volume in fields.maps(spec, "volumes", at):
+        claim = fields.text(fields.mapping(volume, "persistentVolumeClaim", path), "claimName", path)
+        if claim:
+            yield claim

@@ -1,0 +1,198 @@
+"""YAML text to plain objects, straight from libyaml's events.
+
+The one idea: the event stream is where strictness is cheap. Each scalar is seen once, with its style, so that doubtful
+ones, aliases, tags and repeated keys are caught as they pass, and nothing is ever expanded.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from sys import intern
+from typing import Any
+
+import yaml
+from yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
+
+from reconciler.errors import ManifestError, Place
+from reconciler.manifests.intake import (
+    Limits,
+    LoadWarning,
+    check_carried,
+    check_key,
+    is_long_key,
+    too_deep,
+    too_long,
+    too_many_nodes,
+    twice,
+)
+from reconciler.manifests.plainscalar import Ambiguous, Scalar, resolve
+
+_PLAIN_WORDS = {
+    "mapping values are not allowed in this context": "': ' stands where no key can; check the indentation, or "
+    "quote the text that contains it",
+    "found character that cannot start any token": "a value cannot start with this character; indent with spaces, not "
+    "tabs, or quote the value",
+    "could not find expected ':'": "a key is not followed by ':'; add it, or indent the line under what it continues",
+    "did not find expected key": "a key was expected; check the indentation, and the quotes above",
+    "did not find expected '-' indicator": "a list item was expected; check the indentation",
+    "did not find expected ',' or ']'": "',' or ']' was expected; close the list",
+    "did not find expected ',' or '}'": "',' or '}' was expected; close the map",
+    "found unexpected end of stream": "the file ends inside a quoted text; close the quote",
+    "found unexpected document indicator": "'---' stands inside a quoted text; close the quote",
+    "found a tab character that violates indentation": "a tab indents this line; use spaces",
+    "found unknown escape character": "unknown escape after '\\'; write '\\\\', or use single quotes",
+    "block sequence entries are not allowed in this context": "'- ' stands where no list item can; start a line there",
+    "did not find expected <document start>": "'---' was expected before another document; add it, or check the quotes",
+}
+
+
+def read_yaml(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Place]], list[LoadWarning]]:
+    """Return the root value of each document with its place, and the warnings. Raises `ManifestError`."""
+    reader = _Reader(text, file, limits)
+    try:
+        return reader.documents(), reader.warnings
+    except yaml.MarkedYAMLError as error:
+        problem = error.problem or "not YAML"
+        message = _PLAIN_WORDS.get(problem, problem)
+        mark = error.problem_mark or error.context_mark
+        place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
+        context = error.context_mark
+        if context and mark and context.line != mark.line and error.context:
+            message += f" ({error.context}, from line {context.line + 1})"
+        raise ManifestError(message, place) from None
+
+
+class _Reader:
+    """One pass over the events of one file."""
+
+    def __init__(self, text: str, file: str, limits: Limits) -> None:
+        self.text = text
+        self.file = file
+        self.limits = limits
+        self.warnings: list[LoadWarning] = []
+        self.nodes = 0
+        self.next = yaml.CBaseLoader(text).get_event  # only its parser is used, which is libyaml
+
+    def documents(self) -> list[tuple[Any, Place]]:
+        roots: list[tuple[Any, Place]] = []
+        self.next()
+        while type(event := self.next()) is not StreamEndEvent:
+            if isinstance(event, DocumentStartEvent):
+                self.check_start(event, first=not roots)
+            root = self.next()
+            roots.append((self.value(root, 1), self.place(root)))
+            if len(roots) > self.limits.documents:
+                message = f"the file has more than {self.limits.documents:,} documents; split it"
+                raise ManifestError(message, self.place(event))
+            self.next()
+        return roots
+
+    def check_start(self, event: DocumentStartEvent, *, first: bool) -> None:
+        """Refuse documents whose start kubectl, which splits the file at lines of `---`, would not see."""
+        if event.version or event.tags:
+            raise ManifestError("a %YAML or %TAG directive; remove it", self.place(event))
+        if not event.explicit:
+            if first:
+                return
+            raise ManifestError("another document starts after '...'; start it with a line '---'", self.place(event))
+        mark: Any = event.start_mark
+        after = mark.index + len("---")
+        rest = self.text[after:].partition("\n")[0].strip()
+        if rest and not rest.startswith("#"):
+            message = f"kubectl does not see what follows '---'; put `{rest[:40]}` on the next line"
+            raise ManifestError(message, self.place(event))
+
+    def value(self, event: Any, depth: int) -> Any:
+        kind = type(event)
+        if kind is ScalarEvent:
+            return self.scalar(event)
+        self.check_marks(event)
+        if depth > self.limits.depth:
+            raise too_deep(self.place(event), self.limits)
+        return self.mapping(depth + 1) if kind is MappingStartEvent else self.sequence(depth + 1)
+
+    def mapping(self, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        following = self.next
+        while type(event := following()) is not MappingEndEvent:
+            key = self.key(event)
+            if key in result:
+                self.warnings.append(twice(key, self.place(event)))
+            event = following()
+            result[key] = self.scalar(event) if type(event) is ScalarEvent else self.value(event, depth)
+            self.count(2, event)
+        return result
+
+    def sequence(self, depth: int) -> list[Any]:
+        result: list[Any] = []
+        following = self.next
+        while type(event := following()) is not SequenceEndEvent:
+            result.append(self.value(event, depth))
+            self.count(1, event)
+        return result
+
+    def scalar(self, event: ScalarEvent) -> Scalar:
+        if event.anchor is not None or event.tag is not None:
+            self.check_marks(event)
+        text: str = event.value
+        if len(text) > self.limits.scalar_characters:
+            raise too_long(self.place(event), self.limits.scalar_characters)
+        if event.implicit[0]:
+            try:
+                return resolve(text)
+            except Ambiguous as error:
+                raise ManifestError(f"`{text[:60]}` {error}", self.place(event)) from None
+        if event.style == '"':
+            check_carried(text, lambda: self.place(event))
+        return text
+
+    def key(self, event: Any) -> str:
+        if type(event) is ScalarEvent and event.implicit[0] and event.anchor is None:
+            known = _plain_key(event.value)
+            if known is not None:
+                return known
+        if type(event) is not ScalarEvent:
+            self.check_marks(event)
+            raise ManifestError(
+                "a map or a list cannot be a key; did a template leave braces behind?", self.place(event)
+            )
+        key = self.scalar(event)
+        if type(key) is not str:
+            message = f"key `{event.value[:60]}` is not text to every YAML reader; quote it"
+            raise ManifestError(message, self.place(event))
+        check_key(key, lambda: self.place(event))
+        return intern(key)
+
+    def check_marks(self, event: Any) -> None:
+        if type(event) is AliasEvent:
+            raise ManifestError(f"alias `*{event.anchor}`: write the value out, aliases are refused", self.place(event))
+        if event.anchor is not None:
+            raise ManifestError(f"anchor `&{event.anchor}`: remove it, anchors are refused", self.place(event))
+        if event.tag is not None:
+            raise ManifestError(f"tag `{event.tag[:60]}`: remove it (quote text), tags are refused", self.place(event))
+
+    def count(self, nodes: int, event: Any) -> None:
+        self.nodes += nodes
+        if self.nodes > self.limits.nodes:
+            raise too_many_nodes(self.place(event), self.limits)
+
+    def place(self, event: Any) -> Place:
+        return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+@lru_cache(maxsize=4096)
+def _plain_key(text: str) -> str | None:
+    """Return the key that an unquoted scalar is beyond doubt, one object for all its uses, or None."""
+    usual = text.isascii() and text[:1].isalpha() and not is_long_key(text)
+    try:
+        return intern(text) if usual and resolve(text) is text else None
+    except Ambiguous:
+        return None

@@ -1,0 +1,88 @@
+"""Chooses a cluster for one new group, and says what became of every other one (DESIGN section 3).
+
+Order among clusters that may hold it: verdict first (a cluster that fits now beats one that must scale up), then the
+policy's own order, then owned capacity before rented, then the cluster that is left fuller, then the name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.fleet.snapshot import Unreadable
+from reconciler.placement.gang import Fit, Gang
+from reconciler.placement.group import Group
+from reconciler.placement.model import Candidate, Verdict
+from reconciler.placement.room import Room, Rooms
+from reconciler.policy.eligibility import ClusterFacts, eligible
+from reconciler.policy.model import Require
+
+_ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The outcome: `cluster` is empty when the group must wait. `candidates` are sorted best first."""
+
+    cluster: str
+    reason: str
+    message: str
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Considered:
+    candidate: Candidate
+    rank: tuple[int, ...]
+    fit: Fit | None
+    room: Room | None
+
+
+def choose(group: Group, facts: Sequence[ClusterFacts], rooms: Rooms) -> Choice:
+    """Choose a cluster for `group` and take the room there, so that the next group finds it gone."""
+    eligibility = eligible(group.policy, facts, group.pin or None)
+    gang = group.gang
+    considered = [_consider(name, tier.rank, gang, rooms) for tier in eligibility.tiers for name in tier.clusters]
+    considered.sort(key=_preference)
+    refused = tuple(Candidate(r.cluster, Verdict.NOT_ELIGIBLE, r.reason, r.message) for r in eligibility.refused)
+    candidates = tuple(c.candidate for c in considered) + refused
+    best = considered[0] if considered else None
+    if best is None:
+        return Choice("", "NoEligibleCluster", _nowhere(group, refused), candidates)
+    verdict, name = best.candidate.verdict, best.candidate.cluster
+    if best.room is not None and best.fit is not None:
+        if verdict.fits:
+            best.room.take(gang, best.fit)
+            return Choice(name, verdict, best.candidate.message, candidates)
+        if eligibility.require is Require.ANY:
+            best.room.reserve(gang)
+            message = f"{name} is where it must go, though it has no room now: Kubernetes queues its pods there"
+            return Choice(name, "Queued", f"{message}. {best.candidate.message}", candidates)
+    if len(considered) > 1:
+        message = (
+            f"none of {len(considered)} eligible clusters can hold it; nearest is {name}: {best.candidate.message}"
+        )
+        return Choice("", verdict, message, candidates)
+    return Choice("", verdict, f"{name}: {best.candidate.message}", candidates)
+
+
+def _consider(name: str, rank: tuple[int, ...], gang: Gang, rooms: Rooms) -> _Considered:
+    room = rooms.of(name)
+    if isinstance(room, Unreadable):
+        return _Considered(Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason), rank, None, None)
+    fit = room.consider(gang)
+    return _Considered(Candidate(name, fit.verdict, fit.reason, fit.message), rank, fit, room)
+
+
+def _preference(one: _Considered) -> tuple[object, ...]:
+    rented = one.room is not None and one.room.rented
+    free = one.room.free_share if one.room is not None else 1.0
+    return (_ORDER[one.candidate.verdict], one.rank, rented, free, one.candidate.cluster)
+
+
+def _nowhere(group: Group, refused: Sequence[Candidate]) -> str:
+    if not refused:
+        return "the inventory has no clusters: add one under inventory/"
+    reasons = "; ".join(f"{c.cluster}: {c.message}" for c in refused[:3])
+    more = f" (and {len(refused) - 3} more)" if len(refused) > 3 else ""
+    return f"policy {group.policy.name} leaves no cluster eligible: {reasons}{more}"

@@ -1,0 +1,92 @@
+"""The words of a plan: verdicts, candidates, decisions (DESIGN sections 3 and 8). Plain data, no behaviour."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Verdict(StrEnum):
+    """What a candidate cluster can do for a group, best first; declaration order is the order of preference."""
+
+    FITS_NOW = "FitsNow"
+    FITS_AFTER_SCALE_UP = "FitsAfterScaleUp"
+    FITS_AFTER_RESUME = "FitsAfterResume"
+    FITS_AFTER_CREATE = "FitsAfterCreate"
+    NO_FIT = "NoFit"
+    NEVER_FITS = "NeverFits"
+    NOT_ELIGIBLE = "NotEligible"
+    UNREACHABLE = "Unreachable"
+
+    @property
+    def fits(self) -> bool:
+        """Tell whether a group may be placed on this verdict."""
+        return self.value.startswith("Fits")
+
+
+class Phase(StrEnum):
+    """Where a group is in its life."""
+
+    PENDING = "Pending"
+    PLACED = "Placed"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    MOVING = "Moving"
+    RETIRED = "Retired"
+    REJECTED = "Rejected"
+
+
+class Action(StrEnum):
+    """What a cycle does with a group."""
+
+    PLACE = "place"
+    KEEP = "keep"
+    MOVE = "move"
+    RETIRE = "retire"
+    WAIT = "wait"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GroupKey:
+    """A group: one namespace, one name, one cluster for all of it (unless spread)."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return `namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A cluster and the percentage of the group that it gets."""
+
+    name: str
+    share: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One cluster considered for a group. `reason` is a CamelCase word, `message` a sentence with numbers."""
+
+    cluster: str
+    verdict: Verdict
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a plan does with one group, and why."""
+
+    group: GroupKey
+    action: Action
+    phase: Phase
+    policy: str
+    clusters: tuple[Share, ...]
+    reason: str
+    message: str
+    candidates: tuple[Candidate, ...] = ()

@@ -1,0 +1,212 @@
+"""Why a gang is not bound: the most telling cause, with the pod, the resource and the numbers.
+
+The order of telling: what the pod itself asks of nodes (a resource that no node has, names, labels); then nodes that
+have room but are cordoned or tainted; then the resource that is short on every node; then rules about other pods.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reconciler.placement.affinity import PodAffinity, is_silent
+from reconciler.placement.amounts import amount_text
+from reconciler.placement.filters import ever_allowed, node_affinity, ports_free, schedulable, tolerated, untolerated
+from reconciler.placement.mirror import with_room
+from reconciler.placement.nodes import Mask, Nodes
+from reconciler.placement.scaleup import room_when_empty
+from reconciler.placement.topology import TopologySpread, is_spread
+from reconciler.ray.demand import PodSet
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A CamelCase `reason`, and a `text` that goes on from "2 of 3 pods fit; "."""
+
+    reason: str
+    text: str
+
+
+def why_not(nodes: Nodes, pod_set: PodSet) -> Cause:
+    """Tell why no node takes one more pod of `pod_set`, on nodes to which the others are bound."""
+    if not nodes.size:
+        return Cause("NoNodes", "the cluster has no nodes")
+    missing = next((r for r, n in pod_set.shape.requests.items() if n > 0 and not _exists(nodes, r)), None)
+    if missing is not None:
+        return _needs(pod_set, missing, "no node has any")
+    asked = node_affinity(nodes.table, pod_set.shape)
+    if not asked.any():
+        return Cause("NodeAffinity", f"{pod_set.title} {_wish(pod_set)}, and none of {_count(nodes.size)} matches")
+    room = with_room(nodes, nodes.requested(pod_set.shape) or [])
+    ready, calm = schedulable(nodes.table, pod_set.shape), tolerated(nodes.table, pod_set.shape)
+    open_ = asked & ready & calm
+    if (room & open_).any():
+        return _other_pods(nodes, pod_set, room & open_)
+    shut = asked & room & ~open_
+    if shut.any() or not open_.any():
+        return _shut(nodes, pod_set, shut if shut.any() else asked, ready)
+    return _short(nodes, pod_set, open_, int(asked.sum()))
+
+
+def why_never(nodes: Nodes, pod_sets: Sequence[PodSet]) -> Cause | None:
+    """Prove that the pods fit on no state of these nodes and of all that the pools may add; None if there is no proof.
+
+    Every node counts as empty, ready and not cordoned; only what it is (its size, labels and lasting taints) counts.
+    A cluster without nodes and pools proves nothing.
+    """
+    if not nodes.size and not nodes.pools:
+        return None
+    samples = nodes.samples()
+    spare = np.array([max(nodes.spare.get(pool.name, 0), 0) for pool in nodes.pools], dtype=np.int64)
+    totals: Counter[str] = Counter()
+    for pod_set in pod_sets:
+        if not pod_set.count:
+            continue
+        shape = pod_set.shape
+        here = room_when_empty(nodes, shape, ever_allowed(nodes.table, shape))
+        there = room_when_empty(samples, shape) * (spare > 0)
+        if not here.any() and not there.any():
+            return _never_one(nodes, samples, spare, pod_set)
+        held = int(np.minimum(here, pod_set.count).sum()) + int((np.minimum(there, pod_set.count) * spare).sum())
+        if held < pod_set.count:
+            text = f"{pod_set.title} asks for {pod_set.count} pods, and all nodes together hold {held} even when empty"
+            return Cause(_shortest(nodes, pod_set), text)
+        totals.update({name: amount * pod_set.count for name, amount in shape.requests.items()})
+    for name, amount in totals.items():
+        whole = _whole(nodes, name) + sum(_whole_each(samples, name) * spare)
+        if amount > whole:
+            needed, there_is = amount_text(name, amount), amount_text(name, whole)
+            text = f"the pods need {name} {needed} in all, and the cluster has {there_is}"
+            return Cause("InsufficientResource", text)
+    return None
+
+
+def _exists(nodes: Nodes, resource: str) -> bool:
+    row = nodes.table.rows.get(resource)
+    return row is not None and bool(nodes.table.alloc[row].any())
+
+
+def _whole(nodes: Nodes, resource: str) -> int:
+    row = nodes.table.rows.get(resource)
+    return 0 if row is None else int((nodes.table.alloc[row] - nodes.table.kept[row]).clip(0).sum())
+
+
+def _whole_each(nodes: Nodes, resource: str) -> np.ndarray:
+    row = nodes.table.rows.get(resource)
+    none = np.zeros(nodes.size, dtype=np.int64)
+    return none if row is None else (nodes.table.alloc[row] - nodes.table.kept[row]).clip(0)
+
+
+def _needs(pod_set: PodSet, resource: str, rest: str) -> Cause:
+    written = pod_set.requests.get(resource)
+    amount = str(written) if written else amount_text(resource, pod_set.shape.requests[resource])
+    return Cause("InsufficientResource", f"{pod_set.title} needs {resource} {amount}, {rest}")
+
+
+def _short(nodes: Nodes, pod_set: PodSet, usable: Mask, asked: int) -> Cause:
+    """Tell which resource is short on the nodes that the pod may use, devices before memory before cpu."""
+    requests = pod_set.shape.requests
+    wanted = sorted((r for r, n in requests.items() if n > 0), key=lambda r: (r == "cpu", r == "memory", r))
+    where = f" on the {_count(int(usable.sum()))} it may use" if int(usable.sum()) < nodes.size else ""
+    largest = {r: int(nodes.free[nodes.table.rows[r], usable].max()) for r in wanted}
+    for resource in wanted:
+        if largest[resource] < requests[resource]:
+            return _needs(pod_set, resource, f"largest free {_free(pod_set, resource, largest[resource])}{where}")
+    if int(nodes.free[nodes.table.rows["pods"], usable].max()) < 1:
+        return Cause(
+            "TooManyPods", f"{pod_set.title} needs a pod slot, and none is free{where or f' on {asked} nodes'}"
+        )
+    parts = [f"{r} {_written(pod_set, r)}" for r in wanted]
+    together = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else f"{''.join(parts)} and a pod slot"
+    return Cause(
+        "InsufficientResource", f"{pod_set.title} needs {together} on one node, no node has all of it free{where}"
+    )
+
+
+def _written(pod_set: PodSet, resource: str) -> str:
+    written = pod_set.requests.get(resource)
+    return str(written) if written else amount_text(resource, pod_set.shape.requests[resource])
+
+
+def _free(pod_set: PodSet, resource: str, amount: int) -> str:
+    return amount_text(resource, max(amount, 0), pod_set.requests.get(resource))
+
+
+def _shut(nodes: Nodes, pod_set: PodSet, shut: Mask, ready: Mask) -> Cause:
+    """Tell what keeps the pod off nodes that would do otherwise."""
+    number = int(shut.sum())
+    cordoned = int((shut & ~ready).sum())
+    with_room_ = "with room" if number < nodes.size else "in all"
+    if cordoned * 2 > number:
+        return Cause(
+            "NodeUnschedulable",
+            f"{pod_set.title} may use {_count(number)} {with_room_}, {cordoned} of them cordoned or not ready",
+        )
+    taints = Counter(untolerated(pod_set.shape, nodes.table.nodes[i]) for i in np.flatnonzero(shut & ready))
+    taint, times = max(taints.items(), key=lambda item: item[1])
+    name = f"{taint.key}{f'={taint.value}' if taint.value else ''}:{taint.effect}" if taint else ""
+    return Cause(
+        "UntoleratedTaint",
+        f"{pod_set.title} does not tolerate the taint {name} of {times} of {_count(number)} {with_room_}",
+    )
+
+
+def _other_pods(nodes: Nodes, pod_set: PodSet, usable: Mask) -> Cause:
+    """Tell which rule about other pods leaves none of the nodes that have room."""
+    shape, number = pod_set.shape, _count(int(usable.sum()))
+    left = usable & ports_free(nodes, shape)
+    if not left.any():
+        ports = ", ".join(str(port.port) for port in shape.host_ports)
+        return Cause("HostPorts", f"{pod_set.title} needs host port {ports}, taken on all of {number} with room")
+    if not is_silent(nodes, shape):
+        left &= PodAffinity(nodes, shape).feasible()
+        if not left.any():
+            kind = "pod affinity" if shape.pod_required else "pod anti-affinity"
+            return Cause("PodAffinity", f"{pod_set.title} is kept off all of {number} with room by {kind}")
+    if is_spread(shape):
+        left &= TopologySpread(nodes, shape).feasible()
+        keys = ", ".join(c.topology_key for c in shape.spread if c.when_unsatisfiable == "DoNotSchedule")
+        return Cause("TopologySpread", f"{pod_set.title} would exceed maxSkew over {keys} on all of {number} with room")
+    return Cause("Unschedulable", f"{pod_set.title} was not bound though {number} would take it: please report this")
+
+
+def _never_one(nodes: Nodes, samples: Nodes, spare: np.ndarray, pod_set: PodSet) -> Cause:
+    shape = pod_set.shape
+    here, there = ever_allowed(nodes.table, shape), ever_allowed(samples.table, shape) & (spare > 0)
+    if not here.any() and not there.any():
+        asked = node_affinity(nodes.table, shape)
+        if asked.any():
+            return _shut(nodes, pod_set, asked, asked)
+        return Cause("NodeAffinity", f"{pod_set.title} {_wish(pod_set)}, and no node or pool matches")
+    for resource, amount in sorted(shape.requests.items(), key=lambda item: (item[0] in {"cpu", "memory"}, item[0])):
+        if amount <= 0:
+            continue
+        most = max(
+            int((_whole_each(nodes, resource) * here).max(initial=0)),
+            int((_whole_each(samples, resource) * there).max(initial=0)),
+        )
+        if most < amount:
+            return _needs(pod_set, resource, f"the largest node that it may use has {_free(pod_set, resource, most)}")
+    return Cause("InsufficientResource", f"{pod_set.title} needs more than any node that it may use has in all")
+
+
+def _shortest(nodes: Nodes, pod_set: PodSet) -> str:
+    row = nodes.table.rows.get("pods")
+    slots = int(nodes.table.alloc[row].sum()) if row is not None else 0
+    return "TooManyPods" if slots < pod_set.count else "InsufficientResource"
+
+
+def _wish(pod_set: PodSet) -> str:
+    shape = pod_set.shape
+    if shape.node_name:
+        return f"names node {shape.node_name}"
+    if shape.node_selector and not shape.node_required:
+        return "selects nodes by " + ", ".join(f"{k}={v}" for k, v in sorted(shape.node_selector.items()))
+    return "has required node affinity" + (" and a nodeSelector" if shape.node_selector else "")
+
+
+def _count(number: int) -> str:
+    return f"{number} node" if number == 1 else f"{number} nodes"

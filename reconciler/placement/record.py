@@ -1,0 +1,77 @@
+"""The decision record of a group (kind Placement, `placements/<namespace>/<group>.yaml`). Plain data.
+
+It is committed when the place, the outcome or the reason changed, never because a number in a message moved. Reading
+and writing its file form is `render.placement_record`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from reconciler.placement.model import Candidate, GroupKey, Phase, Share
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class PlacedObject:
+    """An object as it was admitted.
+
+    `digest` is `manifests.identity.canonical_digest` of its body; `source` the file under `workloads/` it came from.
+    """
+
+    api_version: str
+    kind: str
+    name: str
+    digest: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOutcome:
+    """How a job ended: KubeRay's `jobStatus` and `reason`; `finished_at` in unix seconds, None when not told."""
+
+    state: str
+    reason: str = ""
+    message: str = ""
+    finished_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacementRecord:
+    """What was decided about a group, and why.
+
+    `objects` were admitted (none unless placed), in order. `sources` are the files under `workloads/` that the group
+    comes from. `run` counts from 1. `source_commit` is the commit whose files were decided on, `snapshot_digest` the
+    capacity they met. `decided_at` is in unix seconds.
+    """
+
+    group: GroupKey
+    policy: str
+    objects: tuple[PlacedObject, ...]
+    clusters: tuple[Share, ...]
+    phase: Phase
+    reason: str
+    message: str
+    candidates: tuple[Candidate, ...] = ()
+    sources: tuple[str, ...] = ()
+    run: int = 1
+    source_commit: str = ""
+    snapshot_digest: str = ""
+    decided_at: int = 0
+    job_outcome: JobOutcome | None = None
+
+    @property
+    def placed(self) -> bool:
+        """Tell whether the group stands in a cluster's directory."""
+        return bool(self.clusters)
+
+    def says_the_same(self, other: PlacementRecord) -> bool:
+        """Tell whether place, outcome and reason are equal, so that writing `self` over `other` is not worth a commit.
+
+        Messages and candidates tell numbers that change with every capacity tick; they are not compared.
+        """
+        return _heart(self) == _heart(other)
+
+
+def _heart(record: PlacementRecord) -> tuple[object, ...]:
+    place = (record.group, record.policy, record.objects, record.sources, record.clusters, record.run)
+    return (*place, record.phase, record.reason, record.job_outcome)

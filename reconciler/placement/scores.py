@@ -1,0 +1,145 @@
+"""How much kube-scheduler likes a node for a pod: the scores of its default profile, weighted and summed.
+
+Rules: pkg/scheduler/framework/plugins/{noderesources,tainttoleration,nodeaffinity} of Kubernetes 1.36. Two kinds:
+scores that follow from the room on the node itself, which change for the chosen node only (`RoomScore`), and scores
+that are normalised over all feasible nodes, whose inputs stay while equal pods are bound (`Normalised`). ImageLocality
+is not known from outside a node and counts as 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from reconciler.manifests.podshape import PodShape
+from reconciler.placement.nodes import CPU, MEMORY, Floats, Ints, Nodes, clamped
+
+MAX = 100
+TAINT_TOLERATION_WEIGHT = 3
+NODE_AFFINITY_WEIGHT = 2
+POD_AFFINITY_WEIGHT = 2
+TOPOLOGY_SPREAD_WEIGHT = 2
+
+
+@dataclass(frozen=True, slots=True)
+class RoomScore:
+    """NodeResourcesFit and NodeResourcesBalancedAllocation, both over cpu and memory with weight 1.
+
+    NodeResourcesFit looks at requests with the defaults for containers that request nothing, BalancedAllocation at
+    plain requests: at how much the pod improves the balance of the node, and not at all for pods without requests.
+    """
+
+    cpu: int
+    memory: int
+    scored_cpu: int
+    scored_memory: int
+    most_allocated: bool
+
+    @classmethod
+    def of(cls, nodes: Nodes, shape: PodShape) -> RoomScore:
+        """Return the score of pods of this shape on these nodes."""
+        return cls(
+            clamped(shape.requests.get("cpu", 0)),
+            clamped(shape.requests.get("memory", 0)),
+            clamped(shape.score_cpu),
+            clamped(shape.score_memory),
+            nodes.most_allocated,
+        )
+
+    def many(self, nodes: Nodes, index: Ints) -> Ints:
+        """Return the score of each node in `index`."""
+        cap_cpu, cap_memory = nodes.table.alloc[CPU, index], nodes.table.alloc[MEMORY, index]
+        scored_cpu, scored_memory = nodes.scored[CPU, index], nodes.scored[MEMORY, index]
+        used_cpu, used_memory = nodes.used[CPU, index], nodes.used[MEMORY, index]
+        if not nodes.table.all_named:
+            rows = zip(used_cpu, used_memory, scored_cpu, scored_memory, cap_cpu, cap_memory, strict=True)
+            return np.array([self.one(*map(int, row)) for row in rows], dtype=np.int64)
+        after_cpu, after_memory = scored_cpu + self.scored_cpu, scored_memory + self.scored_memory
+        if self.most_allocated:
+            fit: Ints = np.minimum(after_cpu, cap_cpu) * MAX // cap_cpu
+            fit += np.minimum(after_memory, cap_memory) * MAX // cap_memory
+        else:
+            fit = np.maximum(cap_cpu - after_cpu, 0) * MAX // cap_cpu
+            fit += np.maximum(cap_memory - after_memory, 0) * MAX // cap_memory
+        fit >>= 1
+        if not self.cpu and not self.memory:
+            return fit
+        after = _spread_out((used_cpu + self.cpu) / cap_cpu, (used_memory + self.memory) / cap_memory)
+        before = _spread_out(used_cpu / cap_cpu, used_memory / cap_memory)
+        fit += MAX // 2 + ((MAX // 2 + after - before) >> 1)
+        return fit
+
+    def one(
+        self, used_cpu: int, used_memory: int, scored_cpu: int, scored_memory: int, cap_cpu: int, cap_memory: int
+    ) -> int:
+        """Return the score of one node, equal to what `many` gives."""
+        total, weights = 0, 0
+        for after, cap in ((scored_cpu + self.scored_cpu, cap_cpu), (scored_memory + self.scored_memory, cap_memory)):
+            if cap:
+                weights += 1
+                left = min(after, cap) if self.most_allocated else max(cap - after, 0)
+                total += left * MAX // cap
+        fit = total // weights if weights else 0
+        if not self.cpu and not self.memory:
+            return fit
+        if not cap_cpu or not cap_memory:
+            after_score = before_score = MAX
+        else:
+            cpu, memory = min((used_cpu + self.cpu) / cap_cpu, 1.0), min((used_memory + self.memory) / cap_memory, 1.0)
+            after_score = int((1 - abs((cpu - memory) / 2)) * 100.0)
+            cpu, memory = min(used_cpu / cap_cpu, 1.0), min(used_memory / cap_memory, 1.0)
+            before_score = int((1 - abs((cpu - memory) / 2)) * 100.0)
+        return fit + MAX // 2 + (MAX // 2 + after_score - before_score) // 2
+
+
+def _spread_out(cpu: Floats, memory: Floats) -> Ints:
+    """Return 100 for nodes that are taken evenly in cpu and memory, 50 for the most uneven ones."""
+    deviation = np.abs((np.minimum(cpu, 1.0) - np.minimum(memory, 1.0)) / 2)
+    score: Ints = ((1 - deviation) * 100.0).astype(np.int64)
+    return score
+
+
+class Normalised:
+    """A raw score per feasible node, made comparable by the extremes among them.
+
+    While nodes leave the feasible set the normalised scores stay, until the last node with an extreme leaves.
+    """
+
+    __slots__ = ("highest", "lowest", "raw", "scores")
+
+    def __init__(self, raw: Ints, formula: Callable[[Ints], Ints], weight: int) -> None:
+        self.raw = raw
+        self.scores = formula(raw) * weight
+        self.highest = int(raw.max())
+        self.lowest = int(raw.min())
+
+    def left(self) -> tuple[int, int]:
+        """Return how many nodes have the lowest and the highest raw score."""
+        return int((self.raw == self.lowest).sum()), int((self.raw == self.highest).sum())
+
+    @property
+    def uniform(self) -> bool:
+        """Tell whether all nodes have the same: then it does not matter who leaves."""
+        return self.highest == self.lowest
+
+
+def reversed_share(raw: Ints) -> Ints:
+    """Turn counts of something unwanted into 100 (none) to 0 (most): DefaultNormalizeScore, reversed."""
+    most = int(raw.max())
+    return MAX - MAX * raw // most if most else np.full_like(raw, MAX)
+
+
+def share(raw: Ints) -> Ints:
+    """Turn weights into 0 to 100 (most): DefaultNormalizeScore."""
+    most = int(raw.max())
+    return MAX * raw // most if most else raw
+
+
+def between_extremes(raw: Ints) -> Ints:
+    """Turn sums of either sign into 0 (lowest) to 100 (highest): InterPodAffinity's NormalizeScore."""
+    lowest, highest = int(raw.min()), int(raw.max())
+    if highest == lowest:
+        return np.zeros_like(raw)
+    return (100.0 * ((raw - lowest) / (highest - lowest))).astype(np.int64)

@@ -1,0 +1,190 @@
+"""Reads `workloads/<namespace>/**` into objects, each of which is valid, or carries the problem that keeps it out.
+
+The one idea: a bad file spoils only itself. What cannot be read at all becomes a `BrokenFile`, so that nobody mistakes
+unknown objects for deleted ones; what can be read but must not be deployed becomes an object with a `problem`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from reconciler.errors import InputError, InvalidObject, Place
+from reconciler.manifests.identity import canonical_digest, is_dns_label, is_dns_subdomain, object_key
+from reconciler.manifests.loader import Document, load
+from reconciler.placement.group import BrokenFile, WorkloadObject
+from reconciler.ray.references import references
+from reconciler.ray.validation import problems
+from reconciler.ray.workload import demand_of
+
+ROOT = "workloads"
+SUFFIXES = (".yaml", ".yml", ".json")
+
+CLUSTER_SCOPED = frozenset(
+    {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass", "Node", "PersistentVolume"}
+    | {
+        "PriorityClass",
+        "RuntimeClass",
+        "StorageClass",
+        "ValidatingWebhookConfiguration",
+        "MutatingWebhookConfiguration",
+    }
+    | {"APIService", "CSIDriver", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
+)
+"""Well-known kinds without a namespace: a tenant's folder cannot hold them."""
+
+_SERVER_SET = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
+_SERVER_SET_METADATA = (*_SERVER_SET, "selfLink", "ownerReferences")
+
+
+@dataclass(frozen=True, slots=True)
+class Workloads:
+    """Everything under `workloads/`. `namespaces` are the Namespace objects that users wrote, by name."""
+
+    objects: tuple[WorkloadObject, ...]
+    broken: tuple[BrokenFile, ...]
+    namespaces: Mapping[str, WorkloadObject]
+    warnings: tuple[str, ...]
+
+
+def is_workload_file(path: str) -> bool:
+    """Tell whether `path` is a manifest below `workloads/<namespace>/`."""
+    parts = path.split("/")
+    return len(parts) >= 3 and parts[0] == ROOT and path.endswith(SUFFIXES)
+
+
+def read_workloads(files: Mapping[str, bytes], unusable: Mapping[str, str]) -> Workloads:
+    """Read all manifests.
+
+    `files` maps paths in the repo to contents; others than manifests are passed over. `unusable` are paths that are no
+    ordinary files (links, unsafe names), with the reason.
+    """
+    objects: list[WorkloadObject] = []
+    broken = [_unusable(path, why) for path, why in sorted(unusable.items()) if is_workload_file(path)]
+    namespaces: dict[str, WorkloadObject] = {}
+    warnings: list[str] = []
+    for path in sorted(files):
+        if not is_workload_file(path):
+            continue
+        namespace = path.split("/")[1]
+        try:
+            found, noted = read_file(path, files[path])
+        except InputError as error:
+            broken.append(BrokenFile(path, namespace, str(error)))
+            continue
+        warnings += noted
+        for item in found:
+            if item.key.kind == "Namespace" and item.key.api_version == "v1" and not item.problem:
+                namespaces[item.key.name] = item
+            else:
+                objects.append(item)
+    return Workloads(_without_twins(objects), tuple(broken), namespaces, tuple(warnings))
+
+
+def _unusable(path: str, why: str) -> BrokenFile:
+    return BrokenFile(path, path.split("/")[1], f"{path}: {why}: put an ordinary file in its place, or take it out")
+
+
+def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
+    """Read the one object of an admitted copy in a cluster's directory. Raises `InputError`."""
+    documents = load(data, path).documents
+    if len(documents) != 1:
+        raise InvalidObject(f"has {len(documents)} documents instead of one", Place(path))
+    body = documents[0].body
+    key = object_key(body, namespace, documents[0].place)
+    refers = frozenset((r.kind, r.name) for r in references(body))
+    return WorkloadObject(key, body, canonical_digest(body), documents[0].place, demand_of(body, namespace), refers)
+
+
+def read_file(path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
+    """Read one manifest file: its objects, and its warnings as lines.
+
+    Raises `InputError` where the file cannot be read, or an object in it has no identity.
+    """
+    namespace = path.split("/")[1]
+    if not is_dns_label(namespace):
+        rule = "use small letters, digits and '-', at most 63"
+        raise InvalidObject(f"the folder {namespace!r} under {ROOT}/ cannot be a namespace: {rule}", Place(path))
+    loaded = load(data, path)
+    notes = [str(warning) for warning in loaded.warnings]
+    objects = []
+    for document in loaded.documents:
+        item, more = _read_object(document, namespace)
+        objects.append(item)
+        notes += more
+    return tuple(objects), tuple(notes)
+
+
+def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, list[str]]:
+    key = object_key(document.body, namespace, document.place)
+    if key.kind == "Namespace":
+        key = replace(key, namespace="")
+    body = as_deployed(document.body, key.namespace)
+    notes: list[str] = []
+    refers: frozenset[tuple[str, str]] = frozenset()
+    try:
+        refers = frozenset((r.kind, r.name) for r in references(body))
+        _check_identity(document, key.kind, key.name, namespace)
+        findings = problems(document.body)
+        notes += [f"{document.locate(*f.path)}: {f.message}" for f in findings if f.severity == "warning"]
+        error = next((f for f in findings if f.severity == "error"), None)
+        if error is not None:
+            raise InvalidObject(error.message, document.locate(*error.path))  # noqa: TRY301  (one exit for all refusals)
+        demand = demand_of(body, key.namespace)
+        item = WorkloadObject(key, body, canonical_digest(body), document.place, demand, refers)
+    except InvalidObject as error:
+        if error.place is None:
+            error = InvalidObject(error.message, document.place)
+        item = WorkloadObject(key, body, canonical_digest(body), document.place, None, refers, str(error))
+    return item, notes
+
+
+def _check_identity(document: Document, kind: str, name: str, namespace: str) -> None:
+    where = document.locate("metadata", "name")
+    if not is_dns_subdomain(name):
+        raise InvalidObject(f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'", where)
+    if kind == "Namespace":
+        if name != namespace:
+            raise InvalidObject(f"Namespace {name} stands in the folder of namespace {namespace}: move it", where)
+        return
+    if kind in CLUSTER_SCOPED:
+        raise InvalidObject(f"{kind} {name} is cluster-scoped: put it under addons/, not {ROOT}/", document.place)
+    own = document.body["metadata"].get("namespace")
+    if own and own != namespace:
+        where = document.locate("metadata", "namespace")
+        raise InvalidObject(
+            f"{kind} {name} names namespace {own}, yet its folder is {namespace}: make them agree", where
+        )
+
+
+def as_deployed(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
+    """Return the object as it is to be deployed: namespace set, what only an API server sets left out."""
+    metadata = {k: v for k, v in body["metadata"].items() if k not in _SERVER_SET_METADATA}
+    if namespace:
+        metadata["namespace"] = namespace
+    return {k: (metadata if k == "metadata" else v) for k, v in body.items() if k != "status"}
+
+
+def _without_twins(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:
+    """Give every object that another one doubles a problem that names both places."""
+    first: dict[tuple[str, str, str, str], WorkloadObject] = {}
+    result: list[WorkloadObject] = []
+    doubled: dict[tuple[str, str, str, str], WorkloadObject] = {}
+    for item in objects:
+        identity = (item.key.group, item.key.kind, item.key.namespace, item.key.name)
+        if identity in first:
+            doubled[identity] = item
+        else:
+            first[identity] = item
+            result.append(item)
+    if not doubled:
+        return tuple(result)
+    return tuple(_marked(item, doubled) for item in result)
+
+
+def _marked(item: WorkloadObject, doubled: Mapping[tuple[str, str, str, str], WorkloadObject]) -> WorkloadObject:
+    twin = doubled.get((item.key.group, item.key.kind, item.key.namespace, item.key.name))
+    if twin is None:
+        return item
+    return replace(item, problem=f"{twin.place}: {item.key} stands at {item.place} already: keep one of them")

@@ -1,0 +1,66 @@
+"""What a group is called: the name becomes a folder in Git, a label value and a word in commits.
+
+The one idea: `groupBy` names a group by a label value that its owner chose, so a value that cannot be a folder is an
+error with a remedy; `<kind>-<name>` is chosen here, so it is always made safe. A workload without the `groupBy` label
+is a group of its own: Nova makes one group per label value, and no value is not a value that strangers should share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+
+from reconciler.errors import InvalidObject, Place
+from reconciler.manifests.identity import ObjectKey, is_dns_label
+from reconciler.policy.model import SchedulePolicy
+
+PIN_ANNOTATIONS = ("skyray.dev/cluster", "nova.elotl.co/cluster")
+"""Either names the one cluster that an object must go to."""
+
+_UNSAFE = re.compile(r"[^a-z0-9]+")
+_LONGEST = 63
+
+
+def group_name(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str], place: Place | None = None) -> str:
+    """Return the group of an object under `policy`: the value of its `groupBy` label, else `<kind>-<name>`.
+
+    Raises `InvalidObject` when the label value cannot name a folder.
+    """
+    value = labels.get(policy.group_by, "") if policy.group_by else ""
+    if not value:
+        return as_dns_label(f"{key.kind.lower()}-{key.name}")
+    if not is_dns_label(value):
+        raise InvalidObject(
+            f"{key}: label {policy.group_by}, by which policy {policy.name} groups, is {value!r}, not a folder name; "
+            "use at most 63 small letters, digits and '-', starting and ending with a letter or digit",
+            place,
+        )
+    return value
+
+
+def as_dns_label(text: str) -> str:
+    """Return `text` if it is a DNS label, else a readable label that stands for it.
+
+    Eight digits of the text's hash make up for what is left out: `configmap-a.b` becomes `configmap-a-b-` and them.
+    """
+    if is_dns_label(text):
+        return text
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    readable = _UNSAFE.sub("-", text.lower()).strip("-")[: _LONGEST - len(digest) - 1].rstrip("-")
+    return f"{readable}-{digest}" if readable else digest
+
+
+def pinned_cluster(annotations: Iterable[Mapping[str, str]], place: Place | None = None) -> str | None:
+    """Return the cluster that the objects of a group are pinned to by annotation; None when none is.
+
+    Raises `InvalidObject` when they name different ones: a group goes to one cluster.
+    """
+    pins = sorted({one[key] for one in annotations for key in PIN_ANNOTATIONS if one.get(key)})
+    if len(pins) > 1:
+        raise InvalidObject(
+            f"pinned to {' and '.join(pins)} at once: use one cluster for all objects of a group "
+            f"({' or '.join(PIN_ANNOTATIONS)})",
+            place,
+        )
+    return pins[0] if pins else None

@@ -1,0 +1,113 @@
+"""A checkout on this machine: its uncommitted files, and letting a worktree follow a published commit.
+
+The rule is that nobody's edits are lost. Git itself judges that (`read-tree -m -u` refuses before it touches anything),
+and it judges before the branch moves, so a collision leaves branch, index and files as they were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from reconciler.errors import PushRejected, RepoError
+from reconciler.repo.address import check_ref, check_sha, is_remote, parse_address
+from reconciler.repo.command import GitCommand, last_words
+from reconciler.repo.push import lost_race, refused
+from reconciler.repo.tree import SUBMODULE_MODE, SYMLINK_MODE, Entry, Tree, Unusable, readable_path
+
+
+def follow(command: GitCommand, old: str, new: str, move_branch: Callable[[], None]) -> None:
+    """Take index and worktree from `old` to `new`, then call `move_branch`; take them back when that fails.
+
+    Files that differ from `old` and are not touched by the change stay as they are. Raises `RepoError`, with nothing
+    changed, when an uncommitted change stands in the way. A crash in between leaves SkyRay's change staged, no more.
+    """
+    command.run("update-index", "-q", "--refresh", check=False)
+    result = command.run("read-tree", "-m", "-u", check_sha(old), check_sha(new), check=False)
+    if result.status:
+        remedy = (
+            "another git is at work there (or crashed: then remove the lock file)"
+            if ".lock" in result.stderr
+            else "commit or stash those changes first; nothing was changed"
+        )
+        raise RepoError(f"the checkout {command.work_tree} cannot follow: {last_words(result.stderr)} ({remedy})")
+    try:
+        move_branch()
+    except RepoError:
+        command.run("read-tree", "-m", "-u", new, old)
+        raise
+
+
+def worktree(command: GitCommand, revision: str) -> Tree:
+    """Return the files as they are in the worktree: tracked or not, ignored ones left out. `revision` names the tree.
+
+    Contents are read now, so the tree stays the same while the files go on changing.
+    """
+    if command.work_tree is None:
+        raise RepoError("a bare repository has no uncommitted files")
+    root = command.work_tree
+    listing = command.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name").stdout
+    entries, misnamed, contents = [], [], {}
+    for raw_path in dict.fromkeys(listing.split(b"\0")[:-1]):
+        path, fault = readable_path(raw_path)
+        if fault:
+            misnamed.append(Unusable(path, fault))
+            continue
+        mode, content = _look(root, path)
+        if mode is None:
+            continue
+        blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        entries.append(Entry(path, mode, blob, len(content)))
+        contents[path] = content
+
+    def fetch(wanted: Iterable[Entry]) -> dict[str, bytes]:
+        return {entry.path: contents[entry.path] for entry in wanted}
+
+    return Tree.of(revision, entries, misnamed, fetch)
+
+
+def _look(root: Path, path: str) -> tuple[str | None, bytes]:
+    """Return a worktree file's mode and content without following links; mode None when no file stands there."""
+    at = root / path
+    if at.parent.resolve() != root.resolve() / Path(path).parent:
+        return None, b""  # tracked below a directory that is now a link: gone, as far as git is concerned
+    try:
+        found = at.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            return SYMLINK_MODE, os.fsencode(at.readlink())
+        if stat.S_ISDIR(found.st_mode):
+            return SUBMODULE_MODE, b""
+        if not stat.S_ISREG(found.st_mode):
+            return None, b""
+        return ("100755" if found.st_mode & stat.S_IXUSR else "100644"), at.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None, b""
+
+
+def push_upstream(command: GitCommand, branch: str, own_refs: Iterable[str], *, allow_http: bool = False) -> None:
+    """Push a checkout's branch to the branch it tracks, and `own_refs` beside it, fast-forward only.
+
+    Raises `PushRejected` when the upstream has commits that the checkout lacks.
+    """
+    told = command.run(
+        "for-each-ref", "--format=%(upstream:remotename)%00%(upstream:remoteref)", f"refs/heads/{branch}"
+    ).text
+    remote, _, target = told.partition("\0")
+    if not remote or not target or remote.startswith("-"):
+        raise RepoError(f"{branch} tracks no remote branch; set one with: git push -u origin {branch}")
+    url = command.run("remote", "get-url", "--push", "--", remote).text
+    if is_remote(url):
+        command = replace(command, address=parse_address(url, allow_http=allow_http))
+    moves = [f"refs/heads/{branch}:{check_ref(target)}", *(f"{check_ref(ref)}:{ref}" for ref in own_refs)]
+    flags = ("--porcelain", "--atomic", "--no-verify")
+    result = command.run("push", *flags, "--", remote, *moves, check=False, network=True)
+    if result.status == 0:
+        return
+    reasons = [line for line in result.text.splitlines() if line.startswith("!\t")]
+    if any(sign in reason for reason in reasons for sign in ("fetch first", "non-fast-forward", "stale info")):
+        raise PushRejected(f"{lost_race(target)} (pull first)")
+    raise refused(command, "push", "\n".join([result.stderr, *(reason.split("\t")[-1] for reason in reasons)]))

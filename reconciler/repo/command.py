@@ -1,0 +1,259 @@
+"""Runs git: the one place where a git process is started.
+
+The idea: nothing that came from outside can steer git. The argument list is fixed by the caller in this package,
+addresses travel as configuration in the environment and never as arguments (so neither `ps` nor an option parser sees
+them), inherited `GIT_*` variables that would redirect git are dropped, system configuration, hooks, templates,
+submodules, file-system monitors and replace refs are off, and each repository may speak only the protocols of its own
+address. The user's own configuration (credential helpers, proxies, ssh) stays in force. Every run has a time limit,
+after which git and its children are killed.
+
+GitPython starts the processes; none of its index, worktree or remote machinery is used. It is imported at the first
+run, because importing it costs more than most commands.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, cast
+
+from reconciler.errors import RepoError
+from reconciler.repo.address import Address, redact
+
+LOCAL_SECONDS = 120.0
+"""Time limit of a command that touches only this machine."""
+NETWORK_SECONDS = 300.0
+"""Time limit of a fetch or push; the first fetch of a large repository has to fit in."""
+REMOTE = "skyray"
+"""The name under which a cache knows its remote."""
+
+# Variables that would point git at another repository, index, object store or configuration (a caller may itself run
+# in a git hook). GIT_SSH_COMMAND, GIT_ASKPASS and the proxy variables are the operator's and stay.
+_REDIRECTING = (
+    "GIT_DIR",
+    "GIT_WORK_TREE",
+    "GIT_COMMON_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_QUARANTINE_PATH",
+    "GIT_NAMESPACE",
+    "GIT_PREFIX",
+    "GIT_GRAFT_FILE",
+    "GIT_SHALLOW_FILE",
+    "GIT_CONFIG",
+    "GIT_CONFIG_PARAMETERS",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_DIFF_OPTS",
+    "GIT_TEMPLATE_DIR",
+    "GIT_DEFAULT_HASH",
+)
+_ENVIRONMENT = {
+    "LC_ALL": "C",
+    "LANGUAGE": "C",
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_ATTR_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "GIT_OPTIONAL_LOCKS": "0",
+    "GIT_NO_REPLACE_OBJECTS": "1",
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_LFS_SKIP_SMUDGE": "1",
+    "GIT_MERGE_AUTOEDIT": "no",
+}
+_CONFIGURATION = {
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.protectHFS": "true",
+    "core.protectNTFS": "true",
+    "core.pager": "cat",
+    "color.ui": "false",
+    "log.showSignature": "false",
+    "i18n.logOutputEncoding": "UTF-8",
+    "submodule.recurse": "false",
+    "fetch.recurseSubmodules": "false",
+    "push.recurseSubmodules": "no",
+    "push.followTags": "false",
+    "push.gpgSign": "false",
+    "gc.autoDetach": "false",
+    "maintenance.autoDetach": "false",
+    "http.followRedirects": "initial",
+    # A half-open connection ends after a minute instead of at the time limit.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": "60",
+}
+_DAMAGE = (
+    "is corrupt",
+    "object file",
+    "unable to read tree",
+    "unable to read sha1",
+    "inflate:",
+    "packfile",
+    "not a git repository",
+    "bad tree object",
+    "missing blob",
+    "invalid sha1 pointer",
+    "did not send all necessary objects",
+    "bad object HEAD",
+    "does not point to a valid object",
+    "unresolved deltas",
+)
+
+
+class DamagedRepo(RepoError):
+    """The stored repository itself is broken: objects are missing or unreadable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one git run gave. `stderr` is redacted text."""
+
+    status: int
+    stdout: bytes
+    stderr: str
+
+    @property
+    def text(self) -> str:
+        """`stdout` as text without the last line end."""
+        return self.stdout.decode("utf-8", "replace").removesuffix("\n")
+
+
+@dataclass(frozen=True, slots=True)
+class GitCommand:
+    """A git that works on one repository.
+
+    `git_dir` None lets git find the repository from `work_tree`, the directory it then starts in. `address` is the
+    remote that the name `skyray` stands for. `on_damage` is called when git finds the stored repository broken.
+    """
+
+    git_dir: Path | None
+    work_tree: Path | None = None
+    address: Address | None = None
+    on_damage: Callable[[], None] | None = None
+    network_seconds: float = NETWORK_SECONDS
+
+    def run(self, *arguments: str, stdin: bytes | None = None, check: bool = True, network: bool = False) -> Result:
+        """Run `git ARGUMENTS` to its end and return what it printed.
+
+        With `check`, a status other than 0 raises `RepoError` with git's own last words. `network` picks the longer
+        time limit. Running out of time always raises.
+        """
+        seconds = self.network_seconds if network else LOCAL_SECONDS
+        with self._process(arguments, piped=stdin is not None) as process:
+            try:
+                stdout, stderr = process.communicate(stdin, timeout=seconds)
+            except subprocess.TimeoutExpired:
+                _kill(process)
+                raise RepoError(
+                    f"git {arguments[0]} took longer than {seconds:g} s{self._where()} and was stopped"
+                ) from None
+        result = Result(process.returncode, stdout, self.redact(stderr.decode("utf-8", "replace")))
+        if check and result.status:
+            raise self.failure(arguments[0], result.stderr)
+        return result
+
+    @contextmanager
+    def stream(self, *arguments: str, stdin: bytes) -> Iterator[Iterator[bytes]]:
+        """Start `git ARGUMENTS`, hand it `stdin` (small) and yield its output in pieces; leaving early ends git."""
+        with self._process(arguments, piped=True) as process:
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):
+                    process.stdin.write(stdin)
+                    process.stdin.close()
+            yield self._pieces(arguments[0], process)
+
+    def _pieces(self, verb: str, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+        stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
+        while piece := os.read(stdout.fileno(), 65536):
+            yield piece
+        if process.wait(LOCAL_SECONDS):
+            raise self.failure(verb, self.redact(stderr.read().decode("utf-8", "replace")))
+
+    def failure(self, verb: str, stderr: str) -> RepoError:
+        """Return the error for a failed `git VERB`: its last words, and `DamagedRepo` when the repository is broken."""
+        message = f"git {verb} failed{self._where()}: {last_words(stderr)}"
+        own_lines = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
+        if any(sign in own_lines for sign in (*_DAMAGE, f"in file {self.git_dir}/config")):
+            return self.damaged(message)
+        return RepoError(message)
+
+    def damaged(self, message: str) -> DamagedRepo:
+        """Report damage to the owner of the repository and return the error to raise."""
+        if self.on_damage is not None:
+            self.on_damage()
+        return DamagedRepo(message)
+
+    def redact(self, text: str) -> str:
+        """Return `text` without credentials."""
+        return self.address.redact(text) if self.address else redact(text)
+
+    def _where(self) -> str:
+        place = self.address.shown if self.address else str(self.work_tree or self.git_dir)
+        return f" in {place}"
+
+    @contextmanager
+    def _process(self, arguments: Sequence[str], *, piped: bool) -> Iterator[subprocess.Popen[bytes]]:
+        from git import Git, GitCommandNotFound
+
+        command = [*_without_redirection(os.environ), "git", "--no-pager"]
+        if self.git_dir is not None:
+            command.append(f"--git-dir={self.git_dir}")
+            if self.work_tree is not None:
+                command.append(f"--work-tree={self.work_tree}")
+        try:
+            running = Git(self.work_tree or self.git_dir).execute(
+                [*command, *arguments],
+                istream=subprocess.PIPE if piped else None,
+                as_process=True,
+                shell=False,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        except GitCommandNotFound:
+            raise RepoError("the program git is not installed, or is not on PATH") from None
+        process = cast("subprocess.Popen[bytes]", running.proc)
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                _kill(process)
+            for pipe in (process.stdin, process.stdout, process.stderr):
+                if pipe is not None:
+                    with suppress(BrokenPipeError):
+                        pipe.close()
+
+    def _environment(self) -> dict[str, str]:
+        settings = dict(_CONFIGURATION)
+        allowed: tuple[str, ...] = ("https", "ssh", "file")
+        if self.address is not None:
+            settings[f"remote.{REMOTE}.url"] = self.address.url
+            allowed = self.address.protocols
+        numbered = {"GIT_CONFIG_COUNT": str(len(settings))}
+        for index, (key, value) in enumerate(settings.items()):
+            numbered[f"GIT_CONFIG_KEY_{index}"] = key
+            numbered[f"GIT_CONFIG_VALUE_{index}"] = value
+        return {**_ENVIRONMENT, **numbered, "GIT_ALLOW_PROTOCOL": ":".join(allowed)}
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    """End git and whatever it started (it leads a session of its own)."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _without_redirection(environment: Mapping[str, str]) -> list[str]:
+    """Return an `env -u …` prefix for inherited variables that would redirect git; empty when there are none."""
+    found = [name for name in _REDIRECTING if name in environment]
+    return ["env", *(word for name in found for word in ("-u", name))] if found else []
+
+
+def last_words(stderr: str, lines: int = 3) -> str:
+    """Return the last telling lines of git's stderr as one line."""
+    said = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
+    told = [line for line in said if line.startswith(("fatal:", "error:", "remote:", "["))] or said
+    return "; ".join(told[-lines:]) or "it gave no reason"

@@ -1,0 +1,207 @@
+"""What happened in a repository: commits with their trailers, changed paths, and who changed a file last."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+from reconciler.errors import RepoError
+from reconciler.repo.address import check_sha, path_fault
+from reconciler.repo.command import GitCommand
+from reconciler.repo.ownership import has_own_trailer, is_own_path
+from reconciler.repo.tree import readable_path
+
+_FIELDS = ("%H", "%P", "%an", "%ae", "%ct", "%s", "%b", "%(trailers:only=true,unfold=true)")
+_FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
+_TOUCHED = "--format=tformat:%x00%H"
+_MANY_PATHS = 64
+
+Action = Literal["add", "modify", "delete"]
+_ACTIONS: Mapping[str, Action] = {"A": "add", "D": "delete"}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """One commit. `time` is when it was committed, in seconds since 1970; `body` is without the trailers."""
+
+    sha: str
+    parents: tuple[str, ...]
+    author: str
+    email: str
+    time: int
+    subject: str
+    body: str
+    trailers: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """What happened to one path between two revisions. A rename is a delete and an add."""
+
+    path: str
+    action: Action
+
+
+def read_log(
+    command: GitCommand,
+    revision: str,
+    *,
+    after: str | None = None,
+    paths: Iterable[str] = (),
+    trailer: tuple[str, str] | None = None,
+    limit: int | None = None,
+) -> tuple[Commit, ...]:
+    """Return commits reachable from `revision`, newest first.
+
+    `after` leaves out what is reachable from that commit, `paths` keeps commits that touch one of these files or
+    directories, `trailer` those that carry exactly this key and value, and `limit` the newest so many of the rest.
+    """
+    arguments = ["log", "--stdin", "-z", _FORMAT, "--no-show-signature"]
+    if trailer is not None:
+        arguments += ["--fixed-strings", f"--grep={trailer[0]}: {trailer[1]}"]
+    elif limit is not None:
+        arguments.append(f"--max-count={limit}")
+    revisions = [check_sha(revision)] if after is None else [check_sha(revision), f"^{check_sha(after)}"]
+    fields = command.run(*arguments, stdin=_asked(revisions, paths)).stdout.split(b"\0")[:-1]
+    width = len(_FIELDS)
+    commits = (
+        _commit([piece.decode("utf-8", "replace") for piece in fields[at : at + width]])
+        for at in range(0, len(fields), width)
+    )
+    kept = [commit for commit in commits if trailer is None or commit.trailers.get(trailer[0]) == trailer[1]]
+    return tuple(kept[:limit])
+
+
+def _commit(fields: Sequence[str]) -> Commit:
+    sha, parents, author, email, time, subject, body, raw_trailers = fields
+    pairs = [line.partition(": ") for line in raw_trailers.splitlines()]
+    trailers = {key: value for key, separator, value in pairs if separator}
+    text = body.strip("\n").removesuffix(raw_trailers.strip("\n")).strip("\n")
+    return Commit(
+        sha.strip("\n"), tuple(parents.split()), author, email, int(time), subject, text, MappingProxyType(trailers)
+    )
+
+
+def _asked(revisions: Iterable[str], paths: Iterable[str]) -> bytes:
+    lines = [*revisions, "--"]
+    for path in paths:
+        if fault := path_fault(path.removesuffix("/")):
+            raise RepoError(f"{path!r} is not a path in a repository: it {fault}")
+        lines.append(path)
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def changed_paths(command: GitCommand, old: str, new: str) -> tuple[PathChange, ...]:
+    """Return how the tree at `new` differs from the tree at `old`, in path order, whatever lies between them."""
+    output = command.run("diff-tree", "-r", "-z", "--raw", "--no-renames", check_sha(old), check_sha(new)).stdout
+    tokens = output.split(b"\0")[:-1]
+    changes = []
+    for head, raw_path in zip(tokens[::2], tokens[1::2], strict=True):
+        status = head.rsplit(b" ", 1)[1].decode("ascii")
+        changes.append(PathChange(readable_path(raw_path)[0], _ACTIONS.get(status, "modify")))
+    return tuple(changes)
+
+
+def only_own_commits(command: GitCommand, old: str, new: str, prefixes: Iterable[str]) -> bool:
+    """Say whether everything from `old` to `new` is SkyRay's own work, so that nothing needs planning again.
+
+    False when `old` is not an ancestor of `new`: history was rewritten.
+    """
+    if not is_ancestor(command, old, new):
+        return False
+    commits = read_log(command, new, after=old)
+    if not all(len(commit.parents) == 1 and has_own_trailer(commit.trailers) for commit in commits):
+        return False
+    prefixes = tuple(prefixes)
+    arguments = ("log", "--stdin", "-z", "--name-only", "--no-renames", _TOUCHED)
+    touched = command.run(*arguments, stdin=_asked([new, f"^{old}"], ())).stdout
+    return all(is_own_path(path, prefixes) for _, path in _touches([touched]))
+
+
+def is_ancestor(command: GitCommand, old: str, new: str) -> bool:
+    """Say whether `old` is `new` or one of its ancestors. An `old` that the repository does not have is not."""
+    result = command.run("merge-base", "--is-ancestor", check_sha(old), check_sha(new), check=False)
+    if result.status in {0, 1}:
+        return result.status == 0
+    if command.run("cat-file", "-e", old, check=False).status:
+        return False
+    raise command.failure("merge-base", result.stderr)
+
+
+class LastChange:
+    """Finds the commit that last changed each of many paths, in one walk along the branch.
+
+    The walk follows first parents, so a merged pull request counts as its merge commit: the moment it took effect. What
+    one walk found is kept, and the next walk covers only what came since.
+    """
+
+    def __init__(self, command: GitCommand) -> None:
+        self._command = command
+        self._known: tuple[str, Mapping[str, str]] | None = None
+
+    def __call__(self, revision: str, paths: Collection[str]) -> dict[str, str]:
+        """Return the commit id per path, newest first. Paths that were never changed up to `revision` are left out."""
+        known = self._known
+        if known is not None and not self._continues(known[0], revision):
+            known = None
+        found = self._walk(revision, None if known is None else known[0], set(paths))
+        if known is not None:
+            old, earlier = known
+            rest = {path for path in paths if path not in found}
+            found.update({path: commit for path, commit in earlier.items() if path in rest})
+            if unknown := {path for path in rest if path not in earlier}:
+                found.update(self._walk(old, None, unknown))
+        self._known = (revision, found)
+        wanted = set(paths)
+        return {path: commit for path, commit in found.items() if path in wanted}
+
+    def _continues(self, old: str, new: str) -> bool:
+        if old == new:
+            return True
+        walked = self._command.run("rev-list", "--first-parent", "--parents", new, f"^{old}", check=False)
+        last = walked.text.rsplit("\n", 1)[-1].split()
+        return walked.status == 0 and len(last) > 1 and last[1] == old
+
+    def _walk(self, revision: str, after: str | None, wanted: set[str]) -> dict[str, str]:
+        if not wanted or revision == after:
+            return {}
+        revisions = [check_sha(revision)] if after is None else [check_sha(revision), f"^{check_sha(after)}"]
+        few = wanted if len(wanted) <= _MANY_PATHS else {path.partition("/")[0] for path in wanted}
+        found: dict[str, str] = {}
+        arguments = ("log", "--stdin", "-z", "--first-parent", "--diff-merges=first-parent", "--name-only")
+        with self._command.stream(
+            *arguments,
+            "--no-renames",
+            "--no-show-signature",
+            _TOUCHED,
+            stdin=_asked(revisions, sorted(few)),
+        ) as pieces:
+            for commit, path in _touches(pieces):
+                if path in wanted:
+                    found.setdefault(path, commit)
+                    if len(found) == len(wanted):
+                        break
+        return found
+
+
+def _touches(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:
+    """Read `log -z --name-only --format=%x00%H` as (commit, path): an empty word announces a commit."""
+    commit, announced = "", False
+    for word in _words(pieces):
+        if not word:
+            announced = True
+        elif announced:
+            commit, announced = word.decode("ascii").strip(), False
+        else:
+            yield commit, word.removeprefix(b"\n").decode("utf-8", "replace")
+
+
+def _words(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\0")
+        yield from whole
+    if rest:
+        yield rest

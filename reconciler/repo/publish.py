@@ -1,0 +1,97 @@
+"""The push race, as a small policy: read, plan, push; when someone else was first, do it all again.
+
+Only `PushRejected` is tried again, and every try plans afresh on what is there now, so the loser of a race never writes
+over the winner. The clock, the sleep and the dice are passed in.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.errors import PushRejected
+from reconciler.repo.ownership import OWN_PREFIXES, SNAPSHOT_REF
+from reconciler.repo.repository import GitRepo
+from reconciler.repo.writer import Author, CommitDraft
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often and how fast a lost push is tried again. Times in seconds.
+
+    The defaults are what has proved itself in Git-writing controllers: ten tries, 1 s growing by half, never over 30 s.
+    """
+
+    attempts: int = 10
+    first: float = 1.0
+    factor: float = 1.5
+    cap: float = 30.0
+
+    def pause(self, failures: int, dice: float) -> float:
+        """Return how long to wait after the `failures`-th lost push; `dice` in [0, 1) spreads it over half to full."""
+        longest = min(self.cap, self.first * self.factor ** (failures - 1))
+        return longest * (0.5 + dice / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What to publish on one base: the commits, and the snapshots they were decided on (file name to content)."""
+
+    commits: tuple[CommitDraft, ...]
+    snapshots: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What `publish_loop` did: the commit it planned on, the tip it left (the same when there was nothing to do)."""
+
+    base: str
+    tip: str
+    attempts: int
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was pushed."""
+        return self.base != self.tip
+
+
+def publish_loop(
+    repo: GitRepo,
+    make_drafts: Callable[[str], Proposal],
+    author: Author,
+    *,
+    policy: RetryPolicy = RetryPolicy(),
+    allowed_prefixes: tuple[str, ...] = OWN_PREFIXES,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], object] = time.sleep,
+    dice: Callable[[], float] = random.random,
+) -> Published:
+    """Publish what `make_drafts` proposes for the branch's tip, planning again each time someone else pushed first.
+
+    `make_drafts` gets the tip's commit id and must plan on exactly that. No commit, or none that changes anything,
+    means no push. Raises `PushRejected` after the last attempt, and any other `RepoError` at once.
+    """
+    for attempt in range(1, policy.attempts + 1):
+        repo.fetch()
+        base = repo.head()
+        proposal = make_drafts(base)
+        time_now = now()
+        tip = repo.write_commits(base, proposal.commits, author, time_now, allowed_prefixes)
+        if tip == base:
+            return Published(base, base, attempt)
+        kept = (
+            repo.write_ref_files(SNAPSHOT_REF, proposal.snapshots, "keep capacity snapshots", author, time_now)
+            if proposal.snapshots
+            else None
+        )
+        try:
+            repo.publish(base, tip, extra_refs=() if kept is None else (kept,))
+        except PushRejected as lost:
+            if attempt == policy.attempts:
+                raise PushRejected(f"lost the race for {repo.branch} {attempt} times: {lost}") from lost
+            sleep(policy.pause(attempt, dice()))
+        else:
+            return Published(base, tip, attempt)
+    raise ValueError("a retry policy needs at least one attempt")

@@ -1,0 +1,230 @@
+"""A fleet repository, wherever it lives: a checkout, a bare repository, or a remote address.
+
+`GitRepo` gives all three the same few verbs. Reading is by commit id and needs no worktree; writing makes commits that
+nothing points at; `publish` alone moves a branch, and only from the commit that was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from reconciler.errors import RepoError
+from reconciler.repo import checkout, history, push, tree, writer
+from reconciler.repo.address import check_branch, check_ref, check_revision, check_sha, is_remote, parse_address
+from reconciler.repo.cache import CachedClone, default_cache_dir
+from reconciler.repo.command import NETWORK_SECONDS, GitCommand
+from reconciler.repo.ownership import OWN_PREFIXES, OWN_REFS, is_own_path
+from reconciler.repo.push import RefUpdate
+from reconciler.repo.tree import Tree
+from reconciler.repo.writer import Author, CommitDraft
+
+_KEPT_TREES = 4
+
+
+class GitRepo:
+    """One branch of one repository. Made by `open`."""
+
+    def __init__(self, command: GitCommand, branch: str | None, *, clone: CachedClone | None, shown: str) -> None:
+        self.branch = branch
+        """The branch that is read by default and published to; None when a checkout's HEAD is detached."""
+        self.shown = shown
+        """The repository's name for people, without credentials."""
+        self._git = command
+        self._clone = clone
+        self._blobs = tree.BlobReader(command)
+        self._trees: dict[str, Tree] = {}
+        self._last_change = history.LastChange(command)
+
+    @classmethod
+    def open(
+        cls,
+        path_or_url: str | Path,
+        branch: str | None = None,
+        cache_dir: Path | None = None,
+        *,
+        allow_http: bool = False,
+        network_seconds: float = NETWORK_SECONDS,
+    ) -> GitRepo:
+        """Open a repository and, for an address, fetch it.
+
+        `branch` defaults to the checkout's current branch, or to the remote's default branch. Copies of remotes are
+        kept below `cache_dir`. `allow_http` permits plain http beyond this machine. Raises `RepoError`.
+        """
+        if branch is not None:
+            check_branch(branch)
+        text = str(path_or_url)
+        if isinstance(path_or_url, str) and is_remote(text):
+            address = parse_address(text, allow_http=allow_http)
+            clone = CachedClone(address, cache_dir or default_cache_dir(), network_seconds)
+            repo = cls(clone.command, branch or clone.default_branch(), clone=clone, shown=address.shown)
+            repo.fetch()
+            return repo
+        return cls._open_local(Path(text).absolute(), branch, network_seconds)
+
+    @classmethod
+    def _open_local(cls, path: Path, branch: str | None, network_seconds: float) -> GitRepo:
+        if not path.is_dir():
+            raise RepoError(f"{path} is not a directory")
+        finder = GitCommand(None, path)
+        found = finder.run("rev-parse", "--is-bare-repository", "--absolute-git-dir", check=False)
+        if found.status:
+            if "not a git repository" in found.stderr:
+                raise RepoError(f"{path} is not in a git repository; run `skyray init` or name one with --repo")
+            raise finder.failure("rev-parse", found.stderr)
+        bare, git_dir = found.text.split("\n", 1)
+        top = None if bare == "true" else finder.run("rev-parse", "--show-toplevel").text
+        command = GitCommand(Path(git_dir), Path(top) if top else None, network_seconds=network_seconds)
+        if branch is None:
+            head = command.run("symbolic-ref", "--quiet", "HEAD", check=False).text
+            branch = head.removeprefix("refs/heads/") if head.startswith("refs/heads/") else None
+        writer.sweep_temporary_refs(command)
+        return cls(command, branch, clone=None, shown=top or git_dir)
+
+    @property
+    def work_tree(self) -> Path | None:
+        """The checkout's top directory; None for a bare repository and for an address."""
+        return self._git.work_tree
+
+    def fetch(self) -> None:
+        """Bring the branch and SkyRay's own refs from the remote. Does nothing for a repository on this machine."""
+        if self._clone is not None:
+            self._clone.fetch(self._branch())
+
+    def head(self, rev: str | None = None) -> str:
+        """Return the full commit id of a revision (a branch, tag, id, `HEAD~1` …); default: the branch's tip."""
+        tip = "HEAD" if self.branch is None else f"refs/heads/{self.branch}"
+        name = tip if rev is None else check_revision(rev)
+        result = self._git.run(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False
+        )
+        if result.status:
+            raise RepoError(
+                f"{self.shown} has no branch {self.branch!r} with a commit"
+                if rev is None
+                else f"{rev!r} is no revision"
+            )
+        return check_sha(result.text)
+
+    def ref(self, name: str) -> str | None:
+        """Return the commit that a full ref name points at, or None when there is no such ref."""
+        return _refs(self._git, check_ref(name)).get(name)
+
+    def tree(self, sha: str) -> Tree:
+        """Return the files at a commit."""
+        found = self._trees.get(sha)
+        if found is None:
+            found = tree.list_tree(self._git, sha, self._blobs)
+            self._trees = dict([*list(self._trees.items())[1 - _KEPT_TREES :], (sha, found)])
+        return found
+
+    def worktree(self) -> Tree:
+        """Return the checkout's files as they are now, uncommitted ones too; its `revision` is HEAD's."""
+        return checkout.worktree(self._git, self.head("HEAD"))
+
+    def changed_paths(self, old: str, new: str) -> tuple[history.PathChange, ...]:
+        """Return how the files at `new` differ from those at `old`, in path order."""
+        return history.changed_paths(self._git, old, new)
+
+    def touches_only(self, old: str, new: str, prefixes: Iterable[str] = OWN_PREFIXES) -> bool:
+        """Say whether every path that differs between two commits is below one of `prefixes`."""
+        prefixes = tuple(prefixes)
+        return all(is_own_path(change.path, prefixes) for change in self.changed_paths(old, new))
+
+    def only_own_commits(self, old: str, new: str, prefixes: Iterable[str] = OWN_PREFIXES) -> bool:
+        """Say whether all commits after `old` up to `new` are SkyRay's own, by path and trailer together."""
+        return history.only_own_commits(self._git, old, new, prefixes)
+
+    def is_ancestor(self, old: str, new: str) -> bool:
+        """Say whether `old` is `new` or an ancestor of it."""
+        return history.is_ancestor(self._git, old, new)
+
+    def log(
+        self,
+        rev: str | None = None,
+        *,
+        after: str | None = None,
+        paths: Iterable[str] = (),
+        trailer: tuple[str, str] | None = None,
+        limit: int | None = None,
+    ) -> tuple[history.Commit, ...]:
+        """Return commits up to `rev` (default: the tip), newest first; see `history.read_log` for the filters."""
+        return history.read_log(self._git, self.head(rev), after=after, paths=paths, trailer=trailer, limit=limit)
+
+    def last_change(self, sha: str, paths: Collection[str]) -> dict[str, str]:
+        """Return, per path, the commit on this branch by which it came to be as it is at `sha`."""
+        return self._last_change(check_sha(sha), paths)
+
+    def write_commits(
+        self,
+        base_sha: str,
+        drafts: Sequence[CommitDraft],
+        author: Author,
+        now: float,
+        allowed_prefixes: Iterable[str] = OWN_PREFIXES,
+    ) -> str:
+        """Write one commit per draft on `base_sha` and return the last one's id; `base_sha` when nothing changes."""
+        return writer.write_commits(self._git, self.tree(base_sha), drafts, author, now, allowed_prefixes)
+
+    def write_ref_files(
+        self, ref: str, files: Mapping[str, bytes | None], message: str, author: Author, now: float
+    ) -> RefUpdate | None:
+        """Write a commit that adds `files` to what `ref` (below `refs/skyray/`) holds; None when it holds them already.
+
+        The ref itself moves when the returned update is published.
+        """
+        if not check_ref(ref).startswith(OWN_REFS) or ref.startswith(writer.TEMPORARY_REFS):
+            raise RepoError(f"{ref} is not one of SkyRay's own refs")
+        draft = CommitDraft(message, changes=files)
+        old = self.ref(ref)
+        if old is None:
+            return RefUpdate(ref, None, writer.write_orphan(self._git, draft, author, now)) if files else None
+        new = writer.write_commits(self._git, self.tree(old), [draft], author, now, None)
+        return None if new == old else RefUpdate(ref, old, new)
+
+    def publish(
+        self, base_sha: str, new_sha: str, branch: str | None = None, extra_refs: Iterable[RefUpdate] = ()
+    ) -> None:
+        """Move the branch from `base_sha` to `new_sha`, and `extra_refs` with it, all or none.
+
+        Raises `PushRejected` when one of them is not where it was read, `RepoError` when the repository refuses.
+        """
+        name = check_branch(branch) if branch is not None else self._branch()
+        if base_sha != new_sha and not self.is_ancestor(base_sha, new_sha):
+            raise RepoError(f"{new_sha[:12]} does not build on {base_sha[:12]}; history is never rewritten")
+        own = RefUpdate(f"refs/heads/{name}", check_sha(base_sha), check_sha(new_sha))
+        updates = (own, *extra_refs)
+        if self._clone is not None:
+            self._publish_remote(self._clone, name, updates)
+        elif self.work_tree is not None and self._checked_out() == own.ref:
+            checkout.follow(self._git, base_sha, new_sha, lambda: push.swap_refs(self._git, updates))
+        else:
+            push.swap_refs(self._git, updates)
+
+    def _publish_remote(self, clone: CachedClone, branch: str, updates: tuple[RefUpdate, ...]) -> None:
+        def refetch() -> Mapping[str, str]:
+            clone.fetch(branch)
+            return _refs(self._git, "refs/")
+
+        push.push(self._git, updates, refetch)
+        with clone.locked():
+            for update in updates:
+                # Fails when a neighbour has fetched something newer meanwhile, which is as good.
+                self._git.run("update-ref", update.ref, update.new, update.old or "", check=False)
+
+    def push_upstream(self, own_refs: Iterable[str] = (), *, allow_http: bool = False) -> None:
+        """Push a checkout's branch, and `own_refs`, to where the branch comes from."""
+        checkout.push_upstream(self._git, self._branch(), own_refs, allow_http=allow_http)
+
+    def _checked_out(self) -> str:
+        return self._git.run("symbolic-ref", "--quiet", "HEAD", check=False).text
+
+    def _branch(self) -> str:
+        if self.branch is None:
+            raise RepoError(f"{self.shown} is on no branch (detached HEAD); check one out or name one")
+        return self.branch
+
+
+def _refs(command: GitCommand, pattern: str) -> dict[str, str]:
+    listed = command.run("for-each-ref", "--format=%(refname) %(objectname)", "--", pattern).text
+    return {name: sha for name, _, sha in (line.partition(" ") for line in listed.splitlines())}

@@ -1,0 +1,201 @@
+"""Turns drafts into commits without a worktree or an index.
+
+One `git fast-import` writes a chain of commits onto a given base. The result is nothing but objects: no branch moves
+until `publish` compares and swaps, so a crash here leaves the repository as it was. The same drafts on the same base
+with the same author and time give the same commit ids.
+
+Commits are not signed: fast-import cannot sign. The place for it is between `write_commits` and `publish`, where the
+finished chain can be made again with `git commit-tree -S` on the same trees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from reconciler.errors import RepoError
+from reconciler.repo.address import check_sha, path_fault
+from reconciler.repo.command import GitCommand
+from reconciler.repo.ownership import TRAILER_PREFIX, is_own_path
+from reconciler.repo.tree import Tree
+
+TEMPORARY_REFS = "refs/skyray/tmp/"
+_FILE_MODE = "100644"
+_TRAILER_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_CONTROL_BUT_LINES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who commits."""
+
+    name: str = "SkyRay"
+    email: str = "skyray@localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitDraft:
+    """One commit to be made: its message, and per path the new content, or None to delete that file."""
+
+    subject: str
+    body: str = ""
+    trailers: tuple[tuple[str, str], ...] = ()
+    changes: Mapping[str, bytes | None] = field(default_factory=dict)
+
+    @property
+    def message(self) -> str:
+        """The whole message. Nothing in it but `trailers` can be read as one of SkyRay's trailers."""
+        subject = _one_line(self.subject)
+        if not subject:
+            raise RepoError("a commit needs a subject")
+        lines = _CONTROL_BUT_LINES.sub(" ", self.body.replace("\r\n", "\n")).split("\n")
+        body = "\n".join(_no_trailer(line.rstrip()) for line in lines).strip("\n")
+        for key, _ in self.trailers:
+            if not _TRAILER_KEY.fullmatch(key):
+                raise RepoError(f"{key!r} is not a trailer key")
+        trailers = "\n".join(f"{key}: {_one_line(value)}" for key, value in self.trailers)
+        return "\n\n".join(part for part in (subject, body, trailers) if part) + "\n"
+
+
+def _one_line(text: str) -> str:
+    return _CONTROL.sub(" ", text).strip()
+
+
+def _no_trailer(line: str) -> str:
+    return f"  {line}" if line.lower().startswith(TRAILER_PREFIX.lower()) else line
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """What a draft really changes: (path, content or None), deletions first."""
+
+    message: bytes
+    changes: tuple[tuple[str, bytes | None], ...]
+
+
+def write_commits(
+    command: GitCommand,
+    base: Tree,
+    drafts: Sequence[CommitDraft],
+    author: Author,
+    now: float,
+    allowed_prefixes: Iterable[str] | None,
+) -> str:
+    """Write one commit per draft on top of `base.revision` and return the last commit's id.
+
+    `now` is seconds since 1970. A draft that would change nothing makes no commit; when none is left, the base comes
+    back.
+    `allowed_prefixes` None allows every path (only for refs of SkyRay's own). Raises `RepoError` for a path that is not
+    allowed or that would bury other files.
+    """
+    prefixes = None if allowed_prefixes is None else tuple(allowed_prefixes)
+    files = _Files(base)
+    steps = [step for draft in drafts if (step := files.apply(draft, prefixes)) is not None]
+    return import_chain(command, check_sha(base.revision), steps, author, now) if steps else base.revision
+
+
+def write_orphan(command: GitCommand, draft: CommitDraft, author: Author, now: float) -> str:
+    """Write `draft` as a first commit without a parent and return its id."""
+    nothing = Tree.of("0" * 40, (), (), lambda _: {})
+    step = _Files(nothing).apply(draft, None)
+    return import_chain(command, None, [step or _Step(draft.message.encode(), ())], author, now)
+
+
+class _Files:
+    """The files as the drafts applied so far leave them, and how many files each directory holds."""
+
+    def __init__(self, base: Tree) -> None:
+        self._new_hash = hashlib.sha256 if len(base.revision) == 64 else hashlib.sha1
+        self._files = {path: (entry.mode, entry.blob) for path, entry in base.entries.items()}
+        self._directories: dict[str, int] = {}
+        for path in self._files:
+            self._count(path, 1)
+
+    def apply(self, draft: CommitDraft, prefixes: tuple[str, ...] | None) -> _Step | None:
+        """Apply a draft and return what of it is a real change; None when nothing is."""
+        for path in draft.changes:
+            if fault := path_fault(path):
+                raise RepoError(f"refusing to write {path!r}: the path {fault}")
+            if prefixes is not None and not is_own_path(path, prefixes):
+                raise RepoError(f"refusing to write {path!r}: only {', '.join(prefixes)} may be written")
+        removed = [path for path, content in sorted(draft.changes.items()) if content is None and path in self._files]
+        for path in removed:
+            del self._files[path]
+            self._count(path, -1)
+        written = []
+        for path, content in sorted(draft.changes.items()):
+            if content is not None and self._write(path, content):
+                written.append((path, content))
+        changes = (*((path, None) for path in removed), *written)
+        return _Step(draft.message.encode("utf-8", "replace"), changes) if changes else None
+
+    def _write(self, path: str, content: bytes) -> bool:
+        if self._directories.get(path):
+            raise RepoError(f"refusing to write {path!r}: a directory of that name holds files that would be lost")
+        for parent in _parents(path):
+            if parent in self._files:
+                raise RepoError(f"refusing to write {path!r}: {parent!r} is a file, link or submodule; remove it first")
+        blob = self._new_hash(b"blob %d\0" % len(content) + content).hexdigest()
+        if self._files.get(path) == (_FILE_MODE, blob):
+            return False
+        if path not in self._files:
+            self._count(path, 1)
+        self._files[path] = (_FILE_MODE, blob)
+        return True
+
+    def _count(self, path: str, by: int) -> None:
+        for parent in _parents(path):
+            self._directories[parent] = self._directories.get(parent, 0) + by
+
+
+def _parents(path: str) -> Iterable[str]:
+    at = path.find("/")
+    while at >= 0:
+        yield path[:at]
+        at = path.find("/", at + 1)
+
+
+def import_chain(command: GitCommand, base: str | None, steps: Sequence[_Step], author: Author, now: float) -> str:
+    """Feed the steps to `git fast-import` on a private ref, drop the ref, and return the id of the last commit."""
+    ref = f"{TEMPORARY_REFS}{uuid.uuid4().hex}"
+    who = f"{_name(author.name)} <{_name(author.email)}> {int(now)} +0000"
+    stream = []
+    for number, step in enumerate(steps, 1):
+        stream.append(f"commit {ref}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode())
+        stream.append(b"data %d\n%s\n" % (len(step.message), step.message))
+        parent = f":{number - 1}" if number > 1 else base
+        if parent is not None:
+            stream.append(f"from {parent}\n".encode())
+        for path, content in step.changes:
+            if content is None:
+                stream.append(f"D {_quoted(path)}\n".encode())
+            else:
+                stream.append(f"M {_FILE_MODE} inline {_quoted(path)}\n".encode())
+                stream.append(b"data %d\n%s\n" % (len(content), content))
+        stream.append(b"\n")
+    stream.append(f"get-mark :{len(steps)}\ndone\n".encode())
+    try:
+        printed = command.run("fast-import", "--quiet", "--done", "--date-format=raw", stdin=b"".join(stream)).text
+    finally:
+        command.run("update-ref", "-d", ref, check=False)
+    return check_sha(printed)
+
+
+def _name(text: str) -> str:
+    return re.sub(r"[<>\x00-\x1f\x7f]+", " ", text).strip() or "SkyRay"
+
+
+def _quoted(path: str) -> str:
+    escaped = path.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def sweep_temporary_refs(command: GitCommand) -> None:
+    """Delete private refs that a crashed writer left. Safe beside a running writer, which never reads its ref back."""
+    found = command.run("for-each-ref", "--format=delete %(refname)", TEMPORARY_REFS).stdout
+    if found:
+        command.run("update-ref", "--stdin", stdin=found, check=False)

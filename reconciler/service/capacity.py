@@ -1,0 +1,60 @@
+"""Looks at the fleet for a state of the repo: live clusters, pictures that lie in the repo, or a given snapshot file.
+
+The operator's credentials come from where the operator put them: `$KUBECONFIG` (default `~/.kube/config`) for contexts,
+`$SKYRAY_KUBECONFIG_DIR` for files, `$SKYRAY_SECRETS_DIR` for mounted Secrets.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from reconciler.errors import UsageError
+from reconciler.fleet.observers.kubeconfig import Mounts
+from reconciler.fleet.observers.live import LiveSource
+from reconciler.fleet.observers.observer import Observer
+from reconciler.fleet.observers.snapshot_source import RepoFiles
+from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.fleet.snapshot_file import read_fleet_snapshot
+from reconciler.service.state import RepoState
+
+
+class CapacityReader:
+    """Takes snapshots for one cycle after another; remembers the last picture of clusters that stop answering."""
+
+    def __init__(self, snapshot: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
+        """`snapshot`: a file with a FleetSnapshot to use instead of looking. Raises `UsageError`, `InputError`."""
+        self._mounts = mounts_of(environment)
+        self._given = _read(snapshot) if snapshot is not None else None
+        self._observer: tuple[float, float, Observer] | None = None
+
+    def __call__(self, state: RepoState, now: float) -> FleetSnapshot:
+        """Return the capacity of the clusters of `state`; `now` is in unix seconds."""
+        if self._given is not None:
+            return self._given
+        files = RepoFiles(state.pictures.get, state.committed_at)
+        limits = state.fleet.spec.limits
+        return self._of(limits.cluster_timeout, limits.snapshot_max_age).observe(state.clusters, now, files)
+
+    def _of(self, timeout: float, max_age: float) -> Observer:
+        if self._observer is None or self._observer[:2] != (timeout, max_age):
+            observer = Observer(LiveSource(self._mounts, timeout).read, timeout=timeout, max_age=max_age)
+            self._observer = (timeout, max_age, observer)
+        return self._observer[2]
+
+
+def mounts_of(environment: Mapping[str, str]) -> Mounts:
+    """Return where the operator put credentials, by the environment."""
+    home = Path(environment.get("HOME", "/")) / ".kube" / "config"
+    kubeconfig = environment.get("KUBECONFIG") or (str(home) if home.is_file() else "")
+    secrets, files = environment.get("SKYRAY_SECRETS_DIR"), environment.get("SKYRAY_KUBECONFIG_DIR")
+    return Mounts(kubeconfig, Path(secrets) if secrets else None, Path(files) if files else None)
+
+
+def _read(path: str) -> FleetSnapshot:
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); `skyray snapshot` makes such a file") from None
+    return read_fleet_snapshot(data, path)

@@ -1,0 +1,95 @@
+"""Turns decisions into commits: one for each that changed something, in the order in which they were taken.
+
+A first commit, only where needed, brings SkyRay's folders to what its own records say: directories of clusters that
+joined the inventory, and whatever a hand has changed there. Every later one moves one group, so that the history of a
+group's folder is the history of that group (DESIGN section 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reconciler.placement.model import Action, Candidate, Decision
+from reconciler.placement.outcome import Outcome
+from reconciler.render.placement_record import path_of, write
+from reconciler.repo.writer import CommitDraft
+from reconciler.service.directories import Directories
+from reconciler.service.state import RepoState
+
+_VERBS = {
+    Action.PLACE: "place",
+    Action.MOVE: "move",
+    Action.RETIRE: "retire",
+    Action.WAIT: "hold",
+    Action.REJECT: "reject",
+}
+
+
+def drafts_of(state: RepoState, outcomes: Sequence[Outcome], snapshot: str) -> tuple[CommitDraft, ...]:
+    """Return the commits that carry out `outcomes` on `state`."""
+    directories = Directories(state)
+    drafts = []
+    repaired = directories.settle()
+    if repaired:
+        drafts.append(_repair(repaired, state.revision))
+    for outcome in outcomes:
+        if not outcome.changed:
+            continue
+        changes = dict(directories.apply(outcome))
+        path = path_of(outcome.decision.group)
+        changes[path] = write(outcome.record) if outcome.record else None
+        drafts.append(CommitDraft(_subject(outcome), _body(outcome.decision), _trailers(outcome, snapshot), changes))
+    return tuple(drafts)
+
+
+def _repair(changes: Mapping[str, bytes | None], revision: str) -> CommitDraft:
+    clusters = sorted({path.split("/")[1] for path in changes if path.startswith("clusters/")})
+    names = ", ".join(clusters[:3]) + (f" and {len(clusters) - 3} more" if len(clusters) > 3 else "")
+    subject = f"render {names}" if clusters else "render placements"
+    body = "Brings SkyRay's own folders to what the inventory and the placements say."
+    trailers = (("SkyRay-Action", "render"), ("SkyRay-Source", revision))
+    return CommitDraft(subject, body, trailers, changes)
+
+
+def _subject(outcome: Outcome) -> str:
+    decision = outcome.decision
+    where = ", ".join(share.name for share in decision.clusters)
+    match decision.action:
+        case Action.PLACE if outcome.before is not None and outcome.before.record.placed:
+            return f"update {decision.group} on {where}"
+        case Action.PLACE:
+            return f"place {decision.group} on {where}"
+        case Action.RETIRE:
+            return f"retire {decision.group} from {where}" if where else f"forget {decision.group}"
+        case Action.KEEP:
+            return f"note on {decision.group}: {decision.phase}, {decision.reason}"
+        case _:
+            return f"{_VERBS[decision.action]} {decision.group}: {decision.reason}"
+
+
+def _body(decision: Decision) -> str:
+    lines = [decision.message]
+    if decision.candidates:
+        lines += ["", "Candidates:", *map(_candidate, decision.candidates)]
+    return "\n".join(lines)
+
+
+def _candidate(candidate: Candidate) -> str:
+    reason = "" if candidate.reason == candidate.verdict else f" ({candidate.reason})"
+    return f"- {candidate.cluster}: {candidate.verdict}{reason}: {candidate.message}"
+
+
+def _trailers(outcome: Outcome, snapshot: str) -> tuple[tuple[str, str], ...]:
+    decision = outcome.decision
+    record = outcome.record or (outcome.before.record if outcome.before else None)
+    source = record.source_commit if record else ""
+    pairs = (
+        ("SkyRay-Group", str(decision.group)),
+        ("SkyRay-Cluster", ", ".join(share.name for share in decision.clusters)),
+        ("SkyRay-Action", decision.action),
+        ("SkyRay-Policy", decision.policy),
+        ("SkyRay-Reason", decision.reason),
+        ("SkyRay-Source", source),
+        ("SkyRay-Snapshot", snapshot),
+    )
+    return tuple((key, str(value)) for key, value in pairs if value)

@@ -1,0 +1,72 @@
+"""One cycle: read the branch's tip, look at the fleet, plan, commit, push; on a lost race, all of it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.fleet.snapshot_file import write_fleet_snapshot
+from reconciler.repo.publish import Proposal, Published, publish_loop
+from reconciler.repo.repository import GitRepo
+from reconciler.repo.writer import Author
+from reconciler.service.planner import Plan, plan
+from reconciler.service.reading import read_revision
+from reconciler.service.state import RepoState
+
+AUTHOR = Author("SkyRay", "skyray@users.noreply.skyray.dev")
+
+
+@dataclass(frozen=True, slots=True)
+class Cycle:
+    """What a cycle did: the plan that was published, the state it was made on, and where the branch stands now."""
+
+    plan: Plan
+    state: RepoState
+    published: Published
+
+
+@dataclass(slots=True)
+class Reconciler:
+    """Runs cycles on one repo. `capacity` looks at the fleet, `now` tells unix seconds, `notice` hears of progress."""
+
+    repo: GitRepo
+    capacity: Callable[[RepoState, float], FleetSnapshot]
+    now: Callable[[], float] = time.time
+    sleep: Callable[[float], object] = time.sleep
+    notice: Callable[[str], None] = field(default=lambda _: None)
+
+    def run(self, *, allow_removals: bool = False) -> Cycle:
+        """Run one cycle. Raises `InputError`, `GuardTripped` or `RepoError`; nothing is written then."""
+        made: list[tuple[Plan, RepoState]] = []
+
+        def propose(base: str) -> Proposal:
+            self.notice(f"reading {self.repo.shown} at {base[:10]}")
+            state = read_revision(self.repo, base)
+            now = self.now()
+            self.notice(f"looking at {len(state.clusters)} clusters")
+            snapshot = self.capacity(state, now)
+            planned = plan(state, snapshot, now, allow_removals=allow_removals)
+            made.append((planned, state))
+            return Proposal(planned.drafts, _kept(snapshot, planned))
+
+        published = publish_loop(self.repo, propose, AUTHOR, now=self.now, sleep=self.sleep)
+        planned, state = made[-1]
+        return Cycle(planned, state, published)
+
+    def watch(self, interval: float, report: Callable[[Cycle | SkyRayError], None]) -> None:
+        """Run a cycle every `interval` seconds until interrupted; `report` hears of each, and of what stopped one."""
+        while True:
+            try:
+                report(self.run())
+            except SkyRayError as error:
+                report(error)
+            self.sleep(interval)
+
+
+def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, bytes]:
+    """Return the snapshot as a file to keep, where something was decided on it."""
+    if not any(outcome.changed for outcome in planned.outcomes):
+        return {}
+    return {f"{snapshot.digest.removeprefix('sha256:')}.json": write_fleet_snapshot(snapshot)}

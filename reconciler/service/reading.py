@@ -1,0 +1,57 @@
+"""Reads a revision, or a checkout with its uncommitted files, into a `RepoState`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from reconciler.fleet.inventory import SnapshotAccess
+from reconciler.placement.group import Source
+from reconciler.placement.workloads import ROOT as WORKLOADS
+from reconciler.repo.repository import GitRepo
+from reconciler.repo.tree import Tree
+from reconciler.service.state import READ, Files, RepoState, read_state
+
+_WORKLOADS = f"{WORKLOADS}/"
+
+
+def read_revision(repo: GitRepo, sha: str) -> RepoState:
+    """Return the state of the fleet repo at commit `sha`. Raises `InputError` as `read_state` does."""
+    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)))
+
+
+def read_worktree(repo: GitRepo) -> RepoState:
+    """Return the state of a checkout as its files are now; what is not committed comes last in the queue."""
+    tree = repo.worktree()
+    return _read(repo, tree, files_of(tree))
+
+
+def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
+    """Return the workloads of `sha` on the settings of `base`: what a pull request proposes, and cannot bend."""
+    proposed, settled = files_of(repo.tree(sha)), files_of(repo.tree(base))
+    files = {p: d for p, d in settled.contents.items() if not p.startswith(_WORKLOADS)}
+    files |= {p: d for p, d in proposed.contents.items() if p.startswith(_WORKLOADS)}
+    links = {p: r for p, r in settled.unusable.items() if not p.startswith(_WORKLOADS)}
+    links |= {p: r for p, r in proposed.unusable.items() if p.startswith(_WORKLOADS)}
+    return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
+
+
+def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "") -> RepoState:
+    revision = sha or tree.revision
+    state = read_state(revision, files, lambda paths: _sources(repo, revision, paths))
+    wanted = {c.access.file for c in state.clusters if isinstance(c.access, SnapshotAccess)}
+    pictures = tree.read(p for p in sorted(wanted) if p in tree.entries and tree.entries[p].is_file)
+    return replace(state, pictures=pictures, committed_at=repo.log(revision, limit=1)[0].time)
+
+
+def files_of(tree: Tree) -> Files:
+    """Return everything in `tree` that a plan reads: contents, and what cannot be read (links, unsafe names)."""
+    unusable = {item.path: item.reason for prefix in READ for item in tree.unusable(prefix)}
+    return Files(tree.read(path for prefix in READ for path in tree.paths(prefix)), unusable)
+
+
+def _sources(repo: GitRepo, sha: str, paths: Iterable[str]) -> dict[str, Source]:
+    """Return the commit behind each path, and its place in history."""
+    commits = repo.last_change(sha, set(paths))
+    order = {commit: number for number, commit in enumerate(reversed(list(dict.fromkeys(commits.values()))))}
+    return {path: Source(commit, order[commit]) for path, commit in commits.items()}

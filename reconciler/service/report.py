@@ -1,0 +1,73 @@
+"""Plans and states as the documents that programs read (DESIGN section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reconciler.placement.model import Action, Candidate, Decision
+from reconciler.placement.outcome import Outcome
+from reconciler.service.planner import Plan
+from reconciler.service.state import RepoState
+
+API_VERSION = "skyray.dev/v1alpha1"
+
+
+def plan_document(plan: Plan, errors: Sequence[str]) -> dict[str, Any]:
+    """Return a plan as kind Plan."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Plan",
+        "revision": plan.revision,
+        "snapshot": plan.snapshot,
+        "decisions": [decision_document(decision) for decision in plan.decisions],
+        "changes": [{"path": path, "action": action} for path, action in plan.changes.items()],
+        "warnings": list(plan.warnings),
+        "errors": list(errors),
+    }
+
+
+def decision_document(decision: Decision) -> dict[str, Any]:
+    """Return one decision as it stands in a Plan."""
+    return {
+        "group": {"namespace": decision.group.namespace, "name": decision.group.name},
+        "action": str(decision.action),
+        "phase": str(decision.phase),
+        "policy": decision.policy,
+        "clusters": [{"name": share.name, "share": share.share} for share in decision.clusters],
+        "reason": str(decision.reason),
+        "message": decision.message,
+        "candidates": [candidate_document(candidate) for candidate in decision.candidates],
+    }
+
+
+def candidate_document(candidate: Candidate) -> dict[str, str]:
+    """Return one candidate as it stands in a decision."""
+    return {
+        "cluster": candidate.cluster,
+        "verdict": str(candidate.verdict),
+        "reason": candidate.reason,
+        "message": candidate.message,
+    }
+
+
+def errors_of(plan: Plan, state: RepoState) -> tuple[str, ...]:
+    """Return what is wrong with the users' files, one line each: unreadable files, invalid objects."""
+    broken = [file.problem for file in state.workloads.broken]
+    invalid = [o.problem for o in state.workloads.objects if o.problem]
+    known = {*broken, *invalid}
+    rejected = [
+        f"{d.group}: {d.message}" for d in plan.decisions if d.action is Action.REJECT and d.message not in known
+    ]
+    return (*broken, *invalid, *rejected)
+
+
+def explanation_document(outcome: Outcome) -> dict[str, Any]:
+    """Return one decision with where it comes from, for `skyray explain`."""
+    record = outcome.record
+    return {
+        **decision_document(outcome.decision),
+        "sourceCommit": record.source_commit if record else "",
+        "sources": list(record.sources) if record else [],
+        "snapshot": record.snapshot_digest if record else "",
+    }
