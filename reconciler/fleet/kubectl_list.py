@@ -85,6 +85,7 @@ class _Reader:
 
     def __init__(self, file: str) -> None:
         self._place = Place(file)
+        self._seen = 0
         self._pod_reader = PodReader()
         self._nodes: dict[str, Node] = {}
         self._pods: dict[tuple[str, str], Pod] = {}
@@ -93,6 +94,7 @@ class _Reader:
 
     def read(self, index: int, data: bytes | msgspec.Raw, kind: str) -> None:
         """Add one item; `kind` is what it is when it does not say so itself."""
+        self._seen += 1
         try:
             kind = _ITEM.decode(data).kind or kind
             if not kind:
@@ -104,7 +106,13 @@ class _Reader:
             raise InvalidObject(f"items[{index}]: {error.message}", self._place) from None
 
     def snapshot(self, cluster: str, taken_at: float) -> ClusterSnapshot:
-        """Return what was read. Raises `InvalidObject` where pods stand on nodes and the list has no nodes."""
+        """Return what was read. Raises `InvalidObject` for a list that cannot be the whole of a cluster."""
+        if not self._seen:
+            raise InvalidObject(
+                "holds no object, which is no picture of a cluster; for one without nodes write a ClusterSnapshot with "
+                "`nodes: []`",
+                self._place,
+            )
         bound = next((pod for pod in self._pods.values() if pod.node), None)
         if bound and not self._nodes:
             raise InvalidObject(

@@ -1,8 +1,9 @@
-"""fleet.yaml: kind Fleet, the settings of one fleet repo. Everything but the engine has a default."""
+"""fleet.yaml: kind Fleet, the settings of one fleet repo, read into plain data. All but the engine has a default."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
@@ -16,6 +17,67 @@ FILE = "fleet.yaml"
 _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long to wait, and how long to trust.
+
+    `cluster_timeout`: seconds that one API server may take to tell its capacity; ten cover a busy server across an
+    ocean. `snapshot_max_age`: seconds for which the last picture of a cluster that stopped answering still counts.
+    """
+
+    snapshot_max_age: float = 600.0
+    cluster_timeout: float = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Guards:
+    """A plan that removes more than this stops and asks.
+
+    `max_removed_share`: the share of all placements, 0 to 1. `always_removable`: so many may go whatever the share,
+    so that a small fleet is not blocked by its first finished job.
+    """
+
+    max_removed_share: float = 0.2
+    always_removable: int = 3
+
+    def allows(self, removed: int, placed: int) -> bool:
+        """Tell whether a plan may remove `removed` of `placed` placements."""
+        return removed <= self.always_removable or removed <= self.max_removed_share * placed
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The settings.
+
+    `engine` is argocd or flux. `branch` is the one that SkyRay reads and pushes. `forge` is what hosts the repo
+    (github, gitlab, gitea, bitbucket, azuredevops), empty where its URL tells.
+    """
+
+    name: str
+    engine: str
+    branch: str = "main"
+    limits: Limits = Limits()
+    guards: Guards = Guards()
+    forge: str = ""
+
+
+def read_fleet(data: bytes, path: str = FILE) -> Fleet:
+    """Return the settings in `data`, the content of fleet.yaml. Raises `InputError`; see `kinds.problems`."""
+    documents = load(data, path).documents
+    if len(documents) != 1:
+        raise InvalidObject(f"has {len(documents)} documents; write exactly one Fleet", Place(path))
+    kind = read_object(FleetKind, documents[0])
+    spec = kind.spec
+    return Fleet(
+        name=kind.metadata.name,
+        engine=spec.engine,
+        branch=spec.branch,
+        limits=Limits(spec.limits.snapshot_max_age, spec.limits.cluster_timeout),
+        guards=Guards(spec.guards.max_removed_share, spec.guards.always_removable),
+        forge=spec.forge.type if spec.forge else "",
+    )
+
+
 def _branch(text: str) -> str:
     """Accept the plain part of git's own rule (`git check-ref-format`), and nothing that could read as an option."""
     odd = ".." in text or "//" in text or "/." in text or text.endswith((".lock", "/", "."))
@@ -24,46 +86,34 @@ def _branch(text: str) -> str:
     return text
 
 
-class Limits(SkyRayModel):
-    """How long to wait, and how long to trust.
+class LimitsPart(SkyRayModel):
+    """How long to wait, and how long to trust: see `Limits`."""
 
-    `cluster_timeout`: seconds that one API server may take to tell its capacity; ten cover a busy server across an
-    ocean. `snapshot_max_age`: seconds for which the last picture of a cluster that stopped answering still counts.
-    """
-
-    snapshot_max_age: Duration = 600.0
-    cluster_timeout: Duration = 10.0
+    snapshot_max_age: Duration = Limits().snapshot_max_age
+    cluster_timeout: Duration = Limits().cluster_timeout
 
 
-class Guards(SkyRayModel):
-    """A plan that removes more than this stops and asks.
+class GuardsPart(SkyRayModel):
+    """A plan that removes more than this stops and asks: see `Guards`."""
 
-    `max_removed_share`: the share of all placements, 0 to 1. `always_removable`: so many may go whatever the share,
-    so that a small fleet is not blocked by its first finished job.
-    """
-
-    max_removed_share: float = Field(default=0.2, ge=0, le=1)
-    always_removable: int = Field(default=3, ge=0)
-
-    def allows(self, removed: int, placed: int) -> bool:
-        """Tell whether a plan may remove `removed` of `placed` placements."""
-        return removed <= self.always_removable or removed <= self.max_removed_share * placed
+    max_removed_share: float = Field(default=Guards().max_removed_share, ge=0, le=1)
+    always_removable: int = Field(default=Guards().always_removable, ge=0)
 
 
-class Forge(SkyRayModel):
+class ForgePart(SkyRayModel):
     """What hosts the repo; told by its URL when absent."""
 
     type: Literal["github", "gitlab", "gitea", "bitbucket", "azuredevops"]
 
 
 class FleetSpec(SkyRayModel):
-    """The settings. `branch` is the one that SkyRay reads and pushes."""
+    """The settings: see `Fleet`."""
 
     engine: Literal["argocd", "flux"]
     branch: Annotated[str, AfterValidator(_branch)] = "main"
-    limits: Limits = Limits()
-    guards: Guards = Guards()
-    forge: Forge | None = None
+    limits: LimitsPart = LimitsPart()
+    guards: GuardsPart = GuardsPart()
+    forge: ForgePart | None = None
 
 
 class FleetKind(SkyRayModel):
@@ -73,11 +123,3 @@ class FleetKind(SkyRayModel):
     kind: Literal["Fleet"]
     metadata: ObjectMeta
     spec: FleetSpec
-
-
-def read_fleet(data: bytes, path: str = FILE) -> FleetKind:
-    """Return the settings in `data`, the content of fleet.yaml. Raises `InputError`; see `kinds.problems`."""
-    documents = load(data, path).documents
-    if len(documents) != 1:
-        raise InvalidObject(f"has {len(documents)} documents; write exactly one Fleet", Place(path))
-    return read_object(FleetKind, documents[0])

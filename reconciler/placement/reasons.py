@@ -117,7 +117,7 @@ def _short(nodes: Nodes, pod_set: PodSet, usable: Mask, asked: int) -> Cause:
             return _needs(pod_set, resource, f"largest free {_free(pod_set, resource, largest[resource])}{where}")
     if int(nodes.free[nodes.table.rows["pods"], usable].max()) < 1:
         return Cause(
-            "TooManyPods", f"{pod_set.title} needs a pod slot, and none is free{where or f' on {asked} nodes'}"
+            "TooManyPods", f"{pod_set.title} needs a pod slot, and none is free{where or f' on {_count(asked)}'}"
         )
     parts = [f"{r} {_written(pod_set, r)}" for r in wanted]
     together = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else f"{''.join(parts)} and a pod slot"

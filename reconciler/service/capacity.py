@@ -34,7 +34,7 @@ class CapacityReader:
         if self._given is not None:
             return self._given
         files = RepoFiles(state.pictures.get, state.committed_at)
-        limits = state.fleet.spec.limits
+        limits = state.fleet.limits
         return self._of(limits.cluster_timeout, limits.snapshot_max_age).observe(state.clusters, now, files)
 
     def _of(self, timeout: float, max_age: float) -> Observer:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.fleet.snapshot_file import write_fleet_snapshot
 from reconciler.repo.publish import Proposal, Published, publish_loop

@@ -29,7 +29,7 @@ class Directories:
 
     def __init__(self, state: RepoState) -> None:
         self._state = state
-        self._engine = Engine(state.fleet.spec.engine)
+        self._engine = Engine(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
         self._groups: dict[str, dict[GroupKey, tuple[str, _Objects]]] = {c.name: {} for c in state.clusters}
         self._files: dict[str, dict[str, bytes]] = {}

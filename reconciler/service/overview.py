@@ -17,7 +17,7 @@ from reconciler.service.state import RepoState
 
 def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
     """Return one row a cluster. `gpusFree` is less what is promised to groups whose pods do not exist yet."""
-    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.spec.limits.snapshot_max_age)
+    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age)
     used = {share.name for s in state.standing.values() if not s.record.job_outcome for share in s.record.clusters}
     return [_cluster(cluster, rooms.of(cluster.name), cluster.name not in used) for cluster in state.clusters]
 

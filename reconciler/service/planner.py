@@ -67,7 +67,7 @@ def decide(state: RepoState, snapshot: FleetSnapshot, now: float) -> tuple[Outco
     """Decide on every group. `now` is in unix seconds."""
     groups = {group.key: group for group in state.grouping.groups}
     broken = frozenset(file.path for file in state.workloads.broken)
-    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.spec.limits.snapshot_max_age)
+    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age)
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
     reported = {_file_group(file) for file in state.workloads.broken}
     outcomes = []
@@ -143,7 +143,7 @@ def _reject_file(file: BrokenFile, state: RepoState, snapshot: str, now: float) 
 def _check_guard(state: RepoState, outcomes: tuple[Outcome, ...]) -> None:
     placed = sum(1 for standing in state.standing.values() if standing.record.placed)
     removed = [o for o in outcomes if o.record is None and o.before is not None and o.before.record.placed]
-    if not state.fleet.spec.guards.allows(len(removed), placed):
+    if not state.fleet.guards.allows(len(removed), placed):
         names = ", ".join(str(o.decision.group) for o in removed[:3]) + (", ..." if len(removed) > 3 else "")
         raise GuardTripped(
             f"this would remove {len(removed)} of {placed} placements ({names}), more than guards in fleet.yaml allow: "

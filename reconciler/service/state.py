@@ -13,7 +13,7 @@ from reconciler.errors import InputError, InvalidObject, Place
 from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import Cluster, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
-from reconciler.fleet.settings import FleetKind, read_fleet
+from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.manifests.loader import load
 from reconciler.placement.group import Source, WorkloadObject
 from reconciler.placement.grouping import SHARED, Grouping, group_objects
@@ -45,7 +45,7 @@ class RepoState:
     """
 
     revision: str
-    fleet: FleetKind
+    fleet: Fleet
     clusters: tuple[Cluster, ...]
     policies: tuple[SchedulePolicy, ...]
     workloads: Workloads

@@ -148,7 +148,9 @@ def test_access_is_exactly_one_thing(access: str, said: str) -> None:
     assert said in complaint
 
 
-@pytest.mark.parametrize("path", ["../a", "/etc/a", "a/../../b", "a//b", "./a", "a/.", "", ".git/config", "a\\b", "a/.."])
+@pytest.mark.parametrize(
+    "path", ["../a", "/etc/a", "a/../../b", "a//b", "./a", "a/.", "", ".git/config", "a\\b", "a/.."]
+)
 @pytest.mark.parametrize("field", ["snapshot: {file: %s}", "kubeconfig: {file: %s}"])
 def test_no_path_leads_out(field: str, path: str) -> None:
     [complaint] = complaints(f"access: {{{field % repr(path)}}}\n")
@@ -177,7 +179,10 @@ def test_a_snapshot_file_is_a_path_in_the_repo() -> None:
         ("scheduler: {scoring: RequestedToCapacityRatio}", "use LeastAllocated or MostAllocated"),
         ("cordoned: 'true'", "write true or false"),
         ("autoscaler: {kind: Karpentr}", "use None or ClusterAutoscaler or Karpenter or Luna"),
-        ("autoscaler: {nodePools: [{name: a, maxNodes: 1, allocatable: {cpu: 1, memory: 1Gi}}]}", "needs an autoscaler"),
+        (
+            "autoscaler: {nodePools: [{name: a, maxNodes: 1, allocatable: {cpu: 1, memory: 1Gi}}]}",
+            "needs an autoscaler",
+        ),
         ("autoscaler: {kind: Luna, nodePools: [{name: a, maxNodes: 1, allocatable: {cpu: 1}}]}", "lacks memory"),
         (
             "autoscaler: {kind: Luna, nodePools: [{name: a, maxNodes: -1, allocatable: {cpu: 1, memory: 1Gi}}]}",
@@ -203,7 +208,7 @@ def test_two_pools_of_one_name_are_refused() -> None:
 def test_a_label_that_contradicts_the_cluster_is_refused() -> None:
     [complaint] = complaints(ACCESS + "region: us\n", labels="{skyray.dev/cluster.region: eu}")
     assert complaint == (
-        "inventory/a.yaml:3:54: metadata.labels.skyray.dev/cluster.region is 'eu', but the cluster itself says 'us'; "
+        "inventory/a.yaml:3:57: metadata.labels.skyray.dev/cluster.region is 'eu', but the cluster itself says 'us'; "
         "leave the label out"
     )
 
@@ -247,7 +252,7 @@ def test_a_single_unreadable_file_keeps_its_own_error() -> None:
     "path", ["inventory/a.yml", "inventory/a.yaml.bak", "inventory/eu/a.yaml", "inventory/a.json", "inventory/a"]
 )
 def test_a_stranger_in_the_folder_is_an_error(path: str) -> None:
-    with pytest.raises(InputError, match="one file <cluster>.yaml a cluster"):
+    with pytest.raises(InputError, match=r"one file <cluster>\.yaml a cluster"):
         read_inventory({path: cluster_file(ACCESS)})
 
 

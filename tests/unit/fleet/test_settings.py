@@ -12,12 +12,12 @@ HEAD = "apiVersion: skyray.dev/v1alpha1\nkind: Fleet\nmetadata: {name: fleet}\n"
 
 
 def test_only_the_engine_has_no_default() -> None:
-    spec = read_fleet(f"{HEAD}spec: {{engine: flux}}\n".encode()).spec
-    assert spec.engine == "flux"
-    assert spec.branch == "main"
-    assert spec.limits.snapshot_max_age == 600
-    assert spec.limits.cluster_timeout == 10
-    assert spec.forge is None
+    fleet = read_fleet(f"{HEAD}spec: {{engine: flux}}\n".encode())
+    assert fleet.engine == "flux"
+    assert fleet.branch == "main"
+    assert fleet.limits.snapshot_max_age == 600
+    assert fleet.limits.cluster_timeout == 10
+    assert fleet.forge == ""
 
 
 def test_all_settings_are_read() -> None:
@@ -25,11 +25,10 @@ def test_all_settings_are_read() -> None:
         "spec:\n  engine: argocd\n  branch: release/2026-11\n  limits: {snapshotMaxAge: 1h, clusterTimeout: 2s}\n"
         "  guards: {maxRemovedShare: 0.5, alwaysRemovable: 0}\n  forge: {type: gitlab}\n"
     )
-    spec = read_fleet(text.encode()).spec
-    assert (spec.branch, spec.limits.snapshot_max_age, spec.limits.cluster_timeout) == ("release/2026-11", 3600, 2)
-    assert spec.guards == Guards(max_removed_share=0.5, always_removable=0)
-    assert spec.forge is not None
-    assert spec.forge.type == "gitlab"
+    fleet = read_fleet(text.encode())
+    assert (fleet.branch, fleet.limits.snapshot_max_age, fleet.limits.cluster_timeout) == ("release/2026-11", 3600, 2)
+    assert fleet.guards == Guards(max_removed_share=0.5, always_removable=0)
+    assert fleet.forge == "gitlab"
 
 
 @pytest.mark.parametrize(
@@ -51,7 +50,8 @@ def test_a_wrong_setting_is_told_with_its_place(spec: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "branch", ["--upload-pack=x", "-a", "a..b", "a//b", "a.lock", "a/", "a b", "a~1", "a:b", "a^", "", ".a", "a/.b", "@{1}"]
+    "branch",
+    ["--upload-pack=x", "-a", "a..b", "a//b", "a.lock", "a/", "a b", "a~1", "a:b", "a^", "", ".a", "a/.b", "@{1}"],
 )
 def test_a_branch_cannot_be_an_option_or_an_expression_of_git(branch: str) -> None:
     with pytest.raises(InputError, match="not a plain branch name"):

@@ -7,6 +7,7 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests.kinds import (
@@ -32,7 +33,7 @@ class CarSpec(SkyRayModel):
     engine: Literal["Petrol", "Electric"]
     idle_after: Duration = 5400.0
     wheels: Items[Wheel] = ()
-    load: dict[str, Quantity] = {}
+    load: dict[str, Quantity] = Field(default_factory=dict)
     parked: bool = False
 
 
@@ -43,6 +44,7 @@ class Car(SkyRayModel):
     spec: CarSpec
 
 
+DNS_LABEL_RULE = "use small letters, digits and '-', starting and ending with a letter or digit"
 HEAD = "apiVersion: skyray.dev/v1alpha1\nkind: Car\nmetadata: {name: beetle}\n"
 
 
@@ -72,8 +74,7 @@ def test_every_problem_is_told_in_the_order_of_the_file() -> None:
         "spec:\n  engine: Petrl\n  idleAftr: 1h\n  wheels:\n  - {size: '20'}\n  parked: yep\n  load: {cpu: -1}\n"
     )
     assert complaints(text) == [
-        "car.yaml:3:18: metadata.name: 'Beetle' is not allowed; use small letters, digits and '-', starting and ending "
-        "with a letter or digit",
+        f"car.yaml:3:18: metadata.name: 'Beetle' is not allowed; {DNS_LABEL_RULE}",
         "car.yaml:5:11: spec.engine is 'Petrl'; use Petrol or Electric",
         "car.yaml:6:13: spec.idleAftr: unknown field; did you mean 'idleAfter'?",
         "car.yaml:8:12: spec.wheels[0].size is '20'; write a number without quotes",

@@ -58,6 +58,6 @@ def ray_cron_job(schedule: str = "30 2 * * *", job: Body | None = None, **spec: 
 
 
 def existing_cluster_job(**spec: Any) -> Body:
-    body = ray_job(clusterSelector={"ray.io/cluster": "shared"}, **spec)
+    body = ray_job(**{"clusterSelector": {"ray.io/cluster": "shared"}, **spec})
     del body["spec"]["rayClusterSpec"]
     return body

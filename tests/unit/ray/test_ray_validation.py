@@ -48,9 +48,8 @@ def named(body: Body, name: str) -> Body:
     return {**body, "metadata": {"name": name}}
 
 
-def annotated(body: Body, **annotations: str) -> Body:
-    noted = {key.replace("__", "/").replace("_", "-"): value for key, value in annotations.items()}
-    return {**body, "metadata": {"name": "x", "annotations": noted}}
+def annotated(body: Body, annotation: str, value: str) -> Body:
+    return {**body, "metadata": {"name": "x", "annotations": {f"ray.io/{annotation}": value}}}
 
 
 def rules(*deletion_rules: Body, **job: Any) -> Body:
@@ -80,7 +79,7 @@ VALID = {
     "no priority": ray_cluster(group(priority=0)),
     "v2 by env": ray_cluster(group(idleTimeoutSeconds=60), **AUTOSCALED, **head_env("RAY_enable_autoscaler_v2", "1")),
     "redis": ray_cluster(**FT),
-    "redis by annotation": annotated(ray_cluster(**head_env("RAY_REDIS_ADDRESS", "redis")), ray_io__ft_enabled="true"),
+    "redis by annotation": annotated(ray_cluster(**head_env("RAY_REDIS_ADDRESS", "redis")), "ft-enabled", "true"),
     "token": ray_cluster(authOptions={"mode": "token"}, rayVersion="2.52.0"),
     "token by Kubernetes": ray_cluster(authOptions={"mode": "token", "enableK8sTokenAuth": True}, rayVersion="2.55.1"),
     "suspended job": ray_job(suspend=True, shutdownAfterJobFinishes=True, ttlSecondsAfterFinished=60),
@@ -92,7 +91,7 @@ VALID = {
     "sidecar": ray_job(submissionMode="SidecarMode", backoffLimit=2),
     "runtime env": ray_job(runtimeEnvYAML="pip: [torch]\nenv_vars: {A: '1'}\n"),
     "incremental": ray_service(cluster=AUTOSCALED, upgradeStrategy={**SERVING, "clusterUpgradeOptions": STEPS}),
-    "timeout": annotated(ray_service(), ray_io__initializing_timeout="1h30m"),
+    "timeout": annotated(ray_service(), "initializing-timeout", "1h30m"),
     "managed by KubeRay": ray_job(managedBy="ray.io/kuberay-operator"),
     "recreate": ray_cluster(upgradeStrategy={"type": "Recreate"}),
 }
@@ -179,11 +178,11 @@ INVALID: dict[str, tuple[Body, str]] = {
     "priority needs a version": (ray_cluster(group(priority=1), **V2), "spec.rayVersion is missing"),
     "priority needs a newer Ray": (ray_cluster(group(priority=1), rayVersion="2.55.9", **V2), "needs at least 2.56.0"),
     "ft twice": (
-        annotated(ray_cluster(**FT), ray_io__ft_enabled="true"),
+        annotated(ray_cluster(**FT), "ft-enabled", "true"),
         "metadata.annotations['ray.io/ft-enabled'] cannot",
     ),
     "ft namespace": (
-        annotated(ray_cluster(**FT), ray_io__external_storage_namespace="x"),
+        annotated(ray_cluster(**FT), "external-storage-namespace", "x"),
         "set its externalStorageNamespace instead",
     ),
     "redis address without ft": (
@@ -360,8 +359,8 @@ INVALID: dict[str, tuple[Body, str]] = {
         ray_service(cluster=AUTOSCALED, upgradeStrategy=SERVING),
         "clusterUpgradeOptions is missing",
     ),
-    "bad timeout": (annotated(ray_service(), ray_io__initializing_timeout="soon"), "write a duration such as 5m"),
-    "zero timeout": (annotated(ray_service(), ray_io__initializing_timeout="0s"), "write a duration such as 5m"),
+    "bad timeout": (annotated(ray_service(), "initializing-timeout", "soon"), "write a duration such as 5m"),
+    "zero timeout": (annotated(ray_service(), "initializing-timeout", "0s"), "write a duration such as 5m"),
     "bad schedule": (ray_cron_job("61 * * * *"), "spec.schedule has '61' as its minute"),
     "zone in schedule": (ray_cron_job("TZ=UTC 0 0 * * *"), "write it in timeZone instead"),
     "empty zone": (ray_cron_job(timeZone=""), "spec.timeZone is ''"),
@@ -480,15 +479,15 @@ def test_an_option_behind_a_feature_gate_is_a_warning(field: str, value: Body, g
 def test_plain_objects_are_checked_as_far_as_their_pods_go() -> None:
     spec = {"template": {"spec": {**template("lots")["spec"]}}}
     body = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}, "spec": spec}
-    assert errors(body) == [
-        "spec.template.spec.containers[0].resources.requests.cpu is wrong: 'lots' is not a quantity; write a number such"
-        " as 4, 500m or 16Gi"
-    ]
+    (found,) = errors(body)
+    assert found.startswith(
+        "spec.template.spec.containers[0].resources.requests.cpu is wrong: 'lots' is not a quantity"
+    )
     assert problems({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": {}}) == ()
 
 
 def test_the_smallest_cluster_is_valid() -> None:
-    assert problems(ray_cluster(**{"workerGroupSpecs": None})) == ()
+    assert problems(ray_cluster(workerGroupSpecs=None)) == ()
     assert cluster_spec()["workerGroupSpecs"] == []
 
 

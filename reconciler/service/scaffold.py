@@ -1,0 +1,65 @@
+"""Lays down a new fleet repo from `fleet-repo-template/`, or adds what is missing to one that exists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import reconciler
+from reconciler.errors import UsageError
+from reconciler.manifests.identity import check_dns_label
+from reconciler.render.engine import engine_files
+from reconciler.render.model import Engine
+
+_PLACEHOLDERS = ("{{fleet_name}}", "{{engine}}")
+
+
+@dataclass(frozen=True, slots=True)
+class LaidDown:
+    """Paths that were written, and those that were there already and stayed as they are."""
+
+    written: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+def data_folder(name: str) -> Path:
+    """Return a folder of files that come with SkyRay: `fleet-repo-template` or `policies`."""
+    package = Path(reconciler.__file__).parent
+    for folder in (package / "_data" / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise UsageError(f"this installation lacks its folder {name}: install skyray again")
+
+
+def lay_down(directory: Path, name: str, engine: str, repo_url: str, branch: str = "main") -> LaidDown:
+    """Write the template's files that `directory` does not have yet.
+
+    Raises `InvalidObject` for a name that is no DNS label, `UsageError` for an engine that is neither argocd nor flux.
+    """
+    check_dns_label(name, "the fleet's name")
+    if engine not in list(Engine):
+        raise UsageError(f"engine {engine!r}: use argocd or flux")
+    values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
+    template = data_folder("fleet-repo-template")
+    files = {
+        str(path.relative_to(template)): _filled(path.read_bytes(), values)
+        for path in sorted(template.rglob("*"))
+        if path.is_file()
+    }
+    files |= engine_files(Engine(engine), (), repo_url, branch)
+    written, kept = [], []
+    for path, data in sorted(files.items()):
+        target = directory / path
+        if target.exists():
+            kept.append(path)
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+        written.append(path)
+    return LaidDown(tuple(written), tuple(kept))
+
+
+def _filled(data: bytes, values: dict[str, str]) -> bytes:
+    for placeholder, value in values.items():
+        data = data.replace(placeholder.encode(), value.encode())
+    return data
