@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.group import WorkloadObject
 from reconciler.placement.record import JobOutcome
 from reconciler.placement.reservation import PodIndex
-from reconciler.ray import status
 from reconciler.ray.status import JobState
 
 
@@ -25,21 +23,19 @@ class Progress:
     outcome: JobOutcome | None = None
 
 
-def progress_of(objects: Iterable[WorkloadObject], snapshot: ClusterSnapshot, pods: PodIndex) -> Progress:
-    """Return how far the group of `objects` is on the cluster of `snapshot`.
+def progress_of(objects: Iterable[WorkloadObject], pods: PodIndex) -> Progress:
+    """Return how far the group of `objects` is on the cluster of `pods`.
 
-    Only a group that is nothing but RayJobs, as far as pods go, can end; a RayJob that the snapshot does not show has
+    Only a group that is nothing but RayJobs, as far as pods go, can end; a RayJob that is not shown there has
     not ended.
     """
     making = [item for item in objects if item.demand is not None]
     running = any(pod.node for item in making for pod in pods.pods_of(item.key))
     if not making or any(item.key.kind != "RayJob" for item in making):
         return Progress(running)
-    shown = {(s.namespace, s.name): s for s in snapshot.ray if s.kind == "RayJob"}
     ends = []
     for item in making:
-        seen = shown.get((item.key.namespace, item.key.name))
-        end = status.outcome(seen.kind, seen.state, seen.job_status, seen.reason) if seen else None
+        end = pods.status_of(item.key)
         if end is None or not end.finished:
             return Progress(running)
         ends.append((item.key.name, end))

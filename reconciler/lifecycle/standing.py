@@ -112,7 +112,7 @@ def _progress(standing: Standing, rooms: Rooms) -> Progress:
     if record.job_outcome or not record.placed:
         return Progress()
     room = rooms.of(record.clusters[0].name)
-    return Progress() if isinstance(room, Unreadable) else progress_of(standing.admitted, room.snapshot, room.pods)
+    return Progress() if isinstance(room, Unreadable) else progress_of(standing.admitted, room.pods)
 
 
 def _settled_reason(record: PlacementRecord) -> str:

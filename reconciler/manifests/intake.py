@@ -17,6 +17,7 @@ from reconciler.errors import ManifestError, Place
 _LONGEST_KEY = 1000
 _NEVER_LONG = 80  # not even when each character is written as an escape
 _ODD_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+_SPLITS_IN_KUBECTL_ONLY = re.compile(r"^---(?:#|[^\S \t\r\n])", re.MULTILINE)
 UNCARRIED = re.compile(r"[\x00\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 """Characters that do not survive kustomize in any notation: NUL, DEL, C1 controls, and what is no character at all."""
 
@@ -60,6 +61,17 @@ def decode(data: bytes, file: str, limits: Limits) -> str:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ManifestError("the file is UTF-16; save it as UTF-8", Place(file))
     data = data.removeprefix(_BOM)
+    text = _decode_utf8(data, file)
+    split = _SPLITS_IN_KUBECTL_ONLY.search(text) if "\n---" in text or text.startswith("---") else None
+    if split:
+        message = (
+            "kubectl, and no other reader, starts a new document at this line; put a space after '---', or quote it"
+        )
+        raise ManifestError(message, place_of(text, split.start(), file))
+    return text
+
+
+def _decode_utf8(data: bytes, file: str) -> str:
     if not data.translate(None, _USUAL_BYTES):
         return data.decode("ascii")
     try:
@@ -111,7 +123,7 @@ def check_carried(text: str, place: Callable[[], Place]) -> None:
 def check_key(key: str, place: Callable[[], Place]) -> None:
     """Raise `ManifestError` for a key that YAML or kustomize cannot carry."""
     if is_long_key(key):
-        raise ManifestError(f"key `{key[:60]}...` has {len(key):,} characters; shorten it", place())
+        raise ManifestError(f"key {shown(key)} has {len(key):,} characters; shorten it", place())
     if key == MERGE_KEY:
         raise ManifestError("key `<<` is a merge to kustomize, also in quotes; write the merged keys out", place())
 
@@ -124,6 +136,12 @@ def is_long_key(key: str) -> bool:
     return len(key) > _NEVER_LONG and len(json.dumps(key)) > _LONGEST_KEY
 
 
+def shown(text: str) -> str:
+    """Return a user's text as it can stand in a message: on one line, and not a long one."""
+    short = json.dumps(text[:60], ensure_ascii=False)[1:-1]
+    return f"`{short}`" if len(text) <= 60 else f"`{short}...`"
+
+
 def twice(key: str, place: Place) -> LoadWarning:
     """Return the warning for a key that its map has already."""
-    return LoadWarning(place, f"key `{key}` appears twice in this map; Kubernetes uses the last, remove the other")
+    return LoadWarning(place, f"key {shown(key)} appears twice in this map; Kubernetes uses the last, remove the other")

@@ -28,6 +28,7 @@ from reconciler.manifests.intake import (
     check_carried,
     check_key,
     is_long_key,
+    shown,
     too_deep,
     too_long,
     too_many_nodes,
@@ -79,6 +80,7 @@ class _Reader:
         self.limits = limits
         self.warnings: list[LoadWarning] = []
         self.nodes = 0
+        self.braces = 0
         self.next = yaml.CBaseLoader(text).get_event  # only its parser is used, which is libyaml
 
     def documents(self) -> list[tuple[Any, Place]]:
@@ -105,7 +107,8 @@ class _Reader:
             raise ManifestError("another document starts after '...'; start it with a line '---'", self.place(event))
         mark: Any = event.start_mark
         after = mark.index + len("---")
-        rest = self.text[after:].partition("\n")[0].strip()
+        end = self.text.find("\n", after)
+        rest = self.text[after : end if end >= 0 else None].strip()
         if rest and not rest.startswith("#"):
             message = f"kubectl does not see what follows '---'; put `{rest[:40]}` on the next line"
             raise ManifestError(message, self.place(event))
@@ -117,7 +120,10 @@ class _Reader:
         self.check_marks(event)
         if depth > self.limits.depth:
             raise too_deep(self.place(event), self.limits)
-        return self.mapping(depth + 1) if kind is MappingStartEvent else self.sequence(depth + 1)
+        self.braces += bool(event.flow_style)
+        result = self.mapping(depth + 1) if kind is MappingStartEvent else self.sequence(depth + 1)
+        self.braces -= bool(event.flow_style)
+        return result
 
     def mapping(self, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -146,6 +152,9 @@ class _Reader:
         if len(text) > self.limits.scalar_characters:
             raise too_long(self.place(event), self.limits.scalar_characters)
         if event.implicit[0]:
+            if not text and self.braces:
+                message = 'a key without a value in braces is null to kubectl and "" to kustomize; write null or ""'
+                raise ManifestError(message, self.place(event))
             try:
                 return resolve(text)
             except Ambiguous as error:
@@ -177,7 +186,7 @@ class _Reader:
         if event.anchor is not None:
             raise ManifestError(f"anchor `&{event.anchor}`: remove it, anchors are refused", self.place(event))
         if event.tag is not None:
-            raise ManifestError(f"tag `{event.tag[:60]}`: remove it (quote text), tags are refused", self.place(event))
+            raise ManifestError(f"tag {shown(event.tag)}: remove it (quote text), tags are refused", self.place(event))
 
     def count(self, nodes: int, event: Any) -> None:
         self.nodes += nodes

@@ -53,17 +53,32 @@ def choose(group: Group, facts: Sequence[ClusterFacts], rooms: Rooms) -> Choice:
     if best.room is not None and best.fit is not None:
         if verdict.fits:
             best.room.take(gang, best.fit)
-            return Choice(name, verdict, best.candidate.message, candidates)
+            return Choice(name, verdict, best.candidate.message + _passed_over(considered), candidates)
         if eligibility.require is Require.ANY:
             best.room.reserve(gang)
-            message = f"{name} is where it must go, though it has no room now: Kubernetes queues its pods there"
-            return Choice(name, "Queued", f"{message}. {best.candidate.message}", candidates)
-    if len(considered) > 1:
-        message = (
-            f"none of {len(considered)} eligible clusters can hold it; nearest is {name}: {best.candidate.message}"
-        )
-        return Choice("", verdict, message, candidates)
-    return Choice("", verdict, f"{name}: {best.candidate.message}", candidates)
+            message = f"{name} is where it must go, and has no room now, so Kubernetes queues its pods there"
+            return Choice(name, "Queued", f"{message}: {best.candidate.message}", candidates)
+    return Choice("", verdict, _nowhere_now(considered), candidates)
+
+
+def _passed_over(considered: Sequence[_Considered]) -> str:
+    """Say why clusters that the policy prefers to the chosen one were not chosen; empty when there are none."""
+    chosen = considered[0]
+    better = [c for c in considered[1:] if c.rank < chosen.rank]
+    if not better:
+        return ""
+    first = min(better, key=lambda c: (c.rank, c.candidate.cluster)).candidate
+    more = f" (and {len(better) - 1} more)" if len(better) > 1 else ""
+    return f"; {first.cluster}, which comes first{more}: {first.message}"
+
+
+def _nowhere_now(considered: Sequence[_Considered]) -> str:
+    best = considered[0].candidate
+    if len(considered) == 1:
+        return f"{best.cluster}: {best.message}"
+    if best.verdict is Verdict.UNREACHABLE:
+        return f"none of {len(considered)} eligible clusters tells its capacity; {best.cluster}: {best.message}"
+    return f"none of {len(considered)} eligible clusters has room for it; nearest is {best.cluster}: {best.message}"
 
 
 def _consider(name: str, rank: tuple[int, ...], gang: Gang, rooms: Rooms) -> _Considered:

@@ -19,7 +19,7 @@ import numpy as np
 from reconciler.manifests.podshape import PodShape
 from reconciler.placement.affinity import PodAffinity, is_silent
 from reconciler.placement.filters import allowed, avoided_taints, ports_clash, ports_free, preferred_weight
-from reconciler.placement.nodes import CPU, MEMORY, Ints, Mask, Nodes, has_pod_terms
+from reconciler.placement.nodes import MEMORY, Ints, Mask, Nodes, has_pod_terms
 from reconciler.placement.scores import (
     NODE_AFFINITY_WEIGHT,
     POD_AFFINITY_WEIGHT,
@@ -143,32 +143,36 @@ def _place_one_by_one(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
 def _place_from_heap(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
     chosen: Counter[int] = Counter()
     passing = rules.passing.copy() if rules.alone else rules.passing
-    while (left := count - chosen.total()) > 0:
+    left = count
+    while left:
         index = _feasible(nodes, rules, passing)
         if not len(index):
             break
         taken = _take_best(nodes, rules, index, left)
         nodes.take(rules.shape, taken)
-        chosen.update(taken)
+        for node, given in taken.items():
+            chosen[node] += given
+            left -= given
         if rules.alone:
             passing[list(taken)] = False
     nodes.note(rules.shape, chosen)
     return chosen
 
 
-def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> Counter[int]:
+def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> dict[int, int]:
     """Choose nodes of `index` for up to `count` pods; stop early when scores relative to other nodes would change.
 
     Only the `count` best nodes matter: with fewer than `count` pods placed, one of them is still untouched, and no node
     outside can beat that one.
     """
     relative = _normalised(nodes, rules, index)
-    fixed = sum((scores.scores for scores in relative), start=np.zeros(len(index), dtype=np.int64))
-    total = rules.room.many(nodes, index) + fixed
+    total = rules.room.many(nodes, index)
+    for scores in relative:
+        total += scores.scores
     best = _best(total, count)
     chosen = _Chosen(nodes, rules, index[best])
     extremes = [(scores.raw[best].tolist(), scores.lowest, scores.highest, [*scores.left()]) for scores in relative]
-    fixed_best: list[int] = fixed[best].tolist()
+    fixed: list[int] = sum((scores.scores[best] for scores in relative), start=np.zeros(len(best), np.int64)).tolist()
     heap = list(zip((-total[best]).tolist(), best.tolist(), range(len(best)), strict=True))
     heapify(heap)
     for _ in range(count):
@@ -177,7 +181,7 @@ def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> Counter[
         _, position, slot = heap[0]
         score = chosen.add(slot)
         if score is not None:
-            heapreplace(heap, (-score - fixed_best[slot], position, slot))
+            heapreplace(heap, (-score - fixed[slot], position, slot))
             continue
         heappop(heap)
         if _last_of_its_kind(extremes, slot):
@@ -214,8 +218,7 @@ class _Chosen:
         self._index: list[int] = index.tolist()
         self._given = [0] * len(self._index)
         self._most = _capacity(nodes, rules, index).tolist()
-        self._used: list[list[int]] = nodes.used[:, index].T.tolist()
-        self._scored: list[list[int]] = nodes.scored[:, index].T.tolist()
+        self._load: list[list[int]] = nodes.load[:, index].T.tolist()
         self._caps: list[list[int]] = nodes.table.alloc[: MEMORY + 1, index].T.tolist()
 
     def add(self, slot: int) -> int | None:
@@ -223,19 +226,11 @@ class _Chosen:
         given = self._given[slot] = self._given[slot] + 1
         if given >= self._most[slot]:
             return None
-        room, used, scored, caps = self._room, self._used[slot], self._scored[slot], self._caps[slot]
-        return room.one(
-            used[CPU] + given * room.cpu,
-            used[MEMORY] + given * room.memory,
-            scored[CPU] + given * room.scored_cpu,
-            scored[MEMORY] + given * room.scored_memory,
-            caps[CPU],
-            caps[MEMORY],
-        )
+        return self._room.one(self._load[slot], self._caps[slot], given)
 
-    def counted(self) -> Counter[int]:
+    def counted(self) -> dict[int, int]:
         """Return node index -> pods given."""
-        return Counter({node: given for node, given in zip(self._index, self._given, strict=True) if given})
+        return {node: given for node, given in zip(self._index, self._given, strict=True) if given}
 
 
 def _capacity(nodes: Nodes, rules: _Rules, index: Ints) -> Ints:

@@ -67,6 +67,16 @@ def clamped(amount: int) -> int:
     return min(amount, _MOST_REQUEST)
 
 
+def load_of(shape: PodShape) -> tuple[int, int, int, int]:
+    """Return what one pod adds to the four rows of `Nodes.load`."""
+    return (
+        clamped(shape.requests.get("cpu", 0)),
+        clamped(shape.requests.get("memory", 0)),
+        clamped(shape.score_cpu),
+        clamped(shape.score_memory),
+    )
+
+
 class NodeTable:
     """What does not change about nodes. `memo` keeps masks and counts that follow from the table alone."""
 
@@ -129,20 +139,19 @@ class NodeTable:
 class Nodes:
     """A table and what is taken of it.
 
-    `free`: allocatable - headroom - requests. `used`: requests of cpu and memory. `scored`: the same with the
-    scheduler's defaults for pods that request nothing. `added`: pods bound since the table was made. The last
-    `size - existing` nodes do not exist yet: an autoscaler was promised to add them. `spare`: how many nodes each pool
-    could still add.
+    `free`: allocatable - headroom - requests. `load`: what the scores look at, in four rows: requests of cpu and memory,
+    then the same with the scheduler's defaults for pods that request nothing. `added`: pods bound since the table was
+    made. The last `size - existing` nodes do not exist yet: an autoscaler was promised to add them. `spare`: how many
+    nodes each pool could still add.
     """
 
-    __slots__ = ("added", "existing", "free", "most_allocated", "pools", "scored", "spare", "table", "used")
+    __slots__ = ("added", "existing", "free", "load", "most_allocated", "pools", "spare", "table")
 
     def __init__(
         self,
         table: NodeTable,
         free: Ints,
-        used: Ints,
-        scored: Ints,
+        load: Ints,
         added: tuple[Standing, ...],
         existing: int,
         pools: tuple[NodePool, ...],
@@ -151,8 +160,7 @@ class Nodes:
     ) -> None:
         self.table = table
         self.free = free
-        self.used = used
-        self.scored = scored
+        self.load = load
         self.added = added
         self.existing = existing
         self.pools = pools
@@ -176,12 +184,11 @@ class Nodes:
         bound = [pod for pod in snapshot.pods if pod.node in index]
         standing = tuple(Standing(pod.shape, {index[pod.node]: 1}, pod.deleting) for pod in bound)
         table = NodeTable(snapshot.nodes, standing, snapshot.namespace_labels, headroom or {})
-        taken, used, scored = _taken(table, bound)
+        taken, load = _taken(table, bound)
         return cls(
             table=table,
             free=table.alloc - table.kept - taken,
-            used=used,
-            scored=scored,
+            load=load,
             added=(),
             existing=table.size,
             pools=tuple(pools),
@@ -197,8 +204,8 @@ class Nodes:
     def copy(self) -> Nodes:
         """Return nodes that can be bound to without changing these."""
         return Nodes(
-            self.table, self.free.copy(), self.used.copy(), self.scored.copy(), self.added, self.existing, self.pools,
-            self.spare, self.most_allocated,
+            self.table, self.free.copy(), self.load.copy(), self.added, self.existing, self.pools, self.spare,
+            self.most_allocated,
         )  # fmt: skip
 
     def requested(self, shape: PodShape) -> list[tuple[int, int]] | None:
@@ -223,12 +230,10 @@ class Nodes:
             return
         index = np.fromiter(where.keys(), np.int64, len(where))
         count = np.fromiter(where.values(), np.int64, len(where))
-        for row, amount in self.requested(shape) or []:
-            self.free[row, index] -= amount * count
-        self.used[CPU, index] += clamped(shape.requests.get("cpu", 0)) * count
-        self.used[MEMORY, index] += clamped(shape.requests.get("memory", 0)) * count
-        self.scored[CPU, index] += clamped(shape.score_cpu) * count
-        self.scored[MEMORY, index] += clamped(shape.score_memory) * count
+        wanted = self.requested(shape) or []
+        rows = np.array([[row] for row, _ in wanted])
+        self.free[rows, index] -= np.array([[amount] for _, amount in wanted]) * count
+        self.load[:, index] += np.array([[amount] for amount in load_of(shape)]) * count
 
     def note(self, shape: PodShape, where: Mapping[int, int]) -> None:
         """Remember the pods themselves, for the rules that look at other pods."""
@@ -254,9 +259,9 @@ class Nodes:
         found = self.table.memo.get("samples")
         if found is None:
             table = NodeTable([_pool_node(pool, 0) for pool in self.pools], (), {}, self.table.headroom)
-            nothing = np.zeros((2, table.size), dtype=np.int64)
+            nothing = np.zeros((4, table.size), dtype=np.int64)
             found = self.table.memo["samples"] = Nodes(
-                table, table.alloc - table.kept, nothing, nothing, (), 0, (), {}, self.most_allocated
+                table, table.alloc - table.kept, nothing, (), 0, (), {}, self.most_allocated
             )
         return cast("Nodes", found)
 
@@ -270,12 +275,11 @@ class Nodes:
         free = table.alloc - table.kept
         for name, row in old.rows.items():
             free[table.rows[name], : old.size] = self.free[row]
-        nothing = np.zeros((2, len(fresh)), dtype=np.int64)
+        nothing = np.zeros((4, len(fresh)), dtype=np.int64)
         return Nodes(
             table=table,
             free=free,
-            used=np.hstack([self.used, nothing]),
-            scored=np.hstack([self.scored, nothing]),
+            load=np.hstack([self.load, nothing]),
             added=self.added,
             existing=self.existing,
             pools=self.pools,
@@ -292,7 +296,7 @@ def _kept(allocatable: int, share: Fraction | int) -> int:
     return ceil(allocatable * share) if isinstance(share, Fraction) else share
 
 
-def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints, Ints]:
+def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
     """Sum up requests by resource and node; requests for a resource that no node has count nowhere."""
     rows, size = table.rows, table.size
     taken = [[0] * size for _ in rows]
@@ -307,7 +311,7 @@ def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints, Ints]:
         scored[MEMORY][i] += pod.shape.score_memory
     whole = np.minimum(np.array(taken, dtype=object), _MOST_REQUEST).astype(np.int64).reshape(len(rows), size)
     with_defaults = np.minimum(np.array(scored, dtype=object), _MOST_REQUEST).astype(np.int64).reshape(2, size)
-    return whole, whole[:2].copy(), with_defaults
+    return whole, np.vstack([whole[:2], with_defaults])
 
 
 def _spare(pools: tuple[NodePool, ...], nodes: Sequence[Node]) -> dict[str, int]:

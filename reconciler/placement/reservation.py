@@ -17,6 +17,7 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.gang import Gang
 from reconciler.placement.group import WorkloadObject
 from reconciler.ray.demand import PodSet, Role
+from reconciler.ray.status import Outcome, outcome
 
 _GENERATED = re.compile(r"-(?:raycluster-)?[a-z0-9]{5}")
 """What KubeRay appends to a RayJob's or RayService's name for its RayCluster."""
@@ -26,13 +27,14 @@ _REPLICA_SET = re.compile(r"-[a-z0-9]{1,10}")
 
 
 class PodIndex:
-    """The pods of one snapshot, by namespace and owner, so that groups find theirs without a search."""
+    """The pods and Ray statuses of one snapshot, so that groups find theirs without a search."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self._pods: dict[str, dict[str, list[Pod]]] = {}
         for pod in snapshot.pods:
             self._pods.setdefault(pod.namespace, {}).setdefault(pod.owner or pod.name, []).append(pod)
         self._made_by: dict[tuple[str, str], list[str]] = {}
+        self._status = {(s.kind, s.namespace, s.name): s for s in snapshot.ray}
         for status in snapshot.ray:
             if status.kind == "RayCluster" and status.owner:
                 self._made_by.setdefault((status.namespace, status.owner), []).append(status.name)
@@ -43,6 +45,11 @@ class PodIndex:
         if not owners:
             return ()
         return tuple(pod for name in self._owners(key, owners) for pod in owners.get(name, ()))
+
+    def status_of(self, key: ObjectKey) -> Outcome | None:
+        """Return what the snapshot says of the Ray resource `key`; None where it does not show it."""
+        seen = self._status.get((key.kind, key.namespace, key.name))
+        return outcome(seen.kind, seen.state, seen.job_status, seen.reason) if seen else None
 
     def _owners(self, key: ObjectKey, owners: Mapping[str, object]) -> Iterable[str]:
         if key.kind in {"RayJob", "RayService"}:
@@ -55,10 +62,11 @@ class PodIndex:
 
 
 def outstanding(objects: Iterable[WorkloadObject], index: PodIndex) -> Gang:
-    """Return the pods of `objects` that do not exist yet."""
+    """Return the pods of `objects` that do not exist yet; a job that has ended makes no more."""
     missing: list[PodSet] = []
     for item in objects:
-        if item.demand is None:
+        status = index.status_of(item.key)
+        if item.demand is None or (item.runs_once and status is not None and status.finished):
             continue
         existing = Counter(_role_of(pod) for pod in index.pods_of(item.key))
         for pod_set in item.demand.pod_sets:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconciler.manifests.podshape import PodShape
-from reconciler.placement.nodes import CPU, MEMORY, Floats, Ints, Nodes, clamped
+from reconciler.placement.nodes import CPU, MEMORY, Floats, Ints, Nodes, load_of
 
 MAX = 100
 TAINT_TOLERATION_WEIGHT = 3
@@ -40,22 +40,16 @@ class RoomScore:
     @classmethod
     def of(cls, nodes: Nodes, shape: PodShape) -> RoomScore:
         """Return the score of pods of this shape on these nodes."""
-        return cls(
-            clamped(shape.requests.get("cpu", 0)),
-            clamped(shape.requests.get("memory", 0)),
-            clamped(shape.score_cpu),
-            clamped(shape.score_memory),
-            nodes.most_allocated,
-        )
+        return cls(*load_of(shape), nodes.most_allocated)
 
     def many(self, nodes: Nodes, index: Ints) -> Ints:
         """Return the score of each node in `index`."""
-        cap_cpu, cap_memory = nodes.table.alloc[CPU, index], nodes.table.alloc[MEMORY, index]
-        scored_cpu, scored_memory = nodes.scored[CPU, index], nodes.scored[MEMORY, index]
-        used_cpu, used_memory = nodes.used[CPU, index], nodes.used[MEMORY, index]
+        which: Ints | slice = slice(None) if len(index) == nodes.size else index
+        cap_cpu, cap_memory = nodes.table.alloc[CPU, which], nodes.table.alloc[MEMORY, which]
+        used_cpu, used_memory, scored_cpu, scored_memory = nodes.load[:, which]
         if not nodes.table.all_named:
-            rows = zip(used_cpu, used_memory, scored_cpu, scored_memory, cap_cpu, cap_memory, strict=True)
-            return np.array([self.one(*map(int, row)) for row in rows], dtype=np.int64)
+            loads, caps = nodes.load[:, which].T.tolist(), nodes.table.alloc[: MEMORY + 1, which].T.tolist()
+            return np.array([self.one(load, cap) for load, cap in zip(loads, caps, strict=True)], dtype=np.int64)
         after_cpu, after_memory = scored_cpu + self.scored_cpu, scored_memory + self.scored_memory
         if self.most_allocated:
             fit: Ints = np.minimum(after_cpu, cap_cpu) * MAX // cap_cpu
@@ -71,27 +65,32 @@ class RoomScore:
         fit += MAX // 2 + ((MAX // 2 + after - before) >> 1)
         return fit
 
-    def one(
-        self, used_cpu: int, used_memory: int, scored_cpu: int, scored_memory: int, cap_cpu: int, cap_memory: int
-    ) -> int:
-        """Return the score of one node, equal to what `many` gives."""
-        total, weights = 0, 0
-        for after, cap in ((scored_cpu + self.scored_cpu, cap_cpu), (scored_memory + self.scored_memory, cap_memory)):
-            if cap:
-                weights += 1
-                left = min(after, cap) if self.most_allocated else max(cap - after, 0)
-                total += left * MAX // cap
-        fit = total // weights if weights else 0
+    def one(self, load: list[int], caps: list[int], given: int = 0) -> int:
+        """Return the score of one node, equal to what `many` gives, once it holds `given` of the pods already.
+
+        `load`: its column of `Nodes.load`. `caps`: its allocatable cpu and memory.
+        """
+        cpu, memory, scored_cpu, scored_memory = load
+        cap_cpu, cap_memory = caps
+        cpu += given * self.cpu
+        memory += given * self.memory
+        scored_cpu += (given + 1) * self.scored_cpu
+        scored_memory += (given + 1) * self.scored_memory
+        if self.most_allocated:
+            fit = min(scored_cpu, cap_cpu) * MAX // cap_cpu if cap_cpu else 0
+            fit += min(scored_memory, cap_memory) * MAX // cap_memory if cap_memory else 0
+        else:
+            fit = (cap_cpu - scored_cpu) * MAX // cap_cpu if cap_cpu > scored_cpu else 0
+            fit += (cap_memory - scored_memory) * MAX // cap_memory if cap_memory > scored_memory else 0
+        if cap_cpu and cap_memory:
+            fit //= 2
         if not self.cpu and not self.memory:
             return fit
         if not cap_cpu or not cap_memory:
-            after_score = before_score = MAX
-        else:
-            cpu, memory = min((used_cpu + self.cpu) / cap_cpu, 1.0), min((used_memory + self.memory) / cap_memory, 1.0)
-            after_score = int((1 - abs((cpu - memory) / 2)) * 100.0)
-            cpu, memory = min(used_cpu / cap_cpu, 1.0), min(used_memory / cap_memory, 1.0)
-            before_score = int((1 - abs((cpu - memory) / 2)) * 100.0)
-        return fit + MAX // 2 + (MAX // 2 + after_score - before_score) // 2
+            return fit + MAX // 2 + MAX // 4
+        before = abs(min(cpu / cap_cpu, 1.0) - min(memory / cap_memory, 1.0)) / 2
+        after = abs(min((cpu + self.cpu) / cap_cpu, 1.0) - min((memory + self.memory) / cap_memory, 1.0)) / 2
+        return fit + MAX // 2 + (MAX // 2 + int((1 - after) * 100.0) - int((1 - before) * 100.0)) // 2
 
 
 def _spread_out(cpu: Floats, memory: Floats) -> Ints:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.errors import InputError, InvalidObject, Place
-from reconciler.manifests.identity import canonical_digest, is_dns_label, is_dns_subdomain, object_key
+from reconciler.manifests.admitted import CLUSTER_SCOPED, admit
+from reconciler.manifests.identity import ObjectKey, canonical_digest, is_dns_label, is_dns_subdomain, object_key
 from reconciler.manifests.loader import Document, load
 from reconciler.placement.group import BrokenFile, WorkloadObject
 from reconciler.ray.references import references
@@ -20,22 +21,6 @@ from reconciler.ray.workload import demand_of
 
 ROOT = "workloads"
 SUFFIXES = (".yaml", ".yml", ".json")
-
-CLUSTER_SCOPED = frozenset(
-    {"ClusterRole", "ClusterRoleBinding", "CustomResourceDefinition", "IngressClass", "Node", "PersistentVolume"}
-    | {
-        "PriorityClass",
-        "RuntimeClass",
-        "StorageClass",
-        "ValidatingWebhookConfiguration",
-        "MutatingWebhookConfiguration",
-    }
-    | {"APIService", "CSIDriver", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
-)
-"""Well-known kinds without a namespace: a tenant's folder cannot hold them."""
-
-_SERVER_SET = ("uid", "resourceVersion", "generation", "creationTimestamp", "deletionTimestamp", "managedFields")
-_SERVER_SET_METADATA = (*_SERVER_SET, "selfLink", "ownerReferences")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +105,13 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
     key = object_key(document.body, namespace, document.place)
     if key.kind == "Namespace":
         key = replace(key, namespace="")
-    body = as_deployed(document.body, key.namespace)
-    notes: list[str] = []
+    body: Mapping[str, Any] = document.body
     refers: frozenset[tuple[str, str]] = frozenset()
+    notes: list[str] = []
     try:
+        _check_identity(document, key, namespace)
+        body = admit(document.body, namespace)
         refers = frozenset((r.kind, r.name) for r in references(body))
-        _check_identity(document, key.kind, key.name, namespace)
         findings = problems(document.body)
         notes += [f"{document.locate(*f.path)}: {f.message}" for f in findings if f.severity == "warning"]
         error = next((f for f in findings if f.severity == "error"), None)
@@ -134,13 +120,13 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
         demand = demand_of(body, key.namespace)
         item = WorkloadObject(key, body, canonical_digest(body), document.place, demand, refers)
     except InvalidObject as error:
-        if error.place is None:
-            error = InvalidObject(error.message, document.place)
-        item = WorkloadObject(key, body, canonical_digest(body), document.place, None, refers, str(error))
+        problem = str(error) if error.place else f"{document.place}: {error}"
+        item = WorkloadObject(key, body, canonical_digest(body), document.place, None, refers, problem)
     return item, notes
 
 
-def _check_identity(document: Document, kind: str, name: str, namespace: str) -> None:
+def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
+    kind, name = key.kind, key.name
     where = document.locate("metadata", "name")
     if not is_dns_subdomain(name):
         raise InvalidObject(f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'", where)
@@ -156,14 +142,6 @@ def _check_identity(document: Document, kind: str, name: str, namespace: str) ->
         raise InvalidObject(
             f"{kind} {name} names namespace {own}, yet its folder is {namespace}: make them agree", where
         )
-
-
-def as_deployed(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
-    """Return the object as it is to be deployed: namespace set, what only an API server sets left out."""
-    metadata = {k: v for k, v in body["metadata"].items() if k not in _SERVER_SET_METADATA}
-    if namespace:
-        metadata["namespace"] = namespace
-    return {k: (metadata if k == "metadata" else v) for k, v in body.items() if k != "status"}
 
 
 def _without_twins(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:

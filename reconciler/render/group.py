@@ -16,7 +16,7 @@ from reconciler.errors import InvalidObject
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey, check_dns_label, object_key
 from reconciler.policy.groups import as_dns_label
-from reconciler.render.admitted import admit
+from reconciler.manifests.admitted import admit
 from reconciler.render.model import Engine, GroupOverlay, Patch
 
 GROUP_LABEL = "skyray.dev/group"

@@ -3,11 +3,12 @@
 The one idea: whatever is wrong with an API server becomes one `Unreachable` with a reason in plain words, and never an
 empty list. The lists are consistent reads (no resourceVersion) of 500 objects a page; when a page's continuation has
 expired (410) the list is taken again whole, as client-go's pager does. Only reads, never Secrets; msgspec decodes just
-the fields of `fleet.apiobjects`. The Kubernetes library takes a third of a second to import, so only use does it.
+the fields of `fleet.apiobjects`. The Kubernetes library takes a third of a second to import, so only `LiveSource` does it.
 """
 
 from __future__ import annotations
 
+import importlib
 import re
 import threading
 import time
@@ -59,7 +60,12 @@ class LiveSource:
     """Reads clusters through the operator's kubeconfigs. Safe to share by threads; connections are kept open."""
 
     def __init__(self, mounts: Mounts, timeout: float) -> None:
-        """`timeout`: seconds that one cluster may take in all."""
+        """`timeout`: seconds that one cluster may take in all.
+
+        Imports the Kubernetes library here, because its third of a second must not count against the first deadline.
+        """
+        importlib.import_module("kubernetes.config")
+        importlib.import_module("kubernetes.client")
         self._mounts = mounts
         self._timeout = timeout
         self._lock = threading.Lock()
@@ -118,16 +124,16 @@ class ApiServer:
             )
             answer = self._client.call_api(*request, _request_timeout=self._left())
             return answer.status, self._body(answer.response)
-        except http.TimeoutError:
-            raise self._late() from None
         except http.NameResolutionError:
             raise Unreachable("the name of its API server does not resolve") from None
+        except http.NewConnectionError as error:
+            raise Unreachable(f"its API server refuses the connection{_errno(error)}") from None
+        except http.TimeoutError:
+            raise self._late() from None
         except http.ProxyError:
             raise Unreachable("the proxy to its API server does not answer") from None
         except (ApiException, http.SSLError) as error:  # the library wraps TLS errors, and only these
             raise Unreachable(f"TLS to its API server fails: {_tls_reason(str(error))}") from None
-        except http.NewConnectionError as error:
-            raise Unreachable(f"its API server refuses the connection{_errno(error)}") from None
         except (http.HTTPError, OSError, ValueError) as error:
             raise Unreachable(f"its API server broke off ({type(error).__name__})") from None
 

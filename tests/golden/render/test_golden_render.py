@@ -29,9 +29,7 @@ def rendered(case: Path) -> dict[str, bytes]:
             one["group"],
             one["policy"],
             tuple(one["objects"]),
-            tuple(
-                Patch(p["api_group"], p["kind"], p["name"], tuple(p["operations"])) for p in one.get("patches", [])
-            ),
+            tuple(Patch(p["api_group"], p["kind"], p["name"], tuple(p["operations"])) for p in one.get("patches", [])),
         )
         for one in given["groups"]
     )
@@ -45,7 +43,7 @@ def stored(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_what_is_placed_becomes_the_expected_tree(case: Path):
+def test_what_is_placed_becomes_the_expected_tree(case: Path) -> None:
     files = rendered(case)
     expected = case / "expected"
     if os.environ.get("SKYRAY_UPDATE_GOLDEN"):
@@ -55,7 +53,7 @@ def test_what_is_placed_becomes_the_expected_tree(case: Path):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_kustomize_builds_every_directory_of_the_expected_tree(case: Path):
+def test_kustomize_builds_every_directory_of_the_expected_tree(case: Path) -> None:
     built: dict[Path, list[Any]] = {}
     for kustomization in (case / "expected").rglob("kustomization.yaml"):
         built[kustomization.parent] = kustomize(kustomization.parent)

@@ -48,13 +48,12 @@ def test_a_gang_takes_room_until_the_next_one_no_longer_fits() -> None:
 
 def test_asking_changes_nothing() -> None:
     nodes = cluster(*gpu_nodes(3))
-    before = nodes.free.copy(), nodes.used.copy(), nodes.scored.copy(), nodes.added
+    before = nodes.free.copy(), nodes.load.copy(), nodes.added
     fit = try_gang(nodes, gang(head(), workers(2, gpu=1)))
     commit(nodes, gang(head(), workers(2, gpu=1)), fit)
     assert (nodes.free == before[0]).all()
-    assert (nodes.used == before[1]).all()
-    assert (nodes.scored == before[2]).all()
-    assert nodes.added == before[3]
+    assert (nodes.load == before[1]).all()
+    assert nodes.added == before[2]
 
 
 def test_only_a_gang_that_fits_can_take_room() -> None:

@@ -212,8 +212,8 @@ def test_a_node_scores_the_same_alone_and_among_others(
     nodes = cluster(*made[0], placed=made[1], scoring=scoring)
     score = RoomScore.of(nodes, of)
     among = score.many(nodes, nodes.table.domains(HOST)[0])
-    rows = (*nodes.used, *nodes.scored, *nodes.table.alloc[:2])
-    assert among.tolist() == [score.one(*(int(row[i]) for row in rows)) for i in range(nodes.size)]
+    loads, caps = nodes.load.T.tolist(), nodes.table.alloc[:2].T.tolist()
+    assert among.tolist() == [score.one(load, cap) for load, cap in zip(loads, caps, strict=True)]
 
 
 def plain(of: PodShape) -> PodShape:

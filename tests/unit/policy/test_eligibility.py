@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.manifests.podshape import Taint
@@ -165,6 +165,7 @@ FLEETS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(FLEETS)
 def test_every_cluster_is_either_eligible_or_refused_and_their_order_does_not_matter(
     clusters: list[ClusterFacts],

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InvalidObject, Place
@@ -40,11 +40,13 @@ def test_the_longest_name_of_a_ray_cluster_still_makes_a_group() -> None:
     assert name.startswith("raycluster-ccc")
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_every_text_becomes_a_dns_label(text: str) -> None:
     assert is_dns_label(as_dns_label(text))
 
 
+@settings(deadline=None)
 @given(st.text("a.-A", max_size=6), st.text("a.-A", max_size=6))
 def test_different_texts_become_different_labels(one: str, other: str) -> None:
     assert (as_dns_label(one) == as_dns_label(other)) == (one == other)

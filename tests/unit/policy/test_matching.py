@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import Place
@@ -103,6 +103,7 @@ POLICIES = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(POLICIES, LABELS, LABELS)
 def test_the_index_finds_what_asking_every_policy_would_find(
     policies: list[SchedulePolicy], labels: dict[str, str], namespace_labels: dict[str, str]

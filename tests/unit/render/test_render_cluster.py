@@ -331,7 +331,7 @@ def expected(groups: list[GroupOverlay], engine: Engine) -> list[dict[str, Any]]
     return sorted(found, key=title)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(groups=GROUPS, engine=st.sampled_from(ENGINES))
 def test_kustomize_yields_exactly_the_objects_that_were_admitted(
     tmp_path_factory: pytest.TempPathFactory, groups: list[GroupOverlay], engine: Engine
@@ -343,7 +343,7 @@ def test_kustomize_yields_exactly_the_objects_that_were_admitted(
     assert sorted((one for one in built if one["metadata"]["name"] != "skyray"), key=title) == expected(groups, engine)
 
 
-@settings(max_examples=50)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(GROUPS, st.randoms(use_true_random=False))
 def test_the_order_of_groups_and_objects_does_not_matter(groups: list[GroupOverlay], random: Any) -> None:
     shuffled = [

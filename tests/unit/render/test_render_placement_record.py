@@ -3,7 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InvalidObject
@@ -55,6 +55,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=
 OUTCOMES = st.none() | st.builds(JobOutcome, TEXT, TEXT, TEXT, st.none() | st.integers(0, 2**32))
 
 
+@settings(deadline=None)
 @given(
     st.builds(
         PlacementRecord,
@@ -97,7 +98,7 @@ def test_a_record_lies_where_its_group_says() -> None:
         ("verdict: NoFit", "verdict: Maybe", "verdict"),
         ("run: 1", "run: 0", "spec.run"),
         ("  policy: fill-and-spill\n", "", "spec.policy is missing"),
-        ("  reason: FitsAfterScaleUp\n", "  raeson: x\n  reason: y\n", "did you mean 'reason'?"),
+        ("  reason: FitsAfterScaleUp\n", "  raeson: x\n  reason: other\n", "did you mean 'reason'?"),
         ("sha256:aa", "sha256:zz", "digest"),
         ("share: 100", "share: 101", "share"),
         ("kind: Placement", "kind: Placements", "kind"),

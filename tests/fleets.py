@@ -1,0 +1,198 @@
+"""Small fleets for tests: files of a fleet repo as text, a snapshot, and cycles that carry plans out on them."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
+from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
+from reconciler.fleet.snapshot_file import fleet_snapshot
+from reconciler.placement.group import Source
+from reconciler.placement.model import Decision
+from reconciler.service.planner import Plan, plan
+from reconciler.service.state import Files, RepoState, read_state
+
+NOW = 1_800_000_000.0
+
+FLEET = """
+apiVersion: skyray.dev/v1alpha1
+kind: Fleet
+metadata: {name: test}
+spec: {engine: argocd}
+"""
+
+
+def text(value: str) -> bytes:
+    return textwrap.dedent(value).strip().encode() + b"\n"
+
+
+def cluster(name: str, *, labels: str = "{}", spec: str = "") -> bytes:
+    more = textwrap.indent(textwrap.dedent(spec).strip(), "  ")
+    return text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: Cluster
+metadata: {{name: {name}, labels: {labels}}}
+spec:
+  access: {{snapshot: {{file: snapshots/{name}.yaml}}}}
+{more}
+""")
+
+
+GROWS = """
+autoscaler:
+  kind: ClusterAutoscaler
+  nodePools:
+    - {name: l4, maxNodes: 8, allocatable: {cpu: "15", memory: 58Gi, nvidia.com/gpu: "1", pods: "110"}}
+"""
+
+
+def picture(name: str, *nodes: str, pods: tuple[str, ...] = (), ray: tuple[str, ...] = ()) -> bytes:
+    """A snapshot file; nodes, pods and Ray statuses are YAML flow maps."""
+    lines = [f"apiVersion: skyray.dev/v1alpha1\nkind: ClusterSnapshot\nmetadata: {{name: {name}}}"]
+    for title, items in (("nodes", nodes), ("pods", pods), ("ray", ray)):
+        lines.append(f"{title}:" + ("".join(f"\n  - {item}" for item in items) or " []"))
+    return "\n".join(lines).encode() + b"\n"
+
+
+def node(name: str, gpus: int = 1, cpu: str = "8", memory: str = "32Gi", more: str = "") -> str:
+    gpu = f", nvidia.com/gpu: {gpus}" if gpus else ""
+    return f'{{name: {name}, allocatable: {{cpu: "{cpu}", memory: {memory}, pods: 110{gpu}}}{more}}}'
+
+
+def policy(name: str, spec: str = "") -> bytes:
+    more = textwrap.indent(textwrap.dedent(spec).strip(), "  ")
+    return text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: SchedulePolicy
+metadata: {{name: {name}}}
+spec:
+  namespaceSelector: {{}}
+  resourceSelectors: {{}}
+{more}
+""")
+
+
+def ordered(*clusters: str) -> str:
+    names = ", ".join(clusters)
+    return (
+        "orderedClusterSelector: {matchExpressions: "
+        f"[{{key: kubernetes.io/metadata.name, operator: In, values: [{names}]}}]}}"
+    )
+
+
+def ray_job(
+    name: str, *, workers: int = 2, gpus: int = 1, cpu: str = "1", labels: str = "{}", config: str = "", more: str = ""
+) -> bytes:
+    """A RayJob with a CPU head and GPU workers; `config` names a ConfigMap that the head mounts."""
+    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
+    resources = f'{{requests: {{cpu: "{cpu}", nvidia.com/gpu: "{gpus}"}}, limits: {{nvidia.com/gpu: "{gpus}"}}}}'
+    return text(f"""
+apiVersion: ray.io/v1
+kind: RayJob
+metadata: {{name: {name}, labels: {labels}}}
+spec:
+  entrypoint: python train.py
+  shutdownAfterJobFinishes: true
+  {more or "submissionMode: K8sJobMode"}
+  rayClusterSpec:
+    headGroupSpec:
+      rayStartParams: {{}}
+      template: {{spec: {{containers: [{{name: ray-head, image: r, resources: {{requests: {{cpu: "1"}}}}}}]{volumes}}}}}
+    workerGroupSpecs:
+      - groupName: gpu-group
+        replicas: {workers}
+        minReplicas: {workers}
+        maxReplicas: {workers}
+        rayStartParams: {{}}
+        template: {{spec: {{containers: [{{name: ray-worker, image: r, resources: {resources}}}]}}}}
+""")
+
+
+def config_map(name: str, value: str = "print(1)", labels: str = "{}") -> bytes:
+    return text(f"""
+apiVersion: v1
+kind: ConfigMap
+metadata: {{name: {name}, labels: {labels}}}
+data: {{code.py: "{value}"}}
+""")
+
+
+@dataclass
+class Fleet:
+    """Files of a fleet repo that plans are carried out on."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+    unusable: dict[str, str] = field(default_factory=dict)
+    order: dict[str, float] = field(default_factory=dict)
+    revision: int = 0
+
+    @classmethod
+    def of(cls, clusters: Mapping[str, tuple[bytes, bytes]], policies: Mapping[str, bytes]) -> Fleet:
+        """`clusters`: name -> (inventory file, snapshot file)."""
+        fleet = cls({"fleet.yaml": text(FLEET)})
+        for name, (inventory, snapshot) in clusters.items():
+            fleet.files[f"inventory/{name}.yaml"] = inventory
+            fleet.files[f"snapshots/{name}.yaml"] = snapshot
+        fleet.files |= {f"policies/{name}.yaml": data for name, data in policies.items()}
+        return fleet
+
+    def commit(self, path: str, data: bytes | None) -> None:
+        """A user's commit of one file; None removes it."""
+        self.revision += 1
+        self.order[path] = self.revision
+        if data is None:
+            del self.files[path]
+        else:
+            self.files[path] = data
+
+    def state(self) -> RepoState:
+        files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}
+        sha = f"{self.revision:040x}"
+        return read_state(sha, Files(files, self.unusable), self._sources)
+
+    def _sources(self, paths: object) -> dict[str, Source]:
+        return {path: Source(f"{int(number):040x}", number) for path, number in self.order.items()}
+
+    def snapshot(self, unreadable: tuple[str, ...] = ()) -> FleetSnapshot:
+        source, pictures = SnapshotSource(), list[ClusterSnapshot | Unreadable]()
+        for cluster_ in self.state().clusters:
+            if cluster_.name in unreadable:
+                pictures.append(Unreadable(cluster_.name, "connection refused", NOW))
+            else:
+                pictures.append(source.read(cluster_, RepoFiles(self.files.get, NOW)))
+        return fleet_snapshot(pictures)
+
+    def plan(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
+        return plan(self.state(), self.snapshot(unreadable), now, allow_removals=allow_removals)
+
+    def cycle(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
+        """Plan, and carry the plan's commits out on the files."""
+        made = self.plan(unreadable=unreadable, allow_removals=allow_removals, now=now)
+        for draft in made.drafts:
+            for path, data in draft.changes.items():
+                if data is None:
+                    del self.files[path]
+                else:
+                    self.files[path] = data
+        return made
+
+    def rendered(self) -> dict[str, bytes]:
+        own = ("clusters/", "placements/")
+        return {path: data for path, data in self.files.items() if path.startswith(own)}
+
+
+def decision(made: Plan, namespace: str, name: str) -> Decision:
+    return next(d for d in made.decisions if (d.group.namespace, d.group.name) == (namespace, name))
+
+
+def static_and_dynamic(*policies: str) -> Fleet:
+    """The demo's fleet: four single-GPU nodes, and a cluster that can grow."""
+    return Fleet.of(
+        {
+            "static": (cluster("static"), picture("static", *(node(f"n{i}") for i in range(4)))),
+            "dynamic": (cluster("dynamic", spec=GROWS), picture("dynamic", node("sys", gpus=0, cpu="2"))),
+        },
+        {"spill": policy("spill", ordered("static", "dynamic"))},
+    )

@@ -1,0 +1,104 @@
+"""What an autoscaler is asked to add, and that what was promised is not promised twice."""
+
+from __future__ import annotations
+
+from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
+
+from reconciler.fleet.snapshot import Pod
+from reconciler.manifests.podshape import Taint, Toleration
+from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
+from reconciler.placement.model import Verdict
+
+
+def test_pods_that_do_not_fit_now_get_nodes_of_a_pool() -> None:
+    nodes = cluster(node("cpu"), pools=[pool("l4", 8, gpu=1)])
+    fit = try_gang(nodes, gang(head(), workers(2, gpu=1)))
+    assert (fit.verdict, fit.reason) == (Verdict.FITS_AFTER_SCALE_UP, "FitsAfterScaleUp")
+    assert fit.message == "all 3 pods fit after adding 2 nodes of pool l4"
+    assert fit.new_nodes == {"l4": 2}
+    assert [dict(one.nodes) for one in fit.bindings] == [{0: 1}, {1: 1, 2: 1}]
+
+
+def test_what_fits_now_adds_nothing() -> None:
+    fit = try_gang(cluster(node("a"), pools=[pool("big", 8, cpu=64000)]), gang(workers(3)))
+    assert fit.verdict is Verdict.FITS_NOW
+    assert not fit.new_nodes
+
+
+def test_only_as_many_nodes_as_needed_are_added() -> None:
+    nodes = cluster(pools=[pool("big", 8, cpu=16000)])
+    assert try_gang(nodes, gang(head(4000), workers(10, 3000))).new_nodes == {"big": 3}
+
+
+def test_a_pool_has_a_maximum_and_its_existing_nodes_count() -> None:
+    owned = node("l4-1", gpu=1, labels={"pool": "l4"})
+    labelled = pool("l4", 3, gpu=1, labels={"pool": "l4"})
+    full = [bound("l4-1", shape(gpu=1))]
+    assert try_gang(cluster(owned, placed=full, pools=[labelled]), gang(workers(2, gpu=1))).new_nodes == {"l4": 2}
+    fit = try_gang(cluster(owned, placed=full, pools=[labelled]), gang(workers(3, gpu=1)))
+    assert (fit.verdict, fit.placed) == (Verdict.NO_FIT, 2)
+    assert fit.message.startswith("2 of 3 pods fit; worker group needs nvidia.com/gpu 1, largest free 0, with all that")
+    assert try_gang(cluster(owned, pools=[labelled]), gang(workers(4, gpu=1))).verdict is Verdict.NEVER_FITS
+
+
+def test_a_pool_without_labels_owns_the_nodes_of_its_size() -> None:
+    nodes = cluster(node("l4-1", gpu=1), node("other", cpu=4000, gpu=1), pools=[pool("l4", 3, gpu=1)])
+    assert nodes.spare == {"l4": 2}
+
+
+def test_a_pool_whose_taints_or_labels_do_not_suit_is_passed_over() -> None:
+    tainted = pool("tainted", 8, taints=(Taint("team", "NoSchedule", "a"),))
+    west, east = pool("west", 8, labels={ZONE: "west"}), pool("east", 8, labels={ZONE: "east"})
+    nodes = cluster(pools=[tainted, west, east])
+    assert try_gang(nodes, gang(workers(1))).new_nodes == {"west": 1}
+    assert try_gang(nodes, gang(workers(1, node_selector={ZONE: "east"}))).new_nodes == {"east": 1}
+    tolerant = workers(1, tolerations=(Toleration("team", "Exists"),))
+    assert try_gang(nodes, gang(tolerant)).new_nodes == {"tainted": 1}
+
+
+def test_the_cheapest_pool_that_does_is_asked_first() -> None:
+    large, small = pool("large", 8, cpu=32000, price_per_hour=1.6), pool("small", 8, price_per_hour=0.4)
+    assert try_gang(cluster(pools=[large, small]), gang(workers(1))).new_nodes == {"small": 1}
+    assert try_gang(cluster(pools=[large, small]), gang(workers(5, 6000))).new_nodes == {"large": 1}
+
+
+def test_several_pools_work_together() -> None:
+    nodes = cluster(pools=[pool("first", 1), pool("second", 4), pool("gpu", 2, gpu=1)])
+    fit = try_gang(nodes, gang(head(6000), workers(2, 6000), workers(1, gpu=1, group="g")))
+    assert fit.new_nodes == {"first": 1, "second": 2, "gpu": 1}
+
+
+def test_the_room_of_promised_nodes_is_not_promised_twice() -> None:
+    nodes = cluster(pools=[pool("l4", 2, cpu=8000, gpu=1)])
+    train = gang(workers(1, 1000, gpu=1))
+    fit = try_gang(nodes, train)
+    nodes = commit(nodes, train, fit)
+    assert (nodes.size, nodes.existing, nodes.spare) == (1, 0, {"l4": 1})
+    assert int(nodes.free[nodes.table.rows[GPU]].sum()) == 0
+    second = try_gang(nodes, train)
+    nodes = commit(nodes, train, second)
+    assert try_gang(nodes, train).verdict is Verdict.NO_FIT
+
+
+def test_room_left_on_promised_nodes_is_room_after_a_scale_up_without_further_nodes() -> None:
+    nodes = cluster(node("a", cpu=1000), pools=[pool("l4", 1)])
+    first = gang(workers(1, 2000))
+    nodes = commit(nodes, first, try_gang(nodes, first))
+    fit = try_gang(nodes, first)
+    assert (fit.verdict, fit.new_nodes) == (Verdict.FITS_AFTER_SCALE_UP, {})
+    assert fit.message == "the pod fits with nodes that are being added"
+    assert try_gang(nodes, gang(workers(1, 500))).verdict is Verdict.FITS_NOW
+
+
+def test_waiting_and_promised_pods_use_up_the_pools() -> None:
+    nodes = cluster(pools=[pool("l4", 3, gpu=1)])
+    waiting = reserve_pending(nodes, [Pod("team", "p", shape(gpu=1))])
+    promised = reserve(waiting, gang(workers(1, gpu=1)))
+    assert try_gang(promised, gang(workers(1, gpu=1))).ok
+    assert not try_gang(promised, gang(workers(2, gpu=1))).ok
+
+
+def test_headroom_is_kept_on_new_nodes_too() -> None:
+    nodes = cluster(pools=[pool("p", 4)], headroom={"cpu": 1000})
+    assert try_gang(nodes, gang(workers(2, 7000))).new_nodes == {"p": 2}
+    assert try_gang(nodes, gang(workers(1, 7001))).verdict is Verdict.NEVER_FITS

@@ -1,0 +1,462 @@
+"""What a plan decides, told through whole cycles on small fleets."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import GuardTripped, InputError
+from reconciler.placement.model import Action, Phase, Verdict
+from tests.fleets import (
+    Fleet,
+    cluster,
+    config_map,
+    decision,
+    node,
+    ordered,
+    picture,
+    policy,
+    ray_job,
+    static_and_dynamic,
+    text,
+)
+
+
+def where(fleet: Fleet) -> dict[str, str]:
+    return {
+        f"{key.namespace}/{key.name}": ",".join(s.name for s in standing.record.clusters)
+        for key, standing in fleet.state().standing.items()
+    }
+
+
+def test_three_jobs_fill_the_static_cluster_and_spill_to_the_dynamic_one() -> None:
+    fleet = static_and_dynamic()
+    reasons = []
+    for i in (1, 2, 3):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
+        made = fleet.cycle()
+        reasons.append(decision(made, f"team{i}", "rayjob-train").reason)
+    assert where(fleet) == {
+        "team1/rayjob-train": "static",
+        "team2/rayjob-train": "static",
+        "team3/rayjob-train": "dynamic",
+    }
+    assert reasons == [Verdict.FITS_NOW, Verdict.FITS_NOW, Verdict.FITS_AFTER_SCALE_UP]
+    last = decision(made, "team3", "rayjob-train")
+    assert "adding 2 nodes of pool l4" in last.message
+    assert "worker gpu-group needs nvidia.com/gpu 1, largest free 0" in last.message
+
+
+def test_a_burst_in_one_commit_never_lands_on_room_for_one() -> None:
+    fleet = static_and_dynamic()
+    for i in range(5):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
+    fleet.cycle()
+    assert sorted(where(fleet).values()) == ["dynamic", "dynamic", "dynamic", "static", "static"]
+    assert where(fleet)["team0/rayjob-train"] == "static", "the older commit goes first"
+
+
+def test_planning_the_same_input_twice_changes_nothing() -> None:
+    fleet = static_and_dynamic()
+    for i in range(9):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train", workers=3))
+    first = fleet.cycle()
+    assert first.drafts
+    again = fleet.plan(now=first.outcomes[0].record.decided_at + 3600.0)  # type: ignore[union-attr]
+    assert again.drafts == ()
+    assert again.changes == {}
+
+
+def test_each_decision_is_a_commit_of_its_own_files_with_trailers() -> None:
+    fleet = static_and_dynamic()
+    fleet.cycle()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.commit("workloads/team2/job.yaml", ray_job("train"))
+    drafts = fleet.plan().drafts
+    assert [draft.subject for draft in drafts] == [
+        "place team1/rayjob-train on static",
+        "place team2/rayjob-train on static",
+    ]
+    trailers = dict(drafts[0].trailers)
+    assert trailers["SkyRay-Group"] == "team1/rayjob-train"
+    assert trailers["SkyRay-Cluster"] == "static"
+    assert trailers["SkyRay-Source"] == f"{1:040x}"
+    assert trailers["SkyRay-Reason"] == "FitsNow"
+    assert trailers["SkyRay-Snapshot"].startswith("sha256:")
+    assert set(drafts[0].changes) == {
+        "clusters/static/kustomization.yaml",
+        "clusters/static/skyray.yaml",
+        "clusters/static/team1/namespace.yaml",
+        "clusters/static/team1/rayjob-train/kustomization.yaml",
+        "clusters/static/team1/rayjob-train/rayjob-train.yaml",
+        "placements/team1/rayjob-train.yaml",
+    }
+    assert not any("team1" in path for path in drafts[1].changes)
+
+
+def test_the_only_eligible_cluster_is_chosen_though_it_is_full() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy(
+        "spill", "clusterSelector: {matchLabels: {kubernetes.io/metadata.name: static}}"
+    )
+    for i in range(3):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    assert set(where(fleet).values()) == {"static"}
+    assert decision(made, "team2", "rayjob-train").reason == "Queued"
+
+
+def test_a_group_that_fits_nowhere_waits_and_says_with_numbers_why() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/big/job.yaml", ray_job("train", workers=1, gpus=8))
+    made = fleet.cycle()
+    waits = decision(made, "big", "rayjob-train")
+    assert (waits.action, waits.phase, waits.reason) == (Action.WAIT, Phase.PENDING, "NeverFits")
+    assert {c.verdict for c in waits.candidates} == {Verdict.NEVER_FITS}
+    assert "nvidia.com/gpu 8" in waits.candidates[0].message
+    assert where(fleet) == {"big/rayjob-train": ""}
+    assert fleet.plan().drafts == ()
+
+
+def test_a_waiting_group_is_placed_once_there_is_room() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static", "static2"))
+    for i in range(3):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\nplacement: {require: Fit}")
+    fleet.cycle()
+    assert where(fleet)["team2/rayjob-train"] == ""
+    fleet.commit("workloads/team0/job.yaml", None)
+    fleet.cycle()
+    assert where(fleet)["team2/rayjob-train"] == "static"
+
+
+def test_a_removed_manifest_takes_its_overlay_and_record_away() -> None:
+    fleet = static_and_dynamic()
+    fleet.cycle()
+    empty = fleet.rendered()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    assert fleet.rendered() != empty
+    fleet.commit("workloads/team1/job.yaml", None)
+    made = fleet.cycle()
+    assert decision(made, "team1", "rayjob-train").action is Action.RETIRE
+    assert set(fleet.rendered()) == set(empty)
+
+
+def test_an_unreadable_file_keeps_what_it_made_and_a_new_one_is_rejected_alone() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    before = {p: d for p, d in fleet.rendered().items() if p.startswith("clusters/")}
+    fleet.commit("workloads/team1/job.yaml", b"kind: RayJob\n  metadata: [\n")
+    fleet.commit("workloads/team2/new.yaml", b"a: &x 1\nb: *x\n")
+    fleet.commit("workloads/team3/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    kept = decision(made, "team1", "rayjob-train")
+    assert (kept.action, kept.reason) == (Action.KEEP, "SourceUnreadable")
+    rejected = decision(made, "team2", "file-new")
+    assert (rejected.action, rejected.reason) == (Action.REJECT, "UnreadableFile")
+    assert "workloads/team2/new.yaml:" in rejected.message
+    assert decision(made, "team3", "rayjob-train").action is Action.PLACE
+    assert all(fleet.files[path] == data for path, data in before.items() if "team1" in path)
+    assert fleet.plan().drafts == ()
+    fleet.commit("workloads/team2/new.yaml", config_map("fine"))
+    fleet.cycle()
+    assert "placements/team2/file-new.yaml" not in fleet.files
+
+
+def test_a_linked_workload_file_is_unreadable_and_deletes_nothing() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    del fleet.files["workloads/team1/job.yaml"]
+    fleet.unusable["workloads/team1/job.yaml"] = "is a symbolic link"
+    made = fleet.cycle()
+    assert decision(made, "team1", "rayjob-train").reason == "SourceUnreadable"
+    assert "clusters/static/team1/rayjob-train/rayjob-train.yaml" in fleet.files
+
+
+@pytest.mark.parametrize("path", ["policies/spill.yaml", "inventory/static.yaml", "fleet.yaml"])
+def test_an_unreadable_setting_stops_the_cycle(path: str) -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.files[path] = b"spec: {\n"
+    with pytest.raises(InputError, match=path):
+        fleet.plan()
+
+
+def test_an_invalid_object_is_rejected_with_its_place_and_the_others_go_on() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train", more="suspend: true\n  clusterSelector: {a: b}"))
+    fleet.commit("workloads/team2/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    rejected = decision(made, "team1", "rayjob-train")
+    assert (rejected.action, rejected.phase) == (Action.REJECT, Phase.REJECTED)
+    assert rejected.message.startswith("workloads/team1/job.yaml:")
+    assert decision(made, "team2", "rayjob-train").action is Action.PLACE
+    assert fleet.plan().drafts == ()
+
+
+def test_a_placed_group_whose_file_turns_invalid_stays_as_it_was() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    overlay = fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"]
+    fleet.commit("workloads/team1/job.yaml", ray_job("train", more="backoffLimit: -1"))
+    made = fleet.cycle()
+    kept = decision(made, "team1", "rayjob-train")
+    assert (kept.action, kept.reason) == (Action.KEEP, "InvalidObject")
+    assert fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"] == overlay
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    assert decision(fleet.cycle(), "team1", "rayjob-train").reason == "Undisturbed"
+
+
+def test_an_edit_of_a_placed_job_is_held_and_said() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    overlay = fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"]
+    fleet.commit("workloads/team1/job.yaml", ray_job("train", workers=1))
+    made = fleet.cycle()
+    held = decision(made, "team1", "rayjob-train")
+    assert (held.action, held.reason) == (Action.KEEP, "JobEditHeld")
+    assert fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"] == overlay
+    assert fleet.plan().drafts == ()
+
+
+def test_a_companion_follows_its_job_and_its_edit_is_rolled_out() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/code.yaml", config_map("code"))
+    fleet.commit("workloads/team1/job.yaml", ray_job("train", config="code"))
+    fleet.cycle()
+    path = "clusters/static/team1/rayjob-train/configmap-code.yaml"
+    assert b"print(1)" in fleet.files[path]
+    assert where(fleet) == {"team1/rayjob-train": "static"}, "the ConfigMap is no group of its own"
+    fleet.commit("workloads/team1/code.yaml", config_map("code", "print(2)"))
+    assert decision(fleet.cycle(), "team1", "rayjob-train").reason == "UpdatedInPlace"
+    assert b"print(2)" in fleet.files[path]
+
+
+def test_a_companion_of_two_jobs_stands_once_on_their_cluster() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/code.yaml", config_map("code"))
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", config="code"))
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", config="code"))
+    fleet.cycle()
+    assert where(fleet) == {"team1/rayjob-a": "static", "team1/rayjob-b": "static"}
+    copies = [path for path in fleet.files if path.endswith("configmap-code.yaml")]
+    assert copies == ["clusters/static/team1/shared/configmap-code.yaml"]
+    assert fleet.plan().drafts == ()
+    fleet.commit("workloads/team1/b.yaml", None)
+    fleet.cycle()
+    copies = [path for path in fleet.files if path.endswith("configmap-code.yaml")]
+    assert copies == ["clusters/static/team1/rayjob-a/configmap-code.yaml"]
+
+
+def test_a_hand_made_change_in_skyrays_folders_is_undone() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    clean = fleet.rendered()
+    fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"] += b"# hacked\n"
+    fleet.files["clusters/static/stray.yaml"] = b"a: 1\n"
+    del fleet.files["clusters/dynamic/kustomization.yaml"]
+    fleet.cycle()
+    assert fleet.rendered() == clean
+
+
+def test_an_unreachable_cluster_is_no_candidate_and_loses_nothing() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.commit("workloads/team2/job.yaml", ray_job("train"))
+    made = fleet.cycle(unreadable=("static",))
+    assert decision(made, "team1", "rayjob-train").action is Action.KEEP
+    placed = decision(made, "team2", "rayjob-train")
+    assert placed.clusters[0].name == "dynamic"
+    assert {c.cluster: c.verdict for c in placed.candidates}["static"] is Verdict.UNREACHABLE
+    assert "clusters/static/team1/rayjob-train/rayjob-train.yaml" in fleet.files
+
+
+def test_with_every_cluster_unreachable_a_group_waits() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    made = fleet.cycle(unreadable=("static", "dynamic"))
+    waits = decision(made, "team1", "rayjob-train")
+    assert (waits.action, waits.reason) == (Action.WAIT, Verdict.UNREACHABLE)
+
+
+def test_a_plan_that_removes_too_much_stops_and_asks() -> None:
+    fleet = static_and_dynamic()
+    for i in range(6):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train", gpus=0, cpu="100m"))
+    fleet.cycle()
+    assert set(where(fleet).values()) <= {"static", "dynamic"}
+    for i in range(6):
+        fleet.commit(f"workloads/team{i}/job.yaml", None)
+    with pytest.raises(GuardTripped, match="6 of 6 placements"):
+        fleet.plan()
+    fleet.cycle(allow_removals=True)
+    assert where(fleet) == {}
+
+
+def test_a_pin_chooses_the_cluster_and_an_unknown_one_is_named() -> None:
+    fleet = static_and_dynamic()
+    pinned = ray_job("train").replace(b"labels: {}", b"annotations: {skyray.dev/cluster: dynamic}")
+    fleet.commit("workloads/team1/job.yaml", pinned)
+    fleet.commit("workloads/team2/job.yaml", pinned.replace(b"dynamic}", b"dynamik}"))
+    made = fleet.cycle()
+    assert decision(made, "team1", "rayjob-train").clusters[0].name == "dynamic"
+    lost = decision(made, "team2", "rayjob-train")
+    assert lost.reason == "NoEligibleCluster"
+    assert "did you mean dynamic?" in " ".join(c.message for c in lost.candidates)
+
+
+def test_a_cordoned_cluster_gets_nothing_new_and_keeps_what_it_has() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.files["inventory/static.yaml"] = cluster("static", spec="cordoned: true")
+    fleet.commit("workloads/team2/job.yaml", ray_job("train"))
+    fleet.cycle()
+    assert where(fleet) == {"team1/rayjob-train": "static", "team2/rayjob-train": "dynamic"}
+
+
+def test_priority_comes_before_age_in_the_queue() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\nplacement: {require: Fit}")
+    urgent = "priority: 10\n" + ordered("static") + "\nplacement: {require: Fit}"
+    fleet.files["policies/urgent.yaml"] = policy("urgent", urgent).replace(
+        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {urgent: 'true'}}]}"
+    )
+    fleet.commit("workloads/a/job.yaml", ray_job("train", workers=4))
+    fleet.commit("workloads/b/job.yaml", ray_job("train", workers=4, labels="{urgent: 'true'}"))
+    fleet.cycle()
+    assert where(fleet) == {"a/rayjob-train": "", "b/rayjob-train": "static"}
+
+
+def test_pods_that_exist_are_not_reserved_again() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    made = (
+        "{namespace: team1, name: h, node: n0, requests: {cpu: 1}, owner: train-abcde, nodeType: head}",
+        "{namespace: team1, name: w1, node: n0, requests: {cpu: 1200m, nvidia.com/gpu: 1}, owner: train-abcde,"
+        " nodeType: worker, labels: {ray.io/group: gpu-group}}",
+        "{namespace: team1, name: w2, node: n1, requests: {cpu: 1200m, nvidia.com/gpu: 1}, owner: train-abcde,"
+        " nodeType: worker, labels: {ray.io/group: gpu-group}}",
+    )
+    for pods in (made[:1], made[:2], made):
+        fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), pods=pods)
+        fleet.commit("workloads/team2/job.yaml", ray_job("train"))
+        assert decision(fleet.plan(), "team2", "rayjob-train").clusters[0].name == "static", "2 GPUs are free"
+        fleet.commit("workloads/team3/job.yaml", ray_job("train"))
+        assert decision(fleet.plan(), "team3", "rayjob-train").clusters[0].name == "dynamic"
+        fleet.commit("workloads/team3/job.yaml", None)
+    assert decision(fleet.plan(), "team1", "rayjob-train").phase is Phase.RUNNING
+
+
+def test_the_end_of_a_job_is_recorded_once_and_frees_its_room() -> None:
+    fleet = static_and_dynamic()
+    for i in (1, 2):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
+    fleet.cycle()
+    done = "{kind: RayJob, namespace: team1, name: train, state: Complete, jobStatus: SUCCEEDED}"
+    fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), ray=(done,))
+    fleet.commit("workloads/team3/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    ended = decision(made, "team1", "rayjob-train")
+    assert (ended.phase, ended.reason) == (Phase.SUCCEEDED, "JobSucceeded")
+    assert b"SUCCEEDED" in fleet.files["placements/team1/rayjob-train.yaml"]
+    assert fleet.plan().drafts == ()
+    fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)))
+    assert fleet.plan().drafts == (), "a job that its cluster forgot has still ended"
+    fleet.commit("workloads/team4/job.yaml", ray_job("train"))
+    assert decision(fleet.plan(), "team4", "rayjob-train").clusters[0].name == "static"
+
+
+def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
+    fleet = static_and_dynamic()
+    for i in (1, 2):
+        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
+    fleet.cycle()
+    done = "{kind: RayJob, namespace: team1, name: train, state: Failed, jobStatus: FAILED, reason: AppFailed}"
+    fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), ray=(done,))
+    fleet.commit("workloads/team3/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    assert decision(made, "team1", "rayjob-train").phase is Phase.FAILED
+    assert decision(made, "team3", "rayjob-train").clusters[0].name == "static"
+
+
+def test_an_object_that_no_policy_matches_is_reported_not_placed() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static")).replace(
+        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {go: 'yes'}}]}"
+    )
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    assert made.decisions == ()
+    assert "workloads/team1/job.yaml:1:1: RayJob team1/train is not placed" in made.warnings[0]
+
+
+def test_the_same_object_in_two_files_is_rejected_with_both_places() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/a.yaml", ray_job("train"))
+    fleet.commit("workloads/team1/b.yaml", ray_job("train"))
+    made = fleet.cycle()
+    rejected = decision(made, "team1", "rayjob-train")
+    assert rejected.action is Action.REJECT
+    assert "workloads/team1/a.yaml" in rejected.message
+    assert "workloads/team1/b.yaml" in rejected.message
+
+
+def test_a_grouped_pair_goes_to_one_cluster_whole_or_waits_whole() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy(
+        "spill", ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
+    )
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", workers=3, labels="{app: pair}"))
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=2, labels="{app: pair}"))
+    made = fleet.cycle()
+    assert decision(made, "team1", "pair").action is Action.WAIT
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=1, labels="{app: pair}"))
+    fleet.cycle()
+    assert where(fleet) == {"team1/pair": "static"}
+
+
+def test_a_hostile_namespace_folder_cannot_name_a_path() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/Bad Name/job.yaml", ray_job("train"))
+    fleet.commit("workloads/../job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    assert made.decisions == ()
+    assert all(".." not in path and " " not in path for path in fleet.rendered())
+
+
+def test_a_label_that_cannot_be_a_folder_is_refused_with_the_rule() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: Not_A.Folder}"))
+    made = fleet.cycle()
+    assert [d.action for d in made.decisions] == [Action.REJECT]
+    assert "Not_A.Folder" in made.decisions[0].message
+
+
+def test_a_policy_beyond_this_version_is_refused_by_name() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    assert made.decisions[0].action is Action.REJECT
+    assert "spreadConstraints" in made.decisions[0].message
+
+
+def test_the_namespace_that_users_wrote_is_rendered_with_its_labels() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit(
+        "workloads/team1/ns.yaml", text("apiVersion: v1\nkind: Namespace\nmetadata: {name: team1, labels: {a: b}}")
+    )
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    fleet.cycle()
+    assert b"a: b" in fleet.files["clusters/static/team1/namespace.yaml"]
