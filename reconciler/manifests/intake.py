@@ -64,9 +64,7 @@ def decode(data: bytes, file: str, limits: Limits) -> str:
     text = _decode_utf8(data, file)
     split = _SPLITS_IN_KUBECTL_ONLY.search(text) if "\n---" in text or text.startswith("---") else None
     if split:
-        message = (
-            "kubectl, and no other reader, starts a new document at this line; put a space after '---', or quote it"
-        )
+        message = "kubectl alone starts a new document at this line; put a space after '---', or quote it"
         raise ManifestError(message, place_of(text, split.start(), file))
     return text
 
@@ -77,17 +75,15 @@ def _decode_utf8(data: bytes, file: str) -> str:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        place = place_of(data[: error.start].decode("utf-8"), error.start, file)
+        before = data[: error.start].decode("utf-8")
+        place = place_of(before, len(before), file)
         raise ManifestError(f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8", place) from None
     odd = _ODD_CHARACTER.search(text)
     if odd:
         code = ord(odd.group())
-        remedy = (
-            "remove it" if UNCARRIED.match(odd.group()) else f'remove it, or write "\\u{code:04x}" in double quotes'
-        )
-        raise ManifestError(
-            f"character U+{code:04X} stands raw in the file; {remedy}", place_of(text, odd.start(), file)
-        )
+        place = place_of(text, odd.start(), file)
+        remedy = "" if UNCARRIED.match(odd.group()) else f', or write "\\u{code:04x}" in double quotes'
+        raise ManifestError(f"character U+{code:04X} stands raw in the file; remove it{remedy}", place)
     return text
 
 

@@ -372,8 +372,9 @@ def test_the_end_of_a_job_is_recorded_once_and_frees_its_room() -> None:
     assert fleet.plan().drafts == ()
     fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)))
     assert fleet.plan().drafts == (), "a job that its cluster forgot has still ended"
+    fleet.commit("workloads/team2/job.yaml", None)
     fleet.commit("workloads/team4/job.yaml", ray_job("train"))
-    assert decision(fleet.plan(), "team4", "rayjob-train").clusters[0].name == "static"
+    assert decision(fleet.plan(), "team4", "rayjob-train").clusters[0].name == "static", "two GPUs are free"
 
 
 def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
