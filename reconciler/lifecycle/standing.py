@@ -8,7 +8,7 @@ stands there is not rolled out.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.lifecycle.jobs import Progress, progress_of
@@ -22,15 +22,20 @@ from reconciler.placement.room import Rooms
 HELD_EDIT = "JobEditHeld"
 
 
-def follow(group: Group, standing: Standing, rooms: Rooms, broken: Collection[str], now: float) -> Outcome:
-    """Decide on a group that is placed and still wanted.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `workloads/` asks for: `keys` of all objects, whatever their group, and the `broken` files' paths."""
 
-    `broken` are the workload files that cannot be read now; `now` is in unix seconds.
-    """
+    keys: Collection[ObjectKey]
+    broken: Collection[str]
+
+
+def follow(group: Group, standing: Standing, rooms: Rooms, asked: Asked, now: float) -> Outcome:
+    """Decide on a group that is placed and still wanted; `now` is in unix seconds."""
     record = standing.record
     if group.problem:
         return _keep(standing, rooms, now, "InvalidObject", f"{group.problem}. What was admitted stays as it is")
-    objects, held = _wanted(group, standing, broken)
+    objects, held = _wanted(group, standing, asked)
     if recorded(objects) == record.objects:
         reason, message = _settled_reason(record), record.message
         if held:
@@ -58,13 +63,12 @@ def follow(group: Group, standing: Standing, rooms: Rooms, broken: Collection[st
     return Outcome(decision, objects, updated, standing)
 
 
-def leave(standing: Standing, broken: Collection[str], rooms: Rooms, now: float) -> Outcome:
-    """Decide on a group that nobody asks for any more: retired, unless a file that it came from cannot be read."""
+def leave(standing: Standing, rooms: Rooms, asked: Asked, now: float) -> Outcome:
+    """Decide on a group that nobody asks for any more: retired, unless that would be a guess, or run a job twice."""
     record = standing.record
-    unreadable = [path for path in record.sources if path in broken]
-    if unreadable:
-        message = f"{unreadable[0]} cannot be read, so nobody knows whether it is still wanted: it stays as it is"
-        return _keep(standing, rooms, now, "SourceUnreadable", message)
+    why = kept_unasked(standing, asked)
+    if why is not None:
+        return _keep(standing, rooms, now, *why)
     where = ", ".join(share.name for share in record.clusters)
     message = f"its manifests are gone from {', '.join(record.sources) or 'workloads/'}"
     message += f": its overlay is taken from {where}" if where else ""
@@ -72,6 +76,21 @@ def leave(standing: Standing, broken: Collection[str], rooms: Rooms, now: float)
         record.group, Action.RETIRE, Phase.RETIRED, record.policy, record.clusters, "ManifestRemoved", message
     )
     return Outcome(decision, (), None, standing)
+
+
+def kept_unasked(standing: Standing, asked: Asked) -> tuple[str, str] | None:
+    """Return why a group that nobody asks for by its name stays all the same: reason and message; None when it goes."""
+    for path in standing.record.sources:
+        if path in asked.broken:
+            message = f"{path} cannot be read, so nobody knows whether it is still wanted: it stays as it is"
+            return "SourceUnreadable", message
+    for item in standing.admitted:
+        if item.runs_once and item.key in asked.keys:
+            message = (
+                f"{item.key.kind} {item.key.name} is asked for under another group now, yet was placed with this one"
+            )
+            return "JobHeldHere", f"{message}: a job that was placed is not placed again"
+    return None
 
 
 def _keep(
@@ -122,7 +141,7 @@ def _settled_reason(record: PlacementRecord) -> str:
 
 
 def _wanted(
-    group: Group, standing: Standing, broken: Collection[str]
+    group: Group, standing: Standing, asked: Asked
 ) -> tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]:
     """Return the objects that should stand now, and those whose edit is held back."""
     admitted: Mapping[ObjectKey, WorkloadObject] = {o.key: o for o in standing.admitted}
@@ -137,7 +156,10 @@ def _wanted(
     wanted = {o.key for o in group.objects}
     files = {(o.api_version, o.kind, o.name): o.source for o in standing.record.objects}
     for key, item in admitted.items():
-        if key not in wanted and files.get((key.api_version, key.kind, key.name)) in broken:
+        if key in wanted:
+            continue
+        moved_away = item.runs_once and key in asked.keys
+        if moved_away or files.get((key.api_version, key.kind, key.name)) in asked.broken:
             objects.append(item)
     return tuple(objects), tuple(held)
 

@@ -7,6 +7,7 @@ carries the full path, so that callers who know the file can say `file:line:colu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ Path = tuple[str | int, ...]
 """Where a value stands in its object: `("spec", "containers", 0, "name")`."""
 
 MAX_INT32 = 2**31 - 1
+_PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _MIN_INT32 = -(2**31)
 
 
@@ -36,7 +38,7 @@ def dotted(path: Path) -> str:
     for step in path:
         if isinstance(step, int):
             text += f"[{step}]"
-        elif "." in step or "/" in step:
+        elif not _PLAIN.fullmatch(step):
             text += f"[{shown(step)}]"
         else:
             text += f".{step}" if text else step

@@ -88,7 +88,7 @@ class _Reader:
         self.next()
         while type(event := self.next()) is not StreamEndEvent:
             if isinstance(event, DocumentStartEvent):
-                self.check_start(event, first=not roots)
+                self.check_start(event)
             root = self.next()
             roots.append((self.value(root, 1), self.place(root)))
             if len(roots) > self.limits.documents:
@@ -97,14 +97,12 @@ class _Reader:
             self.next()
         return roots
 
-    def check_start(self, event: DocumentStartEvent, *, first: bool) -> None:
-        """Refuse documents whose start kubectl, which splits the file at lines of `---`, would not see."""
+    def check_start(self, event: DocumentStartEvent) -> None:
+        """Refuse documents that kubectl, which splits the file at lines of `---` and nothing more, would not see."""
         if event.version or event.tags:
             raise ManifestError("a %YAML or %TAG directive; remove it", self.place(event))
         if not event.explicit:
-            if first:
-                return
-            raise ManifestError("another document starts after '...'; start it with a line '---'", self.place(event))
+            return
         mark: Any = event.start_mark
         after = mark.index + len("---")
         end = self.text.find("\n", after)

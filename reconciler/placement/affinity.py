@@ -205,4 +205,9 @@ def _where(table: NodeTable, standing: Standing) -> Ints:
 
 def is_silent(nodes: Nodes, shape: PodShape) -> bool:
     """Tell, cheaply, that no pod affinity can be at play for `shape` on `nodes`."""
-    return not has_pod_terms(shape) and not _with_terms(nodes)
+    return not has_pod_terms(shape) and not any_terms(nodes)
+
+
+def any_terms(nodes: Nodes) -> bool:
+    """Tell whether any pod that stands on `nodes` has terms about other pods."""
+    return bool(_with_terms(nodes))

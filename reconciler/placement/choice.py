@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.fleet.snapshot import Unreadable
-from reconciler.placement.gang import Fit, Gang
+from reconciler.placement.gang import Fit
 from reconciler.placement.group import Group
+from reconciler.placement.likeness import Asked
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.room import Room, Rooms
-from reconciler.policy.eligibility import ClusterFacts, eligible
-from reconciler.policy.model import Require
+from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
+from reconciler.policy.model import Require, SchedulePolicy
 
 _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
@@ -38,13 +39,31 @@ class _Considered:
     room: Room | None
 
 
-def choose(group: Group, facts: Sequence[ClusterFacts], rooms: Rooms) -> Choice:
+class Allowed:
+    """Which of some clusters each policy leaves, worked out once for each policy and pin."""
+
+    def __init__(self, facts: Sequence[ClusterFacts]) -> None:
+        self._facts = facts
+        self._known: dict[tuple[int, str], tuple[SchedulePolicy, Eligibility, tuple[Candidate, ...]]] = {}
+
+    def to(self, group: Group) -> tuple[Eligibility, tuple[Candidate, ...]]:
+        """Return the clusters that `group` may go to, and all others as candidates with the reason why not."""
+        key = (id(group.policy), group.pin)
+        found = self._known.get(key)
+        if found is None:
+            leaves = eligible(group.policy, self._facts, group.pin or None)
+            refused = tuple(Candidate(r.cluster, Verdict.NOT_ELIGIBLE, r.reason, r.message) for r in leaves.refused)
+            found = self._known[key] = (group.policy, leaves, refused)  # holds the policy, so that its id stays its own
+        return found[1:]
+
+
+def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     """Choose a cluster for `group` and take the room there, so that the next group finds it gone."""
-    eligibility = eligible(group.policy, facts, group.pin or None)
+    eligibility, refused = allowed.to(group)
     gang = group.gang
-    considered = [_consider(name, tier.rank, gang, rooms) for tier in eligibility.tiers for name in tier.clusters]
+    asked = Asked.of(gang)
+    considered = [_consider(name, tier.rank, asked, rooms) for tier in eligibility.tiers for name in tier.clusters]
     considered.sort(key=_preference)
-    refused = tuple(Candidate(r.cluster, Verdict.NOT_ELIGIBLE, r.reason, r.message) for r in eligibility.refused)
     candidates = tuple(c.candidate for c in considered) + refused
     best = considered[0] if considered else None
     if best is None:
@@ -81,11 +100,11 @@ def _nowhere_now(considered: Sequence[_Considered]) -> str:
     return f"none of {len(considered)} eligible clusters has room for it; nearest is {best.cluster}: {best.message}"
 
 
-def _consider(name: str, rank: tuple[int, ...], gang: Gang, rooms: Rooms) -> _Considered:
+def _consider(name: str, rank: tuple[int, ...], asked: Asked, rooms: Rooms) -> _Considered:
     room = rooms.of(name)
     if isinstance(room, Unreadable):
         return _Considered(Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason), rank, None, None)
-    fit = room.consider(gang)
+    fit = room.consider(asked)
     return _Considered(Candidate(name, fit.verdict, fit.reason, fit.message), rank, fit, room)
 
 

@@ -111,6 +111,9 @@ def _group(
     everything = (*members, *companions)
     source = max((sources.get(o.place.file, Source("")) for o in everything), key=lambda s: s.order)
     pin, problem = "", _problem(key, everything, policy)
+    names = sorted({policy_of[_name(m)].name for m in members})
+    if len(names) > 1:
+        problem = problem or f"its objects fall under policies {' and '.join(names)}: let one policy select all of them"
     try:
         for item in members:
             group_name(policy, item.key, item.labels, item.place)

@@ -4,8 +4,8 @@ The one idea: while equal pods are bound, only the chosen node's score changes, 
 other. So the nodes are scored once and the k pods are taken from a heap of the k best (`_place_from_heap`); pods with
 spread constraints or affinity terms are placed one by one (`_place_one_by_one`). Both make the same choices.
 
-Two things differ from the real scheduler, because nobody can know them: it breaks ties at random (here: the first
-node), and on clusters of more than 100 nodes it looks at a rotating part of them only (here: at all).
+Two things differ from the real scheduler, because nobody can know them: it breaks ties in an order of its own (here:
+by `Nodes.ranks`), and on clusters of more than 100 nodes it looks at a rotating part of them only (here: at all).
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _place_one_by_one(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
             total += scores.scores
         if rules.spread is not None and rules.spread.scores:
             total += rules.spread.score(index) * TOPOLOGY_SPREAD_WEIGHT
-        node = int(index[np.argmax(total)])
+        node = int(index[np.argmax(total * nodes.size - nodes.ranks[index])])
         chosen[node] += 1
         nodes.take(rules.shape, {node: 1})
         passing[node] &= not rules.alone
@@ -169,19 +169,20 @@ def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> dict[int
     total = rules.room.many(nodes, index)
     for scores in relative:
         total += scores.scores
-    best = _best(total, count)
+    ranks = nodes.ranks[index]
+    best = _best(total * nodes.size - ranks, count)
     chosen = _Chosen(nodes, rules, index[best])
     extremes = [(scores.raw[best].tolist(), scores.lowest, scores.highest, [*scores.left()]) for scores in relative]
     fixed: list[int] = sum((scores.scores[best] for scores in relative), start=np.zeros(len(best), np.int64)).tolist()
-    heap = list(zip((-total[best]).tolist(), best.tolist(), range(len(best)), strict=True))
+    heap = list(zip((-total[best]).tolist(), ranks[best].tolist(), range(len(best)), strict=True))
     heapify(heap)
     for _ in range(count):
         if not heap:
             break
-        _, position, slot = heap[0]
+        _, rank, slot = heap[0]
         score = chosen.add(slot)
         if score is not None:
-            heapreplace(heap, (-score - fixed[slot], position, slot))
+            heapreplace(heap, (-score - fixed[slot], rank, slot))
             continue
         heappop(heap)
         if _last_of_its_kind(extremes, slot):
@@ -189,12 +190,11 @@ def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> dict[int
     return chosen.counted()
 
 
-def _best(total: Ints, count: int) -> Ints:
-    """Return the positions of the `count` highest totals; of equal ones, the first."""
-    if count >= len(total):
-        return np.arange(len(total))
-    unique = total * len(total) - np.arange(len(total))
-    return np.argpartition(unique, len(total) - count)[-count:]
+def _best(order: Ints, count: int) -> Ints:
+    """Return the positions of the `count` highest of `order`."""
+    if count >= len(order):
+        return np.arange(len(order))
+    return np.argpartition(order, len(order) - count)[-count:]
 
 
 def _last_of_its_kind(extremes: list[tuple[list[int], int, int, list[int]]], slot: int) -> bool:

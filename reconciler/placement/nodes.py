@@ -139,13 +139,13 @@ class NodeTable:
 class Nodes:
     """A table and what is taken of it.
 
-    `free`: allocatable - headroom - requests. `load`: what the scores look at, in four rows: requests of cpu and memory,
-    then the same with the scheduler's defaults for pods that request nothing. `added`: pods bound since the table was
-    made. The last `size - existing` nodes do not exist yet: an autoscaler was promised to add them. `spare`: how many
-    nodes each pool could still add.
+    `free`: allocatable - headroom - requests. `load`: what the scores look at, in four rows: requests of cpu and
+    memory, then the same with the scheduler's defaults for pods that request nothing. `added`: pods bound since the
+    table was made. The last `size - existing` nodes do not exist yet: an autoscaler was promised to add them. `spare`:
+    how many nodes each pool could still add. `ranks`: of nodes with equal scores the one of lowest rank is taken.
     """
 
-    __slots__ = ("added", "existing", "free", "load", "most_allocated", "pools", "spare", "table")
+    __slots__ = ("added", "existing", "free", "load", "most_allocated", "pools", "ranks", "spare", "table")
 
     def __init__(
         self,
@@ -157,6 +157,7 @@ class Nodes:
         pools: tuple[NodePool, ...],
         spare: Mapping[str, int],
         most_allocated: bool,
+        ranks: Ints | None = None,
     ) -> None:
         self.table = table
         self.free = free
@@ -166,6 +167,7 @@ class Nodes:
         self.pools = pools
         self.spare = spare
         self.most_allocated = most_allocated
+        self.ranks = np.arange(table.size) if ranks is None else ranks
 
     @classmethod
     def of(
@@ -205,8 +207,14 @@ class Nodes:
         """Return nodes that can be bound to without changing these."""
         return Nodes(
             self.table, self.free.copy(), self.load.copy(), self.added, self.existing, self.pools, self.spare,
-            self.most_allocated,
+            self.most_allocated, self.ranks,
         )  # fmt: skip
+
+    def ranked(self, ranks: Ints) -> Nodes:
+        """Return a copy that breaks ties by `ranks`."""
+        copy = self.copy()
+        copy.ranks = ranks
+        return copy
 
     def requested(self, shape: PodShape) -> list[tuple[int, int]] | None:
         """Return (row, amount) of all that a pod takes, its slot first; None when no node has such a resource."""
@@ -285,6 +293,7 @@ class Nodes:
             pools=self.pools,
             spare={name: left - new.get(name, 0) for name, left in self.spare.items()},
             most_allocated=self.most_allocated,
+            ranks=np.concatenate([self.ranks, np.arange(self.size, table.size)]),
         )
 
 

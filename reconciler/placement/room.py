@@ -1,35 +1,36 @@
 """The room of every cluster while a plan is made: what is free, less what is promised, less what this plan took.
 
-The one idea: clusters are opened lazily, so a plan costs what its groups look at, not what the fleet holds. Staleness
-is judged here: a live picture older than the fleet's limit is no picture.
+The one idea: clusters are opened lazily, so a plan costs what its groups look at, not what the fleet holds; and what a
+cluster is asked twice, with nothing taken in between, it answers from memory (`placement.opening`). Staleness is judged
+here: a live picture older than the fleet's limit is no picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from fractions import Fraction
 
-from reconciler.fleet.inventory import Cluster, Headroom, KubeconfigAccess
-from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
-from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
+from reconciler.fleet.inventory import Cluster, KubeconfigAccess
+from reconciler.fleet.snapshot import FleetSnapshot, Unreadable
+from reconciler.placement.fit import commit, reserve, try_gang
 from reconciler.placement.gang import Fit, Gang
 from reconciler.placement.group import WorkloadObject, gang_of
-from reconciler.placement.nodes import Nodes
+from reconciler.placement.likeness import Asked
+from reconciler.placement.opening import Ground, Opening, Openings, opened
 from reconciler.placement.outcome import Standing
-from reconciler.placement.reservation import PodIndex, outstanding
 
 
 class Room:
-    """One cluster. `promised` are the groups that were placed there, whose pods may not exist yet."""
+    """One cluster, from its opening on."""
 
-    def __init__(self, cluster: Cluster, snapshot: ClusterSnapshot, promised: Sequence[Standing]) -> None:
-        self.cluster = cluster
-        self.snapshot = snapshot
-        self.pods = PodIndex(snapshot)
-        self._promised = list(promised)
+    def __init__(self, opening: Opening) -> None:
+        self.cluster = opening.cluster
+        self.snapshot = opening.snapshot
+        self.pods = opening.pods
+        self._opening = opening
+        self._promised = list(opening.promised)
         self._taken: list[Gang] = []
-        self._nodes = self._fresh(snapshot, self._promised)
+        self._since: Ground | None = None
 
     @property
     def rented(self) -> bool:
@@ -39,51 +40,44 @@ class Room:
     @property
     def free_share(self) -> float:
         """Return the free share of its scarcest kind of room: devices where it has any, else cpu; 0 to 1."""
-        return self._nodes.free_share
+        return self._ground.free_share
 
     def free(self, wanted: Callable[[str], bool]) -> int:
         """Return how much of the resources whose names are `wanted` is free on nodes that take pods."""
-        return self._nodes.free_of(wanted)
+        return self._ground.nodes.free_of(wanted)
 
-    def consider(self, gang: Gang) -> Fit:
-        """Return what would become of `gang`: now, else with nodes that the autoscaler may add. Takes nothing."""
-        return try_gang(self._nodes, gang)
+    def consider(self, asked: Asked) -> Fit:
+        """Return what would become of a gang: now, else with nodes that the autoscaler may add. Takes nothing."""
+        return self._ground.fit(asked)
 
     def take(self, gang: Gang, fit: Fit) -> None:
-        """Take the room that `fit` found."""
+        """Take the room that `fit` found for `gang`, or for one like it."""
+        self._since = Ground(commit(self._ground.nodes, gang, fit))
         self._taken.append(gang)
-        self._nodes = commit(self._nodes, gang, fit)
 
     def reserve(self, gang: Gang) -> None:
         """Hold room for as many pods of `gang` as the scheduler would bind."""
+        self._since = Ground(reserve(self._ground.nodes, gang))
         self._taken.append(gang)
-        self._nodes = reserve(self._nodes, gang)
 
     def reconsider(self, before: tuple[WorkloadObject, ...], after: tuple[WorkloadObject, ...]) -> Fit:
         """Return whether a group that stands here as `before` fits as `after`; if so, take that room instead."""
         own = {(pod.namespace, pod.name) for item in before for pod in self.pods.pods_of(item.key)}
         rest = tuple(pod for pod in self.snapshot.pods if (pod.namespace, pod.name) not in own)
         others = [s for s in self._promised if not any(o in before for o in s.admitted)]
-        nodes = self._fresh(replace(self.snapshot, pods=rest), others)
+        nodes = opened(self.cluster, replace(self.snapshot, pods=rest), self.pods, others)
+        for gang in self._taken:
+            nodes = reserve(nodes, gang)
         gang = gang_of(after)
         fit = try_gang(nodes, gang)
         if fit.ok:
-            self._nodes, self._promised = commit(nodes, gang, fit), others
+            self._since, self._promised = Ground(commit(nodes, gang, fit)), others
             self._taken.append(gang)
         return fit
 
-    def _fresh(self, snapshot: ClusterSnapshot, promised: Iterable[Standing]) -> Nodes:
-        nodes = Nodes.of(
-            snapshot, headroom=_shares(self.cluster.headroom), pools=self.cluster.pools, scoring=self.cluster.scoring
-        )
-        pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
-        nodes = reserve_pending(nodes, pending)
-        for standing in promised:
-            if not standing.record.job_outcome:
-                nodes = reserve(nodes, outstanding(standing.admitted, self.pods))
-        for gang in self._taken:
-            nodes = reserve(nodes, gang)
-        return nodes
+    @property
+    def _ground(self) -> Ground:
+        return self._since or self._opening.ground
 
 
 class Rooms:
@@ -96,8 +90,12 @@ class Rooms:
         promised: Mapping[str, Sequence[Standing]],
         now: float,
         max_age: float,
+        openings: Openings | None = None,
     ) -> None:
-        """`promised`: placed groups by cluster. `now`: unix seconds. `max_age`: seconds that a live picture counts."""
+        """`promised`: placed groups by cluster. `now`: unix seconds. `max_age`: seconds that a live picture counts.
+
+        `openings`: those of earlier plans, to open what has not changed without work.
+        """
         self.digest = snapshot.digest
         self._clusters = {cluster.name: cluster for cluster in clusters}
         self._snapshot = snapshot
@@ -105,6 +103,8 @@ class Rooms:
         self._now = now
         self._max_age = max_age
         self._rooms: dict[str, Room | Unreadable] = {}
+        self._openings = openings if openings is not None else Openings()
+        self._openings.retain(self._clusters)
 
     def of(self, name: str) -> Room | Unreadable:
         """Return the room of a cluster, or why nobody knows it."""
@@ -125,9 +125,4 @@ class Rooms:
         if isinstance(cluster.access, KubeconfigAccess) and age > self._max_age:
             reason = f"its capacity was last read {age:.0f} s ago, more than the limit of {self._max_age:.0f} s"
             return Unreadable(name, reason, picture.taken_at)
-        return Room(cluster, picture, self._promised.get(name, ()))
-
-
-def _shares(headroom: Headroom) -> dict[str, Fraction | int]:
-    shares: dict[str, Fraction | int] = {name: Fraction(part, 10_000) for name, part in headroom.shares.items()}
-    return {**shares, **headroom.amounts}
+        return Room(self._openings.of(cluster, picture, self._promised.get(name, ())))

@@ -55,7 +55,8 @@ def demand(
             count = 0 if stopped else _workers(group, cluster, key.kind, replicas)
             sets.append(_worker_set(group, cluster, key.namespace, labels, operator, count))
     if job is not None and mode == rayspec.K8S_JOB_MODE:
-        sets.append(_submitter(job, key.namespace, key.name, stopped=stopped))
+        run = f"{key.name}-*" if key.kind == rayspec.RAY_CRON_JOB else key.name
+        sets.append(_submitter(job, key.namespace, run, stopped=stopped))
     return Demand(key, tuple(sets), unsized(sets))
 
 

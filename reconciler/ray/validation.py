@@ -14,12 +14,13 @@ from typing import Any
 from reconciler.errors import InvalidObject
 from reconciler.manifests import fields
 from reconciler.manifests.fields import InvalidField
-from reconciler.manifests.identity import is_dns1035
+from reconciler.manifests.identity import is_dns1035, is_dns_subdomain
 from reconciler.manifests.pod import pod_shape
 from reconciler.ray import cluster_options, cluster_rules, cron_rules, job_rules, rayspec, service_rules
 from reconciler.ray.known_fields import unknown_fields
 from reconciler.ray.problem import Problem, Severity, problem
 from reconciler.ray.rayspec import Part
+from reconciler.ray.references import references
 from reconciler.ray.templates import pod_templates
 from reconciler.ray.workload import demand_of
 
@@ -38,7 +39,7 @@ def problems(body: Mapping[str, Any]) -> tuple[Problem, ...]:
     Objects of other kinds are checked as far as their pod templates go. Errors come first.
     """
     found: dict[Problem, None] = {}
-    for rule in _rules(body) if rayspec.is_ray(body) else [partial(_pods, body), partial(_sizes, body)]:
+    for rule in _rules(body) if rayspec.is_ray(body) else _plain_rules(body):
         try:
             for one in rule():
                 found[one] = None
@@ -47,6 +48,12 @@ def problems(body: Mapping[str, Any]) -> tuple[Problem, ...]:
         except InvalidObject as error:
             found[Problem(("metadata",), error.message)] = None
     return tuple(sorted(found, key=lambda one: one.severity is Severity.WARNING))
+
+
+def _plain_rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
+    yield partial(_pods, body)
+    yield partial(_sizes, body)
+    yield partial(_names_of_others, body)
 
 
 def _rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
@@ -71,6 +78,7 @@ def _rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
     yield partial(_managed_elsewhere, [part for part in (rayspec.spec(body), job, cluster) if part is not None])
     yield partial(_pods, body)
     yield partial(_sizes, body)
+    yield partial(_names_of_others, body)
     yield partial(unknown_fields, body)
 
 
@@ -140,6 +148,15 @@ def _sizes(body: Mapping[str, Any]) -> Iterator[Problem]:
     """Whatever else keeps the pods from being counted: where this is silent, `demand_of` works."""
     demand_of(body)
     yield from ()
+
+
+def _names_of_others(body: Mapping[str, Any]) -> Iterator[Problem]:
+    """Names that no object can have, such as a `$NAME` that a script should have filled in: the pods never start."""
+    for one in references(body):
+        if not is_dns_subdomain(one.name):
+            yield problem(
+                one.path, f"is {fields.shown(one.name)}, a name that no {one.kind} can have; fill in a real one"
+            )
 
 
 def _raise(error: InvalidField) -> Iterator[Problem]:

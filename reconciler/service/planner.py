@@ -8,14 +8,14 @@ of them together are what a clean rendering would write.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.errors import GuardTripped
 from reconciler.fleet.snapshot import FleetSnapshot
-from reconciler.lifecycle.standing import follow, leave
+from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
-from reconciler.placement.choice import choose
+from reconciler.placement.choice import Allowed, choose
 from reconciler.placement.group import BrokenFile, Group
 from reconciler.placement.model import Action, Candidate, Decision, GroupKey, Phase
 from reconciler.placement.outcome import Outcome, Standing, new_outcome, placement, rejection, settled
@@ -66,39 +66,43 @@ def plan(state: RepoState, snapshot: FleetSnapshot, now: float, *, allow_removal
 def decide(state: RepoState, snapshot: FleetSnapshot, now: float) -> tuple[Outcome, ...]:
     """Decide on every group. `now` is in unix seconds."""
     groups = {group.key: group for group in state.grouping.groups}
-    broken = frozenset(file.path for file in state.workloads.broken)
+    asked = _asked(state)
     rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age)
-    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
+    allowed = Allowed([ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters])
     reported = {_file_group(file) for file in state.workloads.broken}
     outcomes = []
     for key in sorted(state.standing):
         standing = state.standing[key]
         if key in groups and standing.record.placed:
-            outcomes.append(follow(groups[key], standing, rooms, broken, now))
+            outcomes.append(follow(groups[key], standing, rooms, asked, now))
         elif key not in groups and key not in reported:
-            outcomes.append(leave(standing, broken, rooms, now))
+            outcomes.append(leave(standing, rooms, asked, now))
     stands = {o.key: out.decision.group for out in outcomes for o in out.objects if o.demand}
     for group in state.grouping.groups:
         before = state.standing.get(group.key)
         if before is None or not before.record.placed:
-            decision = _enter(group, facts, rooms, stands)
+            decision = _enter(group, allowed, rooms, stands)
             outcomes.append(new_outcome(group, decision, before, snapshot.digest, now))
     outcomes += [_reject_file(file, state, snapshot.digest, now) for file in _unclaimed(state)]
     return tuple(outcomes)
 
 
 def promised(state: RepoState) -> dict[str, list[Standing]]:
-    """Return by cluster the placed groups that stay: still asked for, or from a file that cannot be read now."""
-    groups = {group.key for group in state.grouping.groups}
-    broken = {file.path for file in state.workloads.broken}
+    """Return by cluster the placed groups that stay: their room is taken, or promised."""
+    groups, asked = {group.key for group in state.grouping.groups}, _asked(state)
     found: dict[str, list[Standing]] = defaultdict(list)
     for key, standing in sorted(state.standing.items()):
-        if standing.record.placed and (key in groups or not broken.isdisjoint(standing.record.sources)):
+        if standing.record.placed and (key in groups or kept_unasked(standing, asked)):
             found[standing.record.clusters[0].name].append(standing)
     return found
 
 
-def _enter(group: Group, facts: Sequence[ClusterFacts], rooms: Rooms, stands: Mapping[ObjectKey, GroupKey]) -> Decision:
+def _asked(state: RepoState) -> Asked:
+    keys = frozenset(item.key for item in state.workloads.objects)
+    return Asked(keys, frozenset(file.path for file in state.workloads.broken))
+
+
+def _enter(group: Group, allowed: Allowed, rooms: Rooms, stands: Mapping[ObjectKey, GroupKey]) -> Decision:
     """Decide on a group that has no place."""
     if group.problem:
         return rejection(group)
@@ -107,7 +111,7 @@ def _enter(group: Group, facts: Sequence[ClusterFacts], rooms: Rooms, stands: Ma
         if holder is not None:
             message = f"{item.key} still stands as part of group {holder}: it can move once that group lets it go"
             return _waiting(group, "HeldByAnotherGroup", message, ())
-    choice = choose(group, facts, rooms)
+    choice = choose(group, allowed, rooms)
     if not choice.cluster:
         return _waiting(group, choice.reason, choice.message, choice.candidates)
     return replace(placement(group, choice.cluster, choice.reason, choice.message), candidates=choice.candidates)

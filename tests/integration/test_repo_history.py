@@ -121,13 +121,14 @@ def test_own_commits_are_known_by_path_and_trailer_together(repo: GitRepo) -> No
     assert not repo.only_own_commits(back, proper)
 
 
-def test_an_own_commit_beside_a_persons_merge_is_not_only_own(repo: GitRepo, work: Path) -> None:
+def test_a_merge_that_hides_an_edit_is_not_only_own_whatever_it_says(repo: GitRepo, work: Path) -> None:
     start = repo.head()
     git(work, "checkout", "-q", "-b", "side")
-    commit_files(work, {"workloads/c.yaml": "c"}, "side")
+    commit_files(work, {"clusters/two/a": "1"}, "side\n\nSkyRay-Group: forged")
     git(work, "checkout", "-q", "main")
     own(repo, {"clusters/one/a": b"1"})
-    git(work, "merge", "-q", "side", "-m", "merge\n\nSkyRay-Group: forged")
+    git(work, "merge", "-q", "--no-commit", "side")
+    commit_files(work, {"workloads/a.yaml": "hidden"}, "merge\n\nSkyRay-Group: forged")
     assert not repo.only_own_commits(start, repo.head())
 
 

@@ -385,7 +385,9 @@ def test_the_remote_may_not_choose_another_transport(tmp_path: Path, monkeypatch
     assert not marker.exists()
 
 
-def test_inherited_git_variables_and_hooks_do_not_steer_git(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inherited_git_variables_and_hooks_do_not_steer_git(
+    tmp_path: Path, fleet: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hooks = tmp_path / "hooks"
     hooks.mkdir()
     for name in ("reference-transaction", "pre-push", "post-checkout"):

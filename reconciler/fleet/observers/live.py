@@ -3,7 +3,7 @@
 The one idea: whatever is wrong with an API server becomes one `Unreachable` with a reason in plain words, and never an
 empty list. The lists are consistent reads (no resourceVersion) of 500 objects a page; when a page's continuation has
 expired (410) the list is taken again whole, as client-go's pager does. Only reads, never Secrets; msgspec decodes just
-the fields of `fleet.apiobjects`. The Kubernetes library takes a third of a second to import, so only `LiveSource` does it.
+the fields of `fleet.apiobjects`. Importing the Kubernetes library takes a third of a second: only `LiveSource` does it.
 """
 
 from __future__ import annotations

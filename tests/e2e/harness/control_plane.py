@@ -32,8 +32,9 @@ _START_SECONDS = 90
 class ControlPlane:
     """One cluster, named `name`, with its state and logs in `directory`.
 
-    `controller_manager` names the controllers to run, none when empty. `arguments` adds arguments to a program by name.
-    Use it as a context manager, or call `start` and `stop`.
+    `controller_manager` names the controllers to run, none when empty. `arguments` adds arguments to a program by name,
+    `environment` sets variables for one. Pods of Jobs end by themselves at once; without `end_job_pods` they run until
+    the test writes their status. Use it as a context manager, or call `start` and `stop`.
     """
 
     def __init__(
@@ -45,15 +46,19 @@ class ControlPlane:
         controller_manager: Sequence[str] = CONTROLLERS,
         kwok: bool = True,
         kuberay: bool = True,
+        end_job_pods: bool = True,
         arguments: Mapping[str, Sequence[str]] | None = None,
+        environment: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
         self.name = name
         self.directory = directory
         self.kubeconfig = directory / "kubeconfig"
         self._kuberay = kuberay
+        self._end_job_pods = end_job_pods
         self._port, self._scheduler_port = free_port(), free_port()
         self._token = secrets.token_hex(16)
         self._arguments = arguments or {}
+        self._environment = environment or {}
         self.api = Api(self._port, self._token, directory / "apiserver" / "apiserver.crt")
         self._scheduler = Api(self._scheduler_port, "", directory / "kube-scheduler" / "kube-scheduler.crt")
         self._etcd_port = free_port()
@@ -190,7 +195,8 @@ class ControlPlane:
 
     def _program(self, name: str, arguments: Sequence[str]) -> Program:
         command = [str(build(name)), *arguments, *self._arguments.get(name, ())]
-        return Program(name, command, self.directory / f"{name}.log", {"KUBECONFIG": str(self.kubeconfig)})
+        environment = {"KUBECONFIG": str(self.kubeconfig), **self._environment.get(name, {})}
+        return Program(name, command, self.directory / f"{name}.log", environment)
 
     def _etcd_arguments(self) -> list[str]:
         client, peer = f"http://127.0.0.1:{self._etcd_port}", f"http://127.0.0.1:{free_port()}"
@@ -249,13 +255,14 @@ class ControlPlane:
 
     def _kwok_arguments(self) -> list[str]:
         stages = module_dir("kwok") / "kustomize" / "stage"
+        left_out = {"kustomization.yaml"} if self._end_job_pods else {"kustomization.yaml", "pod-complete.yaml"}
         files = [*stages.glob("node/fast/*.yaml"), *stages.glob("pod/fast/*.yaml")]
         return [
             f"--kubeconfig={self.kubeconfig}",
             f"--manage-nodes-with-annotation-selector={_FAKE_NODE}=fake",
             "--manage-all-nodes=false",
             "--node-lease-duration-seconds=0",
-            *(f"--config={file}" for file in sorted(files) if file.name != "kustomization.yaml"),
+            *(f"--config={file}" for file in sorted(files) if file.name not in left_out),
         ]
 
     def _operator_arguments(self) -> list[str]:

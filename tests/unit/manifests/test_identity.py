@@ -76,7 +76,7 @@ def test_names_follow_the_rules_of_kubernetes(rule: str, text: str, allowed: boo
 
 @pytest.mark.parametrize("rule", sorted(RULES))
 def test_a_number_is_no_name(rule: str) -> None:
-    with pytest.raises(InvalidObject, match="metadata.name: 7 is"):
+    with pytest.raises(InvalidObject, match=r"metadata\.name: 7 is"):
         getattr(identity, f"check_{rule}")(7, "metadata.name")
 
 

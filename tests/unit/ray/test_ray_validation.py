@@ -368,6 +368,10 @@ INVALID: dict[str, tuple[Body, str]] = {
         ray_cron_job(job={"activeDeadlineSeconds": 0}),
         "spec.jobTemplate.activeDeadlineSeconds is 0",
     ),
+    "unfilled name": (
+        ray_cluster(group(template=template(serviceAccountName="$KSA_NAME"))),
+        "spec.workerGroupSpecs[0].template.spec.serviceAccountName is '$KSA_NAME', a name that no ServiceAccount",
+    ),
     "quoted replicas": (ray_cluster(group(replicas="2")), "replicas is '2'; write a whole number, without quotes"),
     "groups are a list": (ray_cluster(workerGroupSpecs={"gpu": {}}), "it must be a list"),
     "flag as text": (

@@ -461,3 +461,52 @@ def test_the_namespace_that_users_wrote_is_rendered_with_its_labels() -> None:
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     fleet.cycle()
     assert b"a: b" in fleet.files["clusters/static/team1/namespace.yaml"]
+
+
+def test_a_group_that_two_policies_select_is_refused_with_both_names() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
+    fleet.files["policies/maps.yaml"] = policy(
+        "maps", "priority: 5\nclusterSelector: {}\ngroupBy: {labelKey: app}"
+    ).replace(b"resourceSelectors: {}", b"resourceSelectors: {kinds: [ConfigMap]}")
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
+    fleet.commit("workloads/team1/c.yaml", config_map("c", labels="{app: one}"))
+    made = fleet.cycle()
+    assert [d.action for d in made.decisions] == [Action.REJECT]
+    assert "policies maps and spill" in made.decisions[0].message
+
+
+def test_nobody_can_take_the_name_of_the_shared_folder() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: shared}"))
+    assert fleet.cycle().decisions[0].action is Action.REJECT
+
+
+def test_a_job_that_moves_to_another_group_stays_where_it_was_placed() -> None:
+    fleet = static_and_dynamic()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static", "dynamic") + "\ngroupBy: {labelKey: app}")
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", labels="{app: one}"))
+    fleet.cycle()
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: two}"))
+    made = fleet.cycle()
+    assert decision(made, "team1", "two").reason == "HeldByAnotherGroup"
+    copies = [path for path in fleet.files if path.endswith("/rayjob-a.yaml")]
+    assert copies == ["clusters/static/team1/one/rayjob-a.yaml"]
+    assert fleet.plan().drafts == ()
+
+
+def test_a_policy_that_groups_otherwise_re_runs_no_job() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
+    fleet.cycle()
+    before = {path for path in fleet.rendered() if path.startswith("clusters/")}
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("dynamic", "static") + "\ngroupBy: {labelKey: app}")
+    made = fleet.cycle()
+    assert decision(made, "team1", "rayjob-a").reason == "JobHeldHere"
+    assert {path for path in fleet.rendered() if path.startswith("clusters/")} == before
+    fleet.commit("workloads/team2/b.yaml", ray_job("b", workers=3))
+    only_static = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
+    fleet.files["policies/spill.yaml"] = policy("spill", only_static)
+    assert decision(fleet.plan(), "team2", "rayjob-b").action is Action.WAIT, "the held job's room is still promised"

@@ -1,0 +1,35 @@
+"""Which gangs a cluster cannot tell apart, so that what was worked out for one of them is known for all.
+
+The one idea: a fit is a pure function of the nodes and of what a gang asks for. Names and labels of its pods are part
+of that only where some rule looks at other pods: the gang's own affinity and spread, or terms of pods that stand there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from reconciler.placement.gang import Gang
+from reconciler.placement.nodes import has_pod_terms
+from reconciler.placement.topology import is_spread
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A gang with its likenesses: gangs of equal likeness get equal answers, words included.
+
+    `exact` holds on all nodes; `unnamed`, in which namespaces and labels do not count, on nodes where no pod has terms
+    about other pods.
+    """
+
+    gang: Gang
+    exact: str
+    unnamed: str
+
+    @classmethod
+    def of(cls, gang: Gang) -> Asked:
+        """Work out the likenesses of `gang`."""
+        exact = repr(gang)
+        if any(has_pod_terms(one.shape) or is_spread(one.shape) for one in gang.pod_sets):
+            return cls(gang, exact, exact)
+        unnamed = [replace(one, shape=replace(one.shape, namespace="", labels={})) for one in gang.pod_sets]
+        return cls(gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))))

@@ -1,0 +1,127 @@
+"""How a cluster stands when a plan opens it, kept from plan to plan while nothing about it has changed.
+
+The one idea: most of a thousand clusters are as they were a minute ago. An opening follows from the cluster's inventory
+file, its picture and what is promised there, so one that is equal in all three is used again, with every answer that
+was worked out on it. Nodes are never changed in place, which is what makes them safe to keep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+
+from reconciler.fleet.inventory import Cluster, Headroom
+from reconciler.fleet.snapshot import ClusterSnapshot
+from reconciler.placement.affinity import any_terms
+from reconciler.placement.fit import reserve, reserve_pending, try_gang
+from reconciler.placement.gang import Fit
+from reconciler.placement.likeness import Asked
+from reconciler.placement.nodes import Nodes
+from reconciler.placement.outcome import Standing
+from reconciler.placement.reservation import PodIndex, outstanding
+
+_MOST_ANSWERS = 512
+"""Answers and masks that one cluster may keep; with more, it is opened anew."""
+
+
+class Ground:
+    """Nodes as they stand, with what was asked of them. `nodes` must not be changed."""
+
+    __slots__ = ("_fits", "_free_share", "_terms", "nodes")
+
+    def __init__(self, nodes: Nodes) -> None:
+        self.nodes = nodes
+        self._fits: dict[str, Fit] = {}
+        self._free_share: float | None = None
+        self._terms = any_terms(nodes)
+
+    @property
+    def free_share(self) -> float:
+        """Return the free share of its scarcest kind of room, 0 to 1."""
+        if self._free_share is None:
+            self._free_share = self.nodes.free_share
+        return self._free_share
+
+    @property
+    def answers(self) -> int:
+        """How many answers are kept."""
+        return len(self._fits) + len(self.nodes.table.memo)
+
+    def fit(self, asked: Asked) -> Fit:
+        """Return what would become of a gang; one like it was perhaps asked about before."""
+        likeness = asked.exact if self._terms else asked.unnamed
+        found = self._fits.get(likeness)
+        if found is None:
+            found = self._fits[likeness] = try_gang(self.nodes, asked.gang)
+        return found
+
+
+@dataclass(slots=True)
+class Opening:
+    """One cluster. `promised` are the groups that were placed there, whose pods may not exist yet."""
+
+    cluster: Cluster
+    snapshot: ClusterSnapshot
+    promised: tuple[Standing, ...]
+    pods: PodIndex
+    _ground: Ground | None = field(default=None)
+
+    @property
+    def ground(self) -> Ground:
+        """Return its nodes, worked out when somebody asks."""
+        if self._ground is None:
+            self._ground = Ground(opened(self.cluster, self.snapshot, self.pods, self.promised))
+        return self._ground
+
+    def still_holds(self, cluster: Cluster, picture: ClusterSnapshot, promised: tuple[Standing, ...]) -> bool:
+        """Tell whether an opening made of these would be equal; when the picture was taken does not matter to it."""
+        return (
+            (self._ground is None or self._ground.answers <= _MOST_ANSWERS)
+            and self.cluster == cluster
+            and self.promised == promised
+            and _same(self.snapshot, picture)
+        )
+
+
+class Openings:
+    """The last opening of each cluster."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Opening] = {}
+
+    def of(self, cluster: Cluster, picture: ClusterSnapshot, promised: Sequence[Standing]) -> Opening:
+        """Return the opening of a cluster: the last one, if it still holds."""
+        known = self._known.get(cluster.name)
+        standing = tuple(promised)
+        if known is None or not known.still_holds(cluster, picture, standing):
+            known = self._known[cluster.name] = Opening(cluster, picture, standing, PodIndex(picture))
+        known.snapshot = picture
+        return known
+
+    def retain(self, clusters: Collection[str]) -> None:
+        """Forget all clusters but these."""
+        self._known = {name: opening for name, opening in self._known.items() if name in clusters}
+
+
+def opened(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, promised: Iterable[Standing]) -> Nodes:
+    """Return a cluster's nodes with its pods, those that wait, and room held for what is promised."""
+    nodes = Nodes.of(snapshot, headroom=_shares(cluster.headroom), pools=cluster.pools, scoring=cluster.scoring)
+    pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
+    nodes = reserve_pending(nodes, pending)
+    for standing in promised:
+        if not standing.record.job_outcome:
+            nodes = reserve(nodes, outstanding(standing.admitted, pods))
+    return nodes
+
+
+def _same(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
+    if one is other:
+        return True
+    named = one.namespace_labels == other.namespace_labels
+    return named and one.nodes == other.nodes and one.pods == other.pods and one.ray == other.ray
+
+
+def _shares(headroom: Headroom) -> dict[str, Fraction | int]:
+    shares: dict[str, Fraction | int] = {name: Fraction(part, 10_000) for name, part in headroom.shares.items()}
+    return {**shares, **headroom.amounts}

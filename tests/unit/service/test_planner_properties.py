@@ -1,0 +1,131 @@
+"""Laws of planning, on random small fleets."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.placement.model import Action
+from reconciler.service.planner import Plan
+from tests.fleets import Fleet, cluster, config_map, node, ordered, picture, policy, ray_job
+
+QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@dataclass(frozen=True)
+class Job:
+    workers: int
+    gpus: int
+    broken: bool = False
+
+
+JOBS = st.lists(st.builds(Job, st.integers(1, 4), st.integers(0, 2), st.booleans()), min_size=1, max_size=6)
+FLEETS = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=1, max_size=3)
+
+
+def fleet_of(sizes: list[list[int]]) -> Fleet:
+    """Clusters c0, c1, ... with a node for each number: how many GPUs it has."""
+    clusters = {
+        f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", *(node(f"n{j}", gpus) for j, gpus in enumerate(nodes))))
+        for i, nodes in enumerate(sizes)
+    }
+    names = [f"c{i}" for i in range(len(sizes))]
+    return Fleet.of(clusters, {"p": policy("p", ordered(*names) + "\nplacement: {require: Fit}")})
+
+
+def manifest(job: Job) -> bytes:
+    return b"kind: [\n" if job.broken else ray_job("train", workers=job.workers, gpus=job.gpus)
+
+
+def commit_all(fleet: Fleet, jobs: list[Job], only: set[int] | None = None) -> None:
+    for i, job in enumerate(jobs):
+        if only is None or i in only:
+            fleet.commit(f"workloads/team{i}/job.yaml", manifest(job))
+
+
+def places(made: Plan) -> dict[str, str]:
+    return {str(d.group): ",".join(s.name for s in d.clusters) for d in made.decisions}
+
+
+@QUIET
+@given(FLEETS, JOBS)
+def test_the_plan_of_a_plans_result_is_empty(sizes: list[list[int]], jobs: list[Job]) -> None:
+    fleet = fleet_of(sizes)
+    commit_all(fleet, jobs)
+    fleet.cycle()
+    again = fleet.plan()
+    assert again.drafts == ()
+    assert again.changes == {}
+
+
+@QUIET
+@given(FLEETS, JOBS)
+def test_one_cycle_or_one_a_commit_promise_no_more_than_there_is(sizes: list[list[int]], jobs: list[Job]) -> None:
+    fleet = fleet_of(sizes)
+    for i in range(len(jobs)):
+        commit_all(fleet, jobs, {i})
+        fleet.cycle()
+    promised: Counter[str] = Counter()
+    for key, standing in fleet.state().standing.items():
+        job = jobs[int(key.namespace.removeprefix("team"))]
+        for share in standing.record.clusters:
+            promised[share.name] += job.workers * job.gpus
+    for i, nodes in enumerate(sizes):
+        assert promised[f"c{i}"] <= sum(nodes)
+
+
+@QUIET
+@given(FLEETS, JOBS, st.randoms(use_true_random=False))
+def test_the_order_of_files_and_clusters_does_not_matter(sizes: list[list[int]], jobs: list[Job], dice: object) -> None:
+    fleet = fleet_of(sizes)
+    commit_all(fleet, jobs)
+    paths = list(fleet.files)
+    dice.shuffle(paths)  # type: ignore[attr-defined]
+    shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
+    assert shuffled.plan() == fleet.plan()
+
+
+@QUIET
+@given(FLEETS, JOBS)
+def test_removing_a_rejected_workload_changes_nothing_else(sizes: list[list[int]], jobs: list[Job]) -> None:
+    fleet, without = fleet_of(sizes), fleet_of(sizes)
+    commit_all(fleet, jobs)
+    made = fleet.plan()
+    commit_all(without, jobs, {i for i, job in enumerate(jobs) if not job.broken})
+    kept = {group: place for group, place in places(made).items() if not group.endswith("/file-job")}
+    assert places(without.plan()) == kept
+
+
+@QUIET
+@given(FLEETS, JOBS)
+def test_groups_are_placed_whole_on_one_cluster_or_not_at_all(sizes: list[list[int]], jobs: list[Job]) -> None:
+    fleet = fleet_of(sizes)
+    commit_all(fleet, jobs)
+    for made in (fleet.cycle(), fleet.plan()):
+        for decision in made.decisions:
+            assert len(decision.clusters) == (decision.action in {Action.PLACE, Action.KEEP})
+
+
+@QUIET
+@given(FLEETS, JOBS, st.integers(0, 8))
+def test_a_crash_between_any_two_commits_converges_to_the_same_tree(
+    sizes: list[list[int]], jobs: list[Job], stop: int
+) -> None:
+    whole, crashed = fleet_of(sizes), fleet_of(sizes)
+    for fleet in (whole, crashed):
+        fleet.files["workloads/team0/code.yaml"] = config_map("code")
+        commit_all(fleet, jobs)
+    whole.cycle()
+    for draft in crashed.plan().drafts[:stop]:
+        for path, data in draft.changes.items():
+            if data is None:
+                del crashed.files[path]
+            else:
+                crashed.files[path] = data
+    crashed.cycle()
+    assert {p: d for p, d in crashed.rendered().items() if p.startswith("clusters/")} == {
+        p: d for p, d in whole.rendered().items() if p.startswith("clusters/")
+    }
