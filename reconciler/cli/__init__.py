@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""The `skyray` command, one module a command."""

@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""What happens to a group that has a place: kept, updated, finished, taken away. Pure."""

@@ -73,6 +73,8 @@ def elements(parent: Mapping[str, Any], key: str, at: Path) -> list[Any]:
 
 def maps(parent: Mapping[str, Any], key: str, at: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield the elements of a list of maps, each with its path."""
+    if parent.get(key) is None:
+        return
     for index, element in enumerate(elements(parent, key, at)):
         if not isinstance(element, dict):
             raise InvalidField((*at, key, index), f"is {shown(element)}; it must be a map of fields")
@@ -150,6 +152,8 @@ def choice(parent: Mapping[str, Any], key: str, at: Path, allowed: tuple[str, ..
 def resources(parent: Mapping[str, Any], key: str, at: Path) -> dict[str, Quantity]:
     """Return a map of resource names to quantities; empty when absent. Kubernetes refuses negative amounts too."""
     amounts: dict[str, Quantity] = {}
+    if parent.get(key) is None:
+        return amounts
     for name, value in mapping(parent, key, at).items():
         try:
             amount = Quantity.parse(value)

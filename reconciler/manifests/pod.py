@@ -7,7 +7,8 @@ data and raises `InvalidField` for what Kubernetes would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifests import fields
@@ -23,11 +24,20 @@ from reconciler.manifests.podshape import (
 from reconciler.manifests.quantity import Format, Quantity, add_resources, max_resources, scheduler_units
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
-_SCORE_DEFAULTS = {
+_SCORE_DEFAULTS: Mapping[str, Quantity] = {
     "cpu": Quantity(DEFAULT_SCORE_MILLICPU * 10**6),
     "memory": Quantity(DEFAULT_SCORE_MEMORY * 10**9, Format.BinarySI),
 }
 _NOTHING: Mapping[str, Quantity] = {}
+_ZERO = Quantity(0)
+
+
+@dataclass(frozen=True, slots=True)
+class PodRequests:
+    """What one pod requests in all, exact; `scored` is the same with the scheduler's defaults for scoring."""
+
+    requests: Mapping[str, Quantity]
+    scored: Mapping[str, Quantity]
 
 
 def effective_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> dict[str, Quantity]:
@@ -35,7 +45,36 @@ def effective_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> dict[st
 
     `at` is where the spec stands in its object, for errors. Raises `InvalidField`.
     """
-    return _pod_requests(spec, at, missing=_NOTHING)
+    return dict(pod_requests(spec, at).requests)
+
+
+def pod_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> PodRequests:
+    """Return what one pod of this spec requests, and what it counts for scoring (kube-scheduler, framework/types.go).
+
+    `at` is where the spec stands in its object, for errors. Raises `InvalidField`.
+    """
+    running = [container_requests(one, path) for path, one in fields.maps(spec, "containers", at)]
+    starting = [
+        (container_requests(one, path), _is_sidecar(one, path)) for path, one in fields.maps(spec, "initContainers", at)
+    ]
+    whole_pod = fields.mapping(spec, "resources", at)
+    limits = fields.resources(whole_pod, "limits", (*at, "resources"))
+    wanted = fields.resources(whole_pod, "requests", (*at, "resources"))
+    overhead = fields.resources(spec, "overhead", at)
+
+    def total(missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
+        peak = _peak(running, starting, missing)
+        # A pod-level request defaults to its limit only where the containers say nothing, or cannot overcommit.
+        of_limits = {k: v for k, v in limits.items() if k not in peak or k.startswith("hugepages-")}
+        peak.update({k: v for k, v in {**of_limits, **wanted}.items() if _is_pod_level(k)})
+        return add_resources(peak, overhead) if overhead else peak
+
+    requests = total(_NOTHING)
+    missing = _SCORE_DEFAULTS
+    if any(_is_pod_level(name) for name in (*wanted, *limits)):
+        missing = {name: amount for name, amount in _SCORE_DEFAULTS.items() if name not in requests}
+    complete = all(missing.keys() <= own.keys() for own in (*running, *(own for own, _ in starting)))
+    return PodRequests(requests, requests if complete else total(missing))
 
 
 def pod_shape(
@@ -44,29 +83,28 @@ def pod_shape(
     namespace: str = "",
     at: Path = (),
     *,
-    requests: Mapping[str, Quantity] | None = None,
+    sums: PodRequests | None = None,
 ) -> PodShape:
     """Return the pod of this template as the scheduler sees it.
 
-    `namespace` is where it will stand; `at` is where the template stands in its object, for errors; `requests` are its
-    effective requests if the caller has them already. Raises `InvalidField`.
+    `namespace` is where it will stand; `at` is where the template stands in its object, for errors; `sums` are its
+    requests if the caller has them already. Raises `InvalidField`.
     """
     here = (*at, "spec")
-    if requests is None:
-        requests = effective_requests(spec, here)
+    if sums is None:
+        sums = pod_requests(spec, here)
     labels = fields.text_map(metadata, "labels", (*at, "metadata"))
     affinity = fields.mapping(spec, "affinity", here)
     wishes = (*here, "affinity")
     required, preferred = node_affinity(affinity, wishes)
     together, rather_together = pod_affinity(affinity, "podAffinity", labels, wishes)
     apart, rather_apart = pod_affinity(affinity, "podAntiAffinity", labels, wishes)
-    score = _score_requests(spec, requests, here)
     return PodShape(
         namespace=namespace,
         labels=labels,
-        requests=scheduler_units(requests),
-        score_cpu=score.get("cpu", Quantity(0)).milli,
-        score_memory=score.get("memory", Quantity(0)).value,
+        requests=scheduler_units(sums.requests),
+        score_cpu=sums.scored.get("cpu", _ZERO).milli,
+        score_memory=sums.scored.get("memory", _ZERO).value,
         node_name=fields.text(spec, "nodeName", here),
         node_selector=fields.text_map(spec, "nodeSelector", here),
         node_required=required,
@@ -95,42 +133,29 @@ def container_requests(container: Mapping[str, Any], at: Path) -> dict[str, Quan
     return {**fields.resources(resources, "limits", here), **fields.resources(resources, "requests", here)}
 
 
-def _pod_requests(spec: Mapping[str, Any], at: Path, missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    total = _container_sum(spec, at, missing)
-    whole_pod = fields.mapping(spec, "resources", at)
-    if whole_pod:
-        requests = fields.resources(whole_pod, "requests", (*at, "resources"))
-        limits = fields.resources(whole_pod, "limits", (*at, "resources"))
-        # A pod-level request defaults to its limit only where the containers say nothing, or cannot overcommit.
-        of_limits = {k: v for k, v in limits.items() if k not in total or k.startswith("hugepages-")}
-        total.update({k: v for k, v in {**of_limits, **requests}.items() if _is_pod_level(k)})
-    return add_resources(total, fields.resources(spec, "overhead", at))
+def _peak(
+    running: Sequence[Mapping[str, Quantity]],
+    starting: Sequence[tuple[Mapping[str, Quantity], bool]],
+    missing: Mapping[str, Quantity],
+) -> dict[str, Quantity]:
+    """Return the most that containers need at one time: all that run together, or what runs while one initializes.
 
-
-def _container_sum(spec: Mapping[str, Any], at: Path, missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
-    """Return what the containers need at their peak: all that run together, or the most while one of them inits."""
-    running: dict[str, Quantity] = {}
-    for path, container in fields.maps(spec, "containers", at):
-        running = add_resources(running, {**missing, **container_requests(container, path)})
+    `starting` are the init containers, each with whether it goes on running; `missing` is what each container counts
+    for where it names no request.
+    """
+    together: dict[str, Quantity] = {}
+    for own in running:
+        together = add_resources(together, {**missing, **own})
     sidecars: dict[str, Quantity] = {}
     initializing: dict[str, Quantity] = {}
-    for path, container in fields.maps(spec, "initContainers", at):
-        own = {**missing, **container_requests(container, path)}
+    for named, is_sidecar in starting:
+        own = {**missing, **named}
         now = add_resources(own, sidecars)
-        if _is_sidecar(container, path):
-            running = add_resources(running, own)
+        if is_sidecar:
+            together = add_resources(together, own)
             sidecars = now
         initializing = max_resources(initializing, now)
-    return max_resources(running, initializing)
-
-
-def _score_requests(spec: Mapping[str, Any], requests: Mapping[str, Quantity], at: Path) -> Mapping[str, Quantity]:
-    """Return the requests with the scheduler's defaults for containers that name none (framework/types.go)."""
-    missing: Mapping[str, Quantity] = _SCORE_DEFAULTS
-    whole_pod = fields.mapping(spec, "resources", at)
-    if any(_is_pod_level(name) for part in ("requests", "limits") for name in whole_pod.get(part) or ()):
-        missing = {name: amount for name, amount in _SCORE_DEFAULTS.items() if name not in requests}
-    return _pod_requests(spec, at, missing) if missing else requests
+    return max_resources(together, initializing)
 
 
 def _is_pod_level(resource: str) -> bool:

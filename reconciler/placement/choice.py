@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.placement.gang import Fit
 from reconciler.placement.group import Group
-from reconciler.placement.likeness import Asked
+from reconciler.placement.likeness import Wanted
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
@@ -61,8 +61,8 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     """Choose a cluster for `group` and take the room there, so that the next group finds it gone."""
     eligibility, refused = allowed.to(group)
     gang = group.gang
-    asked = Asked.of(gang)
-    considered = [_consider(name, tier.rank, asked, rooms) for tier in eligibility.tiers for name in tier.clusters]
+    wanted = Wanted.of(gang)
+    considered = [_consider(name, tier.rank, wanted, rooms) for tier in eligibility.tiers for name in tier.clusters]
     considered.sort(key=_preference)
     candidates = tuple(c.candidate for c in considered) + refused
     best = considered[0] if considered else None
@@ -100,11 +100,11 @@ def _nowhere_now(considered: Sequence[_Considered]) -> str:
     return f"none of {len(considered)} eligible clusters has room for it; nearest is {best.cluster}: {best.message}"
 
 
-def _consider(name: str, rank: tuple[int, ...], asked: Asked, rooms: Rooms) -> _Considered:
+def _consider(name: str, rank: tuple[int, ...], wanted: Wanted, rooms: Rooms) -> _Considered:
     room = rooms.of(name)
     if isinstance(room, Unreadable):
         return _Considered(Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason), rank, None, None)
-    fit = room.consider(asked)
+    fit = room.consider(wanted)
     return _Considered(Candidate(name, fit.verdict, fit.reason, fit.message), rank, fit, room)
 
 

@@ -14,7 +14,7 @@ from reconciler.placement.topology import is_spread
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class Wanted:
     """A gang with its likenesses: gangs of equal likeness get equal answers, words included.
 
     `exact` holds on all nodes; `unnamed`, in which namespaces and labels do not count, on nodes where no pod has terms
@@ -26,7 +26,7 @@ class Asked:
     unnamed: str
 
     @classmethod
-    def of(cls, gang: Gang) -> Asked:
+    def of(cls, gang: Gang) -> Wanted:
         """Work out the likenesses of `gang`."""
         exact = repr(gang)
         if any(has_pod_terms(one.shape) or is_spread(one.shape) for one in gang.pod_sets):

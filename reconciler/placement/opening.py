@@ -16,7 +16,7 @@ from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.affinity import any_terms
 from reconciler.placement.fit import reserve, reserve_pending, try_gang
 from reconciler.placement.gang import Fit
-from reconciler.placement.likeness import Asked
+from reconciler.placement.likeness import Wanted
 from reconciler.placement.nodes import Nodes
 from reconciler.placement.outcome import Standing
 from reconciler.placement.reservation import PodIndex, outstanding
@@ -48,12 +48,12 @@ class Ground:
         """How many answers are kept."""
         return len(self._fits) + len(self.nodes.table.memo)
 
-    def fit(self, asked: Asked) -> Fit:
+    def fit(self, wanted: Wanted) -> Fit:
         """Return what would become of a gang; one like it was perhaps asked about before."""
-        likeness = asked.exact if self._terms else asked.unnamed
+        likeness = wanted.exact if self._terms else wanted.unnamed
         found = self._fits.get(likeness)
         if found is None:
-            found = self._fits[likeness] = try_gang(self.nodes, asked.gang)
+            found = self._fits[likeness] = try_gang(self.nodes, wanted.gang)
         return found
 
 

@@ -1,7 +1,7 @@
 """The room of every cluster while a plan is made: what is free, less what is promised, less what this plan took.
 
 The one idea: clusters are opened lazily, so a plan costs what its groups look at, not what the fleet holds; and what a
-cluster is asked twice, with nothing taken in between, it answers from memory (`placement.opening`). Staleness is judged
+cluster is wanted twice, with nothing taken in between, it answers from memory (`placement.opening`). Staleness is judged
 here: a live picture older than the fleet's limit is no picture.
 """
 
@@ -15,7 +15,7 @@ from reconciler.fleet.snapshot import FleetSnapshot, Unreadable
 from reconciler.placement.fit import commit, reserve, try_gang
 from reconciler.placement.gang import Fit, Gang
 from reconciler.placement.group import WorkloadObject, gang_of
-from reconciler.placement.likeness import Asked
+from reconciler.placement.likeness import Wanted
 from reconciler.placement.opening import Ground, Opening, Openings, opened
 from reconciler.placement.outcome import Standing
 
@@ -46,9 +46,9 @@ class Room:
         """Return how much of the resources whose names are `wanted` is free on nodes that take pods."""
         return self._ground.nodes.free_of(wanted)
 
-    def consider(self, asked: Asked) -> Fit:
+    def consider(self, wanted: Wanted) -> Fit:
         """Return what would become of a gang: now, else with nodes that the autoscaler may add. Takes nothing."""
-        return self._ground.fit(asked)
+        return self._ground.fit(wanted)
 
     def take(self, gang: Gang, fit: Fit) -> None:
         """Take the room that `fit` found for `gang`, or for one like it."""

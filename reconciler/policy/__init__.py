@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""SchedulePolicy: both dialects, which one applies to a workload, and which clusters it allows."""

@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.manifests import fields
 from reconciler.manifests.fields import MAX_INT32, InvalidField, Path
 from reconciler.manifests.identity import object_key
-from reconciler.manifests.pod import effective_requests, pod_shape
+from reconciler.manifests.pod import pod_requests, pod_shape
 from reconciler.ray import injected, rayspec
 from reconciler.ray.demand import Demand, PodSet, Role
 from reconciler.ray.injected import OperatorConfig
@@ -88,9 +88,9 @@ def pod_set(
     at, parts = template
     spec = fields.mapping(parts, "spec", at) if pod is None else pod
     metadata = fields.mapping(parts, "metadata", at)
-    requests = effective_requests(spec, (*at, "spec"))
-    shape = pod_shape(metadata if labels is None else {"labels": labels}, spec, namespace, at, requests=requests)
-    return PodSet(role, group, count, requests, shape, after=after)
+    sums = pod_requests(spec, (*at, "spec"))
+    shape = pod_shape(metadata if labels is None else {"labels": labels}, spec, namespace, at, sums=sums)
+    return PodSet(role, group, count, sums.requests, shape, after=after)
 
 
 def _head(

@@ -5,18 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from reconciler.errors import RepoError
 from reconciler.repo.address import check_branch
 from reconciler.repo.command import GitCommand
 from reconciler.repo.writer import Author
 
 
+def enclosing_checkout(directory: Path) -> Path | None:
+    """Return the top of the checkout that `directory` lies in (or would, when it is made), or None.
+
+    Raises `RepoError` inside a bare repository, where nobody's files can lie.
+    """
+    there = directory.absolute()
+    while not there.is_dir():
+        there = there.parent
+    told = GitCommand(None, there).run("rev-parse", "--is-inside-work-tree", "--show-toplevel", check=False)
+    if told.text.startswith("false"):
+        raise RepoError(f"{directory} lies in a bare repository: clone it, and use the clone")
+    return None if told.status else Path(told.text.split("\n", 1)[1])
+
+
 def start_repo(directory: Path, branch: str = "main") -> bool:
-    """Make `directory` a git repository on `branch`, unless it lies in one; return whether one was made."""
+    """Make `directory` the top of a git repository on `branch`, unless it is one; return whether one was made.
+
+    A checkout further up does not count: what is committed here must not land there.
+    """
     directory.mkdir(parents=True, exist_ok=True)
-    command = GitCommand(None, directory)
-    if command.run("rev-parse", "--git-dir", check=False).status == 0:
+    if enclosing_checkout(directory) == directory.resolve():
         return False
-    command.run("init", "--quiet", "--template=", f"--initial-branch={check_branch(branch)}")
+    GitCommand(None, directory).run("init", "--quiet", "--template=", f"--initial-branch={check_branch(branch)}")
     return True
 
 

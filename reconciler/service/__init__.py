@@ -1,1 +1,1 @@
-"""See ARCHITECTURE.md."""
+"""A cycle and what it is made of: read, look, plan, commit, push."""

@@ -7,6 +7,10 @@ from pathlib import Path
 
 import reconciler
 from reconciler.errors import UsageError
+from reconciler.fleet.inventory import FOLDER as INVENTORY
+from reconciler.fleet.inventory import read_inventory
+from reconciler.fleet.settings import FILE as FLEET_FILE
+from reconciler.fleet.settings import read_fleet
 from reconciler.manifests.identity import check_dns_label
 from reconciler.render.engine import engine_files
 from reconciler.render.model import Engine
@@ -31,12 +35,22 @@ def data_folder(name: str) -> Path:
     raise UsageError(f"this installation lacks its folder {name}: install skyray again")
 
 
-def lay_down(directory: Path, name: str, engine: str, repo_url: str, branch: str = "main") -> LaidDown:
-    """Write the template's files that `directory` does not have yet.
+def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> LaidDown:
+    """Write the template's files that `directory` does not have yet, and the engine's for the clusters it has.
 
-    Raises `InvalidObject` for a name that is no DNS label, `UsageError` for an engine that is neither argocd nor flux.
+    A fleet.yaml that is there already says which engine and branch; without one they are `engine` (argocd unless told)
+    and main. Raises `InvalidObject` for a name that is no DNS label, `UsageError` for an engine that is neither argocd
+    nor flux or not the fleet's own, `InputError` for settings or inventory files that cannot be read.
     """
-    check_dns_label(name, "the fleet's name")
+    settings = directory / FLEET_FILE
+    if settings.is_file():
+        fleet = read_fleet(settings.read_bytes(), str(settings))
+        if engine not in {None, fleet.engine}:
+            raise UsageError(f"{settings} says engine {fleet.engine}: edit it there, or leave out --engine")
+        name, engine, branch = fleet.name, fleet.engine, fleet.branch
+    else:
+        check_dns_label(name, "the fleet's name")
+        engine, branch = engine or Engine.ARGOCD, "main"
     if engine not in list(Engine):
         raise UsageError(f"engine {engine!r}: use argocd or flux")
     values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
@@ -46,7 +60,7 @@ def lay_down(directory: Path, name: str, engine: str, repo_url: str, branch: str
         for path in sorted(template.rglob("*"))
         if path.is_file()
     }
-    files |= engine_files(Engine(engine), (), repo_url, branch)
+    files |= engine_files(Engine(engine), _clusters(directory), repo_url, branch)
     written, kept = [], []
     for path, data in sorted(files.items()):
         target = directory / path
@@ -57,6 +71,13 @@ def lay_down(directory: Path, name: str, engine: str, repo_url: str, branch: str
         target.write_bytes(data)
         written.append(path)
     return LaidDown(tuple(written), tuple(kept))
+
+
+def _clusters(directory: Path) -> list[str]:
+    """Return the names of the clusters in the inventory that is there."""
+    paths = sorted(path for path in (directory / INVENTORY).rglob("*") if path.is_file())
+    files = {str(path.relative_to(directory)): path.read_bytes() for path in paths}
+    return [cluster.name for cluster in read_inventory(files)]
 
 
 def _filled(data: bytes, values: dict[str, str]) -> bytes:
