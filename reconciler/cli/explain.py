@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.output import columns, output_option, print_data
-from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
     from reconciler.placement.outcome import Outcome
@@ -29,7 +29,6 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
     import time
 
     from reconciler.placement.model import GroupKey
-    from reconciler.service.capacity import CapacityReader
     from reconciler.service.planner import decide
     from reconciler.service.report import explanation_document
 
@@ -39,7 +38,7 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
     git = open_repo(repo)
     state = read_repo(git, rev, uncommitted=True)
     now = time.time()
-    outcomes = {o.decision.group: o for o in decide(state, CapacityReader(snapshot)(state, now), now)}
+    outcomes = {o.decision.group: o for o in decide(state, look_at_fleet(state, snapshot, now), now)}
     found = outcomes.get(GroupKey(namespace, name))
     if found is None:
         _unknown(group, [str(key) for key in outcomes])

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from reconciler.cli.output import columns, output_option, print_data
-from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 
 @click.command("get", short_help="List clusters, groups, placements or policies.")
@@ -28,7 +28,6 @@ def command(what: str, repo: str, rev: str | None, snapshot: str | None, output:
     policies     how many groups and clusters each one selects
     """
     from reconciler.service import overview
-    from reconciler.service.capacity import CapacityReader
 
     git = open_repo(repo)
     state = read_repo(git, rev)
@@ -39,7 +38,7 @@ def command(what: str, repo: str, rev: str | None, snapshot: str | None, output:
     else:
         now = time.time()
         list_rows = overview.clusters if what == "clusters" else overview.groups
-        rows = list_rows(state, CapacityReader(snapshot)(state, now), now)
+        rows = list_rows(state, look_at_fleet(state, snapshot, now), now)
     print_data(output, rows, lambda: _TABLES[what](rows) if rows else f"no {what}")
 
 

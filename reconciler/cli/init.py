@@ -29,7 +29,7 @@ def command(directory: Path, name: str | None, engine: str | None, url: str) -> 
     \b
     skyray init my-fleet
     cd my-fleet && skyray validate
-    """  # noqa: D301  (click's own mark for lines that must not be wrapped)
+    """
     from reconciler.errors import UsageError
     from reconciler.repo.start import enclosing_checkout, start_repo
     from reconciler.service.scaffold import lay_down
@@ -48,3 +48,5 @@ def command(directory: Path, name: str | None, engine: str | None, url: str) -> 
     if fresh:
         click.echo(f"A new git repository is in {directory}; nothing is committed yet.")
     click.echo("Next: add a file per cluster to inventory/, then `skyray validate`, commit, and `skyray plan`.")
+    if (directory / "flux").is_dir():
+        click.echo("For Flux run `skyray init` again then: it adds a file per cluster to flux/clusters/.")

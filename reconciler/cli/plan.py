@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.output import columns, note, output_option, print_data
-from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
     from reconciler.service.planner import Plan
@@ -32,7 +32,6 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     """
     import time
 
-    from reconciler.service.capacity import CapacityReader
     from reconciler.service.planner import plan
     from reconciler.service.report import errors_of, plan_document
 
@@ -44,7 +43,7 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     else:
         state = read_repo(git, rev, uncommitted=True)
     now = time.time()
-    made = plan(state, CapacityReader(snapshot)(state, now), now, allow_removals=True)
+    made = plan(state, look_at_fleet(state, snapshot, now), now, allow_removals=True)
     errors = errors_of(made, state)
     print_data(output, plan_document(made, errors), lambda: _table(made))
     if output == "table":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from reconciler.fleet.snapshot import FleetSnapshot
     from reconciler.repo.repository import GitRepo
     from reconciler.service.state import RepoState
 
@@ -58,3 +59,13 @@ def read_repo(repo: GitRepo, rev: str | None, *, uncommitted: bool = False) -> R
             note(f"reading uncommitted files too (on {state.revision[:10]}); --rev HEAD leaves them out")
         return state
     return read_revision(repo, repo.head(rev))
+
+
+def look_at_fleet(state: RepoState, snapshot: str | None, now: float) -> FleetSnapshot:
+    """Return the capacity that `--snapshot` names, else look at the clusters; `now` is in unix seconds."""
+    from reconciler.cli.output import progress
+    from reconciler.service.capacity import CapacityReader
+
+    if snapshot is None:
+        progress(f"looking at {len(state.clusters)} clusters")
+    return CapacityReader(snapshot)(state, now)

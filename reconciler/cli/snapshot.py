@@ -7,7 +7,7 @@ import time
 import click
 
 from reconciler.cli.output import note
-from reconciler.cli.repo_options import open_repo, read_repo, repo_option, rev_option
+from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option
 
 
 @click.command("snapshot", short_help="Save a picture of the fleet's capacity.")
@@ -24,14 +24,13 @@ def command(repo: str, rev: str | None, cluster: str | None) -> None:
     from reconciler.errors import Unreachable
     from reconciler.fleet.snapshot import Unreadable
     from reconciler.fleet.snapshot_file import write_cluster, write_fleet_snapshot
-    from reconciler.service.capacity import CapacityReader
 
     git = open_repo(repo)
     state = read_repo(git, rev)
     names = [c.name for c in state.clusters]
     if cluster is not None and cluster not in names:
         raise click.UsageError(f"the inventory has no cluster {cluster!r}; it has {', '.join(names) or 'none'}")
-    picture = CapacityReader(None)(state, time.time())
+    picture = look_at_fleet(state, None, time.time())
     for name, one in picture.clusters.items():
         if isinstance(one, Unreadable) and cluster in {None, name}:
             note(f"{name}: {one.reason}")

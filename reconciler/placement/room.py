@@ -1,8 +1,8 @@
 """The room of every cluster while a plan is made: what is free, less what is promised, less what this plan took.
 
 The one idea: clusters are opened lazily, so a plan costs what its groups look at, not what the fleet holds; and what a
-cluster is wanted twice, with nothing taken in between, it answers from memory (`placement.opening`). Staleness is judged
-here: a live picture older than the fleet's limit is no picture.
+cluster is asked twice, with nothing taken in between, it answers from memory (`placement.opening`). Staleness is
+judged here: a live picture older than the fleet's limit is no picture.
 """
 
 from __future__ import annotations

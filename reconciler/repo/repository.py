@@ -100,9 +100,9 @@ class GitRepo:
         )
         if result.status:
             raise RepoError(
-                f"{self.shown} has no branch {self.branch!r} with a commit"
+                f"{self.shown} has no branch {self.branch!r} with a commit: commit there first, or name another"
                 if rev is None
-                else f"{rev!r} is no revision"
+                else f"{rev!r} is no revision in {self.shown}: name a commit, branch or tag"
             )
         return check_sha(result.text)
 
@@ -119,8 +119,13 @@ class GitRepo:
         return found
 
     def worktree(self) -> Tree:
-        """Return the checkout's files as they are now, uncommitted ones too; its `revision` is HEAD's."""
-        return checkout.worktree(self._git, self.head("HEAD"))
+        """Return the checkout's files as they are now, uncommitted ones too.
+
+        Its `revision` is HEAD's, or `tree.NO_COMMIT` where nothing is committed yet.
+        """
+        branch = self._checked_out()
+        unborn = bool(branch) and self.ref(branch) is None
+        return checkout.worktree(self._git, tree.NO_COMMIT if unborn else self.head("HEAD"))
 
     def changed_paths(self, old: str, new: str) -> tuple[history.PathChange, ...]:
         """Return how the files at `new` differ from those at `old`, in path order."""

@@ -21,6 +21,8 @@ from reconciler.repo.command import GitCommand
 FILE_MODES = frozenset({"100644", "100755", "100664"})
 SYMLINK_MODE = "120000"
 SUBMODULE_MODE = "160000"
+NO_COMMIT = "0" * 40
+"""Stands for the revision of a checkout in which nothing is committed yet."""
 _CACHE_BYTES = 128 * 2**20
 
 

@@ -20,7 +20,7 @@ from reconciler.errors import RepoError
 from reconciler.repo.address import check_sha, path_fault
 from reconciler.repo.command import GitCommand
 from reconciler.repo.ownership import TRAILER_PREFIX, is_own_path
-from reconciler.repo.tree import Tree
+from reconciler.repo.tree import NO_COMMIT, Tree
 
 TEMPORARY_REFS = "refs/skyray/tmp/"
 _FILE_MODE = "100644"
@@ -100,7 +100,7 @@ def write_commits(
 
 def write_orphan(command: GitCommand, draft: CommitDraft, author: Author, now: float) -> str:
     """Write `draft` as a first commit without a parent and return its id."""
-    nothing = Tree.of("0" * 40, (), (), lambda _: {})
+    nothing = Tree.of(NO_COMMIT, (), (), lambda _: {})
     step = _Files(nothing).apply(draft, None)
     return import_chain(command, None, [step or _Step(draft.message.encode(), ())], author, now)
 

@@ -13,6 +13,8 @@ import pytest
 from git_http import GitServer, commit_files, contents, git, make_bare
 
 from reconciler.errors import PushRejected, RepoError
+from reconciler.repo.address import parse_address
+from reconciler.repo.cache import CachedClone
 from reconciler.repo.command import GitCommand
 from reconciler.repo.ownership import SNAPSHOT_REF
 from reconciler.repo.publish import Proposal, publish_loop
@@ -431,3 +433,20 @@ def test_the_password_is_in_no_argument(tmp_path: Path, server: GitServer) -> No
 def test_a_failing_git_tells_its_last_words(tmp_path: Path) -> None:
     with pytest.raises(RepoError, match=r"git rev-parse failed in .*: fatal"):
         GitCommand(None, tmp_path).run("rev-parse", "--git-dir")
+
+
+def test_whatever_git_says_is_redacted(tmp_path: Path) -> None:
+    git(tmp_path, "init", "-q", "--bare", "fleet.git")
+    address = parse_address("https://robot:correct-horse@git.example.com/fleet")
+    with pytest.raises(RepoError, match="unknown revision") as error:
+        GitCommand(tmp_path / "fleet.git", address=address).run("log", "correct-horse")
+    assert "correct-horse" not in str(error.value)
+
+
+def test_the_copy_is_held_by_one_at_a_time(tmp_path: Path) -> None:
+    address = parse_address("file:///srv/fleet.git")
+    first, second = (CachedClone(address, tmp_path, network_seconds=0.05) for _ in range(2))
+    with first.locked(), pytest.raises(RepoError, match="another process has held"), second.locked():
+        pytest.fail("both hold it")
+    with second.locked():
+        assert second.path == first.path
