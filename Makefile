@@ -3,7 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 STAMP := $(VENV)/.installed
+DEV := $(VENV)/.dev
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
 .PHONY: help install demo test e2e check bench format lock clean
 
@@ -15,22 +18,26 @@ install: $(STAMP) ## make .venv with the skyray command
 $(STAMP): pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "skyray needs Python 3.11 or newer; say which with: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 3; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	$(PIP) --no-compile --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $(STAMP)
+
+$(DEV): $(STAMP) requirements-dev.lock
+	$(PIP) --no-compile --require-hashes -r requirements-dev.lock
+	@touch $(DEV)
 
 demo: $(STAMP) ## play the fill-and-spill story on a new fleet repo in ./demo
 	@$(BIN)/skyray demo
 
-test: $(STAMP) ## unit, golden and integration tests, on real git and kustomize
+test: $(DEV) ## unit, golden and integration tests, on real git and kustomize
 	$(BIN)/pytest -n 2
 
-e2e: $(STAMP) ## real API servers, kube-scheduler and KubeRay, built with Go (cached in ~/.cache/skyray)
+e2e: $(DEV) ## real API servers, kube-scheduler and KubeRay, built with Go (cached in ~/.cache/skyray)
 	@command -v go >/dev/null || test -n "$$KUBEBUILDER_ASSETS" || { echo "make e2e needs Go 1.26 or newer to build etcd, kube-apiserver, kube-scheduler, kwok and the KubeRay operator: install Go, then run it again" >&2; exit 3; }
 	$(BIN)/python -m tests.e2e.harness.parts
 	$(BIN)/pytest tests/e2e --timeout 1500
 
-check: $(STAMP) ## lint, types, import contracts, dependencies
+check: $(DEV) ## lint, types, import contracts, dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -39,16 +46,16 @@ check: $(STAMP) ## lint, types, import contracts, dependencies
 	$(BIN)/python .ci/audit.py
 	$(BIN)/python .ci/shape.py
 
-bench: $(STAMP) ## speed against floors measured in the same run
+bench: $(DEV) ## speed against floors measured in the same run
 	$(BIN)/python -m benchmarks
 
-format: $(STAMP) ## format and mend what ruff can
+format: $(DEV) ## format and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: ## lock the dependencies anew
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  pyproject.toml --group dev -o requirements.lock
+lock: $(DEV) ## lock the dependencies anew
+	$(LOCK) --group build -o requirements.lock
+	$(LOCK) --group dev -o requirements-dev.lock
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

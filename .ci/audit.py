@@ -1,6 +1,6 @@
 """Audits the locked dependencies for known vulnerabilities.
 
-Where the advisory database, or a package's entry in it, cannot be reached, the audit of those packages cannot be done: it
+Where the advisory database does not answer for a package, the audit of that package cannot be done: it
 says so and how many, and does not fail the build for it; any vulnerability that is found does.
 `SKYRAY_AUDIT=required` makes packages that were not audited an error too.
 """
@@ -16,7 +16,7 @@ OFFLINE = ("ConnectionError", "ServiceError", "Max retries", "HTTPError", "Forbi
 def main() -> int:
     """Run pip-audit on the lock file; return 1 when it finds a vulnerability or fails in a way that is not offline."""
     program = Path(sys.executable).with_name("pip-audit")
-    lock = Path("requirements.lock")
+    lock = Path("requirements-dev.lock")  # holds all that requirements.lock holds
     run = subprocess.run(
         [str(program), "--require-hashes", "--disable-pip", "--progress-spinner=off", "-r", str(lock)],
         capture_output=True,

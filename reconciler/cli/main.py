@@ -90,4 +90,7 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(141)
+    except OSError as error:
+        click.echo(f"error: {error.filename or 'this machine'}: {error.strerror or error}", err=True)
+        sys.exit(3)
     sys.exit(0)

@@ -51,11 +51,14 @@ def open_repo(repo: str) -> GitRepo:
 def read_repo(repo: GitRepo, rev: str | None, *, uncommitted: bool = False) -> RepoState:
     """Read the state at `rev`, or at the branch's tip; with `uncommitted` a checkout's files as they are now."""
     from reconciler.cli.output import note
+    from reconciler.repo.tree import NO_COMMIT
     from reconciler.service.reading import read_revision, read_worktree
 
     if rev is None and uncommitted and repo.work_tree is not None:
         state = read_worktree(repo)
-        if repo.worktree().entries != repo.tree(state.revision).entries:
+        if state.revision == NO_COMMIT:
+            note("reading uncommitted files; nothing is committed yet")
+        elif repo.worktree().entries != repo.tree(state.revision).entries:
             note(f"reading uncommitted files too (on {state.revision[:10]}); --rev HEAD leaves them out")
         return state
     return read_revision(repo, repo.head(rev))

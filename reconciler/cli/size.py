@@ -50,7 +50,7 @@ def command(files: tuple[str, ...], output: str) -> None:
                 demands.append(demand)
     print_data(output, [_as_data(demand) for demand in demands], lambda: _table(demands))
     if errors:
-        raise click.exceptions.Exit(1)
+        raise SystemExit(1)
 
 
 def _read(file: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import click
 
@@ -22,7 +23,7 @@ def command(repo: str, rev: str | None, output: str) -> None:
     """
     from reconciler.cli.output import note
     from reconciler.service.checks import check_files
-    from reconciler.service.reading import files_of
+    from reconciler.service.reading import files_of, pictures_of
 
     git = open_repo(repo)
     if rev is None and git.work_tree is not None:
@@ -31,7 +32,7 @@ def command(repo: str, rev: str | None, output: str) -> None:
             note(f"checking {git.shown}, uncommitted files too; --rev HEAD leaves them out")
     else:
         tree = git.tree(git.head(rev))
-    found = check_files(files_of(tree))
+    found = check_files(files_of(tree), partial(pictures_of, tree))
     data = {"errors": list(found.errors), "warnings": list(found.warnings), "files": found.files}
     print_data(output, data, lambda: _table(found.errors, found.warnings, found.files))
     sys.exit(1 if found.errors else 0)

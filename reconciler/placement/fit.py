@@ -17,6 +17,7 @@ from reconciler.placement.nodes import Nodes
 from reconciler.placement.packing import can_pack
 from reconciler.placement.reasons import Cause, why_never, why_not
 from reconciler.placement.sequence import Attempt, Batch, attempt
+from reconciler.placement.ties import unlucky
 
 _DEFAULT_SCHEDULER = "default-scheduler"
 
@@ -27,9 +28,13 @@ def try_gang(nodes: Nodes, gang: Gang) -> Fit:
     held_back = _held_back(gang)
     if held_back is not None:
         return Fit(False, 0, total, held_back.reason, held_back.text)
-    done = attempt(nodes, _batches(gang))
+    batches = _batches(gang)
+    done = attempt(nodes, batches)
     if not done.ok:
         return _no_fit(nodes, gang, done, total)
+    bad = None if done.growth else unlucky(nodes, batches)
+    if bad is not None:
+        return _tied(gang, bad, total)
     waits = any(node >= nodes.existing for counter in done.bound for node in counter)
     return Fit(
         ok=True,
@@ -108,6 +113,13 @@ def _no_fit(nodes: Nodes, gang: Gang, done: Attempt, total: int) -> Fit:
     if done.nodes.pools:
         text += ", with all that the node pools may still add"
     return Fit(False, done.placed, total, cause.reason, text + _scheduler_note(gang))
+
+
+def _tied(gang: Gang, bad: Attempt, total: int) -> Fit:
+    refused = next(p for p, left in zip(gang.pod_sets, bad.left, strict=True) if left)
+    text = f"{bad.placed} of {total} pods are sure to fit; {why_not(bad.nodes, refused).text}"
+    luck = "if kube-scheduler breaks a tie between equally good nodes the wrong way"
+    return Fit(False, bad.placed, total, "TieBreak", f"{text} {luck}{_scheduler_note(gang)}")
 
 
 def _fits_text(done: Attempt, total: int, *, waits: bool) -> str:

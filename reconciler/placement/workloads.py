@@ -6,7 +6,7 @@ unknown objects for deleted ones; what can be read but must not be deployed beco
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,18 +33,27 @@ class Workloads:
     warnings: tuple[str, ...]
 
 
+Contents = tuple[tuple[WorkloadObject, ...], tuple[str, ...]]
+"""The objects of one file, and the warnings about it."""
+
+
 def is_workload_file(path: str) -> bool:
     """Tell whether `path` is a manifest below `workloads/<namespace>/`."""
     parts = path.split("/")
     return len(parts) >= 3 and parts[0] == ROOT and path.endswith(SUFFIXES)
 
 
-def read_workloads(files: Mapping[str, bytes], unusable: Mapping[str, str]) -> Workloads:
+def read_workloads(
+    files: Mapping[str, bytes],
+    unusable: Mapping[str, str],
+    read: Callable[[str, bytes], Contents] | None = None,
+) -> Workloads:
     """Read all manifests.
 
     `files` maps paths in the repo to contents; others than manifests are passed over. `unusable` are paths that are no
-    ordinary files (links, unsafe names), with the reason.
+    ordinary files (links, unsafe names), with the reason. `read` does what `read_file` does, perhaps from memory.
     """
+    read = read or read_file
     objects: list[WorkloadObject] = []
     broken = [_unusable(path, why) for path, why in sorted(unusable.items()) if is_workload_file(path)]
     namespaces: dict[str, WorkloadObject] = {}
@@ -54,7 +63,7 @@ def read_workloads(files: Mapping[str, bytes], unusable: Mapping[str, str]) -> W
             continue
         namespace = path.split("/")[1]
         try:
-            found, noted = read_file(path, files[path])
+            found, noted = read(path, files[path])
         except InputError as error:
             broken.append(BrokenFile(path, namespace, str(error)))
             continue
@@ -82,7 +91,7 @@ def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
     return WorkloadObject(key, body, canonical_digest(body), documents[0].place, demand_of(body, namespace), refers)
 
 
-def read_file(path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
+def read_file(path: str, data: bytes) -> Contents:
     """Read one manifest file: its objects, and its warnings as lines.
 
     Raises `InputError` where the file cannot be read, or an object in it has no identity.
@@ -127,11 +136,12 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
 
 def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
     kind, name = key.kind, key.name
-    where = document.locate("metadata", "name")
     if not is_dns_subdomain(name):
+        where = document.locate("metadata", "name")
         raise InvalidObject(f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'", where)
     if kind == "Namespace":
         if name != namespace:
+            where = document.locate("metadata", "name")
             raise InvalidObject(f"Namespace {name} stands in the folder of namespace {namespace}: move it", where)
         return
     if kind in CLUSTER_SCOPED:

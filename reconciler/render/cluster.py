@@ -8,7 +8,7 @@ there so that the directory is never empty: Flux would prune everything, and Arg
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import InvalidObject, ManifestError
@@ -40,13 +40,17 @@ def directory_of(cluster: str) -> str:
 
 
 def render_cluster(
-    directory: ClusterDirectory, engine: Engine, revision: str, previous_sentinel: bytes | None = None
+    directory: ClusterDirectory,
+    engine: Engine,
+    revision: str,
+    previous_sentinel: bytes | None = None,
+    render: Callable[[GroupOverlay, Engine], Mapping[str, bytes]] = render_group,
 ) -> dict[str, bytes]:
     """Return all files of a cluster's directory by their path in the repo, in order.
 
     `revision` is the commit that this rendering follows from; it is written only where something else changes too, for
     which `previous_sentinel` must be the bytes of the present `skyray.yaml`. Raises `InvalidObject` for names that are
-    no DNS labels, and for an object that two groups claim.
+    no DNS labels, and for an object that two groups claim. `render` does what `render_group` does, perhaps from memory.
     """
     base = directory_of(directory.cluster)
     groups = sorted(directory.groups, key=lambda one: (one.namespace, one.group))
@@ -59,7 +63,7 @@ def render_cluster(
         resources.append(f"{namespace}/namespace.yaml")
         for group in (one for one in groups if one.namespace == namespace):
             place = f"{namespace}/{group.group}"
-            files.update({f"{place}/{name}": data for name, data in render_group(group, engine).items()})
+            files.update({f"{place}/{name}": data for name, data in render(group, engine).items()})
             resources.append(place)
     files[FILE] = emit(_kustomization(directory.cluster, resources, engine))
     files[SENTINEL] = _sentinel(directory.cluster, revision, _digest(files), previous_sentinel)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
 from reconciler.errors import InputError
 from reconciler.fleet.inventory import FOLDER as INVENTORY
-from reconciler.fleet.inventory import read_inventory
+from reconciler.fleet.inventory import Cluster, SnapshotAccess, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
+from reconciler.fleet.snapshot_file import read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.grouping import Grouping, group_objects
 from reconciler.placement.workloads import Workloads, read_workloads
 from reconciler.policy.model import SchedulePolicy
-from reconciler.service.state import POLICIES, Files, read_policy_files, workload_files
+from reconciler.render.cluster import ROOT as CLUSTERS
+from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.service.state import POLICIES, Files, read_policy_files, read_records, workload_files
 
 T = TypeVar("T")
 
@@ -30,8 +33,11 @@ class Findings:
     files: int
 
 
-def check_files(files: Files) -> Findings:
-    """Check settings, inventory, policies and workloads. SkyRay's own folders are not looked at."""
+def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
+    """Check settings, inventory, policies, workloads and decision records; rendered files are not looked at.
+
+    `pictures` returns the snapshot files that clusters name, by path, without those that are not there.
+    """
     errors: list[str] = []
 
     def collect(read: Callable[[], T]) -> T | None:
@@ -45,7 +51,8 @@ def check_files(files: Files) -> Findings:
         collect(lambda: read_fleet(files.contents[FLEET_FILE]))
     else:
         errors.append(f"{FLEET_FILE}: is missing: `skyray init` makes one")
-    collect(lambda: read_inventory(files.below(INVENTORY)))
+    clusters = collect(lambda: read_inventory(files.below(INVENTORY)))
+    errors += _pictures(clusters or (), pictures)
     policies = _policies(files, collect)
     workloads = read_workloads(*workload_files(files))
     errors += [file.problem for file in workloads.broken]
@@ -55,8 +62,31 @@ def check_files(files: Files) -> Findings:
         more, noted = _grouping(group_objects(workloads, policies, {}), workloads)
         errors += more
         warnings += noted
-    own = ("clusters/", "placements/")
+    for path, data in sorted(files.contents.items()):
+        if path.startswith(f"{PLACEMENTS}/"):
+            collect(partial(read_records, path, data))
+    own = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
     return Findings(tuple(errors), tuple(warnings), sum(not path.startswith(own) for path in files.contents))
+
+
+def _pictures(clusters: Sequence[Cluster], pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> list[str]:
+    """Return what is wrong with the snapshot files that the inventory names."""
+    found, errors = pictures(clusters), []
+    for cluster in clusters:
+        if not isinstance(cluster.access, SnapshotAccess):
+            continue
+        path = cluster.access.file
+        if path not in found:
+            errors.append(
+                f"{cluster.place}: access.snapshot.file names {path}, and no such file is in the repo: "
+                "save there what `kubectl get nodes,pods -A -o json` prints"
+            )
+            continue
+        try:
+            read_capacity(found[path], path, cluster.name, 0.0)
+        except InputError as error:
+            errors.append(str(error))
+    return errors
 
 
 def _policies(

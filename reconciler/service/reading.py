@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.fleet.inventory import SnapshotAccess
+from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.placement.group import Source
 from reconciler.placement.workloads import ROOT as WORKLOADS
 from reconciler.repo.repository import GitRepo
-from reconciler.repo.tree import Tree
+from reconciler.repo.tree import NO_COMMIT, Tree
 from reconciler.service.state import READ, Files, RepoState, read_state
 
 _WORKLOADS = f"{WORKLOADS}/"
@@ -39,9 +39,14 @@ def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
 def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "") -> RepoState:
     revision = sha or tree.revision
     state = read_state(revision, files, lambda paths: _sources(repo, revision, paths))
-    wanted = {c.access.file for c in state.clusters if isinstance(c.access, SnapshotAccess)}
-    pictures = tree.read(p for p in sorted(wanted) if p in tree.entries and tree.entries[p].is_file)
-    return replace(state, pictures=pictures, committed_at=repo.log(revision, limit=1)[0].time)
+    committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
+    return replace(state, pictures=pictures_of(tree, state.clusters), committed_at=committed_at)
+
+
+def pictures_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
+    """Return the snapshot files that the inventory names, as far as they are there, by path."""
+    wanted = {c.access.file for c in clusters if isinstance(c.access, SnapshotAccess)}
+    return tree.read(p for p in sorted(wanted) if p in tree.entries and tree.entries[p].is_file)
 
 
 def files_of(tree: Tree) -> Files:
@@ -52,6 +57,8 @@ def files_of(tree: Tree) -> Files:
 
 def _sources(repo: GitRepo, sha: str, paths: Iterable[str]) -> dict[str, Source]:
     """Return the commit behind each path, and its place in history."""
+    if sha == NO_COMMIT:
+        return {}
     commits = repo.last_change(sha, set(paths))
     order = {commit: number for number, commit in enumerate(reversed(list(dict.fromkeys(commits.values()))))}
     return {path: Source(commit, order[commit]) for path, commit in commits.items()}

@@ -87,11 +87,15 @@ def read_state(revision: str, files: Files, sources: Callable[[Iterable[str]], M
     grouping = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}))
     rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
     rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
-    placements = sorted(files.below(PLACEMENTS).items())
-    records = [read_record(document) for path, data in placements for document in load(data, path).documents]
+    records = [r for path, data in sorted(files.below(PLACEMENTS).items()) for r in read_records(path, data)]
     folders = _folders(rendered)
     standing = {r.group: Standing(r, _admitted(r, folders, rendered, workloads)) for r in records}
     return RepoState(revision, fleet, clusters, policies, workloads, grouping, standing, rendered)
+
+
+def read_records(path: str, data: bytes) -> list[PlacementRecord]:
+    """Return the decision records in one file of `placements/`. Raises `InputError`."""
+    return [read_record(document) for document in load(data, path).documents]
 
 
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:

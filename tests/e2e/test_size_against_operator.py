@@ -76,7 +76,7 @@ def prepared(number: int, title: str, original: Mapping[str, Any]) -> Sample:
     if "generateName" in metadata:
         metadata["name"] = metadata.pop("generateName") + "0"
     if body["kind"] == rayspec.RAY_CRON_JOB:
-        body["spec"]["schedule"] = "@every 5s"
+        body["spec"]["schedule"] = "@every 15s"
     if "kueue.x-k8s.io/queue-name" in metadata.get("labels", {}):
         body["spec"].pop("suspend")  # nobody admits it here
     demand = demand_of(body)
@@ -132,7 +132,7 @@ def samples(control_planes: StartControlPlanes) -> list[Sample]:
     gates = {"ray-operator": ["--feature-gates=RayCronJob=true"]}
     [plane] = control_planes("samples", arguments=gates)
     add_nodes(plane, found)
-    for sample in found:
+    for sample in sorted(found, key=lambda one: one.body["kind"] == rayspec.RAY_CRON_JOB):
         plane.add_namespace(sample.namespace)
         at_hand = [existing_cluster(sample)] if "clusterSelector" in sample.body["spec"] else []
         plane.apply([*at_hand, sample.body])

@@ -154,6 +154,15 @@ def test_a_pod_set_that_cannot_be_sized_is_said_so(tmp_path: Path) -> None:
     )
 
 
+def test_the_program_ends_with_the_status_of_the_worst_file(job: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(JOB.replace("name: train", "name: Train"))
+    for files, status in (([job], 0), ([job, bad], 1), ([tmp_path / "none.yaml"], 2)):
+        start = "from reconciler.cli.main import main; main()"
+        done = subprocess.run([sys.executable, "-c", start, "size", *map(str, files)], capture_output=True, check=False)
+        assert done.returncode == status
+
+
 def test_sizing_imports_nothing_slow() -> None:
     script = (
         "import sys; import reconciler.cli.size; "

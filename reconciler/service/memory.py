@@ -1,0 +1,98 @@
+"""What a running service remembers from one cycle to the next, so that a cycle costs what changed.
+
+The one idea: nothing in here can be stale. An answer is kept under everything that it follows from (the bytes of a
+file, the digests of a group's objects), never under a name alone, and is forgotten once a whole cycle did without it.
+A cycle with an empty memory comes to the same plan, only later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from reconciler.errors import InputError
+from reconciler.fleet.inventory import Cluster
+from reconciler.placement.group import WorkloadObject
+from reconciler.placement.opening import Openings
+from reconciler.placement.outcome import Standing
+from reconciler.placement.record import PlacementRecord
+from reconciler.placement.workloads import read_admitted, read_file
+from reconciler.policy.model import SchedulePolicy
+from reconciler.render.model import GroupOverlay
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class Recall(Generic[K, V]):
+    """Answers by what they follow from, for as long as each turn asks for them."""
+
+    def __init__(self) -> None:
+        self._now: dict[K, V] = {}
+        self._before: dict[K, V] = {}
+
+    def of(self, key: K, work: Callable[[], V]) -> V:
+        """Return the answer to `key`, worked out by `work` where it is not known. Errors of `work` are not kept."""
+        if key in self._now:
+            return self._now[key]
+        found = self._now[key] = self._before[key] if key in self._before else work()
+        return found
+
+    def turn(self) -> None:
+        """Forget what was not asked for since the last turn."""
+        self._before, self._now = self._now, {}
+
+
+class Same:
+    """A key that is equal for one and the same object only: it stands for what is too large to be compared."""
+
+    __slots__ = ("_it",)
+
+    def __init__(self, it: object) -> None:
+        self._it = it  # held, so that nothing else can get its id
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self._it is other._it
+
+    def __hash__(self) -> int:
+        return id(self._it)
+
+
+@dataclass(slots=True)
+class Memory:
+    """All that is remembered. Not to be shared by threads."""
+
+    openings: Openings = field(default_factory=Openings)
+    inventory: Recall[Hashable, tuple[Cluster, ...]] = field(default_factory=Recall)
+    policies: Recall[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=Recall)
+    workloads: Recall[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(default_factory=Recall)
+    admitted: Recall[Hashable, WorkloadObject | None] = field(default_factory=Recall)
+    records: Recall[Hashable, tuple[PlacementRecord, ...]] = field(default_factory=Recall)
+    written: Recall[Hashable, bytes] = field(default_factory=Recall)
+    standing: Recall[Hashable, Standing] = field(default_factory=Recall)
+    overlays: Recall[Hashable, GroupOverlay] = field(default_factory=Recall)
+    groups: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
+    directories: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
+
+    def turn(self) -> None:
+        """Begin a new cycle: forget what the last one did without."""
+        for kept in (self.inventory, self.policies, self.workloads, self.admitted, self.records, self.written):
+            kept.turn()
+        for kept in (self.standing, self.overlays, self.groups, self.directories):
+            kept.turn()
+
+    def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
+        """Read a workload file, as `placement.workloads.read_file` does."""
+        return self.workloads.of((path, data), lambda: read_file(path, data))
+
+    def read_copy(self, path: str, data: bytes, namespace: str) -> WorkloadObject | None:
+        """Read an admitted copy; None where it cannot be read."""
+        return self.admitted.of((path, data, namespace), lambda: _copy(path, data, namespace))
+
+
+def _copy(path: str, data: bytes, namespace: str) -> WorkloadObject | None:
+    try:
+        return read_admitted(path, data, namespace)
+    except InputError:
+        return None
