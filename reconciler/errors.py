@@ -3,7 +3,8 @@
 SkyRayError                  something is wrong; the message says what, where and what to do
 ├── InputError               a file is wrong: stop (or reject that workload alone) until the file changes
 │   ├── ManifestError        not readable as Kubernetes YAML or JSON
-│   └── InvalidObject        readable, yet not what its kind allows
+│   └── InvalidObject        readable, yet not what its kind allows (`InvalidField` knows the field's path,
+│                            `InvalidFields` all that is wrong)
 ├── UsageError               the command line asks for something that cannot be meant
 └── CannotNow                the world is in the way: the same call may work later
     ├── RepoError            git could not do it

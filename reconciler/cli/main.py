@@ -75,9 +75,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; never return."""
     try:
-        cli.main(standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        status = cli.main(standalone_mode=False)
     except click.Abort:
         click.echo("interrupted", err=True)
         sys.exit(130)
@@ -93,4 +91,4 @@ def main() -> None:
     except OSError as error:
         click.echo(f"error: {error.filename or 'this machine'}: {error.strerror or error}", err=True)
         sys.exit(3)
-    sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from reconciler.fleet.inventory import ClusterKind
+from reconciler.fleet.cluster_kind import ClusterKind
 from reconciler.fleet.settings import FleetKind
 from reconciler.fleet.snapshot_kinds import ClusterSnapshotKind, FleetSnapshotKind
 from reconciler.manifests.kinds import SCHEMA_BASE, json_schema

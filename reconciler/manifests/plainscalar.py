@@ -26,6 +26,7 @@ _FIRST_OF_OTHERS = frozenset("0123456789+-.~nNtTfFyYoO<")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
 _OTHER_BASE = re.compile(r"[-+]?0(?:[bB][01]+|[oO]?[0-7]+|[0-9]+|[xX][0-9a-fA-F]+)")
+_FILE_MODE = re.compile(r"0[0-7]{3}")
 _BASE_60 = re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9].*)?")
 _NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
@@ -75,6 +76,11 @@ def _resolve_rare(text: str) -> Scalar:
         if _INT.fullmatch(digits) or _OTHER_BASE.fullmatch(digits) or _FLOAT.fullmatch(digits):
             raise Ambiguous("is a number to some YAML readers and text to others; quote it, or leave out the '_'")
     return text
+
+
+def file_mode(text: str) -> int | None:
+    """Return a file mode written in octal, `0644`, as every reader of Kubernetes manifests takes it; else None."""
+    return int(text, 8) if _FILE_MODE.fullmatch(text) else None
 
 
 def whole(text: str) -> int:

@@ -34,7 +34,7 @@ from reconciler.manifests.intake import (
     too_many_nodes,
     twice,
 )
-from reconciler.manifests.plainscalar import Ambiguous, Scalar, resolve
+from reconciler.manifests.plainscalar import Ambiguous, Scalar, file_mode, resolve
 
 _PLAIN_WORDS = {
     "mapping values are not allowed in this context": "': ' stands where no key can; check the indentation, or "
@@ -53,6 +53,10 @@ _PLAIN_WORDS = {
     "block sequence entries are not allowed in this context": "'- ' stands where no list item can; start a line there",
     "did not find expected <document start>": "'---' was expected before another document; add it, or check the quotes",
 }
+
+
+_FILE_MODES = frozenset(("mode", "defaultMode"))
+"""Where everybody writes octal: Kubernetes' own documentation, and KubeRay's samples."""
 
 
 def read_yaml(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Place]], list[LoadWarning]]:
@@ -131,7 +135,11 @@ class _Reader:
             if key in result:
                 self.warnings.append(twice(key, self.place(event)))
             event = following()
-            result[key] = self.scalar(event) if type(event) is ScalarEvent else self.value(event, depth)
+            mode = file_mode(event.value) if key in _FILE_MODES and _is_plain(event) else None
+            if mode is not None:
+                result[key] = mode
+            else:
+                result[key] = self.scalar(event) if type(event) is ScalarEvent else self.value(event, depth)
             self.count(2, event)
         return result
 
@@ -193,6 +201,10 @@ class _Reader:
 
     def place(self, event: Any) -> Place:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _is_plain(event: Any) -> bool:
+    return type(event) is ScalarEvent and event.implicit[0] and event.anchor is None and event.tag is None
 
 
 @lru_cache(maxsize=4096)

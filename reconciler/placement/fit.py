@@ -117,9 +117,10 @@ def _no_fit(nodes: Nodes, gang: Gang, done: Attempt, total: int) -> Fit:
 
 def _tied(gang: Gang, bad: Attempt, total: int) -> Fit:
     refused = next(p for p, left in zip(gang.pod_sets, bad.left, strict=True) if left)
-    text = f"{bad.placed} of {total} pods are sure to fit; {why_not(bad.nodes, refused).text}"
-    luck = "if kube-scheduler breaks a tie between equally good nodes the wrong way"
-    return Fit(False, bad.placed, total, "TieBreak", f"{text} {luck}{_scheduler_note(gang)}")
+    text = f"{bad.placed} of {total} pods fit if kube-scheduler breaks a tie between equally good nodes the wrong way"
+    return Fit(
+        False, bad.placed, total, "TieBreak", f"{text}; {why_not(bad.nodes, refused).text}{_scheduler_note(gang)}"
+    )
 
 
 def _fits_text(done: Attempt, total: int, *, waits: bool) -> str:

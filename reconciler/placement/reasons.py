@@ -48,7 +48,7 @@ def why_not(nodes: Nodes, pod_set: PodSet) -> Cause:
     shut = asked & room & ~open_
     if shut.any() or not open_.any():
         return _shut(nodes, pod_set, shut if shut.any() else asked, ready)
-    return _short(nodes, pod_set, open_, int(asked.sum()))
+    return _short(nodes, pod_set, open_)
 
 
 def why_never(nodes: Nodes, pod_sets: Sequence[PodSet]) -> Cause | None:
@@ -101,29 +101,31 @@ def _whole_each(nodes: Nodes, resource: str) -> np.ndarray:
 
 
 def _needs(pod_set: PodSet, resource: str, rest: str) -> Cause:
-    written = pod_set.requests.get(resource)
-    amount = str(written) if written else amount_text(resource, pod_set.shape.requests[resource])
-    return Cause("InsufficientResource", f"{pod_set.title} needs {resource} {amount}, {rest}")
+    return Cause("InsufficientResource", f"{pod_set.title} needs {resource} {_written(pod_set, resource)}, {rest}")
 
 
-def _short(nodes: Nodes, pod_set: PodSet, usable: Mask, asked: int) -> Cause:
-    """Tell which resource is short on the nodes that the pod may use, devices before memory before cpu."""
+def _short(nodes: Nodes, pod_set: PodSet, usable: Mask) -> Cause:
+    """Tell which resource is short: devices before memory before cpu, each on the nodes that have the ones before."""
     requests = pod_set.shape.requests
-    wanted = sorted((r for r, n in requests.items() if n > 0), key=lambda r: (r == "cpu", r == "memory", r))
-    where = f" on the {_count(int(usable.sum()))} it may use" if int(usable.sum()) < nodes.size else ""
-    largest = {r: int(nodes.free[nodes.table.rows[r], usable].max()) for r in wanted}
-    for resource in wanted:
-        if largest[resource] < requests[resource]:
-            return _needs(pod_set, resource, f"largest free {_free(pod_set, resource, largest[resource])}{where}")
-    if int(nodes.free[nodes.table.rows["pods"], usable].max()) < 1:
-        return Cause(
-            "TooManyPods", f"{pod_set.title} needs a pod slot, and none is free{where or f' on {_count(asked)}'}"
-        )
-    parts = [f"{r} {_written(pod_set, r)}" for r in wanted]
-    together = f"{', '.join(parts[:-1])} and {parts[-1]}" if len(parts) > 1 else f"{''.join(parts)} and a pod slot"
-    return Cause(
-        "InsufficientResource", f"{pod_set.title} needs {together} on one node, no node has all of it free{where}"
-    )
+    enough: list[str] = []
+    left = usable
+    for resource in sorted((r for r, n in requests.items() if n > 0), key=lambda r: (r == "cpu", r == "memory", r)):
+        free = nodes.free[nodes.table.rows[resource]]
+        fitting = left & (free >= requests[resource])
+        if not fitting.any():
+            largest = _free(pod_set, resource, int(free[left].max()))
+            return _needs(pod_set, resource, f"largest free {largest}{_where(nodes, usable, left, enough)}")
+        left = fitting
+        enough.append(f"{resource} {_written(pod_set, resource)}")
+    return Cause("TooManyPods", f"{pod_set.title} needs a pod slot, none is free{_where(nodes, usable, left, enough)}")
+
+
+def _where(nodes: Nodes, usable: Mask, left: Mask, enough: list[str]) -> str:
+    """Name the nodes that are meant, unless it is all of them."""
+    number = int(left.sum())
+    if number < int(usable.sum()):
+        return f" on the {_count(number)} with {' and '.join(enough)} free"
+    return f" on the {_count(number)} it may use" if number < nodes.size else ""
 
 
 def _written(pod_set: PodSet, resource: str) -> str:
@@ -138,20 +140,15 @@ def _free(pod_set: PodSet, resource: str, amount: int) -> str:
 def _shut(nodes: Nodes, pod_set: PodSet, shut: Mask, ready: Mask) -> Cause:
     """Tell what keeps the pod off nodes that would do otherwise."""
     number = int(shut.sum())
+    which = f"{_count(number)} with room" if number < nodes.size else f"{_count(number)}"
     cordoned = int((shut & ~ready).sum())
-    with_room_ = "with room" if number < nodes.size else "in all"
     if cordoned * 2 > number:
-        return Cause(
-            "NodeUnschedulable",
-            f"{pod_set.title} may use {_count(number)} {with_room_}, {cordoned} of them cordoned or not ready",
-        )
+        text = f"{pod_set.title} finds room on cordoned or unready nodes only ({cordoned} of {which})"
+        return Cause("NodeUnschedulable", text)
     taints = Counter(untolerated(pod_set.shape, nodes.table.nodes[i]) for i in np.flatnonzero(shut & ready))
     taint, times = max(taints.items(), key=lambda item: item[1])
     name = f"{taint.key}{f'={taint.value}' if taint.value else ''}:{taint.effect}" if taint else ""
-    return Cause(
-        "UntoleratedTaint",
-        f"{pod_set.title} does not tolerate the taint {name} of {times} of {_count(number)} {with_room_}",
-    )
+    return Cause("UntoleratedTaint", f"{pod_set.title} does not tolerate the taint {name} ({times} of {which})")
 
 
 def _other_pods(nodes: Nodes, pod_set: PodSet, usable: Mask) -> Cause:

@@ -1,7 +1,7 @@
 """Whether a gang fits however kube-scheduler breaks ties between nodes with equal scores.
 
-Up to 1.34 it draws lots; since 1.35 the order depends on when nodes came and on races between its threads. Nobody can
-know, so "fits" has to hold for every order. Most gangs are far from the edge, which a bound shows at once; near the edge,
+Most releases draw lots; 1.36 goes by the order in which its threads happened to look at the nodes. Nobody can know
+that, so "fits" has to hold for every order. Most gangs are far from the edge, which a bound shows at once; near the edge
 some orders are tried: the first and the last node, and shuffled ones that are the same each time.
 """
 
@@ -24,7 +24,7 @@ _MANY_PLACES = 1 << 30
 
 
 def unlucky(nodes: Nodes, batches: Sequence[Batch]) -> Attempt | None:
-    """Return what happens when ties are broken badly, for batches that fit in the order of `nodes`; None if they fit."""
+    """Return what happens when ties are broken badly, to batches that fit in the order of `nodes`; None if they fit."""
     if has_slack(nodes, batches):
         return None
     tries = (attempt(nodes.ranked(ranks), batches, grow=False) for ranks in _orders(nodes.size))

@@ -12,10 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import InvalidObject, ManifestError
+from reconciler.manifests.admitted import CLUSTER_SCOPED
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.loader import load
-from reconciler.manifests.admitted import CLUSTER_SCOPED
 from reconciler.render.group import FILE, KUSTOMIZATION, annotations_transformer, identity_of, render_group
 from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
 

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.errors import InvalidObject
+from reconciler.manifests.admitted import admit
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey, check_dns_label, object_key
 from reconciler.policy.groups import as_dns_label
-from reconciler.manifests.admitted import admit
 from reconciler.render.model import Engine, GroupOverlay, Patch
 
 GROUP_LABEL = "skyray.dev/group"

@@ -14,6 +14,7 @@ from reconciler.placement.outcome import Outcome
 from reconciler.render.placement_record import path_of, write
 from reconciler.repo.writer import CommitDraft
 from reconciler.service.directories import Directories
+from reconciler.service.memory import Memory
 from reconciler.service.state import RepoState
 
 _VERBS = {
@@ -25,9 +26,9 @@ _VERBS = {
 }
 
 
-def drafts_of(state: RepoState, outcomes: Sequence[Outcome], snapshot: str) -> tuple[CommitDraft, ...]:
+def drafts_of(state: RepoState, outcomes: Sequence[Outcome], snapshot: str, memory: Memory) -> tuple[CommitDraft, ...]:
     """Return the commits that carry out `outcomes` on `state`."""
-    directories = Directories(state)
+    directories = Directories(state, memory)
     drafts = []
     repaired = directories.settle()
     if repaired:

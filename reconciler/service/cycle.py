@@ -12,6 +12,7 @@ from reconciler.fleet.snapshot_file import write_fleet_snapshot
 from reconciler.repo.publish import Proposal, Published, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author
+from reconciler.service.memory import Memory
 from reconciler.service.planner import Plan, plan
 from reconciler.service.reading import read_revision
 from reconciler.service.state import RepoState
@@ -37,6 +38,7 @@ class Reconciler:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
     notice: Callable[[str], None] = field(default=lambda _: None)
+    _memory: Memory = field(default_factory=Memory, init=False, repr=False)
 
     def run(self, *, allow_removals: bool = False) -> Cycle:
         """Run one cycle. Raises `InputError`, `GuardTripped` or `RepoError`; nothing is written then."""
@@ -44,11 +46,12 @@ class Reconciler:
 
         def propose(base: str) -> Proposal:
             self.notice(f"reading {self.repo.shown} at {base[:10]}")
-            state = read_revision(self.repo, base)
+            self._memory.turn()
+            state = read_revision(self.repo, base, self._memory)
             now = self.now()
             self.notice(f"looking at {len(state.clusters)} clusters")
             snapshot = self.capacity(state, now)
-            planned = plan(state, snapshot, now, allow_removals=allow_removals)
+            planned = plan(state, snapshot, now, allow_removals=allow_removals, memory=self._memory)
             made.append((planned, state))
             return Proposal(planned.drafts, _kept(snapshot, planned))
 

@@ -9,16 +9,20 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from functools import partial
 
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.group import WorkloadObject
 from reconciler.placement.grouping import SHARED
 from reconciler.placement.model import GroupKey
 from reconciler.placement.outcome import Outcome
+from reconciler.placement.record import PlacementRecord
 from reconciler.placement.workloads import Workloads
-from reconciler.render.cluster import directory_of, render_cluster
+from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
+from reconciler.render.group import render_group
 from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
 from reconciler.render.placement_record import path_of, write
+from reconciler.service.memory import Memory, Same
 from reconciler.service.state import RepoState
 
 _Objects = tuple[WorkloadObject, ...]
@@ -27,8 +31,9 @@ _Objects = tuple[WorkloadObject, ...]
 class Directories:
     """Every cluster's directory, as the commits made so far leave it."""
 
-    def __init__(self, state: RepoState) -> None:
+    def __init__(self, state: RepoState, memory: Memory) -> None:
         self._state = state
+        self._memory = memory
         self._engine = Engine(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
         self._groups: dict[str, dict[GroupKey, tuple[str, _Objects]]] = {c.name: {} for c in state.clusters}
@@ -39,11 +44,11 @@ class Directories:
 
     def settle(self) -> dict[str, bytes | None]:
         """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
-        wanted = {path_of(key): write(s.record) for key, s in self._state.standing.items()}
+        wanted = {path_of(key): self._written(s.record) for key, s in self._state.standing.items()}
         present = self._state.rendered
         for cluster in self._groups:
             base = directory_of(cluster)
-            self._files[cluster] = self._render(cluster, present.get(f"{base}skyray.yaml"))
+            self._files[cluster] = self._render(cluster, present.get(f"{base}{SENTINEL}"))
             wanted |= self._files[cluster]
         return _difference(present, wanted)
 
@@ -60,40 +65,75 @@ class Directories:
             else:
                 groups.pop(decision.group, None)
             old = self._files.get(cluster, {})
-            new = self._render(cluster, old.get(f"{directory_of(cluster)}skyray.yaml"))
+            new = self._render(cluster, old.get(f"{directory_of(cluster)}{SENTINEL}"))
             self._files[cluster] = new
             changes |= _difference(old, new)
         return changes
 
     def _render(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
-        directory = ClusterDirectory(cluster, _overlays(self._groups[cluster]), self._namespaces)
-        return render_cluster(directory, self._engine, self._state.revision, sentinel)
+        groups = self._groups[cluster]
+        follows_from = (
+            self._engine,
+            cluster,
+            tuple((key, policy, _digests(objects)) for key, (policy, objects) in sorted(groups.items())),
+            tuple(self._namespace_digest(key.namespace) for key in sorted(groups)),
+        )
+        path = f"{directory_of(cluster)}{SENTINEL}"
+        # An unchanged directory keeps its sentinel, whatever the revision; only then is it the same as before.
+        return self._memory.directories.of(
+            follows_from, partial(self._rendered, cluster, sentinel), holds=lambda known: known[path] == sentinel
+        )
+
+    def _rendered(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
+        directory = ClusterDirectory(cluster, self._overlays(self._groups[cluster]), self._namespaces)
+        return render_cluster(directory, self._engine, self._state.revision, sentinel, self._group)
+
+    def _group(self, overlay: GroupOverlay, engine: Engine) -> Mapping[str, bytes]:
+        return self._memory.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
+
+    def _written(self, record: PlacementRecord) -> bytes:
+        return self._memory.written.of(Same(record), partial(write, record))
+
+    def _namespace_digest(self, namespace: str) -> str:
+        written = self._state.workloads.namespaces.get(namespace)
+        return written.digest if written else ""
+
+    def _overlays(self, groups: Mapping[GroupKey, tuple[str, _Objects]]) -> tuple[GroupOverlay, ...]:
+        """Return the overlays of one cluster.
+
+        Companions of several groups are taken out of each and stand in `shared`.
+        """
+        uses = Counter(o.key for _, objects in groups.values() for o in objects if o.demand is None)
+        shared: dict[str, dict[ObjectKey, WorkloadObject]] = defaultdict(dict)
+        overlays = []
+        for key, (policy, objects) in sorted(groups.items()):
+            own = []
+            for item in objects:
+                if uses[item.key] > 1:
+                    shared[key.namespace][item.key] = item
+                else:
+                    own.append(item)
+            if own:
+                overlays.append(self._overlay(key.namespace, key.name, policy, tuple(own)))
+        for namespace, items in shared.items():
+            overlays.append(self._overlay(namespace, SHARED, SHARED, tuple(items[key] for key in sorted(items))))
+        return tuple(overlays)
+
+    def _overlay(self, namespace: str, group: str, policy: str, objects: _Objects) -> GroupOverlay:
+        return self._memory.overlays.of(
+            (namespace, group, policy, _digests(objects)),
+            lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects)),
+        )
+
+
+def _digests(objects: _Objects) -> tuple[str, ...]:
+    return tuple(o.digest for o in objects)
 
 
 def _difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, bytes | None]:
     changes: dict[str, bytes | None] = {path: None for path in old if path not in new}
     changes |= {path: data for path, data in new.items() if old.get(path) != data}
     return changes
-
-
-def _overlays(groups: Mapping[GroupKey, tuple[str, _Objects]]) -> tuple[GroupOverlay, ...]:
-    """Return the overlays of one cluster; companions of several groups are taken out of each and stand in `shared`."""
-    uses = Counter(o.key for _, objects in groups.values() for o in objects if o.demand is None)
-    shared: dict[str, dict[ObjectKey, WorkloadObject]] = defaultdict(dict)
-    overlays = []
-    for key, (policy, objects) in sorted(groups.items()):
-        own = []
-        for item in objects:
-            if uses[item.key] > 1:
-                shared[key.namespace][item.key] = item
-            else:
-                own.append(item)
-        if own:
-            overlays.append(GroupOverlay(key.namespace, key.name, policy, tuple(o.body for o in own)))
-    for namespace, items in shared.items():
-        bodies = tuple(items[key].body for key in sorted(items))
-        overlays.append(GroupOverlay(namespace, SHARED, SHARED, bodies))
-    return tuple(overlays)
 
 
 def _namespaces(workloads: Workloads) -> dict[str, NamespaceMeta]:

@@ -8,7 +8,7 @@ A cycle with an empty memory comes to the same plan, only later.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
 
 from reconciler.errors import InputError
@@ -32,11 +32,16 @@ class Recall(Generic[K, V]):
         self._now: dict[K, V] = {}
         self._before: dict[K, V] = {}
 
-    def of(self, key: K, work: Callable[[], V]) -> V:
-        """Return the answer to `key`, worked out by `work` where it is not known. Errors of `work` are not kept."""
-        if key in self._now:
-            return self._now[key]
-        found = self._now[key] = self._before[key] if key in self._before else work()
+    def of(self, key: K, work: Callable[[], V], holds: Callable[[V], bool] = lambda _: True) -> V:
+        """Return the answer to `key`, worked out by `work` where none is known that still `holds`.
+
+        Errors of `work` are not kept.
+        """
+        for known in (self._now, self._before):
+            if key in known and holds(known[key]):
+                found = self._now[key] = known[key]
+                return found
+        found = self._now[key] = work()
         return found
 
     def turn(self) -> None:
@@ -77,10 +82,10 @@ class Memory:
 
     def turn(self) -> None:
         """Begin a new cycle: forget what the last one did without."""
-        for kept in (self.inventory, self.policies, self.workloads, self.admitted, self.records, self.written):
-            kept.turn()
-        for kept in (self.standing, self.overlays, self.groups, self.directories):
-            kept.turn()
+        for part in fields(self):
+            kept = getattr(self, part.name)
+            if isinstance(kept, Recall):
+                kept.turn()
 
     def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
         """Read a workload file, as `placement.workloads.read_file` does."""

@@ -18,6 +18,7 @@ from reconciler.manifests.identity import ObjectKey, is_dns_label
 from reconciler.placement.choice import Allowed, choose
 from reconciler.placement.group import BrokenFile, Group
 from reconciler.placement.model import Action, Candidate, Decision, GroupKey, Phase
+from reconciler.placement.opening import Openings
 from reconciler.placement.outcome import Outcome, Standing, new_outcome, placement, rejection, settled
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.room import Rooms
@@ -25,6 +26,7 @@ from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
 from reconciler.repo.writer import CommitDraft
 from reconciler.service.commits import drafts_of
+from reconciler.service.memory import Memory
 from reconciler.service.state import RepoState
 
 
@@ -45,16 +47,24 @@ class Plan:
         return tuple(outcome.decision for outcome in self.outcomes)
 
 
-def plan(state: RepoState, snapshot: FleetSnapshot, now: float, *, allow_removals: bool = False) -> Plan:
-    """Plan one cycle. `now` is in unix seconds.
+def plan(
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
+    *,
+    allow_removals: bool = False,
+    memory: Memory | None = None,
+) -> Plan:
+    """Plan one cycle. `now` is in unix seconds; `memory`, that of earlier cycles, changes how long it takes only.
 
     Raises `GuardTripped` when more placements would be removed than fleet.yaml's guards allow, unless
     `allow_removals`.
     """
-    outcomes = decide(state, snapshot, now)
+    memory = memory or Memory()
+    outcomes = decide(state, snapshot, now, memory.openings)
     if not allow_removals:
         _check_guard(state, outcomes)
-    drafts = drafts_of(state, outcomes, snapshot.digest)
+    drafts = drafts_of(state, outcomes, snapshot.digest, memory)
     changes: dict[str, str] = {}
     for draft in drafts:
         for path, content in draft.changes.items():
@@ -63,11 +73,13 @@ def plan(state: RepoState, snapshot: FleetSnapshot, now: float, *, allow_removal
     return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, _warnings(state))
 
 
-def decide(state: RepoState, snapshot: FleetSnapshot, now: float) -> tuple[Outcome, ...]:
-    """Decide on every group. `now` is in unix seconds."""
+def decide(
+    state: RepoState, snapshot: FleetSnapshot, now: float, openings: Openings | None = None
+) -> tuple[Outcome, ...]:
+    """Decide on every group. `now` is in unix seconds; `openings` are those of earlier cycles."""
     groups = {group.key: group for group in state.grouping.groups}
     asked = _asked(state)
-    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age)
+    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age, openings)
     allowed = Allowed([ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters])
     reported = {_file_group(file) for file in state.workloads.broken}
     outcomes = []

@@ -10,14 +10,18 @@ from reconciler.placement.group import Source
 from reconciler.placement.workloads import ROOT as WORKLOADS
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.tree import NO_COMMIT, Tree
+from reconciler.service.memory import Memory
 from reconciler.service.state import READ, Files, RepoState, read_state
 
 _WORKLOADS = f"{WORKLOADS}/"
 
 
-def read_revision(repo: GitRepo, sha: str) -> RepoState:
-    """Return the state of the fleet repo at commit `sha`. Raises `InputError` as `read_state` does."""
-    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)))
+def read_revision(repo: GitRepo, sha: str, memory: Memory | None = None) -> RepoState:
+    """Return the state of the fleet repo at commit `sha`; `memory` is that of earlier cycles.
+
+    Raises `InputError` as `read_state` does.
+    """
+    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), memory=memory)
 
 
 def read_worktree(repo: GitRepo) -> RepoState:
@@ -36,9 +40,9 @@ def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
     return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
 
 
-def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "") -> RepoState:
+def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", memory: Memory | None = None) -> RepoState:
     revision = sha or tree.revision
-    state = read_state(revision, files, lambda paths: _sources(repo, revision, paths))
+    state = read_state(revision, files, lambda paths: _sources(repo, revision, paths), memory)
     committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
     return replace(state, pictures=pictures_of(tree, state.clusters), committed_at=committed_at)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
-from reconciler.errors import InputError, InvalidObject, Place
+from reconciler.errors import InvalidObject, Place
 from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import Cluster, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
@@ -21,13 +22,14 @@ from reconciler.placement.model import GroupKey
 from reconciler.placement.outcome import Standing
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.workloads import ROOT as WORKLOADS
-from reconciler.placement.workloads import Workloads, read_admitted, read_workloads
+from reconciler.placement.workloads import Workloads, read_workloads
 from reconciler.policy.dialects import read_policies
 from reconciler.policy.model import SchedulePolicy
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.group import FILE as KUSTOMIZATION
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.render.placement_record import read as read_record
+from reconciler.service.memory import Memory, Same
 
 POLICIES = "policies"
 _OWN = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
@@ -71,31 +73,36 @@ class Files:
         return {path: data for path, data in self.contents.items() if path.startswith(f"{folder}/")}
 
 
-def read_state(revision: str, files: Files, sources: Callable[[Iterable[str]], Mapping[str, Source]]) -> RepoState:
+def read_state(
+    revision: str,
+    files: Files,
+    sources: Callable[[Iterable[str]], Mapping[str, Source]],
+    memory: Memory | None = None,
+) -> RepoState:
     """Read the state from `files`.
 
-    `sources` tells which commit changed each of some paths last. Raises `InputError` for fleet.yaml, inventory,
-    policies and placement records that cannot be read.
+    `sources` tells which commit changed each of some paths last; `memory` is that of earlier cycles. Raises
+    `InputError` for fleet.yaml, inventory, policies and placement records that cannot be read.
     """
     files.below(FLEET_FILE)
     if FLEET_FILE not in files.contents:
         raise InvalidObject("is missing: `skyray init` makes one", Place(FLEET_FILE))
     fleet = read_fleet(files.contents[FLEET_FILE])
-    clusters = read_inventory(files.below(INVENTORY))
-    policies = read_policy_files(files.below(POLICIES))
-    workloads = read_workloads(*workload_files(files))
+    memory = memory or Memory()
+    inventory, policy_files = files.below(INVENTORY), files.below(POLICIES)
+    clusters = memory.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
+    policies = memory.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
+    workloads = read_workloads(*workload_files(files), memory.read_file)
     grouping = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}))
     rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
     rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
-    records = [r for path, data in sorted(files.below(PLACEMENTS).items()) for r in read_records(path, data)]
-    folders = _folders(rendered)
-    standing = {r.group: Standing(r, _admitted(r, folders, rendered, workloads)) for r in records}
+    standing = _standing(files.below(PLACEMENTS), rendered, workloads, memory)
     return RepoState(revision, fleet, clusters, policies, workloads, grouping, standing, rendered)
 
 
-def read_records(path: str, data: bytes) -> list[PlacementRecord]:
+def read_records(path: str, data: bytes) -> tuple[PlacementRecord, ...]:
     """Return the decision records in one file of `placements/`. Raises `InputError`."""
-    return [read_record(document) for document in load(data, path).documents]
+    return tuple(read_record(document) for document in load(data, path).documents)
 
 
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
@@ -115,33 +122,60 @@ def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
     return contents, {path: why for path, why in files.unusable.items() if path.startswith(f"{WORKLOADS}/")}
 
 
-def _admitted(
-    record: PlacementRecord, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], workloads: Workloads
-) -> tuple[WorkloadObject, ...]:
-    """Return the admitted copies of a placed group, as they stand in its cluster's directory.
+def _standing(
+    placements: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, memory: Memory
+) -> dict[GroupKey, Standing]:
+    """Return all groups that have a record. Raises `InputError` for a record that cannot be read."""
+    folders = _folders(rendered)
+    by_namespace: dict[str, list[WorkloadObject]] = {}
+    for item in workloads.objects:
+        by_namespace.setdefault(item.key.namespace, []).append(item)
+    standing = {}
+    for path, data in sorted(placements.items()):
+        for record in memory.records.of((path, data), partial(read_records, path, data)):
+            copies = _copies(record, folders, rendered, memory)
+            admitted = _admitted(record, (*copies, *by_namespace.get(record.group.namespace, ())))
+            key = (Same(record), *map(Same, admitted.values()))
+            standing[record.group] = memory.standing.of(key, partial(_stands, record, admitted))
+    return standing
+
+
+_Identity = tuple[str, str, str]
+
+
+def _admitted(record: PlacementRecord, offered: Iterable[WorkloadObject]) -> dict[_Identity, WorkloadObject]:
+    """Return the admitted copies of a placed group by kind, name and digest.
 
     A copy that is gone, or is not what the record says was admitted, was changed by hand: it is taken from the user's
     file where that still says the same, else it is left out.
     """
-    wanted = {(entry.kind, entry.name, entry.digest): entry for entry in record.objects}
-    found: dict[tuple[str, str, str], WorkloadObject] = {}
-    for share in record.clusters:
-        for name in (record.group.name, SHARED):
-            for path in folders.get(f"{CLUSTERS}/{share.name}/{record.group.namespace}/{name}", ()):
-                item = _copy(path, rendered[path], record.group.namespace)
-                if item is not None:
-                    found.setdefault((item.key.kind, item.key.name, item.digest), item)
-    for item in workloads.objects:
-        if item.key.namespace == record.group.namespace:
-            found.setdefault((item.key.kind, item.key.name, item.digest), item)
-    return tuple(replace(found[key], place=Place(wanted[key].source)) for key in sorted(wanted) if key in found)
+    wanted = {(entry.kind, entry.name, entry.digest) for entry in record.objects}
+    found: dict[_Identity, WorkloadObject] = {}
+    for item in offered if wanted else ():
+        identity = (item.key.kind, item.key.name, item.digest)
+        if identity in wanted:
+            found.setdefault(identity, item)
+    return {identity: found[identity] for identity in sorted(found)}
 
 
-def _copy(path: str, data: bytes, namespace: str) -> WorkloadObject | None:
-    try:
-        return read_admitted(path, data, namespace)
-    except InputError:
-        return None
+def _stands(record: PlacementRecord, admitted: Mapping[_Identity, WorkloadObject]) -> Standing:
+    sources = {(entry.kind, entry.name, entry.digest): entry.source for entry in record.objects}
+    return Standing(record, tuple(replace(item, place=Place(sources[one])) for one, item in admitted.items()))
+
+
+def _copies(
+    record: PlacementRecord, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], memory: Memory
+) -> list[WorkloadObject]:
+    """Return what can be read of the objects that stand in the group's folders."""
+    namespace = record.group.namespace
+    paths = (
+        path
+        for share in record.clusters
+        for name in (record.group.name, SHARED)
+        for path in folders.get(f"{CLUSTERS}/{share.name}/{namespace}/{name}", ())
+    )
+    found = (memory.read_copy(path, rendered[path], namespace) for path in paths)
+    return [item for item in found if item is not None]
 
 
 def _folders(rendered: Mapping[str, bytes]) -> dict[str, list[str]]:

@@ -24,7 +24,7 @@ STATIC, DYNAMIC = "static-cluster", "dynamic-cluster"
 GPU_NODE = {"cpu": "7910m", "memory": "30Gi", "nvidia.com/gpu": "1", "pods": "58"}
 SYSTEM_NODE = {"cpu": "1930m", "memory": "6Gi"}
 POOL_NODE = {"cpu": "15", "memory": "58Gi", "nvidia.com/gpu": "1", "pods": "110"}
-CLUSTER_TIMEOUT = 5
+CLUSTER_TIMEOUT = 8
 GANG = ["head", "submitter", "worker", "worker"]
 RAY_JOB = (FILES / "rayjob.yaml").read_text()
 
@@ -87,7 +87,7 @@ def small_job_on(cluster: str) -> str:
     job["metadata"]["annotations"] = {"skyray.dev/cluster": cluster}
     job["spec"]["rayClusterSpec"].pop("workerGroupSpecs")
     [head] = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"]
-    head["resources"] = {"requests": {"cpu": "500m", "memory": "1Gi"}}
+    head["resources"] = {"requests": {"cpu": "200m", "memory": "1Gi"}}
     return yaml.safe_dump_all([job, code])
 
 
@@ -158,7 +158,7 @@ def test_the_demo_comes_true_on_live_clusters_also_while_one_is_away(start_fleet
     assert fleet.free_gpus() == {STATIC: 2, DYNAMIC: 0}
     place_on_static(fleet, JOBS[1])
     assert fleet.free_gpus() == {STATIC: 0, DYNAMIC: 0}
-    before = ray_objects(static)
+    before, overlays = ray_objects(static), fleet.files(f"clusters/{STATIC}/")
 
     static.kill_apiserver()
     fleet.commit(
@@ -175,11 +175,15 @@ def test_the_demo_comes_true_on_live_clusters_also_while_one_is_away(start_fleet
     fleet.sync(DYNAMIC)
     await_gang(dynamic, "only-dynamic", ["head", "submitter"])
 
+    fleet.commit({manifest("also-dynamic"): small_job_on(DYNAMIC)}, "a third one")
     with socket.create_server(("127.0.0.1", int(static.server.rpartition(":")[2]))):  # connects, and never answers
         cycle = fleet.reconcile()
     assert CLUSTER_TIMEOUT <= cycle.seconds < CLUSTER_TIMEOUT + 15
     assert cycle.told("only-static/rayjob") == ("wait", "", "Unreachable")
+    assert f"did not answer within {CLUSTER_TIMEOUT} s" in cycle.decisions["only-static/rayjob"]["message"]
+    assert cycle.told("also-dynamic/rayjob") == ("place", DYNAMIC, "FitsNow")
     assert cycle.told("only-dynamic/rayjob") == ("keep", DYNAMIC, "FitsNow")
+    assert fleet.files(f"clusters/{STATIC}/") == overlays, "what stands on the dead cluster stays in Git, byte by byte"
 
     static.restart_apiserver()
     cycle = fleet.reconcile()
@@ -207,7 +211,7 @@ def test_the_demo_comes_true_on_live_clusters_also_while_one_is_away(start_fleet
     assert fleet.free_gpus() == {STATIC: 0, DYNAMIC: 0}
     assert fleet.reconcile().tip == cycle.tip
     assert {namespace for namespace, _ in ray_objects(static)} == {*JOBS[:2], "only-static"}
-    assert {namespace for namespace, _ in ray_objects(dynamic)} == {JOBS[2], "only-dynamic"}
+    assert {namespace for namespace, _ in ray_objects(dynamic)} == {JOBS[2], "only-dynamic", "also-dynamic"}
 
 
 def test_a_burst_in_one_push_is_not_booked_twice_before_any_pod_exists(start_fleet: StartFleet) -> None:
@@ -246,6 +250,7 @@ def test_a_job_that_ended_or_was_taken_out_makes_room_for_the_next(
     job = "/apis/ray.io/v1/namespaces/first/rayjobs/rayjob-train"
     static.wait(lambda: static.request("GET", job)["status"]["jobDeploymentStatus"] == "Complete", what="the job's end")
     static.wait(lambda: not static.request("GET", "/apis/ray.io/v1/rayclusters")["items"], what="its cluster's end")
+    assert fleet.free_gpus()[STATIC] == 2, "the room is free also before the end is recorded"
     cycle = fleet.reconcile()
     status = fleet.placement("first/rayjob")["status"]
     assert (status["phase"], status["reason"]) == ("Succeeded", "JobSucceeded")

@@ -267,10 +267,14 @@ def test_a_server_with_another_certificate_is_not_trusted(certificate: Path, tmp
 
 
 def test_refused_credentials_say_so_and_are_read_anew(api: FakeApiServer, tmp_path: Path) -> None:
-    source = source_for(api.kubeconfig(token="old"), tmp_path)
+    token = tmp_path / "token"  # as a mounted Secret: it is renewed, the kubeconfig that names it stays
+    token.write_text("old")
+    config = api.kubeconfig()
+    config["users"][0]["user"] = {"tokenFile": str(token)}
+    source = source_for(config, tmp_path)
     with pytest.raises(Unreachable, match=r"does not accept the credentials \(401\); renew them"):
         source.read(CLUSTER, 1.0)
-    (tmp_path / "fake").write_text(json.dumps(api.kubeconfig()))
+    token.write_text(TOKEN)
     assert source.read(CLUSTER, 2.0).taken_at == 2.0
 
 

@@ -141,11 +141,6 @@ class Fleet:
         git(self._user, "push", "-q", "origin", "HEAD")
         return commit
 
-    @property
-    def tip(self) -> str:
-        """The branch's tip in the remote."""
-        return git(self._user, "ls-remote", self.url, "refs/heads/main").split()[0]
-
     def skyray(self, *arguments: str) -> Any:
         """Run a command on the remote and return the JSON that it printed. It has to succeed."""
         done = subprocess.run(
@@ -175,6 +170,12 @@ class Fleet:
         git(self._user, "fetch", "-q")
         document: Object = yaml.safe_load(git(self._user, "show", f"origin/main:placements/{group}.yaml"))
         return document
+
+    def files(self, folder: str) -> dict[str, str]:
+        """Return the files under `folder/` at the branch's tip, and the ids of their contents."""
+        git(self._user, "fetch", "-q")
+        lines = git(self._user, "ls-tree", "-r", "origin/main", folder).splitlines()
+        return {path: entry for entry, _, path in (line.partition("\t") for line in lines)}
 
     def sync(self, name: str) -> None:
         """Let the GitOps engine bring one cluster to what the branch says now."""

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import InputError, ManifestError
+from reconciler.fleet.cluster_kind import ClusterKind
 from reconciler.fleet.inventory import (
     Cluster,
-    ClusterKind,
     Headroom,
     KubeconfigAccess,
     SnapshotAccess,

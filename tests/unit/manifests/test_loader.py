@@ -438,3 +438,11 @@ def test_any_bytes_are_read_or_refused_with_one_clear_line(data: bytes) -> None:
             assert isinstance(document.body, dict)
             assert document.locate("a", 0, "b").line >= 1
             assert str(document.locate()) == str(document.place)
+
+
+def test_file_modes_in_octal_are_read_as_kubernetes_does_and_nothing_else_is() -> None:
+    body = load(b"defaultMode: 0777\nitems:\n- {key: a, mode: 0644}\nmode: 420\n", "f.yaml").documents[0].body
+    assert body == {"defaultMode": 511, "items": [{"key": "a", "mode": 420}], "mode": 420}
+    for wrong in (b"defaultMode: 0888\n", b"replicas: 0777\n", b"mode: 07770\n", b"mode: !!int 0777\n"):
+        with pytest.raises(ManifestError):
+            load(wrong, "f.yaml")

@@ -86,10 +86,20 @@ def test_an_arrangement_that_the_scheduler_would_not_choose_is_no_fit_and_is_sai
     assert "retry" in fit.message
 
 
+def test_what_hangs_on_a_tie_is_not_promised() -> None:
+    nodes = cluster(node("cpu", cpu=8000, gib=32), node("gpu", cpu=8000, gib=32, gpu=1))
+    fit = try_gang(nodes, gang(head(4000, 8), workers(1, cpu=6000, gib=8, gpu=1)))
+    assert (fit.ok, fit.reason, fit.placed) == (False, "TieBreak", 1)
+    assert fit.message == (
+        "1 of 2 pods fit if kube-scheduler breaks a tie between equally good nodes the wrong way; "
+        "worker group needs cpu 6, largest free 4 on the 1 node with nvidia.com/gpu 1 and memory 8Gi free"
+    )
+
+
 def test_a_pod_needs_a_slot() -> None:
     fit = try_gang(cluster(node("a", slots=2), placed=[bound("a", shape())]), gang(workers(2)))
     assert (fit.reason, fit.never) == ("TooManyPods", False)
-    assert fit.message == "1 of 2 pods fit; worker group needs a pod slot, and none is free on 1 node"
+    assert fit.message == "1 of 2 pods fit; worker group needs a pod slot, none is free"
 
 
 def test_headroom_is_kept_free_as_a_share_or_an_amount() -> None:
@@ -125,7 +135,10 @@ def test_cordoned_and_unready_nodes_do_not_count() -> None:
     for shut in (node("a", unschedulable=True), node("a", ready=False)):
         fit = try_gang(cluster(shut, node("b", cpu=100)), gang(workers(1)))
         assert (fit.ok, fit.reason, fit.never) == (False, "NodeUnschedulable", False)
-        assert fit.message == "0 of 1 pods fit; worker group may use 1 node with room, 1 of them cordoned or not ready"
+        assert (
+            fit.message
+            == "0 of 1 pods fit; worker group finds room on cordoned or unready nodes only (1 of 1 node with room)"
+        )
     tolerant = workers(1, tolerations=(Toleration("node.kubernetes.io/unschedulable", "Exists"),))
     assert try_gang(cluster(node("a", unschedulable=True)), gang(tolerant)).ok
 
@@ -289,7 +302,7 @@ def test_bytes_are_told_in_the_notation_of_the_request() -> None:
     nodes = cluster(node("a", gib=12), node("b", cpu=100, gib=64), placed=[bound("a", shape(100, 0.5))])
     fit = try_gang(nodes, gang(pods(Role.POD, "web", 1, shape(500, 12))))
     assert fit.message == (
-        "0 of 1 pods fit; pod web needs memory 12Gi and cpu 500m on one node, no node has all of it free"
+        "0 of 1 pods fit; pod web needs cpu 500m, largest free 100m on the 1 node with memory 12Gi free"
     )
     nodes = cluster(node("a", gib=12), placed=[bound("a", shape(100, 0.5))])
     assert "needs memory 12Gi, largest free 11.5Gi" in try_gang(nodes, gang(workers(1, gib=12))).message

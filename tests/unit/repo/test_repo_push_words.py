@@ -1,4 +1,4 @@
-"""How git's own words about a push are told apart; the words are real, from git 2.30 to 2.50 and from forges."""
+"""How git's own words about a push are told apart; git's own as 2.39 prints them, and the forms that forges use."""
 
 from dataclasses import dataclass, field
 

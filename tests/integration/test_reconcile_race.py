@@ -1,0 +1,308 @@
+"""The whole loop against a real git server, with people pushing workloads and several SkyRays on one branch."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import stat
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from git_http import GIT, GitServer, commit_files, contents, git, make_bare
+
+from reconciler.errors import PushRejected, SkyRayError
+from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.repo.repository import GitRepo
+from reconciler.service.capacity import CapacityReader
+from reconciler.service.cycle import Reconciler
+from reconciler.service.directories import Directories
+from reconciler.service.reading import files_of, read_revision
+from reconciler.service.state import Files, RepoState, read_state
+from tests.fleets import FLEET, cluster, node, ordered, picture, policy, ray_job, text
+
+CLUSTERS = ("c1", "c2", "c3")
+GPUS = 4
+"""Each cluster has so many nodes with one GPU each, and none can be added."""
+PEOPLE = ("ada", "grace", "radia")
+JOBS = 3
+"""Each person commits so many jobs of two GPUs: together more than the fleet holds."""
+ROOM = len(CLUSTERS) * GPUS // 2
+MAX_CYCLES = 300
+
+
+def fleet_files() -> dict[str, str]:
+    files = {"fleet.yaml": text(FLEET).decode()}
+    for name in CLUSTERS:
+        files[f"inventory/{name}.yaml"] = cluster(name).decode()
+        files[f"snapshots/{name}.yaml"] = picture(name, *(node(f"n{i}") for i in range(GPUS))).decode()
+    rule = ordered(*CLUSTERS) + "\nplacement: {require: Fit}"
+    return files | {"policies/fill.yaml": policy("fill", rule).decode()}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    (tmp_path / "srv").mkdir()
+    make_bare(tmp_path / "srv" / "fleet.git", fleet_files())
+    with GitServer(tmp_path / "srv") as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(server: GitServer) -> Path:
+    return server.root / "fleet.git"
+
+
+@pytest.fixture
+def person(server: GitServer, tmp_path: Path) -> Path:
+    git(tmp_path, "clone", "-q", server.url("fleet.git"), "person")
+    return tmp_path / "person"
+
+
+Capacity = Callable[[RepoState, float], FleetSnapshot]
+
+
+def robot(url: str, cache: Path, capacity: Capacity | None = None) -> Reconciler:
+    repo = GitRepo.open(url, cache_dir=cache)
+    return Reconciler(repo, capacity or CapacityReader(environment={}), sleep=lambda _: None)
+
+
+def push_job(person: Path, namespace: str, workers: int = 2) -> str:
+    """Commit a job as a person does, and push it; when rejected, rebase and push again."""
+    path = f"workloads/{namespace}/job.yaml"
+    commit_files(person, {path: ray_job("train", workers=workers).decode()}, f"add {namespace}")
+    for _ in range(300):
+        git(person, "push", "-q", "origin", "HEAD:main", check=False)
+        git(person, "pull", "-q", "--rebase", "origin", "main", check=False)
+        if not git(person, "rev-list", "origin/main..HEAD"):
+            return path
+    raise AssertionError(f"{namespace} never got through")
+
+
+def places(files: dict[str, str]) -> Counter[tuple[str, str]]:
+    """Return (namespace, cluster) of every rendered RayJob."""
+    jobs = (path.split("/") for path in files if path.startswith("clusters/") and "/rayjob-train.yaml" in path)
+    return Counter((parts[2], parts[1]) for parts in jobs)
+
+
+def no_double_booking(fleet: Path, revision: str) -> None:
+    """Check one revision, read by plain git: every job stands once, and no cluster has more than its room."""
+    names = git(fleet, "ls-tree", "-r", "--name-only", revision, "clusters/").split("\n")
+    found = places(dict.fromkeys(names, ""))
+    assert set(found.values()) <= {1}, revision
+    by_namespace = Counter(namespace for namespace, _ in found)
+    assert set(by_namespace.values()) <= {1}, f"{revision}: placed twice: {by_namespace}"
+    by_cluster = Counter(where for _, where in found)
+    assert all(2 * jobs <= GPUS for jobs in by_cluster.values()), f"{revision}: double booked: {by_cluster}"
+
+
+def a_clean_render(url: str, cache: Path) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Return what is under `clusters/` at the tip, and what the records and workloads alone make of it.
+
+    Only the sentinels are kept: they name the commit that last changed a directory, and are renewed when it changes.
+    """
+    repo = GitRepo.open(url, cache_dir=cache)
+    files = files_of(repo.tree(repo.head()))
+    there = {path: data for path, data in files.contents.items() if path.startswith("clusters/")}
+    kept = {p: d for p, d in files.contents.items() if p not in there or p.endswith("/skyray.yaml")}
+    state = read_state(repo.head(), Files(kept), lambda _: {})
+    fresh = {path: data for path, data in state.rendered.items() if path.startswith("clusters/")}
+    for path, data in Directories(state).settle().items():
+        assert data is not None, path
+        fresh[path] = data
+    return there, fresh
+
+
+def _person(url: str, home: Path, name: str, faults: list[str]) -> None:
+    try:
+        git(home, "clone", "-q", url, name)
+        for number in range(JOBS):
+            push_job(home / name, f"{name}{number}")
+    except (OSError, AssertionError) as error:
+        faults.append(f"{name}: {error!r}")
+
+
+def _robot(url: str, cache: Path, done: Callable[[], bool], faults: list[str]) -> None:
+    """Reconcile until a whole cycle that began after the people were done had nothing to do."""
+    try:
+        runner = robot(url, cache)
+        for _ in range(MAX_CYCLES):
+            last = done()
+            try:
+                cycle = runner.run()
+            except PushRejected:
+                continue
+            if last and not cycle.published.changed:
+                return
+        faults.append(f"{cache.name}: no rest after {MAX_CYCLES} cycles")
+    except SkyRayError as error:
+        faults.append(f"{cache.name}: {error!r}")
+
+
+def _robot_process(url: str, cache: Path, done: Any, told: Any) -> None:
+    faults: list[str] = []
+    _robot(url, cache, done.is_set, faults)
+    told.put(faults)
+
+
+def test_people_and_three_robots_lose_nothing_and_book_nothing_twice(
+    server: GitServer, fleet: Path, tmp_path: Path
+) -> None:
+    url, faults = server.url("fleet.git"), list[str]()
+    spawn = multiprocessing.get_context("spawn")
+    told, done = spawn.Queue(), spawn.Event()
+    process = spawn.Process(target=_robot_process, args=(url, tmp_path / "robot-c", done, told))
+    robots = [
+        threading.Thread(target=_robot, args=(url, tmp_path / name, done.is_set, faults))
+        for name in ("robot-a", "robot-b")
+    ]
+    people = [threading.Thread(target=_person, args=(url, tmp_path, name, faults)) for name in PEOPLE]
+    process.start()
+    for thread in (*robots, *people):
+        thread.start()
+    for thread in people:
+        thread.join()
+    done.set()
+    for thread in robots:
+        thread.join()
+    faults += told.get(timeout=120)
+    process.join()
+    assert faults == []
+
+    files = contents(fleet)
+    job = ray_job("train").decode().strip()
+    wanted = {f"workloads/{name}{n}/job.yaml": job for name in PEOPLE for n in range(JOBS)}
+    assert {path: data for path, data in files.items() if path.startswith("workloads/")} == wanted
+    assert sum(places(files).values()) == ROOM, "the fleet is as full as it can be"
+    records = [path for path in files if path.startswith("placements/")]
+    assert sorted(records) == sorted(f"placements/{name}{n}/rayjob-train.yaml" for name in PEOPLE for n in range(JOBS))
+
+    commits = git(fleet, "log", "--first-parent", "--format=%H", "main").split("\n")
+    for commit in commits:
+        no_double_booking(fleet, commit)
+    people_wrote = git(fleet, "log", "--format=%H", "--author=Ada", "main", "--", "clusters", "placements")
+    assert people_wrote == "", "only SkyRay writes its own folders"
+    robots_wrote = git(fleet, "log", "--format=%H", "--author=SkyRay", "main", "--", "workloads", "inventory")
+    assert robots_wrote == "", "SkyRay writes its own folders only"
+    assert git(fleet, "fsck", "--strict", "--no-dangling") == ""
+
+    last = robot(url, tmp_path / "last").run()
+    assert not last.published.changed
+    there, fresh = a_clean_render(url, tmp_path / "fresh")
+    assert there == fresh
+    assert len(there) > 4 * ROOM
+
+
+def test_a_person_who_pushes_between_read_and_push_is_planned_with(
+    server: GitServer, fleet: Path, person: Path, tmp_path: Path
+) -> None:
+    push_job(person, "first")
+    look = CapacityReader(environment={})
+    seen: list[str] = []
+
+    def capacity(state: RepoState, now: float) -> FleetSnapshot:
+        seen.append(state.revision)
+        if len(seen) == 1:
+            push_job(person, "second")
+        return look(state, now)
+
+    cycle = robot(server.url("fleet.git"), tmp_path / "cache", capacity).run()
+    assert cycle.published.attempts == 2
+    theirs = git(person, "rev-parse", "HEAD")
+    assert seen[1] == theirs == cycle.state.revision == cycle.published.base
+    assert {str(d.group) for d in cycle.plan.decisions} == {"first/rayjob-train", "second/rayjob-train"}
+    files = contents(fleet)
+    assert set(places(files)) == {("first", "c1"), ("second", "c1")}
+    assert git(fleet, "merge-base", theirs, "main") == theirs
+
+
+def test_the_robot_that_loses_a_race_plans_again_and_finds_it_done(
+    server: GitServer, fleet: Path, person: Path, tmp_path: Path
+) -> None:
+    push_job(person, "team")
+    url, look = server.url("fleet.git"), CapacityReader(environment={})
+    winner = robot(url, tmp_path / "winner")
+    wins: list[str] = []
+
+    def capacity(state: RepoState, now: float) -> FleetSnapshot:
+        if not wins:
+            wins.append(winner.run().published.tip)
+        return look(state, now)
+
+    lost = robot(url, tmp_path / "loser", capacity).run().published
+    assert lost.attempts == 2
+    assert not lost.changed
+    assert git(fleet, "rev-parse", "main") == lost.tip == wins[0]
+    assert set(places(contents(fleet))) == {("team", "c1")}
+
+
+def test_a_branch_that_never_rests_is_given_up_with_a_reason_and_nothing_is_overwritten(
+    server: GitServer, fleet: Path, person: Path, tmp_path: Path
+) -> None:
+    look, pushed = CapacityReader(environment={}), list[str]()
+
+    def capacity(state: RepoState, now: float) -> FleetSnapshot:
+        pushed.append(push_job(person, f"team{len(pushed)}"))
+        return look(state, now)
+
+    with pytest.raises(PushRejected, match="lost the race for main 10 times"):
+        robot(server.url("fleet.git"), tmp_path / "cache", capacity).run()
+    assert len(pushed) == 10
+    assert set(pushed) <= set(contents(fleet))
+    assert not places(contents(fleet))
+
+
+def test_own_commits_start_no_new_work(server: GitServer, fleet: Path, person: Path, tmp_path: Path) -> None:
+    push_job(person, "team")
+    push_job(person, "big", workers=9)
+    runner = robot(server.url("fleet.git"), tmp_path / "cache")
+    assert runner.run().published.changed
+    tip, kept = git(fleet, "rev-parse", "main"), git(fleet, "for-each-ref", "refs/skyray")
+    assert kept
+    for fresh in (False, True, False, True):
+        again = robot(server.url("fleet.git"), tmp_path / "other") if fresh else runner
+        assert not again.run().published.changed
+    assert git(fleet, "rev-parse", "main") == tip
+    assert git(fleet, "for-each-ref", "refs/skyray") == kept
+
+
+def test_a_push_whose_answer_is_lost_is_not_done_twice(
+    server: GitServer, fleet: Path, person: Path, tmp_path: Path
+) -> None:
+    push_job(person, "team")
+    server.lose_answer = "drop"
+    runner = robot(server.url("fleet.git"), tmp_path / "cache")
+    assert runner.run().published.changed
+    assert git(fleet, "log", "--format=%s", "--author=SkyRay", "main").split("\n").count("place team/rayjob-train on c1") == 1
+    assert not runner.run().published.changed
+
+
+@pytest.fixture
+def ssh_stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A program in ssh's place that runs what it is asked to run here, with git's own server."""
+    script = tmp_path / "ssh-stand-in"
+    script.write_text(
+        f"#!{sys.executable}\nimport os, shlex, sys\n"
+        'if "-G" in sys.argv:\n    sys.exit(1)\n'
+        "command = shlex.split(sys.argv[-1])\n"
+        f"os.execv({GIT!r}, [{GIT!r}, command[0].removeprefix('git-'), *command[1:]])\n"
+    )
+    script.chmod(script.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(script))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "ssh")
+    return "ssh://git@fleet.example"
+
+
+@pytest.mark.parametrize("scheme", ["http", "file", "ssh"])
+def test_a_cycle_runs_over_every_transport(
+    scheme: str, server: GitServer, fleet: Path, person: Path, tmp_path: Path, ssh_stand_in: str
+) -> None:
+    push_job(person, "team")
+    url = {"http": server.url("fleet.git"), "file": fleet.as_uri(), "ssh": f"{ssh_stand_in}{fleet}"}[scheme]
+    assert robot(url, tmp_path / "cache").run().published.changed
+    assert set(places(contents(fleet))) == {("team", "c1")}
