@@ -1,8 +1,8 @@
 """Whether a gang fits however kube-scheduler breaks ties between nodes with equal scores.
 
 Most releases draw lots; 1.36 goes by the order in which its threads happened to look at the nodes. Nobody can know
-that, so "fits" has to hold for every order. Most gangs are far from the edge, which a bound shows at once; near the edge
-some orders are tried: the first and the last node, and shuffled ones that are the same each time.
+that, so "fits" has to hold for every order. Most gangs are far from the edge, which a bound shows at once; near the
+edge some orders are tried: the first and the last node, and shuffled ones that are the same each time.
 """
 
 from __future__ import annotations

@@ -92,6 +92,8 @@ def write_commits(
     `allowed_prefixes` None allows every path (only for refs of SkyRay's own). Raises `RepoError` for a path that is not
     allowed or that would bury other files.
     """
+    if not drafts:
+        return base.revision
     prefixes = None if allowed_prefixes is None else tuple(allowed_prefixes)
     files = _Files(base)
     steps = [step for draft in drafts if (step := files.apply(draft, prefixes)) is not None]

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from reconciler.placement.model import Action, Candidate, Decision
 from reconciler.placement.outcome import Outcome
+from reconciler.placement.record import PlacementRecord
 from reconciler.render.placement_record import path_of, write
 from reconciler.repo.writer import CommitDraft
 from reconciler.service.directories import Directories
@@ -38,9 +39,17 @@ def drafts_of(state: RepoState, outcomes: Sequence[Outcome], snapshot: str, memo
             continue
         changes = dict(directories.apply(outcome))
         path = path_of(outcome.decision.group)
-        changes[path] = write(outcome.record) if outcome.record else None
+        changes[path] = _recorded(outcome.record, path, memory)
         drafts.append(CommitDraft(_subject(outcome), _body(outcome.decision), _trailers(outcome, snapshot), changes))
     return tuple(drafts)
+
+
+def _recorded(record: PlacementRecord | None, path: str, memory: Memory) -> bytes | None:
+    if record is None:
+        return None
+    data = write(record)
+    memory.note_record(path, record, data)
+    return data
 
 
 def _repair(changes: Mapping[str, bytes | None], revision: str) -> CommitDraft:

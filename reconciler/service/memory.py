@@ -44,6 +44,10 @@ class Recall(Generic[K, V]):
         found = self._now[key] = work()
         return found
 
+    def note(self, key: K, answer: V) -> None:
+        """Take in an answer that is known without work."""
+        self._now[key] = answer
+
     def turn(self) -> None:
         """Forget what was not asked for since the last turn."""
         self._before, self._now = self._now, {}
@@ -90,6 +94,11 @@ class Memory:
     def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
         """Read a workload file, as `placement.workloads.read_file` does."""
         return self.workloads.of((path, data), lambda: read_file(path, data))
+
+    def note_record(self, path: str, record: PlacementRecord, data: bytes) -> None:
+        """Take in that the file `data`, just written for `record`, will be read as that record."""
+        self.records.note((path, data), (record,))
+        self.written.note(Same(record), data)
 
     def read_copy(self, path: str, data: bytes, namespace: str) -> WorkloadObject | None:
         """Read an admitted copy; None where it cannot be read."""

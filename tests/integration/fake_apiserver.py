@@ -9,45 +9,31 @@ from __future__ import annotations
 import base64
 import json
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from tests.certificates import write_server
+
 TOKEN = "canary-4f1d0c"
 NODES, PODS, VERSION = "/api/v1/nodes", "/api/v1/pods", "/version"
 RAY_PATHS = tuple(f"/apis/ray.io/v1/{plural}" for plural in ("rayjobs", "rayclusters", "rayservices"))
 
+FAR = datetime(2099, 12, 31, tzinfo=UTC)
+
 Fault = Callable[["Request"], None]
 
 
-def make_certificate(folder: Path, *, valid_until: str = "20991231235959Z") -> Path:
+def make_certificate(folder: Path, *, valid_until: datetime = FAR) -> Path:
     """Make a self-signed certificate for 127.0.0.1, with its key in the same file."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "index").touch()
-    config = folder / "openssl.cnf"
-    config.write_text(
-        f"[ca]\ndefault_ca=own\n[own]\nnew_certs_dir={folder}\ndatabase={folder}/index\nrand_serial=yes\n"
-        "default_md=sha256\npolicy=any\n[any]\ncommonName=supplied\n[server]\nsubjectAltName=IP:127.0.0.1\n"
-        "basicConstraints=critical,CA:TRUE\n"
-    )
-    key, request, certificate, both = (folder / name for name in ("key.pem", "request.pem", "cert.pem", "both.pem"))
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    _openssl("req", "-new", *curve, "-keyout", str(key), "-out", str(request), "-subj", "/CN=fake")
-    signing = ["-selfsign", "-batch", "-notext", "-config", str(config), "-extensions", "server", "-keyfile", str(key)]
-    dates = ["-startdate", "20200101000000Z", "-enddate", valid_until]
-    _openssl("ca", *signing, *dates, "-in", str(request), "-out", str(certificate))
-    both.write_text(certificate.read_text() + key.read_text())
-    return both
-
-
-def _openssl(*arguments: str) -> None:
-    done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, check=False)  # noqa: S607
-    assert done.returncode == 0, done.stderr
+    write_server(folder / "both.pem", valid_until=valid_until)
+    return folder / "both.pem"
 
 
 class Request(BaseHTTPRequestHandler):

@@ -180,11 +180,12 @@ def test_the_loader_and_plain_pyyaml_read_back_what_is_emitted() -> None:
 
 def test_an_octal_file_mode_is_the_number_that_kubectl_and_kustomize_read(tmp_path: Path) -> None:
     manifest = tmp_path / "pod.yaml"
-    manifest.write_text("apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {volumes: [{secret: {defaultMode: 0640}}]}\n")
+    volumes = "volumes: [{secret: {defaultMode: 0640}}]"
+    manifest.write_text(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{{volumes}}}\n")
     (tmp_path / "kustomization.yaml").write_text("resources: [pod.yaml]\n")
     applied = [KUBECTL, "annotate", "--local", "-f", manifest, "a=b", "-o", "json"]
-    by_kubectl = json.loads(subprocess.run(applied, check=True, capture_output=True).stdout)  # noqa: S603
-    built = subprocess.run([KUBECTL, "kustomize", tmp_path], check=True, capture_output=True).stdout  # noqa: S603
+    by_kubectl = json.loads(subprocess.run(applied, check=True, capture_output=True).stdout)
+    built = subprocess.run([KUBECTL, "kustomize", tmp_path], check=True, capture_output=True).stdout
     (ours,) = load(manifest.read_bytes(), "pod.yaml").documents
     assert ours.body["spec"]["volumes"][0]["secret"]["defaultMode"] == 416
     assert by_kubectl["spec"]["volumes"][0]["secret"]["defaultMode"] == 416

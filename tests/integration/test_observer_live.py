@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -254,7 +255,7 @@ def test_a_name_that_does_not_resolve_says_so(api: FakeApiServer, tmp_path: Path
 
 
 def test_an_expired_certificate_says_so(tmp_path: Path) -> None:
-    expired = make_certificate(tmp_path / "tls", valid_until="20210101000000Z")
+    expired = make_certificate(tmp_path / "tls", valid_until=datetime(2021, 1, 1, tzinfo=UTC))
     with FakeApiServer(expired) as api:
         assert reason(api, tmp_path) == "TLS to its API server fails: certificate has expired"
 

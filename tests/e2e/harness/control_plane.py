@@ -11,11 +11,12 @@ import json
 import re
 import secrets
 import shutil
-import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
+
+from tests.certificates import write_key
 
 from .api import Api, ApiError, Object
 from .parts import build, module_dir
@@ -277,8 +278,7 @@ class ControlPlane:
         (state / "tokens.csv").write_text(f"{self._token},admin,admin,system:masters\n")
         key = state / "accounts.key"
         if not key.exists():
-            make = ["openssl", "ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", str(key)]
-            subprocess.run(make, check=True, capture_output=True)
+            write_key(key)
 
     def _await_certificate(self) -> None:
         """The API server makes its own certificate, and writes its key last."""
