@@ -204,23 +204,34 @@ def cluster(name: str, nodes: int, seed: int) -> ClusterSnapshot:
         for index in range(rng.randint(0, 4)):
             gpus, cpu = rng.randint(1, 2), rng.randint(4, 24) * 1000
             memory = cpu // 1000 * 4 * GIB
-            shape = PodShape("busy", {"app": "other"}, {"cpu": cpu, "memory": memory, GPU: gpus}, cpu, memory, node_name=node)
+            shape = PodShape(
+                "busy", {"app": "other"}, {"cpu": cpu, "memory": memory, GPU: gpus}, cpu, memory, node_name=node
+            )
             pods.append(Pod("busy", f"pod-{number:04}-{index}", shape, node))
     return ClusterSnapshot(name, NOW, tuple(made), tuple(pods), version="v1.34.1")
 
 
 def git(directory: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
     """Run plain git in `directory`, as a person would, without anybody's settings."""
-    who = {f"GIT_{role}_{what}": "bench" if what == "NAME" else EMAIL for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    who = {
+        f"GIT_{role}_{what}": "bench" if what == "NAME" else EMAIL
+        for role in ("AUTHOR", "COMMITTER")
+        for what in ("NAME", "EMAIL")
+    }
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(directory), "GIT_CONFIG_NOSYSTEM": "1", **who}
-    done = subprocess.run(["git", *arguments], cwd=directory, env=environment, input=stdin, capture_output=True, check=True)  # noqa: S607
+    done = subprocess.run(
+        ["git", *arguments], cwd=directory, env=environment, input=stdin, capture_output=True, check=True
+    )  # noqa: S607
     return done.stdout
 
 
 def stream(files: Mapping[str, bytes], ref: str = "refs/heads/main", parent: str = "", message: str = "bench") -> bytes:
     """Return what `git fast-import` reads to make one commit with `files`."""
     text = message.encode()
-    parts = [f"commit {ref}\ncommitter bench <{EMAIL}> {int(NOW)} +0000\n".encode(), b"data %d\n%s\n" % (len(text), text)]
+    parts = [
+        f"commit {ref}\ncommitter bench <{EMAIL}> {int(NOW)} +0000\n".encode(),
+        b"data %d\n%s\n" % (len(text), text),
+    ]
     if parent:
         parts.append(f"from {parent}\n".encode())
     parts += [b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data) for path, data in files.items()]

@@ -62,6 +62,26 @@ _STEP = re.compile(r"\.([A-Za-z]+)|\[(\d+)\]")
 K = TypeVar("K", ClusterSnapshotKind, FleetSnapshotKind)
 
 
+class _Head(msgspec.Struct):
+    kind: str = ""
+
+
+# msgspec 0.22 learns a type at its first use, and crashes the process when two threads come to that at once. So all of
+# them are learnt here, while the module is imported.
+_LEARNT = [
+    msgspec.json.Decoder(hint)
+    for hint in (
+        _Head,
+        ClusterSnapshotKind,
+        FleetSnapshotKind,
+        RayPart,
+        RayStatus,
+        *_NESTED.values(),
+        *_RULE_PARTS.values(),
+    )
+]
+
+
 def read_capacity(data: bytes, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
     """Return the picture of `cluster` in a file: a ClusterSnapshot, or the List that kubectl printed, JSON or YAML.
 
@@ -158,10 +178,6 @@ def fleet_snapshot(clusters: Iterable[ClusterSnapshot | Unreadable], digests: Di
 
 
 # --- bytes to parts
-
-
-class _Head(msgspec.Struct):
-    kind: str = ""
 
 
 def _is_json(data: bytes) -> bool:

@@ -135,7 +135,7 @@ class _Reader:
             if key in result:
                 self.warnings.append(twice(key, self.place(event)))
             event = following()
-            mode = file_mode(event.value) if key in _FILE_MODES and _is_plain(event) else None
+            mode = _file_mode(event) if key in _FILE_MODES else None
             if mode is not None:
                 result[key] = mode
             else:
@@ -203,8 +203,9 @@ class _Reader:
         return Place(self.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
 
-def _is_plain(event: Any) -> bool:
-    return type(event) is ScalarEvent and event.implicit[0] and event.anchor is None and event.tag is None
+def _file_mode(event: Any) -> int | None:
+    plain = type(event) is ScalarEvent and event.implicit[0] and event.anchor is None and event.tag is None
+    return file_mode(event.value) if plain else None
 
 
 @lru_cache(maxsize=4096)

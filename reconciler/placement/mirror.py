@@ -166,14 +166,15 @@ def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> dict[int
     outside can beat that one.
     """
     relative = _normalised(nodes, rules, index)
-    total = rules.room.many(nodes, index)
+    room = rules.room.many(nodes, index)
+    total = room.copy()
     for scores in relative:
         total += scores.scores
     ranks = nodes.ranks[index]
     best = _best(total * nodes.size - ranks, count)
     chosen = _Chosen(nodes, rules, index[best])
     extremes = [(scores.raw[best].tolist(), scores.lowest, scores.highest, [*scores.left()]) for scores in relative]
-    fixed: list[int] = sum((scores.scores[best] for scores in relative), start=np.zeros(len(best), np.int64)).tolist()
+    fixed: list[int] = (total - room)[best].tolist()
     heap = list(zip((-total[best]).tolist(), ranks[best].tolist(), range(len(best)), strict=True))
     heapify(heap)
     for _ in range(count):

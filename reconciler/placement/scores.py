@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconciler.manifests.podshape import PodShape
-from reconciler.placement.nodes import CPU, MEMORY, Floats, Ints, Nodes, load_of
+from reconciler.placement.nodes import CPU, MEMORY, Ints, Nodes, load_of
 
 MAX = 100
 TAINT_TOLERATION_WEIGHT = 3
@@ -45,24 +45,23 @@ class RoomScore:
     def many(self, nodes: Nodes, index: Ints) -> Ints:
         """Return the score of each node in `index`."""
         which: Ints | slice = slice(None) if len(index) == nodes.size else index
-        cap_cpu, cap_memory = nodes.table.alloc[CPU, which], nodes.table.alloc[MEMORY, which]
-        used_cpu, used_memory, scored_cpu, scored_memory = nodes.load[:, which]
+        caps, load = nodes.table.alloc[: MEMORY + 1, which], nodes.load[:, which]
         if not nodes.table.all_named:
-            loads, caps = nodes.load[:, which].T.tolist(), nodes.table.alloc[: MEMORY + 1, which].T.tolist()
-            return np.array([self.one(load, cap) for load, cap in zip(loads, caps, strict=True)], dtype=np.int64)
-        after_cpu, after_memory = scored_cpu + self.scored_cpu, scored_memory + self.scored_memory
-        if self.most_allocated:
-            fit: Ints = np.minimum(after_cpu, cap_cpu) * MAX // cap_cpu
-            fit += np.minimum(after_memory, cap_memory) * MAX // cap_memory
-        else:
-            fit = np.maximum(cap_cpu - after_cpu, 0) * MAX // cap_cpu
-            fit += np.maximum(cap_memory - after_memory, 0) * MAX // cap_memory
+            columns = zip(load.T.tolist(), caps.T.tolist(), strict=True)
+            return np.array([self.one(*column) for column in columns], dtype=np.int64)
+        scored = load[2:] + np.array([[self.scored_cpu], [self.scored_memory]])
+        left = np.minimum(scored, caps) if self.most_allocated else np.maximum(caps - scored, 0)
+        left *= MAX
+        left //= caps
+        fit: Ints = left[CPU] + left[MEMORY]
         fit >>= 1
         if not self.cpu and not self.memory:
             return fit
-        after = _spread_out((used_cpu + self.cpu) / cap_cpu, (used_memory + self.memory) / cap_memory)
-        before = _spread_out(used_cpu / cap_cpu, used_memory / cap_memory)
-        fit += MAX // 2 + ((MAX // 2 + after - before) >> 1)
+        used = load[:2]
+        balance = MAX // 2 + _evenness(used + np.array([[self.cpu], [self.memory]]), caps) - _evenness(used, caps)
+        balance >>= 1
+        fit += balance
+        fit += MAX // 2
         return fit
 
     def one(self, load: list[int], caps: list[int], given: int = 0) -> int:
@@ -93,11 +92,14 @@ class RoomScore:
         return fit + MAX // 2 + (MAX // 2 + int((1 - after) * 100.0) - int((1 - before) * 100.0)) // 2
 
 
-def _spread_out(cpu: Floats, memory: Floats) -> Ints:
+def _evenness(used: Ints, caps: Ints) -> Ints:
     """Return 100 for nodes that are taken evenly in cpu and memory, 50 for the most uneven ones."""
-    deviation = np.abs((np.minimum(cpu, 1.0) - np.minimum(memory, 1.0)) / 2)
-    score: Ints = ((1 - deviation) * 100.0).astype(np.int64)
-    return score
+    shares = used / caps
+    np.minimum(shares, 1.0, out=shares)
+    deviation = np.abs(shares[CPU] - shares[MEMORY])
+    deviation /= 2
+    even: Ints = ((1 - deviation) * 100.0).astype(np.int64)
+    return even
 
 
 class Normalised:

@@ -83,9 +83,10 @@ def _bind_each(done: Attempt, batches: Sequence[Batch], which: Iterable[int], re
     bound = 0
     for i in which:
         chosen = place(done.nodes, batches[i].shape, done.left[i], reach=reach)
-        done.bound[i].update(chosen)
-        done.left[i] -= chosen.total()
-        bound += chosen.total()
+        number = chosen.total()
+        done.bound[i] = done.bound[i] + chosen if done.bound[i] else chosen
+        done.left[i] -= number
+        bound += number
     return bound
 
 

@@ -54,6 +54,7 @@ _NODES = msgspec.json.Decoder(_Page[NodeObject])
 _PODS = msgspec.json.Decoder(_Page[PodObject])
 _RAYS = msgspec.json.Decoder(_Page[RayObject])
 _VERSION = msgspec.json.Decoder(_Version)
+_STATUS = msgspec.json.Decoder(_Status)
 
 
 class LiveSource:
@@ -230,7 +231,7 @@ def _refusal(status: int, body: bytes, path: str) -> Unreachable:
     """Say why the server did not give the list, and what to do."""
     what = path.rpartition("/")[2]
     try:
-        said = msgspec.json.decode(body, type=_Status).message[:200]
+        said = _STATUS.decode(body).message[:200]
     except (msgspec.DecodeError, UnicodeDecodeError):
         said = ""
     match status:

@@ -342,10 +342,14 @@ def test_pods_that_exist_are_not_reserved_again() -> None:
     fleet.cycle()
     made = (
         "{namespace: team1, name: h, node: n0, requests: {cpu: 1}, owner: train-abcde, nodeType: head}",
-        "{namespace: team1, name: w1, node: n0, requests: {cpu: 1200m, nvidia.com/gpu: 1}, owner: train-abcde,"
-        " nodeType: worker, labels: {ray.io/group: gpu-group}}",
-        "{namespace: team1, name: w2, node: n1, requests: {cpu: 1200m, nvidia.com/gpu: 1}, owner: train-abcde,"
-        " nodeType: worker, labels: {ray.io/group: gpu-group}}",
+        (
+            "{namespace: team1, name: w1, node: n0, requests: {cpu: 1200m, nvidia.com/gpu: 1}, owner: train-abcde,"
+            " nodeType: worker, labels: {ray.io/group: gpu-group}}"
+        ),
+        (
+            "{namespace: team1, name: w2, node: n1, requests: {cpu: 1200m, nvidia.com/gpu: 1}, owner: train-abcde,"
+            " nodeType: worker, labels: {ray.io/group: gpu-group}}"
+        ),
     )
     for pods in (made[:1], made[:2], made):
         fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), pods=pods)
