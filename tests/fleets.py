@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
@@ -152,8 +152,9 @@ class Fleet:
         sha = f"{self.revision:040x}"
         return read_state(sha, Files(files, self.unusable), self._sources)
 
-    def _sources(self, paths: object) -> dict[str, Source]:
-        return {path: Source(f"{int(number):040x}", number) for path, number in self.order.items()}
+    def _sources(self, paths: Iterable[str]) -> dict[str, Source]:
+        known = {path: self.order[path] for path in paths if path in self.order}
+        return {path: Source(f"{int(number):040x}", number) for path, number in known.items()}
 
     def snapshot(self, unreadable: tuple[str, ...] = ()) -> FleetSnapshot:
         source, pictures = SnapshotSource(), list[ClusterSnapshot | Unreadable]()
@@ -187,7 +188,7 @@ def decision(made: Plan, namespace: str, name: str) -> Decision:
     return next(d for d in made.decisions if (d.group.namespace, d.group.name) == (namespace, name))
 
 
-def static_and_dynamic(*policies: str) -> Fleet:
+def static_and_dynamic() -> Fleet:
     """The demo's fleet: four single-GPU nodes, and a cluster that can grow."""
     return Fleet.of(
         {

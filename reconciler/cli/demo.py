@@ -35,6 +35,10 @@ def command(directory: Path) -> None:
     static-cluster has four nodes with one GPU each; dynamic-cluster can add nodes. Each job has a head and two workers
     with a GPU each. The jobs are committed one after another, and SkyRay reconciles after each. Nothing but git is
     needed; the clusters' capacity comes from files.
+
+    \b
+    skyray demo          in ./demo, or ./demo-2 where that exists
+    skyray demo /tmp/x
     """
     directory = free_name(directory)
     click.echo(f"A fleet repo with two clusters, in {directory}/\n")

@@ -25,6 +25,9 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
 
     For a placed group these are the reasons at the time of the decision, as they were committed; for one that waits or
     is new they are what a cycle would find now.
+
+    \b
+    skyray explain team1/rayjob-train
     """
     import time
 

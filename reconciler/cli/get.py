@@ -26,6 +26,10 @@ def command(what: str, repo: str, rev: str | None, snapshot: str | None, output:
     groups       every group, as a cycle would find it now
     placements   the decisions as they are committed
     policies     how many groups and clusters each one selects
+
+    \b
+    skyray get clusters
+    skyray get groups -o json | jq '.[] | select(.phase == "Pending")'
     """
     from reconciler.service import overview
 

@@ -18,7 +18,14 @@ from reconciler.cli.repo_options import open_repo, repo_option
 @click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many.")
 @output_option
 def command(group: str | None, repo: str, rev: str | None, limit: int, output: str) -> None:
-    """Show the decisions, newest first: all of them, or those on one group."""
+    """Show the decisions, newest first: all of them, or those on one group.
+
+    \b
+    skyray log -n 5
+    skyray log team1/rayjob-train -o yaml
+    """
+    if group is not None and group.count("/") != 1:
+        raise click.UsageError(f"{group!r} is not NAMESPACE/GROUP; `skyray get groups` lists them")
     git = open_repo(repo)
     if group is not None:
         commits = git.log(rev, trailer=("SkyRay-Group", group), limit=limit)

@@ -85,9 +85,6 @@ def main() -> None:
     except SkyRayError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(141)
     except OSError as error:
         click.echo(f"error: {error.filename or 'this machine'}: {error.strerror or error}", err=True)
         sys.exit(3)

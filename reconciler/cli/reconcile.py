@@ -42,6 +42,10 @@ def command(
     if watch and allow_removals:
         raise click.UsageError("--allow-removals is for one cycle: run it without --watch")
     git = open_repo(repo)
+    if push and git.work_tree is None:
+        raise click.UsageError("--push is for a checkout; a URL is pushed to anyway")
+    if push:
+        git.check_upstream()
     reconciler = Reconciler(git, CapacityReader(snapshot), notice=progress)
     if not watch:
         cycle = reconciler.run(allow_removals=allow_removals)

@@ -20,6 +20,10 @@ def command(repo: str, rev: str | None, output: str) -> None:
 
     In a checkout the uncommitted files count too. Every finding is one line with file, line and column. Exit status 1
     when there are errors; warnings alone are fine.
+
+    \b
+    skyray validate                     the checkout you stand in, before you commit
+    skyray validate --rev HEAD -o json  what is committed, for a program
     """
     from reconciler.cli.output import note
     from reconciler.service.checks import check_files

@@ -205,9 +205,17 @@ def _where(table: NodeTable, standing: Standing) -> Ints:
 
 def is_silent(nodes: Nodes, shape: PodShape) -> bool:
     """Tell, cheaply, that no pod affinity can be at play for `shape` on `nodes`."""
-    return not has_pod_terms(shape) and not any_terms(nodes)
+    return not has_pod_terms(shape) and not _with_terms(nodes)
 
 
-def any_terms(nodes: Nodes) -> bool:
-    """Tell whether any pod that stands on `nodes` has terms about other pods."""
-    return bool(_with_terms(nodes))
+def namespaces_meant(nodes: Nodes) -> frozenset[str] | None:
+    """Return the namespaces whose pods the terms of pods on `nodes` may mean; None when those may be any."""
+    names: set[str] = set()
+    for standing in _with_terms(nodes):
+        shape = standing.shape
+        weighted = (*shape.pod_preferred, *shape.pod_anti_preferred)
+        for term in (*shape.pod_required, *shape.pod_anti_required, *(term for _, term in weighted)):
+            if term.namespace_selector is not None:
+                return None
+            names.update(term.namespaces or (shape.namespace,))
+    return frozenset(names)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.placement.gang import Fit
@@ -31,12 +32,18 @@ class Choice:
     candidates: tuple[Candidate, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Considered:
+class _Considered(NamedTuple):
+    """A cluster that was looked at. `order`, the better the less, ends with its name, so no two are equal."""
+
+    order: tuple[int, tuple[int, ...], bool, float, str]
     candidate: Candidate
-    rank: tuple[int, ...]
     fit: Fit | None
     room: Room | None
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """Where the policy's own order puts it; the better the less."""
+        return self.order[1]
 
 
 class Allowed:
@@ -63,7 +70,7 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     gang = group.gang
     wanted = Wanted.of(gang)
     considered = [_consider(name, tier.rank, wanted, rooms) for tier in eligibility.tiers for name in tier.clusters]
-    considered.sort(key=_preference)
+    considered.sort()
     candidates = tuple(c.candidate for c in considered) + refused
     best = considered[0] if considered else None
     if best is None:
@@ -103,15 +110,10 @@ def _nowhere_now(considered: Sequence[_Considered]) -> str:
 def _consider(name: str, rank: tuple[int, ...], wanted: Wanted, rooms: Rooms) -> _Considered:
     room = rooms.of(name)
     if isinstance(room, Unreadable):
-        return _Considered(Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason), rank, None, None)
-    fit = room.consider(wanted)
-    return _Considered(Candidate(name, fit.verdict, fit.reason, fit.message), rank, fit, room)
-
-
-def _preference(one: _Considered) -> tuple[object, ...]:
-    rented = one.room is not None and one.room.rented
-    free = one.room.free_share if one.room is not None else 1.0
-    return (_ORDER[one.candidate.verdict], one.rank, rented, free, one.candidate.cluster)
+        candidate = Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason)
+        return _Considered((_ORDER[candidate.verdict], rank, False, 1.0, name), candidate, None, None)
+    fit, candidate = room.consider(wanted)
+    return _Considered((_ORDER[candidate.verdict], rank, room.rented, room.free_share, name), candidate, fit, room)
 
 
 def _nowhere(group: Group, refused: Sequence[Candidate]) -> str:

@@ -18,18 +18,20 @@ class Wanted:
     """A gang with its likenesses: gangs of equal likeness get equal answers, words included.
 
     `exact` holds on all nodes; `unnamed`, in which namespaces and labels do not count, on nodes where no pod has terms
-    about other pods.
+    about pods in the gang's `namespaces`.
     """
 
     gang: Gang
     exact: str
     unnamed: str
+    namespaces: frozenset[str]
 
     @classmethod
     def of(cls, gang: Gang) -> Wanted:
         """Work out the likenesses of `gang`."""
         exact = repr(gang)
+        namespaces = frozenset(one.shape.namespace for one in gang.pod_sets)
         if any(has_pod_terms(one.shape) or is_spread(one.shape) for one in gang.pod_sets):
-            return cls(gang, exact, exact)
+            return cls(gang, exact, exact, namespaces)
         unnamed = [replace(one, shape=replace(one.shape, namespace="", labels={})) for one in gang.pod_sets]
-        return cls(gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))))
+        return cls(gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))), namespaces)

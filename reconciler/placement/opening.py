@@ -13,10 +13,11 @@ from fractions import Fraction
 
 from reconciler.fleet.inventory import Cluster, Headroom
 from reconciler.fleet.snapshot import ClusterSnapshot
-from reconciler.placement.affinity import any_terms
+from reconciler.placement.affinity import namespaces_meant
 from reconciler.placement.fit import reserve, reserve_pending, try_gang
 from reconciler.placement.gang import Fit
 from reconciler.placement.likeness import Wanted
+from reconciler.placement.model import Candidate
 from reconciler.placement.nodes import Nodes
 from reconciler.placement.outcome import Standing
 from reconciler.placement.reservation import PodIndex, outstanding
@@ -26,15 +27,16 @@ _MOST_ANSWERS = 512
 
 
 class Ground:
-    """Nodes as they stand, with what was asked of them. `nodes` must not be changed."""
+    """The nodes of `cluster` as they stand, with what was asked of them. `nodes` must not be changed."""
 
-    __slots__ = ("_fits", "_free_share", "_terms", "nodes")
+    __slots__ = ("_answers", "_free_share", "_meant", "cluster", "nodes")
 
-    def __init__(self, nodes: Nodes) -> None:
+    def __init__(self, cluster: str, nodes: Nodes) -> None:
+        self.cluster = cluster
         self.nodes = nodes
-        self._fits: dict[str, Fit] = {}
+        self._answers: dict[str, tuple[Fit, Candidate]] = {}
         self._free_share: float | None = None
-        self._terms = any_terms(nodes)
+        self._meant = namespaces_meant(nodes)
 
     @property
     def free_share(self) -> float:
@@ -46,14 +48,17 @@ class Ground:
     @property
     def answers(self) -> int:
         """How many answers are kept."""
-        return len(self._fits) + len(self.nodes.table.memo)
+        return len(self._answers) + len(self.nodes.table.memo)
 
-    def fit(self, wanted: Wanted) -> Fit:
-        """Return what would become of a gang; one like it was perhaps asked about before."""
-        likeness = wanted.exact if self._terms else wanted.unnamed
-        found = self._fits.get(likeness)
+    def fit(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+        """Return what would become of a gang, and how that is told; one like it was perhaps asked about before."""
+        unnamed = self._meant is not None and self._meant.isdisjoint(wanted.namespaces)
+        likeness = wanted.unnamed if unnamed else wanted.exact
+        found = self._answers.get(likeness)
         if found is None:
-            found = self._fits[likeness] = try_gang(self.nodes, wanted.gang)
+            fit = try_gang(self.nodes, wanted.gang)
+            found = fit, Candidate(self.cluster, fit.verdict, fit.reason, fit.message)
+            self._answers[likeness] = found
         return found
 
 
@@ -71,7 +76,7 @@ class Opening:
     def ground(self) -> Ground:
         """Return its nodes, worked out when somebody asks."""
         if self._ground is None:
-            self._ground = Ground(opened(self.cluster, self.snapshot, self.pods, self.promised))
+            self._ground = Ground(self.cluster.name, opened(self.cluster, self.snapshot, self.pods, self.promised))
         return self._ground
 
     def still_holds(self, cluster: Cluster, picture: ClusterSnapshot, promised: tuple[Standing, ...]) -> bool:

@@ -16,6 +16,7 @@ from reconciler.placement.fit import commit, reserve, try_gang
 from reconciler.placement.gang import Fit, Gang
 from reconciler.placement.group import WorkloadObject, gang_of
 from reconciler.placement.likeness import Wanted
+from reconciler.placement.model import Candidate
 from reconciler.placement.opening import Ground, Opening, Openings, opened
 from reconciler.placement.outcome import Standing
 
@@ -46,18 +47,18 @@ class Room:
         """Return how much of the resources whose names are `wanted` is free on nodes that take pods."""
         return self._ground.nodes.free_of(wanted)
 
-    def consider(self, wanted: Wanted) -> Fit:
+    def consider(self, wanted: Wanted) -> tuple[Fit, Candidate]:
         """Return what would become of a gang: now, else with nodes that the autoscaler may add. Takes nothing."""
         return self._ground.fit(wanted)
 
     def take(self, gang: Gang, fit: Fit) -> None:
         """Take the room that `fit` found for `gang`, or for one like it."""
-        self._since = Ground(commit(self._ground.nodes, gang, fit))
+        self._since = Ground(self.cluster.name, commit(self._ground.nodes, gang, fit))
         self._taken.append(gang)
 
     def reserve(self, gang: Gang) -> None:
         """Hold room for as many pods of `gang` as the scheduler would bind."""
-        self._since = Ground(reserve(self._ground.nodes, gang))
+        self._since = Ground(self.cluster.name, reserve(self._ground.nodes, gang))
         self._taken.append(gang)
 
     def reconsider(self, before: tuple[WorkloadObject, ...], after: tuple[WorkloadObject, ...]) -> Fit:
@@ -71,7 +72,7 @@ class Room:
         gang = gang_of(after)
         fit = try_gang(nodes, gang)
         if fit.ok:
-            self._since, self._promised = Ground(commit(nodes, gang, fit)), others
+            self._since, self._promised = Ground(self.cluster.name, commit(nodes, gang, fit)), others
             self._taken.append(gang)
         return fit
 

@@ -57,7 +57,11 @@ def read_workloads(
     objects: list[WorkloadObject] = []
     broken = [_unusable(path, why) for path, why in sorted(unusable.items()) if is_workload_file(path)]
     namespaces: dict[str, WorkloadObject] = {}
-    warnings: list[str] = []
+    warnings = [
+        f"{path}: lies in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
+        for path in sorted({*files, *unusable})
+        if path.count("/") == 1 and path.endswith(SUFFIXES)
+    ]
     for path in sorted(files):
         if not is_workload_file(path):
             continue

@@ -88,17 +88,23 @@ def _look(root: Path, path: str) -> tuple[str | None, bytes]:
         return None, b""
 
 
-def push_upstream(command: GitCommand, branch: str, own_refs: Iterable[str], *, allow_http: bool = False) -> None:
-    """Push a checkout's branch to the branch it tracks, and `own_refs` beside it, fast-forward only.
-
-    Raises `PushRejected` when the upstream has commits that the checkout lacks.
-    """
+def upstream(command: GitCommand, branch: str) -> tuple[str, str]:
+    """Return the remote and the full name of the branch there that `branch` tracks. Raises `RepoError` without one."""
     told = command.run(
         "for-each-ref", "--format=%(upstream:remotename)%00%(upstream:remoteref)", f"refs/heads/{branch}"
     ).text
     remote, _, target = told.partition("\0")
     if not remote or not target or remote.startswith("-"):
         raise RepoError(f"{branch} tracks no remote branch; set one with: git push -u origin {branch}")
+    return remote, target
+
+
+def push_upstream(command: GitCommand, branch: str, own_refs: Iterable[str], *, allow_http: bool = False) -> None:
+    """Push a checkout's branch to the branch it tracks, and `own_refs` beside it, fast-forward only.
+
+    Raises `PushRejected` when the upstream has commits that the checkout lacks.
+    """
+    remote, target = upstream(command, branch)
     url = command.run("remote", "get-url", "--push", "--", remote).text
     if is_remote(url):
         command = replace(command, address=parse_address(url, allow_http=allow_http))

@@ -47,6 +47,10 @@ _REMEDIES = (
     ),
     (("couldn't find remote ref",), "create the branch, or set the right one in fleet.yaml"),
     (("Could not resolve host", "Name or service not known"), "check the host name and DNS"),
+    (
+        ("Failed to connect", "Connection refused", "onnection timed out"),
+        "check the network, and that the server is up",
+    ),
     (("SSL certificate", "server certificate", "TLS"), "check the server's certificate and the CA bundle"),
     (("does not support --atomic",), "the server is too old; SkyRay needs atomic pushes"),
     (("No space left", "disk quota"), "free disk space"),

@@ -217,6 +217,10 @@ class GitRepo:
                 # Fails when a neighbour has fetched something newer meanwhile, which is as good.
                 self._git.run("update-ref", update.ref, update.new, update.old or "", check=False)
 
+    def check_upstream(self) -> None:
+        """Raise `RepoError` when the checkout's branch tracks no remote branch that it could be pushed to."""
+        checkout.upstream(self._git, self._branch())
+
     def push_upstream(self, own_refs: Iterable[str] = (), *, allow_http: bool = False) -> None:
         """Push a checkout's branch, and `own_refs`, to where the branch comes from."""
         checkout.push_upstream(self._git, self._branch(), own_refs, allow_http=allow_http)

@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from reconciler.errors import UsageError
+from reconciler.errors import InputError, InvalidObject, UsageError
 from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
 from reconciler.fleet.observers.observer import Observer
@@ -57,4 +57,7 @@ def _read(path: str) -> FleetSnapshot:
         data = Path(path).read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror}); `skyray snapshot` makes such a file") from None
-    return read_fleet_snapshot(data, path)
+    try:
+        return read_fleet_snapshot(data, path)
+    except InputError as error:
+        raise InvalidObject(f"{error.message}; `skyray snapshot` makes such a file", error.place) from None

@@ -54,7 +54,7 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
     clusters = collect(lambda: read_inventory(files.below(INVENTORY)))
     errors += _pictures(clusters or (), pictures)
     policies = _policies(files, collect)
-    workloads = read_workloads(*workload_files(files))
+    workloads = read_workloads(*(collect(lambda: workload_files(files)) or ({}, {})))
     errors += [file.problem for file in workloads.broken]
     errors += [item.problem for item in workloads.objects if item.problem]
     warnings = list(workloads.warnings)

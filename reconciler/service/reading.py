@@ -13,8 +13,6 @@ from reconciler.repo.tree import NO_COMMIT, Tree
 from reconciler.service.memory import Memory
 from reconciler.service.state import READ, Files, RepoState, read_state
 
-_WORKLOADS = f"{WORKLOADS}/"
-
 
 def read_revision(repo: GitRepo, sha: str, memory: Memory | None = None) -> RepoState:
     """Return the state of the fleet repo at commit `sha`; `memory` is that of earlier cycles.
@@ -33,10 +31,10 @@ def read_worktree(repo: GitRepo) -> RepoState:
 def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
     """Return the workloads of `sha` on the settings of `base`: what a pull request proposes, and cannot bend."""
     proposed, settled = files_of(repo.tree(sha)), files_of(repo.tree(base))
-    files = {p: d for p, d in settled.contents.items() if not p.startswith(_WORKLOADS)}
-    files |= {p: d for p, d in proposed.contents.items() if p.startswith(_WORKLOADS)}
-    links = {p: r for p, r in settled.unusable.items() if not p.startswith(_WORKLOADS)}
-    links |= {p: r for p, r in proposed.unusable.items() if p.startswith(_WORKLOADS)}
+    files = {p: d for p, d in settled.contents.items() if not _is_workload(p)}
+    files |= {p: d for p, d in proposed.contents.items() if _is_workload(p)}
+    links = {p: r for p, r in settled.unusable.items() if not _is_workload(p)}
+    links |= {p: r for p, r in proposed.unusable.items() if _is_workload(p)}
     return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
 
 
@@ -45,6 +43,10 @@ def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", memory: Memory
     state = read_state(revision, files, lambda paths: _sources(repo, revision, paths), memory)
     committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
     return replace(state, pictures=pictures_of(tree, state.clusters), committed_at=committed_at)
+
+
+def _is_workload(path: str) -> bool:
+    return path == WORKLOADS or path.startswith(f"{WORKLOADS}/")
 
 
 def pictures_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
@@ -56,6 +58,9 @@ def pictures_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
 def files_of(tree: Tree) -> Files:
     """Return everything in `tree` that a plan reads: contents, and what cannot be read (links, unsafe names)."""
     unusable = {item.path: item.reason for prefix in READ for item in tree.unusable(prefix)}
+    for folder in (prefix.removesuffix("/") for prefix in READ if prefix.endswith("/")):
+        if folder in tree:
+            unusable[folder] = "is not a folder"
     return Files(tree.read(path for prefix in READ for path in tree.paths(prefix)), unusable)
 
 

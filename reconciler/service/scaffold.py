@@ -11,7 +11,7 @@ from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
-from reconciler.manifests.identity import check_dns_label
+from reconciler.manifests.identity import is_dns_label
 from reconciler.render.engine import engine_files
 from reconciler.render.model import Engine
 
@@ -39,8 +39,8 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
     """Write the template's files that `directory` does not have yet, and the engine's for the clusters it has.
 
     A fleet.yaml that is there already says which engine and branch; without one they are `engine` (argocd unless told)
-    and main. Raises `InvalidObject` for a name that is no DNS label, `UsageError` for an engine that is neither argocd
-    nor flux or not the fleet's own, `InputError` for settings or inventory files that cannot be read.
+    and main. Raises `UsageError` for a name that is no DNS label and for an engine that is neither argocd nor flux or
+    not the fleet's own, `InputError` for settings or inventory files that cannot be read.
     """
     settings = directory / FLEET_FILE
     if settings.is_file():
@@ -49,7 +49,9 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
             raise UsageError(f"{settings} says engine {fleet.engine}: edit it there, or leave out --engine")
         name, engine, branch = fleet.name, fleet.engine, fleet.branch
     else:
-        check_dns_label(name, "the fleet's name")
+        if not is_dns_label(name):
+            rule = "use small letters, digits and '-', at most 63"
+            raise UsageError(f"{name!r} cannot be the fleet's name: {rule}; --name sets it")
         engine, branch = engine or Engine.ARGOCD, "main"
     if engine not in list(Engine):
         raise UsageError(f"engine {engine!r}: use argocd or flux")

@@ -69,7 +69,9 @@ class Files:
         """Return the contents under `folder`. Raises `InvalidObject` when anything there is unusable."""
         for path, reason in sorted(self.unusable.items()):
             if path.startswith(f"{folder}/") or path == folder:
-                raise InvalidObject(f"{reason}: put an ordinary file in its place, or take it out", Place(path))
+                raise InvalidObject(
+                    f"{reason}: put an ordinary file or folder in its place, or take it out", Place(path)
+                )
         return {path: data for path, data in self.contents.items() if path.startswith(f"{folder}/")}
 
 
@@ -117,7 +119,12 @@ def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
 
 
 def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the contents under `workloads/`, and the paths there that cannot be read, with the reason."""
+    """Return the contents under `workloads/`, and the paths there that cannot be read, with the reason.
+
+    Raises `InvalidObject` when `workloads` itself is no folder: that is not the same as having no workloads.
+    """
+    if WORKLOADS in files.unusable:
+        files.below(WORKLOADS)
     contents = {path: data for path, data in files.contents.items() if path.startswith(f"{WORKLOADS}/")}
     return contents, {path: why for path, why in files.unusable.items() if path.startswith(f"{WORKLOADS}/")}
 

@@ -1,6 +1,12 @@
 """SkyRay's verdict against what the real kube-scheduler does, on random gangs near the edge of fitting.
 
-`SKYRAY_GANG_CASES` sets how many (300), `SKYRAY_GANG_FIRST` the first number (0), `SKYRAY_GANG_SEED` the seed.
+What hangs on how the scheduler breaks a tie is refused (reason TieBreak), so a few gangs that it binds by luck are
+refused too: about 1 in 170 of these cases. The bound is 1 in 100, and no false fit at all.
+
+The seed is 7, chosen before its cases were looked at; the rule about ties was found on another one, 20261123, whose
+first 300 cases hold four such refusals.
+
+`SKYRAY_GANG_CASES` sets how many (800), `SKYRAY_GANG_FIRST` the first number (0), `SKYRAY_GANG_SEED` the seed.
 """
 
 from __future__ import annotations
@@ -18,9 +24,9 @@ from tests.e2e.verdicts import verdict
 
 pytestmark = pytest.mark.e2e
 
-COUNT = int(os.environ.get("SKYRAY_GANG_CASES", "300"))
+COUNT = int(os.environ.get("SKYRAY_GANG_CASES", "800"))
 FIRST = int(os.environ.get("SKYRAY_GANG_FIRST", "0"))
-SEED = int(os.environ.get("SKYRAY_GANG_SEED", "20261123"))
+SEED = int(os.environ.get("SKYRAY_GANG_SEED", "7"))
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +36,7 @@ def trials(control_planes: StartControlPlanes) -> Iterator[GangTrials]:
     plane.stop()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(120 + 2 * COUNT)
 def test_the_verdict_is_what_the_scheduler_does(trials: GangTrials, capsys: pytest.CaptureFixture[str]) -> None:
     false_fits: list[str] = []
     false_refusals: list[str] = []

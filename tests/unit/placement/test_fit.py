@@ -19,6 +19,7 @@ from reconciler.manifests.podshape import (
 )
 from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.placement.gang import Fit, Gang
+from reconciler.placement.mirror import place
 from reconciler.placement.model import Verdict
 from reconciler.ray.demand import Role
 
@@ -129,6 +130,33 @@ def test_a_soft_taint_only_repels() -> None:
     avoided = node("a", taints=(Taint("spot", "PreferNoSchedule"),))
     assert used(try_gang(cluster(avoided, node("b")), gang(workers(1)))) == [{1: 1}]
     assert try_gang(cluster(avoided), gang(workers(1))).ok
+
+
+def test_one_soft_taint_of_two_weighs_more_than_an_empty_node() -> None:
+    spot, old = Taint("spot", "PreferNoSchedule"), Taint("old", "PreferNoSchedule")
+    nodes = cluster(node("a", taints=(spot,)), node("b"), node("c", taints=(spot, old)))
+    nodes = commit(nodes, filling := gang(workers(1, 6900, 30, node_name="b")), try_gang(nodes, filling))
+    assert used(try_gang(nodes, gang(workers(1)))) == [{1: 1}]
+
+
+def test_when_the_best_liked_node_is_full_the_next_best_counts_in_full() -> None:
+    best, good = (NodeTerm((NodeRequirement("disk", "In", (kind,)),)) for kind in ("nvme", "ssd"))
+    nodes = cluster(
+        node("nvme", slots=1, labels={"disk": "nvme"}),
+        node("ssd", labels={"disk": "ssd"}),
+        node("plain"),
+        placed=[bound("ssd", shape(6500, 20))],
+    )
+    liking = workers(2, node_preferred=((100, best), (30, good)))
+    assert place(nodes.copy(), liking.shape, 2) == {0: 1, 1: 1}
+
+
+def test_pods_that_repel_each_other_count_twice() -> None:
+    loving = shape(100, 0.1, pod_preferred=((100, PodTerm(HOST, selects(app="ray"))),))
+    nodes = cluster(node("a"), node("b"), placed=[bound("b", loving)])
+    repelled = ((60, PodTerm(HOST, selects(app="ray"))),)
+    assert used(try_gang(nodes, gang(workers(2, labels={"app": "ray"})))) == [{1: 2}]
+    assert used(try_gang(nodes, gang(workers(2, labels={"app": "ray"}, pod_anti_preferred=repelled)))) == [{1: 1, 0: 1}]
 
 
 def test_cordoned_and_unready_nodes_do_not_count() -> None:

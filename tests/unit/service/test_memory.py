@@ -146,6 +146,7 @@ def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
     for team in range(3):
         fleet.commit(f"workloads/team{team}/job.yaml", ray_job("train", workers=2))
     assert [d.reason for d in remember(fleet, memory).decisions] == ["FitsNow", "FitsNow", "NoFit"]
+    assert "NoFit" in [d.reason for d in remember(fleet, memory).decisions if d.group.namespace == "team2"], "promised"
     fleet.commit("workloads/team0/job.yaml", None)
     assert "FitsNow" in [d.reason for d in remember(fleet, memory).decisions if d.group.namespace == "team2"]
 

@@ -1,0 +1,10 @@
+"""Cycles on 1,000 clusters of 20 nodes, 500 groups and 2,000 workload files; minutes, so it runs only when named."""
+
+from __future__ import annotations
+
+from benchmarks.cycle import run
+from benchmarks.synthetic import Fleet
+
+
+def main() -> None:
+    run(Fleet(clusters=1000, nodes=20, groups=500, extra=1000), new=5)
