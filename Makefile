@@ -8,7 +8,7 @@ STAMP := $(VENV)/.installed
 DEV := $(VENV)/.dev
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
-.PHONY: help install demo test e2e check bench format lock clean
+.PHONY: help install demo test e2e check bench schemas format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -48,6 +48,9 @@ check: $(DEV) ## lint, types, import contracts, dependencies
 
 bench: $(DEV) ## speed against floors measured in the same run
 	$(BIN)/python -m benchmarks
+
+schemas: $(DEV) ## write docs/schemas/ from the models
+	$(BIN)/python -m reconciler.service.schemas docs/schemas
 
 format: $(DEV) ## format and mend what ruff can
 	$(BIN)/ruff check --fix .

@@ -1,6 +1,6 @@
 """Whole cycles on a repo: read, look, plan, commit, beside plain git that lists and reads the same files.
 
-`python -m benchmarks fleet` does the same with 1,000 clusters and 500 groups, which takes minutes to set up.
+`python -m benchmarks fleet` does the same with 1,000 clusters and 500 groups, and takes longer.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Cycles on 1,000 clusters of 20 nodes, 500 groups and 2,000 workload files; minutes, so it runs only when named."""
+"""Cycles on 1,000 clusters of 20 nodes, 500 groups and 2,000 workload files; long, so it runs only when named."""
 
 from __future__ import annotations
 

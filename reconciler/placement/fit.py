@@ -124,6 +124,8 @@ def _tied(gang: Gang, bad: Attempt, total: int) -> Fit:
 
 
 def _fits_text(done: Attempt, total: int, *, waits: bool) -> str:
+    if not total:
+        return "it makes no pods, so it fits anywhere"
     pods = f"all {total} pods fit" if total != 1 else "the pod fits"
     if not waits:
         return pods

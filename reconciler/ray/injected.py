@@ -70,7 +70,9 @@ def _completed(
     pod: Mapping[str, Any], cluster: Part, containers: list[Container], inits: list[Container]
 ) -> dict[str, Any]:
     ray_container, *others = pod["containers"]
-    ports = ray_container.get("ports") or []
+    ports, own_inits = ray_container.get("ports") or [], pod.get("initContainers") or []
+    if not isinstance(ports, list) or not isinstance(own_inits, list):
+        return dict(pod)  # whoever sizes it names the field
     if not any(isinstance(port, dict) and port.get("name") == "metrics" for port in ports):
         ray_container = {**ray_container, "ports": [*ports, _METRICS_PORT]}
     at, tls_options = _part(cluster, "tlsOptions")
@@ -78,7 +80,7 @@ def _completed(
     return {
         **pod,
         "containers": [ray_container, *others, *containers],
-        "initContainers": [*tls, *(pod.get("initContainers") or []), *inits],
+        "initContainers": [*tls, *own_inits, *inits],
     }
 
 

@@ -225,25 +225,36 @@ def test_watching_goes_on_over_errors_and_commits_what_arrives(top: Path) -> Non
     assert told[3:] == ["0", "0"]
 
 
-def test_a_watching_program_ends_on_an_interrupt_with_its_work_done(top: Path) -> None:
-    process = subprocess.Popen(
-        [PROGRAM, "reconcile", "--watch", "--interval", "600"],
+def watching(top: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [PROGRAM, "reconcile", "--watch", "--interval", "1"],
         cwd=top,
         env=environment(top.parent) | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def test_a_watching_program_tells_errors_goes_on_and_ends_on_an_interrupt(top: Path) -> None:
+    good = (top / "policies/spill.yaml").read_bytes()
+    write(top, {"policies/spill.yaml": b"kind: ["})
+    commit_files(top, {}, "spoil")
+    process = watching(top)
     stuck = threading.Timer(60, process.kill)
     stuck.start()
     assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("error: policies/spill.yaml:2:1: ")
+    write(top, {"policies/spill.yaml": good})
+    commit_files(top, {}, "mend")
     lines = [process.stdout.readline() for _ in range(3)]
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()
     stuck.cancel()
     assert lines[2].startswith("2 commits, now at ")
     assert process.returncode == 130
-    assert err.strip() == "interrupted"
+    assert err.strip().splitlines()[-1] == "interrupted"
     assert git(top, "log", "-1", "--format=%s") == PLACED
 
 

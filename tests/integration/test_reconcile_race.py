@@ -6,6 +6,7 @@ import multiprocessing
 import stat
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from reconciler.service.directories import Directories
 from reconciler.service.memory import Memory
 from reconciler.service.reading import files_of
 from reconciler.service.state import Files, RepoState, read_state
-from tests.fleets import FLEET, cluster, node, ordered, picture, policy, ray_job, text
+from tests.fleets import FLEET, NOW, cluster, node, ordered, picture, policy, ray_job, text
 
 CLUSTERS = ("c1", "c2", "c3")
 GPUS = 4
@@ -66,9 +67,9 @@ def person(server: GitServer, tmp_path: Path) -> Path:
 Capacity = Callable[[RepoState, float], FleetSnapshot]
 
 
-def robot(url: str, cache: Path, capacity: Capacity | None = None) -> Reconciler:
+def robot(url: str, cache: Path, capacity: Capacity | None = None, now: Callable[[], float] = time.time) -> Reconciler:
     repo = GitRepo.open(url, cache_dir=cache)
-    return Reconciler(repo, capacity or CapacityReader(environment={}), sleep=lambda _: None)
+    return Reconciler(repo, capacity or CapacityReader(environment={}), now=now, sleep=lambda _: None)
 
 
 def push_job(person: Path, namespace: str, workers: int = 2) -> str:
@@ -220,12 +221,14 @@ def test_a_person_who_pushes_between_read_and_push_is_planned_with(
     assert git(fleet, "merge-base", theirs, "main") == theirs
 
 
+@pytest.mark.parametrize("later", [0, 60])
 def test_the_robot_that_loses_a_race_plans_again_and_finds_it_done(
-    server: GitServer, fleet: Path, person: Path, tmp_path: Path
+    later: int, server: GitServer, fleet: Path, person: Path, tmp_path: Path
 ) -> None:
+    """In the same second both make the very same commits, so the loser's push has landed already."""
     push_job(person, "team")
     url, look = server.url("fleet.git"), CapacityReader(environment={})
-    winner = robot(url, tmp_path / "winner")
+    winner = robot(url, tmp_path / "winner", now=lambda: NOW)
     wins: list[str] = []
 
     def capacity(state: RepoState, now: float) -> FleetSnapshot:
@@ -233,11 +236,11 @@ def test_the_robot_that_loses_a_race_plans_again_and_finds_it_done(
             wins.append(winner.run().published.tip)
         return look(state, now)
 
-    lost = robot(url, tmp_path / "loser", capacity).run().published
-    assert lost.attempts == 2
-    assert not lost.changed
+    lost = robot(url, tmp_path / "loser", capacity, now=lambda: NOW + later).run().published
+    assert (lost.attempts, lost.changed) == ((2, False) if later else (1, True))
     assert git(fleet, "rev-parse", "main") == lost.tip == wins[0]
     assert set(places(contents(fleet))) == {("team", "c1")}
+    assert git(fleet, "rev-list", "--count", "--author=SkyRay", "main") == "2", "the directories, and the placement"
 
 
 def test_a_branch_that_never_rests_is_given_up_with_a_reason_and_nothing_is_overwritten(

@@ -270,3 +270,9 @@ def test_the_head_alone_is_a_cluster() -> None:
     body = ray_cluster()
     body["spec"] = {"headGroupSpec": cluster_spec()["headGroupSpec"]}
     assert [one.role for one in demand(body).pod_sets] == [Role.HEAD]
+
+
+@pytest.mark.parametrize("field", ["initContainers", "containers"])
+def test_a_list_that_is_none_is_named_with_its_path(field: str) -> None:
+    with pytest.raises(InvalidField, match=f"workerGroupSpecs\\[0\\].template.spec.{field} is 1"):
+        demand(ray_job(group(template=template(**{field: 1}))))
