@@ -42,10 +42,16 @@ def snapshot_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_repo(repo: str) -> GitRepo:
-    """Open the fleet repo that `--repo` names. Raises `RepoError`."""
-    from reconciler.repo.repository import GitRepo
+    """Open the fleet repo that `--repo` names: a checkout as it stands, others on fleet.yaml's branch.
 
-    return GitRepo.open(repo)
+    Raises `RepoError`.
+    """
+    from reconciler.repo.repository import GitRepo
+    from reconciler.service.reading import configured_branch
+
+    git = GitRepo.open(repo)
+    branch = configured_branch(git) if git.work_tree is None else None
+    return git if branch in {None, git.branch} else GitRepo.open(repo, branch)
 
 
 def read_repo(repo: GitRepo, rev: str | None, *, uncommitted: bool = False) -> RepoState:

@@ -24,9 +24,14 @@ HELD_EDIT = "JobEditHeld"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What `workloads/` asks for: `keys` of all objects, whatever their group, and the `broken` files' paths."""
+    """What `workloads/` asks for.
+
+    `keys` of all objects, whatever their group; `unclaimed` are those that no policy matches; `broken` are the paths of
+    files that cannot be read.
+    """
 
     keys: Collection[ObjectKey]
+    unclaimed: Collection[ObjectKey]
     broken: Collection[str]
 
 
@@ -85,6 +90,9 @@ def kept_unasked(standing: Standing, asked: Asked) -> tuple[str, str] | None:
             message = f"{path} cannot be read, so nobody knows whether it is still wanted: it stays as it is"
             return "SourceUnreadable", message
     for item in standing.admitted:
+        if item.demand is not None and item.key in asked.unclaimed:
+            message = f"no policy matches {item.key.kind} {item.key.name} any more: it stays as it is"
+            return "NoPolicy", f"{message}; to take it away, remove its manifest"
         if item.runs_once and item.key in asked.keys:
             message = (
                 f"{item.key.kind} {item.key.name} is asked for under another group now, yet was placed with this one"
@@ -136,7 +144,7 @@ def _progress(standing: Standing, rooms: Rooms) -> Progress:
 
 def _settled_reason(record: PlacementRecord) -> str:
     """Return the reason of an undisturbed group: what it was, unless that told of a disturbance that is over."""
-    over = {"InvalidObject", "SourceUnreadable", "UpdateDoesNotFit", HELD_EDIT}
+    over = {"InvalidObject", "NoPolicy", "SourceUnreadable", "UpdateDoesNotFit", "JobHeldHere", HELD_EDIT}
     return "Undisturbed" if record.reason in over else record.reason
 
 

@@ -111,7 +111,8 @@ def promised(state: RepoState) -> dict[str, list[Standing]]:
 
 def _asked(state: RepoState) -> Asked:
     keys = frozenset(item.key for item in state.workloads.objects)
-    return Asked(keys, frozenset(file.path for file in state.workloads.broken))
+    unclaimed = frozenset(item.key for item in state.grouping.unplaced)
+    return Asked(keys, unclaimed, frozenset(file.path for file in state.workloads.broken))
 
 
 def _enter(group: Group, allowed: Allowed, rooms: Rooms, stands: Mapping[ObjectKey, GroupKey]) -> Decision:

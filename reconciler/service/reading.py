@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from reconciler.errors import InputError, RepoError
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
+from reconciler.fleet.settings import FILE as FLEET_FILE
+from reconciler.fleet.settings import read_fleet
 from reconciler.placement.group import Source
 from reconciler.placement.workloads import ROOT as WORKLOADS
 from reconciler.repo.repository import GitRepo
@@ -53,6 +56,15 @@ def pictures_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
     """Return the snapshot files that the inventory names, as far as they are there, by path."""
     wanted = {c.access.file for c in clusters if isinstance(c.access, SnapshotAccess)}
     return tree.read(p for p in sorted(wanted) if p in tree.entries and tree.entries[p].is_file)
+
+
+def configured_branch(repo: GitRepo) -> str | None:
+    """Return the branch that fleet.yaml on the repo's default branch names; None when it cannot tell."""
+    try:
+        tree = repo.tree(repo.head())
+        return read_fleet(tree.read([FLEET_FILE])[FLEET_FILE]).branch if FLEET_FILE in tree.paths(FLEET_FILE) else None
+    except (RepoError, InputError):
+        return None  # whoever reads the repo next says what is wrong with it
 
 
 def files_of(tree: Tree) -> Files:

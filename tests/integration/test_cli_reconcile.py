@@ -273,3 +273,15 @@ def test_a_pipe_that_closes_early_is_no_error_with_a_traceback(top: Path) -> Non
     os.close(written)
     assert done.stderr == ""
     assert done.returncode == 1
+
+
+def test_a_bare_repo_is_read_and_written_on_the_branch_that_its_settings_name(top: Path, tmp_path: Path) -> None:
+    git(top, "branch", "-q", "live")
+    write(top, {"fleet.yaml": (top / "fleet.yaml").read_bytes().replace(b"argocd}", b"argocd, branch: live}")})
+    git(top, "commit", "-qam", "work on live")
+    bare = tmp_path / "bare.git"
+    git(tmp_path, "clone", "-q", "--bare", str(top), str(bare))
+    before = git(bare, "rev-parse", "main")
+    assert skyray("reconcile", "--repo", str(bare), cwd=tmp_path).status == 0
+    assert git(bare, "rev-parse", "main") == before
+    assert PLACED in git(bare, "log", "--format=%s", "live")

@@ -514,3 +514,28 @@ def test_a_policy_that_groups_otherwise_re_runs_no_job() -> None:
     only_static = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
     fleet.files["policies/spill.yaml"] = policy("spill", only_static)
     assert decision(fleet.plan(), "team2", "rayjob-b").action is Action.WAIT, "the held job's room is still promised"
+
+
+def test_a_removed_policy_takes_nothing_away() -> None:
+    fleet = static_and_dynamic()
+    cluster_ = text("""
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: shared}
+spec:
+  headGroupSpec:
+    rayStartParams: {}
+    template: {spec: {containers: [{name: ray-head, image: r, resources: {requests: {cpu: "1"}}}]}}
+""")
+    fleet.commit("workloads/team1/cluster.yaml", cluster_)
+    fleet.commit("workloads/team2/job.yaml", ray_job("train"))
+    fleet.cycle()
+    before = {path for path in fleet.rendered() if path.startswith("clusters/")}
+    rules = fleet.files.pop("policies/spill.yaml")
+    made = fleet.cycle()
+    assert {d.reason for d in made.decisions} == {"NoPolicy"}
+    assert {path for path in fleet.rendered() if path.startswith("clusters/")} == before
+    fleet.files["policies/spill.yaml"] = rules
+    assert {d.reason for d in fleet.cycle().decisions} == {"Undisturbed"}
+    fleet.commit("workloads/team1/cluster.yaml", None)
+    assert decision(fleet.cycle(), "team1", "raycluster-shared").action is Action.RETIRE
