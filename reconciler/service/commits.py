@@ -7,6 +7,7 @@ group's folder is the history of that group (DESIGN section 7).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from reconciler.placement.model import Action, Candidate, Decision
@@ -18,6 +19,7 @@ from reconciler.service.directories import Directories
 from reconciler.service.memory import Memory
 from reconciler.service.state import RepoState
 
+_CANDIDATES_SHOWN = 20
 _VERBS = {
     Action.PLACE: "place",
     Action.MOVE: "move",
@@ -80,7 +82,11 @@ def _subject(outcome: Outcome) -> str:
 def _body(decision: Decision) -> str:
     lines = [decision.message]
     if decision.candidates:
-        lines += ["", "Candidates:", *map(_candidate, decision.candidates)]
+        lines += ["", "Candidates:", *map(_candidate, decision.candidates[:_CANDIDATES_SHOWN])]
+    rest = Counter(candidate.verdict for candidate in decision.candidates[_CANDIDATES_SHOWN:])
+    if rest:
+        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(rest.items()))
+        lines.append(f"and {rest.total()} more ({counts}), all of them in the Placement")
     return "\n".join(lines)
 
 

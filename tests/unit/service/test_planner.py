@@ -539,3 +539,13 @@ spec:
     assert {d.reason for d in fleet.cycle().decisions} == {"Undisturbed"}
     fleet.commit("workloads/team1/cluster.yaml", None)
     assert decision(fleet.cycle(), "team1", "raycluster-shared").action is Action.RETIRE
+
+
+def test_a_commit_shows_the_best_candidates_and_counts_the_rest() -> None:
+    clusters = {f"c{i:02}": (cluster(f"c{i:02}"), picture(f"c{i:02}", node("n", gpus=0))) for i in range(30)}
+    fleet = Fleet.of(clusters, {"p": policy("p")})
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    body = fleet.cycle().drafts[-1].body
+    assert body.count("\n- c") == 20
+    assert body.endswith("and 10 more (10 NeverFits), all of them in the Placement")
+    assert fleet.files["placements/team1/rayjob-train.yaml"].count(b"- cluster: c") == 30
