@@ -542,7 +542,7 @@ spec:
 
 
 def test_a_commit_shows_the_best_candidates_and_counts_the_rest() -> None:
-    clusters = {f"c{i:02}": (cluster(f"c{i:02}"), picture(f"c{i:02}", node("n", gpus=0))) for i in range(30)}
+    clusters = {f"c{i:02}": (cluster(f"c{i:02}"), picture(f"c{i:02}", node("n1", gpus=0))) for i in range(30)}
     fleet = Fleet.of(clusters, {"p": policy("p")})
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     body = fleet.cycle().drafts[-1].body
