@@ -10,6 +10,13 @@ from typing import Any
 
 import yaml
 
+
+class Reader(yaml.SafeLoader):
+    """PyYAML, but for the plain `=` that kustomize writes and that is text to every reader of manifests."""
+
+
+Reader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+
 KUBECTL = Path(sys.executable).parent / "kubectl"
 
 
@@ -27,7 +34,7 @@ def kustomize(directory: Path) -> list[dict[str, Any]]:
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stderr == b""
-    return [body for body in yaml.safe_load_all(done.stdout) if body is not None]
+    return [body for body in yaml.load_all(done.stdout, Reader) if body is not None]
 
 
 def title(body: Mapping[str, Any]) -> tuple[str, str, str, str]:
