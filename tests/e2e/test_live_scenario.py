@@ -237,6 +237,11 @@ def test_a_burst_in_one_push_is_not_booked_twice_before_any_pod_exists(start_fle
     assert cycle.told("burst3/rayjob") == ("wait", "", "NoFit")
 
 
+def ended(pod: dict[str, Any]) -> bool:
+    """Tell whether a pod holds no room any more."""
+    return pod["status"].get("phase") in {"Succeeded", "Failed"}
+
+
 def test_a_job_that_ended_or_was_taken_out_makes_room_for_the_next(
     start_fleet: StartFleet, dashboards: Dashboards
 ) -> None:
@@ -250,6 +255,7 @@ def test_a_job_that_ended_or_was_taken_out_makes_room_for_the_next(
     job = "/apis/ray.io/v1/namespaces/first/rayjobs/rayjob-train"
     static.wait(lambda: static.request("GET", job)["status"]["jobDeploymentStatus"] == "Complete", what="the job's end")
     static.wait(lambda: not static.request("GET", "/apis/ray.io/v1/rayclusters")["items"], what="its cluster's end")
+    static.wait(lambda: all(ended(pod) for pod in static.pods("first")), what="its pods' end")
     assert fleet.free_gpus()[STATIC] == 2, "the room is free also before the end is recorded"
     cycle = fleet.reconcile()
     status = fleet.placement("first/rayjob")["status"]
