@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("parse", "size", "render", "commit", "startup", "plan", "cycle", "fit", "capacity")
+NAMES = ("parse", "size", "render", "commit", "startup", "plan", "cycle", "fit", "capacity", "openb")
 LARGE = ("fleet",)
 
 

@@ -1,66 +1,77 @@
-"""`skyray demo`: the fill-and-spill story, played on a new fleet repo that stays for the user to play with."""
+"""`skyray demo`: a story played on a new fleet repo, which stays for the user to play with."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import difflib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from reconciler.cli.demos.stories import FILL_AND_SPILL, STORIES, Story
 from reconciler.cli.output import columns
 
 if TYPE_CHECKING:
-    from reconciler.placement.model import Decision
-
-FILES = Path(__file__).with_name("demo_files")
-JOBS = ("rayjob1", "rayjob2", "rayjob3")
+    from reconciler.cli.demos.play import Told
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What became of one job: the decision, and the commit that carries it."""
+def _complete(_ctx: click.Context, param: Any, incomplete: str) -> list[Any]:  # noqa: ARG001  (click passes names)
+    from click.shell_completion import CompletionItem
 
-    decision: Decision
-    commit: str
+    return [CompletionItem(name) for name in STORIES if name.startswith(incomplete)]
 
 
-@click.command("demo", short_help="Play the fill-and-spill story on a new fleet repo.")
-@click.argument("directory", default="demo", type=click.Path(file_okay=False, path_type=Path))
-def command(directory: Path) -> None:
-    """Make a fleet repo in DIRECTORY and play a story in it: three training jobs, two clusters.
-
-    static-cluster has four nodes with one GPU each; dynamic-cluster can add nodes. Each job has a head and two workers
-    with a GPU each. The jobs are committed one after another, and SkyRay reconciles after each. Nothing but git is
-    needed; the clusters' capacity comes from files.
+@click.command("demo", short_help="Play a story, such as fill-and-spill, on a new fleet repo.")
+@click.argument("words", nargs=-1, metavar="[SCENARIO] [DIRECTORY]", shell_complete=_complete)
+def command(words: tuple[str, ...]) -> None:
+    """Make a fleet repo in DIRECTORY (./demo) and play SCENARIO in it: workloads are committed one after another, and
+    SkyRay reconciles after each. Nothing but git is needed; the clusters' capacity comes from files.
 
     \b
-    skyray demo          in ./demo, or ./demo-2 where that exists
-    skyray demo /tmp/x
+    fill-and-spill   training fills the owned cluster, then spills to the cloud (the default)
+    fill-no-spill    experiments wait for the owned cluster
+    right-cluster    production and development each on their own class of cluster
+    task-cluster     documents are read on CPUs, and the LLM and those who ask it share a cluster
+    cost             owned nodes first, then the cheapest cloud
+
+    A single word that is no scenario is the DIRECTORY; write ./cost for a directory of that name.
+
+    \b
+    skyray demo              fill-and-spill in ./demo, or ./demo-2 where that exists
+    skyray demo /tmp/x       fill-and-spill in /tmp/x
+    skyray demo cost         another story, in ./demo
+    skyray demo cost /tmp/x
     """
+    from reconciler.cli.demos.play import described, play
+
+    story, directory = chosen(words)
     directory = free_name(directory)
-    click.echo(f"A fleet repo with two clusters, in {directory}/\n")
-    told = play(directory, lambda line: click.echo(f"  {line}"))
-    rows = [(str(t.decision.group), t.decision.clusters[0].name, t.decision.reason, t.decision.message) for t in told]
-    click.echo("\n" + columns(("JOB", "CLUSTER", "VERDICT", "WHY"), rows))
+    click.echo(f"{story.name}: a fleet repo with {len(story.clusters)} clusters, in {directory}/\n")
+    click.echo(click.wrap_text(story.plot, width=100, initial_indent="  ", subsequent_indent="  ") + "\n")
+    click.echo(columns(("CLUSTER", "WHAT IT IS"), [(name, described(name)) for name in story.clusters]) + "\n")
+    told = play(story, directory, lambda line: click.echo(f"  {line}"))
+    click.echo("\n" + columns((story.noun, "CLUSTER", "VERDICT", "WHY"), [_row(one) for one in told]))
     click.echo("\nEach decision is a commit:\n")
     click.echo(columns(("COMMIT", "SUBJECT"), _history(directory)))
-    click.echo(_NEXT.format(directory=directory))
+    click.echo(_next(story, directory))
 
 
-_NEXT = """
-Try next:
-  cd {directory}
-  skyray get clusters                        what is free now
-  skyray explain rayjob3/rayjob              why the third job did not go to static-cluster
-  skyray log rayjob3/rayjob                  its decisions
-  git show HEAD                              the commit that placed it
-  kubectl kustomize clusters/dynamic-cluster what Argo CD or Flux would apply
-  git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile
-
-(Without `skyray` on the PATH: source .venv/bin/activate, where `make install` was run.)"""
+def chosen(words: tuple[str, ...]) -> tuple[Story, Path]:
+    """Return the story and the directory that the arguments mean. Raises `click.UsageError`."""
+    if words and words[0] in STORIES:
+        story, rest = STORIES[words[0]], words[1:]
+    elif len(words) > 1:
+        close = difflib.get_close_matches(words[0], STORIES, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise click.UsageError(f"there is no scenario {words[0]!r}: {hint}they are {', '.join(STORIES)}")
+    else:
+        story, rest = FILL_AND_SPILL, words
+    if len(rest) > 1:
+        raise click.UsageError(f"one directory is enough: leave out {' '.join(rest[1:])}")
+    directory = Path(rest[0] if rest else "demo")
+    if directory.exists() and not directory.is_dir():
+        raise click.UsageError(f"{directory} is a file: name a directory")
+    return story, directory
 
 
 def free_name(directory: Path) -> Path:
@@ -72,40 +83,24 @@ def free_name(directory: Path) -> Path:
     return candidate
 
 
-def play(directory: Path, say: Callable[[str], None], now: Callable[[], float] = time.time) -> list[Told]:
-    """Play the story in the empty `directory`; return what became of each job, in order."""
-    from reconciler.repo.repository import GitRepo
-    from reconciler.repo.start import commit_files, start_repo
-    from reconciler.repo.writer import Author
-    from reconciler.service.capacity import CapacityReader
-    from reconciler.service.cycle import Reconciler
-    from reconciler.service.scaffold import data_folder, lay_down
-
-    user = Author("you", "you@example.com")
-    lay_down(directory, "demo", "argocd", "https://git.example.com/demo.git")
-    start_repo(directory)
-    for source in sorted(FILES.glob("*/*.yaml")):
-        _copy(source, directory / source.relative_to(FILES))
-    _copy(data_folder("policies") / "fill-and-spill.yaml", directory / "policies" / "fill-and-spill.yaml")
-    commit_files(directory, ["."], "a fleet of two clusters", user)
-    reconciler = Reconciler(GitRepo.open(directory), CapacityReader(), now=now)
-    reconciler.run()
-    told = []
-    for job in JOBS:
-        path = Path("workloads") / job / "rayjob.yaml"
-        _copy(FILES / "rayjob.yaml", directory / path)
-        commit_files(directory, [str(path)], f"train: add {job}", user)
-        say(f"committed {path}")
-        cycle = reconciler.run()
-        decision = next(o.decision for o in cycle.plan.outcomes if o.decision.group.namespace == job)
-        say(f"SkyRay: {decision.action} {decision.group} on {decision.clusters[0].name}")
-        told.append(Told(decision, cycle.published.tip))
-    return told
+def _row(told: Told) -> tuple[str, str, str, str]:
+    decision = told.decision
+    where = ",".join(share.name for share in decision.clusters)
+    return (str(decision.group), where, decision.reason, decision.message)
 
 
-def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(source.read_bytes())
+def _next(story: Story, directory: Path) -> str:
+    hints = (("skyray get clusters", "what is free now"), *story.hints)
+    width = max(len(command) for command, why in hints if why)
+    lines = [f"  {command.ljust(width)} {why}".rstrip() for command, why in hints]
+    return "\n".join(
+        [
+            "\nTry next:",
+            f"  cd {directory}",
+            *lines,
+            "\n(Without `skyray` on the PATH: source .venv/bin/activate, where `make install` was run.)",
+        ]
+    )
 
 
 def _history(directory: Path) -> list[tuple[str, str]]:

@@ -24,8 +24,9 @@ COMMANDS: dict[str, str] = {
     "get": "List clusters, groups, placements or policies.",
     "explain": "Tell why a group is where it is.",
     "log": "Show the decisions, newest first.",
+    "policy": "List, show, add and try out policies.",
     "snapshot": "Save a picture of the fleet's capacity.",
-    "demo": "Play the fill-and-spill story on a new fleet repo.",
+    "demo": "Play a story, such as fill-and-spill, on a new fleet repo.",
     "completion": "Print the shell's completion script.",
 }
 

@@ -68,6 +68,7 @@ class NodeStatus(msgspec.Struct):
     """The parts of a node's status that matter here."""
 
     allocatable: dict[str, str | int | float] | None = None
+    capacity: dict[str, str | int | float] | None = None
     conditions: list[Condition] | None = None
 
 

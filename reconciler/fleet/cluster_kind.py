@@ -69,6 +69,12 @@ def _resource_name(text: str) -> str:
     return text
 
 
+def _gpu_sku(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", text) is None:
+        raise ValueError(f"{text!r} is not the name of a GPU; write it as Luna does, such as L4 or A100")
+    return text
+
+
 def _headroom(value: object) -> int | ExactQuantity:
     """Return hundredths of a percent for `5%`, else the quantity."""
     if isinstance(value, str) and value.endswith("%"):
@@ -125,10 +131,14 @@ class NodePoolPart(SkyRayModel):
 
 
 class AutoscalerPart(SkyRayModel):
-    """The cluster's own autoscaler, and what it can add."""
+    """The cluster's own autoscaler, and what it can add.
+
+    `gpu_skus`: the kinds of GPU that Luna may choose from for pods which ask for GPUs and do not say it themselves.
+    """
 
     kind: Literal["None", "ClusterAutoscaler", "Karpenter", "Luna"] = "None"
     node_pools: Items[NodePoolPart] = ()
+    gpu_skus: Items[Annotated[str, AfterValidator(_gpu_sku)]] = ()
 
     @model_validator(mode="after")
     def _consistent(self) -> AutoscalerPart:
@@ -138,6 +148,8 @@ class AutoscalerPart(SkyRayModel):
             raise ValueError(f"nodePools has {twice[0]!r} more than once; give each pool its own name")
         if self.node_pools and self.kind == "None":
             raise ValueError("nodePools needs an autoscaler that can add nodes; set kind, or remove nodePools")
+        if self.gpu_skus and self.kind != "Luna":
+            raise ValueError("gpuSkus is for Luna only; set kind: Luna, or remove gpuSkus")
         return self
 
 

@@ -76,8 +76,9 @@ class Standby:
 class Cluster:
     """One cluster of the fleet.
 
-    `labels` include the implicit ones. `pools` is what the autoscaler can add, `autoscaler` its kind (`None` without
-    one). `scoring` is what its kube-scheduler prefers. `taints` have the effects NoPlace or NoExecute.
+    `labels` include the implicit ones. `pools` is what the inventory says that the autoscaler can add (all that it can
+    is `fleet.addable`), `autoscaler` its kind (`None` without one), `gpu_skus` the GPUs that Luna may take. `scoring`
+    is what its kube-scheduler prefers. `taints` have the effects NoPlace or NoExecute.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Cluster:
     kubernetes_version: str = ""
     autoscaler: str = "None"
     pools: tuple[NodePool, ...] = ()
+    gpu_skus: tuple[str, ...] = ()
     headroom: Headroom = field(default_factory=Headroom)
     scoring: str = "LeastAllocated"
     taints: tuple[Taint, ...] = ()
@@ -165,6 +167,7 @@ def _cluster(kind: ClusterKind, labels: dict[str, str], place: Place) -> Cluster
         kubernetes_version=spec.kubernetes_version or "",
         autoscaler=spec.autoscaler.kind,
         pools=tuple(map(_pool, spec.autoscaler.node_pools)),
+        gpu_skus=tuple(spec.autoscaler.gpu_skus),
         headroom=Headroom(
             shares={name: kept for name, kept in spec.headroom.items() if isinstance(kept, int)},
             amounts=scheduler_units({name: kept for name, kept in spec.headroom.items() if not isinstance(kept, int)}),

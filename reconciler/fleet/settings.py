@@ -46,11 +46,24 @@ class Guards:
 
 
 @dataclass(frozen=True, slots=True)
+class Fairness:
+    """How long a group waits before its turn is held, and for how long at a stretch, in seconds.
+
+    While it is held, younger groups get no room that it needs on one cluster; then as long a break follows, so that a
+    gang for which no room comes free does not block others for ever.
+    """
+
+    hold_after: float = 600.0
+    hold_for: float = 7200.0
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """The settings.
 
     `engine` is argocd or flux. `branch` is the one that SkyRay reads and pushes. `forge` is what hosts the repo
-    (github, gitlab, gitea, bitbucket, azuredevops), empty where its URL tells.
+    (github, gitlab, gitea, bitbucket, azuredevops), empty where its URL tells. `tenancy` is Required (a namespace
+    without a tenant gets nothing), Optional, or empty: Required as soon as there is a Tenant.
     """
 
     name: str
@@ -59,6 +72,8 @@ class Fleet:
     limits: Limits = Limits()
     guards: Guards = Guards()
     forge: str = ""
+    fairness: Fairness = Fairness()
+    tenancy: str = ""
 
 
 def read_fleet(data: bytes, path: str = FILE) -> Fleet:
@@ -75,6 +90,8 @@ def read_fleet(data: bytes, path: str = FILE) -> Fleet:
         limits=Limits(spec.limits.snapshot_max_age, spec.limits.cluster_timeout),
         guards=Guards(spec.guards.max_removed_share, spec.guards.always_removable),
         forge=spec.forge.type if spec.forge else "",
+        fairness=Fairness(spec.fairness.hold_after, spec.fairness.hold_for),
+        tenancy=spec.tenancy or "",
     )
 
 
@@ -84,6 +101,12 @@ def _branch(text: str) -> str:
     if _BRANCH.fullmatch(text) is None or odd:
         raise ValueError(f"{text!r} is not a plain branch name; use letters, digits, '-', '_', '.' and '/'")
     return text
+
+
+def _positive(seconds: float) -> float:
+    if seconds <= 0:
+        raise ValueError("is nothing; write a time such as 2h")
+    return seconds
 
 
 class LimitsPart(SkyRayModel):
@@ -100,6 +123,13 @@ class GuardsPart(SkyRayModel):
     always_removable: int = Field(default=Guards().always_removable, ge=0)
 
 
+class FairnessPart(SkyRayModel):
+    """When the turn of a waiting group is held, and for how long: see `Fairness`."""
+
+    hold_after: Duration = Fairness().hold_after
+    hold_for: Annotated[Duration, AfterValidator(_positive)] = Fairness().hold_for
+
+
 class ForgePart(SkyRayModel):
     """What hosts the repo; told by its URL when absent."""
 
@@ -114,6 +144,8 @@ class FleetSpec(SkyRayModel):
     limits: LimitsPart = LimitsPart()
     guards: GuardsPart = GuardsPart()
     forge: ForgePart | None = None
+    fairness: FairnessPart = FairnessPart()
+    tenancy: Literal["Required", "Optional"] | None = None
 
 
 class FleetKind(SkyRayModel):

@@ -68,7 +68,11 @@ class RayStatus:
 class NodePool:
     """What an autoscaler can add. `max_nodes` and the count of existing nodes bound it; `allocatable` as for `Node`.
 
-    `price_per_hour` is in the fleet's currency for one node; None when unknown.
+    `price_per_hour` is in the fleet's currency for one node; None when unknown. `implied`: labels that new nodes get
+    beside `labels`, but that need not tell to which pool a node belongs. `existing`: how many nodes it has, where its
+    autoscaler says so; None: those that have its labels. Pools of one `family` share `max_nodes` and `existing`: they
+    are ways in which one pool of the cluster can grow. Not `exact`: it may add nodes of other kinds as well, so nothing
+    is ruled out; none is known where `allocatable` is empty. `held`: why it adds none now.
     """
 
     name: str
@@ -78,13 +82,25 @@ class NodePool:
     taints: tuple[Taint, ...] = ()
     price_per_hour: float | None = None
     spot: bool = False
+    implied: Mapping[str, str] = field(default_factory=dict)
+    existing: int | None = None
+    family: str = ""
+    exact: bool = True
+    held: str = ""
+
+    @property
+    def budget(self) -> str:
+        """The name under which its nodes are counted."""
+        return self.family or self.name
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterSnapshot:
     """One cluster at `taken_at` (unix seconds).
 
-    `nodes` and `pods` are sorted by name. `version` is like `v1.34.1`, or empty when it is not known.
+    `nodes` and `pods` are sorted by name. `version` is like `v1.34.1`, or empty when it is not known. `pools`: what its
+    autoscaler tells that it can add, beside what the inventory declares (`fleet.addable`); `pools_note`: why it tells
+    less than it could, or nothing.
     """
 
     cluster: str
@@ -94,6 +110,8 @@ class ClusterSnapshot:
     ray: tuple[RayStatus, ...] = ()
     version: str = ""
     namespace_labels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pools: tuple[NodePool, ...] = ()
+    pools_note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

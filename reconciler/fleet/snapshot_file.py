@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -19,12 +18,14 @@ import msgspec
 import orjson
 
 from reconciler.errors import InvalidObject, ManifestError, Place
+from reconciler.fleet.filetimes import read_time, time_text
 from reconciler.fleet.kubectl_list import YAML_LIMITS, read_items, read_kubectl_list
 from reconciler.fleet.snapshot import (
     DEFAULT_POD_SLOTS,
     ClusterSnapshot,
     FleetSnapshot,
     Node,
+    NodePool,
     Pod,
     RayStatus,
     Unreadable,
@@ -37,6 +38,7 @@ from reconciler.fleet.snapshot_kinds import (
     NamespacePart,
     NodePart,
     PodPart,
+    PoolPart,
     RayPart,
     RulesPart,
     TaintPart,
@@ -57,6 +59,7 @@ _RULES = {name: hint for name, hint in get_type_hints(PodShape).items() if name 
 _PLAIN = ("labels", "node_selector", "claims", "volume_claims", "priority_class", "scheduler_name", "scheduling_gates")
 _NESTED = {name: hint for name, hint in _RULES.items() if name not in _PLAIN}
 _RULE_PARTS = {name: hint for name, hint in get_type_hints(RulesPart).items() if name in _NESTED}
+_POOL = tuple(name for name in PoolPart.__struct_fields__ if name not in {"allocatable", "taints"})
 _STEP = re.compile(r"\.([A-Za-z]+)|\[(\d+)\]")
 
 K = TypeVar("K", ClusterSnapshotKind, FleetSnapshotKind)
@@ -127,14 +130,14 @@ def write_cluster(picture: ClusterSnapshot | Unreadable) -> bytes:
         kind: Any = UnreadableKind(
             api_version=_VERSION,
             metadata=NamePart(picture.cluster),
-            since=_time_text(picture.since),
+            since=time_text(picture.since),
             reason=picture.reason,
         )
         return _ENCODER.encode(kind)
     kind = ClusterSnapshotKind(
         api_version=_VERSION,
         metadata=NamePart(picture.cluster),
-        taken_at=_time_text(picture.taken_at),
+        taken_at=time_text(picture.taken_at),
         version=picture.version,
         nodes=tuple(map(_node_part, picture.nodes)),
         pods=tuple(map(_pod_part, picture.pods)),
@@ -142,6 +145,8 @@ def write_cluster(picture: ClusterSnapshot | Unreadable) -> bytes:
         namespaces=tuple(
             NamespacePart(name, dict(picture.namespace_labels[name])) for name in sorted(picture.namespace_labels)
         ),
+        pools=tuple(map(_pool_part, picture.pools)),
+        pools_note=picture.pools_note,
     )
     return _ENCODER.encode(kind)
 
@@ -232,7 +237,7 @@ def _own(kind: ClusterSnapshotKind, file: str, cluster: str, taken_at: float) ->
 
 def _picture(kind: ClusterSnapshotKind | UnreadableKind) -> ClusterSnapshot | Unreadable:
     if isinstance(kind, UnreadableKind):
-        return Unreadable(kind.metadata.name, kind.reason, _time(kind.since, ("since",)))
+        return Unreadable(kind.metadata.name, kind.reason, read_time(kind.since, ("since",)))
     if kind.taken_at is None:
         raise InvalidField(("takenAt",), f"of cluster {kind.metadata.name!r} is missing")
     return _snapshot(kind, 0.0)
@@ -243,14 +248,17 @@ def _snapshot(kind: ClusterSnapshotKind, taken_at: float) -> ClusterSnapshot:
     pods = [_pod(part, ("pods", index)) for index, part in enumerate(kind.pods)]
     _refuse_twice("nodes", [node.name for node in nodes])
     _refuse_twice("pods", [f"{pod.namespace}/{pod.name}" for pod in pods])
+    _refuse_twice("pools", [pool.name for pool in kind.pools])
     return ClusterSnapshot(
         cluster=kind.metadata.name,
-        taken_at=taken_at if kind.taken_at is None else _time(kind.taken_at, ("takenAt",)),
+        taken_at=taken_at if kind.taken_at is None else read_time(kind.taken_at, ("takenAt",)),
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
         pods=tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name))),
         ray=tuple(msgspec.convert(part, RayStatus, from_attributes=True) for part in kind.ray),
         version=kind.version,
         namespace_labels={part.name: part.labels for part in kind.namespaces},
+        pools=tuple(_pool(part, ("pools", index)) for index, part in enumerate(kind.pools)),
+        pools_note=kind.pools_note,
     )
 
 
@@ -271,6 +279,13 @@ def _node(part: NodePart, at: Path) -> Node:
         ready=part.ready,
         unschedulable=part.unschedulable,
     )
+
+
+def _pool(part: PoolPart, at: Path) -> NodePool:
+    rest = {name: getattr(part, name) for name in _POOL}
+    amounts = _all_units(part.allocatable, (*at, "allocatable"))
+    taints = tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints)
+    return NodePool(allocatable=amounts, taints=taints, **rest)
 
 
 def _pod(part: PodPart, at: Path) -> Pod:
@@ -314,18 +329,6 @@ def _units(name: str, amount: str | float, at: Path) -> int:
     return quantity.milli if name == "cpu" else quantity.value
 
 
-def _time(value: str | float, at: Path) -> float:
-    if not isinstance(value, str):
-        return float(value)
-    try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidField(at, f"is {value!r}; write a time such as 2026-11-23T08:00:00Z, or unix seconds")
-    return moment.timestamp()
-
-
 # --- pictures to parts
 
 
@@ -338,6 +341,12 @@ def _node_part(node: Node) -> NodePart:
         ready=node.ready,
         unschedulable=node.unschedulable,
     )
+
+
+def _pool_part(pool: NodePool) -> PoolPart:
+    rest = {name: getattr(pool, name) for name in _POOL}
+    taints = tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in pool.taints)
+    return PoolPart(allocatable=_texts(pool.allocatable), taints=taints, **rest)
 
 
 def _pod_part(pod: Pod) -> PodPart:
@@ -374,12 +383,3 @@ def _amount_text(name: str, amount: int) -> str:
     if name.startswith(_BINARY):
         return str(Quantity(amount * 10**9, Format.BinarySI))
     return str(amount)
-
-
-def _time_text(seconds: float) -> str | float:
-    """Write the time as people read it where that loses nothing, else as the number it is."""
-    try:
-        text = datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-        return text if datetime.fromisoformat(text).timestamp() == seconds else seconds
-    except (OverflowError, ValueError, OSError):
-        return seconds

@@ -169,6 +169,23 @@ class NamespacePart(Part):
     labels: dict[str, str] = {}
 
 
+class PoolPart(Part, kw_only=True):
+    """A node pool, as its autoscaler tells of it."""
+
+    name: str
+    max_nodes: int
+    allocatable: Amounts = {}
+    labels: dict[str, str] = {}
+    taints: tuple[TaintPart, ...] = ()
+    price_per_hour: float | None = None
+    spot: bool = False
+    implied: dict[str, str] = {}
+    existing: int | None = None
+    family: str = ""
+    exact: bool = True
+    held: str = ""
+
+
 class ClusterSnapshotKind(Kind, tag="ClusterSnapshot", kw_only=True):
     """One cluster at `takenAt` (RFC 3339, or unix seconds)."""
 
@@ -180,6 +197,8 @@ class ClusterSnapshotKind(Kind, tag="ClusterSnapshot", kw_only=True):
     pods: tuple[PodPart, ...] = ()
     ray: tuple[RayPart, ...] = ()
     namespaces: tuple[NamespacePart, ...] = ()
+    pools: tuple[PoolPart, ...] = ()
+    pools_note: str = ""
 
 
 class UnreadableKind(Kind, tag="UnreadableCluster", kw_only=True):

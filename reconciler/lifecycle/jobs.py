@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from reconciler.fleet.snapshot import Unreadable
 from reconciler.placement.group import WorkloadObject
-from reconciler.placement.record import JobOutcome
+from reconciler.placement.outcome import Part
+from reconciler.placement.record import JobOutcome, PlacedPart, PlacementRecord
 from reconciler.placement.reservation import PodIndex
+from reconciler.placement.room import Rooms
 from reconciler.ray.status import JobState
 
 
@@ -21,6 +24,41 @@ class Progress:
 
     running: bool = False
     outcome: JobOutcome | None = None
+
+
+def followed_jobs(parts: Iterable[Part], rooms: Rooms) -> tuple[tuple[Part, ...], bool]:
+    """Return the parts with the outcome of those whose jobs have ended, and whether pods of any of them run."""
+    found, running = [], False
+    for part in parts:
+        room = rooms.of(part.cluster) if part.job_outcome is None else None
+        if room is None or isinstance(room, Unreadable):
+            found.append(part)
+            continue
+        progress = progress_of(part.deployed, room.pods)
+        running = running or progress.running
+        found.append(replace(part, job_outcome=progress.outcome) if progress.outcome else part)
+    return tuple(found), running
+
+
+def with_outcomes(record: PlacementRecord, parts: Sequence[Part]) -> tuple[PlacedPart, ...]:
+    """Return what the record says of single clusters, with the outcomes of those of several that have ended."""
+    if len(parts) < 2:
+        return record.parts
+    known = {one.cluster: one for one in record.parts}
+    noted = (replace(known.get(part.cluster, PlacedPart(part.cluster)), job_outcome=part.job_outcome) for part in parts)
+    return tuple(one for one in noted if one != PlacedPart(one.cluster))
+
+
+def ended(parts: Sequence[Part]) -> JobOutcome | None:
+    """Return how a group ended, which is how its worst part did; None while one has not ended."""
+    ends = [(part.cluster, part.job_outcome) for part in parts]
+    known = [(cluster, end) for cluster, end in ends if end is not None]
+    if not known or len(known) < len(ends):
+        return None
+    if len(known) == 1:
+        return known[0][1]
+    worst = next(end for state in _WORST for _, end in known if end.state == state)
+    return replace(worst, message="; ".join(f"{cluster}: {end.message}" for cluster, end in known))
 
 
 def progress_of(objects: Iterable[WorkloadObject], pods: PodIndex) -> Progress:
@@ -45,6 +83,8 @@ def progress_of(objects: Iterable[WorkloadObject], pods: PodIndex) -> Progress:
     parts = [f"RayJob {name} {end.state}" + (f" ({end.reason})" if end.reason else "") for name, end in ends]
     return Progress(running, JobOutcome(word, reason, "; ".join(parts)))
 
+
+_WORST = ("FAILED", "STOPPED", "SUCCEEDED")
 
 _OUTCOMES = (
     (JobState.FAILED, "FAILED"),

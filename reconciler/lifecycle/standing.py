@@ -10,14 +10,29 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.fleet.snapshot import Unreadable
-from reconciler.lifecycle.jobs import Progress, progress_of
+from reconciler.errors import InvalidObject
+from reconciler.lifecycle.changes import moves
+from reconciler.lifecycle.jobs import ended, followed_jobs, with_outcomes
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.group import Group, WorkloadObject, gang_of
+from reconciler.placement.entering import PARTLY
+from reconciler.placement.governance import REFUSED_AS
+from reconciler.placement.group import Group, WorkloadObject
 from reconciler.placement.model import Action, Decision, Phase
-from reconciler.placement.outcome import Outcome, Standing, recorded
+from reconciler.placement.outcome import Outcome, Part, Standing, objects_of, recorded_parts, shares_of, used
+from reconciler.placement.overrides import Tailor
+from reconciler.placement.quota import EXCEEDED, limited
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.room import Rooms
+from reconciler.placement.spread import (
+    Arrangement,
+    Lack,
+    Sites,
+    arrange,
+    recut,
+    refused_update,
+    same_part,
+    same_parts,
+)
 
 HELD_EDIT = "JobEditHeld"
 
@@ -35,37 +50,94 @@ class Asked:
     broken: Collection[str]
 
 
-def follow(group: Group, standing: Standing, rooms: Rooms, asked: Asked, now: float) -> Outcome:
+def follow(group: Group, standing: Standing, sites: Sites, asked: Asked, now: float) -> Outcome:
     """Decide on a group that is placed and still wanted; `now` is in unix seconds."""
-    record = standing.record
     if group.problem:
-        return _keep(standing, rooms, now, "InvalidObject", f"{group.problem}. What was admitted stays as it is")
+        return _unusable(standing, sites.rooms, now, group.problem, group.refused_as)
     objects, held = _wanted(group, standing, asked)
-    if recorded(objects) == record.objects:
-        reason, message = _settled_reason(record), record.message
+    try:
+        if group.policy.spreading or len(standing.parts) != 1:
+            made = arrange(group, objects, standing.parts, sites)
+        else:
+            made = _in_place(group, objects, standing.parts[0], sites)
+    except InvalidObject as error:
+        return _unusable(standing, sites.rooms, now, str(error))
+    return _followed(group, standing, made, held, sites.rooms, now)
+
+
+def _in_place(group: Group, objects: tuple[WorkloadObject, ...], before: Part, sites: Sites) -> Arrangement:
+    """Bring the only part of a group to what it should be now, if that fits where it stands."""
+    if before.patches and before.cluster not in sites.labels:
+        return Arrangement((before,), (), (), (), (), (), 1)  # nobody knows which overrides are meant for it
+    after = recut(before, objects, Tailor(group.policy.changes, sites.labels))
+    if same_part(before, after):
+        return Arrangement((after,), (), (), (), (), (), 1)
+    over = sites.ledger.refusal(group.key, group.tenant, used([after])) if limited(group.tenant) else ""
+    refusal = over or refused_update(before, after, sites.rooms)
+    refusals = (Lack(before.cluster, EXCEEDED if over else "UpdateDoesNotFit", refusal),) if refusal else ()
+    return Arrangement((before if refusal else after,), (), (), refusals, (), (), 1)
+
+
+def _unusable(standing: Standing, rooms: Rooms, now: float, problem: str, reason: str = "InvalidObject") -> Outcome:
+    return _keep(standing, rooms, now, reason, f"{problem}. What was admitted stays as it is")
+
+
+def _followed(
+    group: Group,
+    standing: Standing,
+    made: Arrangement,
+    held: tuple[WorkloadObject, ...],
+    rooms: Rooms,
+    now: float,
+) -> Outcome:
+    """Return the outcome of an arrangement: kept where nothing moved, else placed anew."""
+    record, policy, clusters = standing.record, group.policy.name, shares_of(made.parts)
+    every, different = recorded_parts(made.parts)
+    same = (every, clusters) == (record.objects, record.clusters) and same_parts(standing.parts, made.parts)
+    if same and made.refusals:
+        return _keep(standing, rooms, now, *_lacking(made), whole=False)
+    if same:
+        reason, message = _lacking(made) if made.waits else (_settled_reason(record), record.message)
         if held:
             reason, message = HELD_EDIT, _held_message(held)
-        return _keep(standing, rooms, now, reason, message, policy=group.policy.name, sources=_sources(group))
-    refusal = _refusal(standing, objects, rooms)
-    if refusal:
-        return _keep(standing, rooms, now, "UpdateDoesNotFit", refusal)
-    reason, message = "UpdatedInPlace", _update_message(standing, objects)
-    if held:
+        whole = not made.waits
+        return _keep(standing, rooms, now, reason, message, policy=policy, sources=_sources(group), whole=whole)
+    reason, message = "UpdatedInPlace", moves(standing.parts, made.parts)
+    if not made.parts:
+        reason, message = "NoEligibleCluster", f"policy {policy} leaves no cluster eligible: {message}"
+    elif made.refusals or made.waits:
+        reason, why = _lacking(made)
+        message = f"{message}; {why}"
+    elif held:
         reason, message = HELD_EDIT, _held_message(held)
-    decision = Decision(group.key, Action.PLACE, Phase.PLACED, group.policy.name, record.clusters, reason, message)
+    action, phase = (Action.PLACE, Phase.PLACED) if made.parts else (Action.WAIT, Phase.PENDING)
+    decision = Decision(group.key, action, phase, policy, clusters, reason, message, made.candidates)
     updated = replace(
         record,
-        policy=group.policy.name,
-        objects=recorded(objects),
-        phase=Phase.PLACED,
+        policy=policy,
+        objects=every,
+        parts=different,
+        clusters=clusters,
+        phase=phase,
         reason=reason,
         message=message,
+        candidates=made.candidates or record.candidates,
         sources=_sources(group),
         source_commit=group.source.commit,
         snapshot_digest=rooms.digest,
         decided_at=int(now),
+        job_outcome=record.job_outcome if made.parts and all(part.job_outcome for part in made.parts) else None,
+        waiting_since=None if made.parts else int(now),
     )
-    return Outcome(decision, objects, updated, standing)
+    return Outcome(decision, objects_of(made.parts), updated, standing, made.parts)
+
+
+def _lacking(made: Arrangement) -> tuple[str, str]:
+    """Return the word and the sentence for the parts that are not as they should be."""
+    said = [one.message for one in made.refusals] + [f"{one.where} waits: {one.message}" for one in made.waits]
+    if made.wanted > 1:
+        said.insert(0, f"{made.wanted - len(made.refusals) - len(made.waits)} of {made.wanted} clusters")
+    return made.refusals[0].reason if made.refusals else PARTLY, "; ".join(said)
 
 
 def leave(standing: Standing, rooms: Rooms, asked: Asked, now: float) -> Outcome:
@@ -110,41 +182,36 @@ def _keep(
     *,
     policy: str = "",
     sources: tuple[str, ...] = (),
+    whole: bool = True,
 ) -> Outcome:
-    """Keep a group where it is; note the end of its job, if the snapshot shows one."""
+    """Keep a group where it is; note the end of its jobs, if the snapshot shows one. `whole`: no part of it waits."""
     record = standing.record
-    progress = _progress(standing, rooms)
+    parts, running = followed_jobs(standing.parts, rooms)
     kept = replace(
         record, reason=reason, message=message, policy=policy or record.policy, sources=sources or record.sources
     )
-    ended = progress.outcome
-    if ended is not None:
-        phase = Phase.SUCCEEDED if ended.state == "SUCCEEDED" else Phase.FAILED
-        kept = replace(kept, phase=phase, reason=f"Job{phase}", message=ended.message, job_outcome=ended)
+    if record.job_outcome is None:
+        kept = replace(kept, parts=with_outcomes(record, parts))
+        end = ended(parts) if whole else None
+        if end is not None:
+            phase = Phase.SUCCEEDED if end.state == "SUCCEEDED" else Phase.FAILED
+            kept = replace(kept, phase=phase, reason=f"Job{phase}", message=end.message, job_outcome=end)
     shown = kept.phase
-    if shown is Phase.PLACED and progress.running:
+    if shown is Phase.PLACED and running:
         shown = Phase.RUNNING
     action = Action.KEEP if record.placed else Action.WAIT
     decision = Decision(
         record.group, action, shown, kept.policy, record.clusters, kept.reason, kept.message, record.candidates
     )
-    outcome = Outcome(
-        decision, standing.admitted, replace(kept, decided_at=int(now), snapshot_digest=rooms.digest), standing
-    )
+    kept = replace(kept, decided_at=int(now), snapshot_digest=rooms.digest)
+    outcome = Outcome(decision, standing.admitted, kept, standing, parts)
     return outcome if outcome.changed else replace(outcome, record=record)
-
-
-def _progress(standing: Standing, rooms: Rooms) -> Progress:
-    record = standing.record
-    if record.job_outcome or not record.placed:
-        return Progress()
-    room = rooms.of(record.clusters[0].name)
-    return Progress() if isinstance(room, Unreadable) else progress_of(standing.admitted, room.pods)
 
 
 def _settled_reason(record: PlacementRecord) -> str:
     """Return the reason of an undisturbed group: what it was, unless that told of a disturbance that is over."""
-    over = {"InvalidObject", "NoPolicy", "SourceUnreadable", "UpdateDoesNotFit", "JobHeldHere", HELD_EDIT}
+    over = {"InvalidObject", *REFUSED_AS, "NoPolicy", "SourceUnreadable", "UpdateDoesNotFit", EXCEEDED, PARTLY}
+    over |= {"JobHeldHere", HELD_EDIT}
     return "Undisturbed" if record.reason in over else record.reason
 
 
@@ -178,33 +245,6 @@ def _held_message(held: tuple[WorkloadObject, ...]) -> str:
         f"the edit of {names} is not rolled out: it was placed already, and would run twice or not at all; "
         "to run it again, add it under a new name"
     )
-
-
-def _refusal(standing: Standing, objects: tuple[WorkloadObject, ...], rooms: Rooms) -> str:
-    """Say why the new demand does not fit where the group stands; empty when it does, or when nobody can know."""
-    name = standing.record.clusters[0].name
-    if gang_of(objects) == gang_of(standing.admitted):
-        return ""
-    room = rooms.of(name)
-    if isinstance(room, Unreadable):
-        return f"{name} does not tell its capacity now ({room.reason}), so the update waits"
-    fit = room.reconsider(standing.admitted, objects)
-    return "" if fit.ok else f"the update does not fit on {name}: {fit.message}"
-
-
-def _update_message(standing: Standing, objects: tuple[WorkloadObject, ...]) -> str:
-    before = {o.key: o.digest for o in standing.admitted}
-    after = {o.key: o.digest for o in objects}
-    parts = [
-        f"{verb} {', '.join(sorted(f'{k.kind} {k.name}' for k in keys))}"
-        for verb, keys in (
-            ("added", after.keys() - before.keys()),
-            ("changed", {k for k in after.keys() & before.keys() if after[k] != before[k]}),
-            ("removed", before.keys() - after.keys()),
-        )
-        if keys
-    ]
-    return f"updated on {standing.record.clusters[0].name}: {'; '.join(parts) or 'the admitted copies were restored'}"
 
 
 def _sources(group: Group) -> tuple[str, ...]:

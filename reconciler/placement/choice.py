@@ -1,20 +1,23 @@
 """Chooses a cluster for one new group, and says what became of every other one (DESIGN section 3).
 
-Order among clusters that may hold it: verdict first (a cluster that fits now beats one that must scale up), then the
-policy's own order, then owned capacity before rented, then the cluster that is left fuller, then the name.
+Order among clusters that may hold it: verdict first (a cluster that fits now beats one that must scale up,
+docs/decisions/0001), then the policy's own order, then what the policy prefers (`placement.prefer`), then the name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from reconciler.fleet.snapshot import Unreadable
+from reconciler.placement.cost import cost_of
 from reconciler.placement.gang import Fit
 from reconciler.placement.group import Group
+from reconciler.placement.hold import HELD_FOR_OLDER
 from reconciler.placement.likeness import Wanted
 from reconciler.placement.model import Candidate, Verdict
+from reconciler.placement.prefer import Contender, rank
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
 from reconciler.policy.model import Require, SchedulePolicy
@@ -47,18 +50,18 @@ class _Considered(NamedTuple):
 
 
 class Allowed:
-    """Which of some clusters each policy leaves, worked out once for each policy and pin."""
+    """Which of some clusters each policy leaves, worked out once for each policy, pin and tenant."""
 
     def __init__(self, facts: Sequence[ClusterFacts]) -> None:
         self._facts = facts
-        self._known: dict[tuple[int, str], tuple[SchedulePolicy, Eligibility, tuple[Candidate, ...]]] = {}
+        self._known: dict[tuple[int, str, str], tuple[SchedulePolicy, Eligibility, tuple[Candidate, ...]]] = {}
 
     def to(self, group: Group) -> tuple[Eligibility, tuple[Candidate, ...]]:
         """Return the clusters that `group` may go to, and all others as candidates with the reason why not."""
-        key = (id(group.policy), group.pin)
+        key = (id(group.policy), group.pin, group.tenant.name if group.tenant else "")
         found = self._known.get(key)
         if found is None:
-            leaves = eligible(group.policy, self._facts, group.pin or None)
+            leaves = eligible(group.policy, self._facts, group.pin or None, group.tenant)
             refused = tuple(Candidate(r.cluster, Verdict.NOT_ELIGIBLE, r.reason, r.message) for r in leaves.refused)
             found = self._known[key] = (group.policy, leaves, refused)  # holds the policy, so that its id stays its own
         return found[1:]
@@ -71,6 +74,7 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     wanted = Wanted.of(gang)
     considered = [_consider(name, tier.rank, wanted, rooms) for tier in eligibility.tiers for name in tier.clusters]
     considered.sort()
+    considered, why = _preferred(considered, group.policy, rooms, wanted)
     candidates = tuple(c.candidate for c in considered) + refused
     best = considered[0] if considered else None
     if best is None:
@@ -79,12 +83,15 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     if best.room is not None and best.fit is not None:
         if verdict.fits:
             best.room.take(gang, best.fit)
-            return Choice(name, verdict, best.candidate.message + _passed_over(considered), candidates)
+            return Choice(name, verdict, best.candidate.message + why + _passed_over(considered), candidates)
+        if eligibility.require is Require.ANY and best.room.hold is not None:
+            return Choice("", HELD_FOR_OLDER, f"{name}: {best.room.hold.message}", candidates)
         if eligibility.require is Require.ANY:
             best.room.reserve(gang)
             message = f"{name} is where it must go, and has no room now, so Kubernetes queues its pods there"
             return Choice(name, "Queued", f"{message}: {best.candidate.message}", candidates)
-    return Choice("", verdict, _nowhere_now(considered), candidates)
+    held = [c for c in considered if c.candidate.reason == HELD_FOR_OLDER]
+    return Choice("", HELD_FOR_OLDER if held else verdict, _nowhere_now(held or considered), candidates)
 
 
 def _passed_over(considered: Sequence[_Considered]) -> str:
@@ -113,7 +120,29 @@ def _consider(name: str, rank: tuple[int, ...], wanted: Wanted, rooms: Rooms) ->
         candidate = Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason)
         return _Considered((_ORDER[candidate.verdict], rank, False, 1.0, name), candidate, None, None)
     fit, candidate = room.consider(wanted)
+    cost = cost_of(fit, room.ground.nodes.pools)
+    if cost.nodes:
+        candidate = replace(candidate, message=f"{candidate.message}; {cost.text}")
     return _Considered((_ORDER[candidate.verdict], rank, room.rented, room.free_share, name), candidate, fit, room)
+
+
+def _preferred(
+    considered: list[_Considered], policy: SchedulePolicy, rooms: Rooms, wanted: Wanted
+) -> tuple[list[_Considered], str]:
+    """Sort the clusters of the best verdict and tier by what `policy` prefers; say what the first was preferred for."""
+    best = considered[0] if considered else None
+    if best is None or not best.candidate.verdict.fits:
+        return considered, ""
+    equal = [c for c in considered if (c.candidate.verdict, c.rank) == (best.candidate.verdict, best.rank)]
+    by_name = {c.candidate.cluster: c for c in equal}
+    contenders = [
+        Contender(c.room, c.fit, wanted.on(name), rooms.mix) for name, c in by_name.items() if c.room and c.fit
+    ]
+    ranking = rank(contenders, policy.prefer)
+    ordered = [by_name[one.name] for one in ranking.order]
+    first = "" if ranking.first in ordered[0].candidate.message else f"; {ranking.first}"
+    second = f", {ranking.second}" if ranking.second else ""
+    return ordered + considered[len(equal) :], first + second
 
 
 def _nowhere(group: Group, refused: Sequence[Candidate]) -> str:

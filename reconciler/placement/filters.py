@@ -6,14 +6,13 @@ each as a mask over all nodes. A mask depends on the table and on the rule only,
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
 
 from reconciler.fleet.snapshot import Node
-from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, PodShape, Taint, Toleration
+from reconciler.manifests.podshape import HostPort, PodShape, Taint, Toleration
+from reconciler.placement.nodematch import matches_node, matches_term
 from reconciler.placement.nodes import NOT_READY, Ints, Mask, Nodes, NodeTable
 
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
@@ -21,7 +20,6 @@ UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
 
 _CONDITION = "node.kubernetes.io/"  # taints that come and go with the state of a node
 _BLOCKING = ("NoSchedule", "NoExecute")
-_INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (compared, never bound)
 
 
@@ -42,7 +40,7 @@ def node_affinity(table: NodeTable, shape: PodShape) -> Mask:
         found = table.memo[key] = np.ones(table.size, dtype=np.bool_)
     elif found is None:
         found = table.memo[key] = np.fromiter(
-            (_matches_node(shape, node) for node in table.nodes), dtype=np.bool_, count=table.size
+            (matches_node(shape, node) for node in table.nodes), dtype=np.bool_, count=table.size
         )
     return cast("Mask", found)
 
@@ -132,7 +130,7 @@ def preferred_weight(table: NodeTable, shape: PodShape) -> Ints:
     found = table.memo.get(key)
     if found is None:
         found = table.memo[key] = np.fromiter(
-            (sum(weight for weight, term in shape.node_preferred if _matches_term(term, node)) for node in table.nodes),
+            (sum(weight for weight, term in shape.node_preferred if matches_term(term, node)) for node in table.nodes),
             dtype=np.int64,
             count=table.size,
         )
@@ -155,45 +153,3 @@ def ports_clash(wanted: tuple[HostPort, ...], taken: tuple[HostPort, ...]) -> bo
         for a in wanted
         for b in taken
     )
-
-
-def _matches_node(shape: PodShape, node: Node) -> bool:
-    if shape.node_name and shape.node_name != node.name:
-        return False
-    labels: Mapping[str, str] = node.labels
-    if any(labels.get(key) != value for key, value in shape.node_selector.items()):
-        return False
-    return not shape.node_required or any(_matches_term(term, node) for term in shape.node_required)
-
-
-def _matches_term(term: NodeTerm, node: Node) -> bool:
-    """Match one term; an empty one matches no node (component-helpers/scheduling/corev1/nodeaffinity)."""
-    if not term.expressions and not term.fields:
-        return False
-    return all(_holds(requirement, node.labels) for requirement in term.expressions) and all(
-        _holds(requirement, {"metadata.name": node.name}) for requirement in term.fields
-    )
-
-
-def _holds(requirement: NodeRequirement, labels: Mapping[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value is not None and value in requirement.values
-        case "NotIn":
-            return value is None or value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case "Gt" | "Lt":
-            have, want = _integer(value), _integer(requirement.values[0] if len(requirement.values) == 1 else None)
-            if have is None or want is None:
-                return False
-            return have > want if requirement.operator == "Gt" else have < want
-        case _:
-            return False
-
-
-def _integer(text: str | None) -> int | None:
-    return int(text) if text is not None and _INTEGER.fullmatch(text) else None

@@ -17,6 +17,7 @@ from reconciler.placement.nodes import Nodes
 from reconciler.placement.packing import can_pack
 from reconciler.placement.reasons import Cause, why_never, why_not
 from reconciler.placement.sequence import Attempt, Batch, attempt
+from reconciler.placement.settle import Settled, settle, settle_apart
 from reconciler.placement.ties import unlucky
 
 _DEFAULT_SCHEDULER = "default-scheduler"
@@ -30,12 +31,19 @@ def try_gang(nodes: Nodes, gang: Gang) -> Fit:
         return Fit(False, 0, total, held_back.reason, held_back.text)
     batches = _batches(gang)
     done = attempt(nodes, batches)
-    if not done.ok:
-        return _no_fit(nodes, gang, done, total)
-    bad = None if done.growth else unlucky(nodes, batches)
-    if bad is not None:
-        return _tied(gang, bad, total)
-    waits = any(node >= nodes.existing for counter in done.bound for node in counter)
+    waits = not done.ok or any(node >= nodes.existing for counter in done.bound for node in counter)
+    if not waits:
+        found = Settled(done, unlucky(nodes, batches), tie=True)
+    elif done.ok:
+        found = settle(nodes, batches, done.growth)
+    else:
+        apart = settle_apart(nodes, batches)
+        if apart is None:
+            return _no_fit(nodes, gang, done, total)
+        found = apart
+    if found.bad is not None:
+        return _may_fail(gang, found, total)
+    done = found.done
     return Fit(
         ok=True,
         placed=total,
@@ -101,7 +109,7 @@ def _held_back(gang: Gang) -> Cause | None:
 
 
 def _no_fit(nodes: Nodes, gang: Gang, done: Attempt, total: int) -> Fit:
-    never = why_never(nodes, gang.pod_sets)
+    never = None if nodes.growth.unsure else why_never(nodes, gang.pod_sets)
     if never is not None:
         return Fit(False, done.placed, total, never.reason, f"never fits: {never.text}", never=True)
     refused = next(p for p, left in zip(gang.pod_sets, done.left, strict=True) if left)
@@ -112,15 +120,22 @@ def _no_fit(nodes: Nodes, gang: Gang, done: Attempt, total: int) -> Fit:
         return Fit(False, done.placed, total, "Fragmentation", f"{text}; {better}")
     if done.nodes.pools:
         text += ", with all that the node pools may still add"
-    return Fit(False, done.placed, total, cause.reason, text + _scheduler_note(gang))
+    if nodes.growth.unsure:
+        text += f"; {nodes.growth.unsure}"
+    reason = "UnknownPools" if nodes.growth.unsure and not nodes.pools else cause.reason
+    return Fit(False, done.placed, total, reason, text + _scheduler_note(gang))
 
 
-def _tied(gang: Gang, bad: Attempt, total: int) -> Fit:
+def _may_fail(gang: Gang, found: Settled, total: int) -> Fit:
+    bad = found.bad or found.done
     refused = next(p for p, left in zip(gang.pod_sets, bad.left, strict=True) if left)
-    text = f"{bad.placed} of {total} pods fit if kube-scheduler breaks a tie between equally good nodes the wrong way"
-    return Fit(
-        False, bad.placed, total, "TieBreak", f"{text}; {why_not(bad.nodes, refused).text}{_scheduler_note(gang)}"
-    )
+    after = f" even after adding {_nodes_text(found.done.growth)}" if found.done.growth else ""
+    if found.tie:
+        when = f"{after} if kube-scheduler breaks a tie between equally good nodes the wrong way"
+    else:
+        when = f"{after}, as kube-scheduler may bind others to nodes that are meant for them"
+    text = f"{bad.placed} of {total} pods fit{when}; {why_not(bad.nodes, refused).text}{_scheduler_note(gang)}"
+    return Fit(False, bad.placed, total, "TieBreak" if found.tie else "Fragmentation", text)
 
 
 def _fits_text(done: Attempt, total: int, *, waits: bool) -> str:
@@ -131,11 +146,14 @@ def _fits_text(done: Attempt, total: int, *, waits: bool) -> str:
         return pods
     if not done.growth:
         return f"{pods} with nodes that are being added"
+    return f"{pods} after adding {_nodes_text(done.growth)}"
+
+
+def _nodes_text(growth: Sequence[tuple[str, int]]) -> str:
     added: dict[str, int] = {}
-    for pool, count in done.growth:
+    for pool, count in growth:
         added[pool] = added.get(pool, 0) + count
-    parts = " and ".join(f"{count} {'node' if count == 1 else 'nodes'} of pool {pool}" for pool, count in added.items())
-    return f"{pods} after adding {parts}"
+    return " and ".join(f"{count} {'node' if count == 1 else 'nodes'} of pool {pool}" for pool, count in added.items())
 
 
 def _scheduler_note(gang: Gang) -> str:

@@ -7,7 +7,7 @@ companions (ConfigMaps and the like that members refer to, which follow them).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from reconciler.errors import Place
@@ -15,6 +15,7 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.gang import Gang
 from reconciler.placement.model import GroupKey
 from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.tenant import Tenant
 from reconciler.ray.demand import Demand
 
 BATCH_KINDS = frozenset({"RayJob", "Job"})
@@ -77,7 +78,9 @@ class Group:
     """A group as it stands in `workloads/`.
 
     `problem` says why it cannot be placed as it is (an invalid member, contradicting pins, a name that cannot be a
-    folder); empty when it can.
+    folder); empty when it can. `refused_as` is the CamelCase word for it. `tenant` is whose namespace it stands
+    in; None in fleets that have no tenants. `elsewhere` are the clusters that would get its objects patched, and what
+    they are there.
     """
 
     key: GroupKey
@@ -87,6 +90,9 @@ class Group:
     source: Source
     pin: str = ""
     problem: str = ""
+    refused_as: str = "InvalidObject"
+    tenant: Tenant | None = None
+    elsewhere: Mapping[str, tuple[WorkloadObject, ...]] = field(default_factory=dict)
 
     @property
     def objects(self) -> tuple[WorkloadObject, ...]:
@@ -96,7 +102,11 @@ class Group:
     @property
     def gang(self) -> Gang:
         """Return all pods that must fit on one cluster."""
-        return gang_of(self.members)
+        gang = gang_of(self.members)
+        if not self.elsewhere:
+            return gang
+        known = {id(one): gang_of(one) for one in self.elsewhere.values()}
+        return replace(gang, elsewhere={cluster: known[id(one)] for cluster, one in self.elsewhere.items()})
 
 
 def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:

@@ -16,8 +16,10 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
 from reconciler.manifests.podshape import PodShape, Taint
+from reconciler.placement.daemons import Daemons
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -136,16 +138,29 @@ class NodeTable:
         return self.namespaces.get(namespace) or {"kubernetes.io/metadata.name": namespace}
 
 
+@dataclass(frozen=True, slots=True)
+class Growing:
+    """What an autoscaler can add: `pools`, what `daemons` take of each new node, and what is not known of it."""
+
+    pools: tuple[NodePool, ...]
+    daemons: Daemons
+    unsure: str = ""
+
+
+NO_GROWTH = Growing((), Daemons(()))
+
+
 class Nodes:
     """A table and what is taken of it.
 
     `free`: allocatable - headroom - requests. `load`: what the scores look at, in four rows: requests of cpu and
     memory, then the same with the scheduler's defaults for pods that request nothing. `added`: pods bound since the
     table was made. The last `size - existing` nodes do not exist yet: an autoscaler was promised to add them. `spare`:
-    how many nodes each pool could still add. `ranks`: of nodes with equal scores the one of lowest rank is taken.
+    how many nodes each pool could still add. `growth`: what of pools is known for the table's lifetime. `ranks`: of
+    nodes with equal scores the one of lowest rank is taken.
     """
 
-    __slots__ = ("added", "existing", "free", "load", "most_allocated", "pools", "ranks", "spare", "table")
+    __slots__ = ("added", "existing", "free", "growth", "load", "most_allocated", "ranks", "spare", "table")
 
     def __init__(
         self,
@@ -154,7 +169,7 @@ class Nodes:
         load: Ints,
         added: tuple[Standing, ...],
         existing: int,
-        pools: tuple[NodePool, ...],
+        growth: Growing,
         spare: Mapping[str, int],
         most_allocated: bool,
         ranks: Ints | None = None,
@@ -164,7 +179,7 @@ class Nodes:
         self.load = load
         self.added = added
         self.existing = existing
-        self.pools = pools
+        self.growth = growth
         self.spare = spare
         self.most_allocated = most_allocated
         self.ranks = np.arange(table.size) if ranks is None else ranks
@@ -177,11 +192,14 @@ class Nodes:
         headroom: Headroom | None = None,
         pools: Iterable[NodePool] = (),
         scoring: str = LEAST_ALLOCATED,
+        unsure: str = "",
     ) -> Nodes:
         """Return the nodes of `snapshot` with the pods that stand on them; pending pods are not looked at.
 
-        `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`.
+        `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`. `unsure`: what its
+        autoscaler may add beside `pools`, of which too little is known.
         """
+        pools = tuple(pools)
         index = {node.name: i for i, node in enumerate(snapshot.nodes)}
         bound = [pod for pod in snapshot.pods if pod.node in index]
         standing = tuple(Standing(pod.shape, {index[pod.node]: 1}, pod.deleting) for pod in bound)
@@ -193,8 +211,8 @@ class Nodes:
             load=load,
             added=(),
             existing=table.size,
-            pools=tuple(pools),
-            spare=_spare(tuple(pools), snapshot.nodes),
+            growth=Growing(pools, Daemons.of(snapshot.pods) if pools else Daemons(()), unsure),
+            spare=spare_of(pools, snapshot.nodes),
             most_allocated=scoring == MOST_ALLOCATED,
         )
 
@@ -206,9 +224,20 @@ class Nodes:
     def copy(self) -> Nodes:
         """Return nodes that can be bound to without changing these."""
         return Nodes(
-            self.table, self.free.copy(), self.load.copy(), self.added, self.existing, self.pools, self.spare,
+            self.table, self.free.copy(), self.load.copy(), self.added, self.existing, self.growth, self.spare,
             self.most_allocated, self.ranks,
         )  # fmt: skip
+
+    @property
+    def pools(self) -> tuple[NodePool, ...]:
+        """What an autoscaler can add to them."""
+        return self.growth.pools
+
+    def all_there(self) -> Nodes:
+        """Return a copy in which the promised nodes exist."""
+        copy = self.copy()
+        copy.existing = copy.size
+        return copy
 
     def ranked(self, ranks: Ints) -> Nodes:
         """Return a copy that breaks ties by `ranks`."""
@@ -263,18 +292,18 @@ class Nodes:
         return int(np.maximum(self.free[np.ix_(rows, open_)], 0).sum())
 
     def samples(self) -> Nodes:
-        """Return one empty node of each pool, in the order of the pools."""
+        """Return one new node of each pool, in the order of the pools."""
         found = self.table.memo.get("samples")
         if found is None:
             table = NodeTable([_pool_node(pool, 0) for pool in self.pools], (), {}, self.table.headroom)
             nothing = np.zeros((4, table.size), dtype=np.int64)
-            found = self.table.memo["samples"] = Nodes(
-                table, table.alloc - table.kept, nothing, (), 0, (), {}, self.most_allocated
-            )
+            found = Nodes(table, table.alloc - table.kept, nothing, (), 0, NO_GROWTH, {}, self.most_allocated)
+            found.start_daemons(self.growth.daemons, 0)
+            self.table.memo["samples"] = found
         return cast("Nodes", found)
 
     def grown(self, new: Mapping[str, int]) -> Nodes:
-        """Return these nodes and `new` more: pool name -> count. They are empty and do not exist yet."""
+        """Return these nodes and `new` more: pool name -> count. They do not exist yet; only daemons stand on them."""
         fresh = [
             _pool_node(pool, self.size + i) for pool in self.pools if pool.name in new for i in range(new[pool.name])
         ]
@@ -284,17 +313,29 @@ class Nodes:
         for name, row in old.rows.items():
             free[table.rows[name], : old.size] = self.free[row]
         nothing = np.zeros((4, len(fresh)), dtype=np.int64)
-        return Nodes(
+        spare = dict(self.spare)
+        for pool in self.pools:
+            spare[pool.budget] -= new.get(pool.name, 0)
+        grown = Nodes(
             table=table,
             free=free,
             load=np.hstack([self.load, nothing]),
             added=self.added,
             existing=self.existing,
-            pools=self.pools,
-            spare={name: left - new.get(name, 0) for name, left in self.spare.items()},
+            growth=self.growth,
+            spare=spare,
             most_allocated=self.most_allocated,
             ranks=np.concatenate([self.ranks, np.arange(self.size, table.size)]),
         )
+        grown.start_daemons(self.growth.daemons, self.size)
+        return grown
+
+    def start_daemons(self, daemons: Daemons, first: int) -> None:
+        """Take the room of the daemons that come onto every node from number `first` on. Changes these nodes."""
+        for shape in daemons.shapes:
+            where = {i: 1 for i in range(first, self.size) if daemons.comes(shape, self.table.nodes[i])}
+            if self.requested(shape) is not None:
+                self.take(shape, where)
 
 
 def _allocatable(node: Node, resource: str) -> int:
@@ -323,23 +364,6 @@ def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
     return whole, np.vstack([whole[:2], with_defaults])
 
 
-def _spare(pools: tuple[NodePool, ...], nodes: Sequence[Node]) -> dict[str, int]:
-    """Count what each pool may still add: its maximum less the nodes that are its own already.
-
-    A node belongs to the pool of which it has all labels (the most specific one, then the first); a pool without labels
-    owns the nodes that have exactly its allocatable.
-    """
-    spare = {pool.name: max(pool.max_nodes, 0) for pool in pools}
-    labelled = sorted((pool for pool in pools if pool.labels), key=lambda pool: -len(pool.labels))
-    plain = [pool for pool in pools if not pool.labels]
-    for node in nodes:
-        owner = next((p for p in labelled if p.labels.items() <= node.labels.items()), None)
-        owner = owner or next((p for p in plain if p.allocatable == node.allocatable), None)
-        if owner is not None:
-            spare[owner.name] = max(spare[owner.name] - 1, 0)
-    return spare
-
-
 def _pool_node(pool: NodePool, number: int) -> Node:
     name = f"{pool.name}+{number}"
-    return Node(name, pool.allocatable, {HOSTNAME: name, **pool.labels}, pool.taints)
+    return Node(name, pool.allocatable, {HOSTNAME: name, **pool.implied, **pool.labels}, pool.taints)

@@ -7,10 +7,12 @@ was worked out on it. Nodes are never changed in place, which is what makes them
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import TypeVar, cast
 
+from reconciler.fleet.addable import addable
 from reconciler.fleet.inventory import Cluster, Headroom
 from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.affinity import namespaces_meant
@@ -22,6 +24,8 @@ from reconciler.placement.nodes import Nodes
 from reconciler.placement.outcome import Standing
 from reconciler.placement.reservation import PodIndex, outstanding
 
+_Measure = TypeVar("_Measure")
+
 _MOST_ANSWERS = 512
 """Answers and masks that one cluster may keep; with more, it is opened anew."""
 
@@ -29,12 +33,13 @@ _MOST_ANSWERS = 512
 class Ground:
     """The nodes of `cluster` as they stand, with what was asked of them. `nodes` must not be changed."""
 
-    __slots__ = ("_answers", "_free_share", "_meant", "cluster", "nodes")
+    __slots__ = ("_answers", "_free_share", "_meant", "_measures", "cluster", "nodes")
 
     def __init__(self, cluster: str, nodes: Nodes) -> None:
         self.cluster = cluster
         self.nodes = nodes
         self._answers: dict[str, tuple[Fit, Candidate]] = {}
+        self._measures: dict[tuple[str, str], object] = {}
         self._free_share: float | None = None
         self._meant = namespaces_meant(nodes)
 
@@ -48,18 +53,28 @@ class Ground:
     @property
     def answers(self) -> int:
         """How many answers are kept."""
-        return len(self._answers) + len(self.nodes.table.memo)
+        return len(self._answers) + len(self._measures) + len(self.nodes.table.memo)
 
     def fit(self, wanted: Wanted) -> tuple[Fit, Candidate]:
         """Return what would become of a gang, and how that is told; one like it was perhaps asked about before."""
-        unnamed = self._meant is not None and self._meant.isdisjoint(wanted.namespaces)
-        likeness = wanted.unnamed if unnamed else wanted.exact
+        likeness = self._likeness(wanted)
         found = self._answers.get(likeness)
         if found is None:
             fit = try_gang(self.nodes, wanted.gang)
             found = fit, Candidate(self.cluster, fit.verdict, fit.reason, fit.message)
             self._answers[likeness] = found
         return found
+
+    def measured(self, wanted: Wanted | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
+        """Return `measure()`: a number that follows from these nodes, the fit of `wanted` on them and `what` alone."""
+        key = (self._likeness(wanted) if wanted else "", what)
+        if key not in self._measures:
+            self._measures[key] = measure()
+        return cast("_Measure", self._measures[key])
+
+    def _likeness(self, wanted: Wanted) -> str:
+        unnamed = self._meant is not None and self._meant.isdisjoint(wanted.namespaces)
+        return wanted.unnamed if unnamed else wanted.exact
 
 
 @dataclass(slots=True)
@@ -111,7 +126,14 @@ class Openings:
 
 def opened(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, promised: Iterable[Standing]) -> Nodes:
     """Return a cluster's nodes with its pods, those that wait, and room held for what is promised."""
-    nodes = Nodes.of(snapshot, headroom=_shares(cluster.headroom), pools=cluster.pools, scoring=cluster.scoring)
+    more = addable(cluster, snapshot)
+    nodes = Nodes.of(
+        snapshot,
+        headroom=_shares(cluster.headroom),
+        pools=more.pools,
+        scoring=cluster.scoring,
+        unsure=more.unsure,
+    )
     pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
     nodes = reserve_pending(nodes, pending)
     for standing in promised:
@@ -124,7 +146,8 @@ def _same(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
     if one is other:
         return True
     named = one.namespace_labels == other.namespace_labels
-    return named and one.nodes == other.nodes and one.pods == other.pods and one.ray == other.ray
+    told = one.pools == other.pools and one.pools_note == other.pools_note
+    return told and named and one.nodes == other.nodes and one.pods == other.pods and one.ray == other.ray
 
 
 def _shares(headroom: Headroom) -> dict[str, Fraction | int]:

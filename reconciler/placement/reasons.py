@@ -60,7 +60,7 @@ def why_never(nodes: Nodes, pod_sets: Sequence[PodSet]) -> Cause | None:
     if not nodes.size and not nodes.pools:
         return None
     samples = nodes.samples()
-    spare = np.array([max(nodes.spare.get(pool.name, 0), 0) for pool in nodes.pools], dtype=np.int64)
+    spare = np.array([max(nodes.spare.get(pool.budget, 0), 0) for pool in nodes.pools], dtype=np.int64)
     totals: Counter[str] = Counter()
     for pod_set in pod_sets:
         if not pod_set.count:
@@ -70,18 +70,26 @@ def why_never(nodes: Nodes, pod_sets: Sequence[PodSet]) -> Cause | None:
         there = room_when_empty(samples, shape) * (spare > 0)
         if not here.any() and not there.any():
             return _never_one(nodes, samples, spare, pod_set)
-        held = int(np.minimum(here, pod_set.count).sum()) + int((np.minimum(there, pod_set.count) * spare).sum())
+        held = int(np.minimum(here, pod_set.count).sum()) + _in_all(nodes, np.minimum(there, pod_set.count) * spare)
         if held < pod_set.count:
             text = f"{pod_set.title} asks for {pod_set.count} pods, and all nodes together hold {held} even when empty"
             return Cause(_shortest(nodes, pod_set), text)
         totals.update({name: amount * pod_set.count for name, amount in shape.requests.items()})
     for name, amount in totals.items():
-        whole = _whole(nodes, name) + sum(_whole_each(samples, name) * spare)
+        whole = _whole(nodes, name) + _in_all(nodes, _whole_each(samples, name) * spare)
         if amount > whole:
             needed, there_is = amount_text(name, amount), amount_text(name, whole)
             text = f"the pods need {name} {needed} in all, and the cluster has {there_is}"
             return Cause("InsufficientResource", text)
     return None
+
+
+def _in_all(nodes: Nodes, by_pool: np.ndarray) -> int:
+    """Sum up what all new nodes hold; of pools that share a maximum, the one that holds most could get all of it."""
+    most: dict[str, int] = {}
+    for pool, held in zip(nodes.pools, by_pool.tolist(), strict=True):
+        most[pool.budget] = max(most.get(pool.budget, 0), held)
+    return sum(most.values())
 
 
 def _exists(nodes: Nodes, resource: str) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.placement.model import Candidate, GroupKey, Phase, Share
+from reconciler.placement.patch import Patch
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -36,12 +37,27 @@ class JobOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class PlacedPart:
+    """What `cluster` has otherwise than the record says of all.
+
+    `patches` change the objects there. `objects` were admitted there; None where they are those of the record.
+    `job_outcome` is how the jobs of this copy ended, while those of others may not have.
+    """
+
+    cluster: str
+    patches: tuple[Patch, ...] = ()
+    objects: tuple[PlacedObject, ...] | None = None
+    job_outcome: JobOutcome | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PlacementRecord:
     """What was decided about a group, and why.
 
-    `objects` were admitted (none unless placed), in order. `sources` are the files under `workloads/` that the group
-    comes from. `run` counts from 1. `source_commit` is the commit whose files were decided on, `snapshot_digest` the
-    capacity they met. `decided_at` is in unix seconds.
+    `objects` were admitted (none unless placed), in order; `parts` tell where a cluster has others, or patches them.
+    `sources` are the files under `workloads/` that the group comes from. `run` counts from 1. `source_commit` is the
+    commit whose files were decided on, `snapshot_digest` the capacity they met. `decided_at` is in unix seconds, and so
+    is `waiting_since`, which only groups that wait have: unlike the reason, it stays while they wait.
     """
 
     group: GroupKey
@@ -58,6 +74,8 @@ class PlacementRecord:
     snapshot_digest: str = ""
     decided_at: int = 0
     job_outcome: JobOutcome | None = None
+    waiting_since: int | None = None
+    parts: tuple[PlacedPart, ...] = ()
 
     @property
     def placed(self) -> bool:
@@ -74,4 +92,4 @@ class PlacementRecord:
 
 def _heart(record: PlacementRecord) -> tuple[object, ...]:
     place = (record.group, record.policy, record.objects, record.sources, record.clusters, record.run)
-    return (*place, record.phase, record.reason, record.job_outcome)
+    return (*place, record.parts, record.phase, record.reason, record.job_outcome)

@@ -8,17 +8,30 @@ judged here: a live picture older than the fleet's limit is no picture.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.snapshot import FleetSnapshot, Unreadable
 from reconciler.placement.fit import commit, reserve, try_gang
+from reconciler.placement.fragmentation import Mix
 from reconciler.placement.gang import Fit, Gang
 from reconciler.placement.group import WorkloadObject, gang_of
+from reconciler.placement.hold import Hold
 from reconciler.placement.likeness import Wanted
 from reconciler.placement.model import Candidate
+from reconciler.placement.nodes import Nodes
 from reconciler.placement.opening import Ground, Opening, Openings, opened
 from reconciler.placement.outcome import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How a room stood at one moment."""
+
+    since: Ground | None
+    promised: tuple[Standing, ...]
+    taken: tuple[Gang, ...]
+    held: Nodes | None
 
 
 class Room:
@@ -32,6 +45,9 @@ class Room:
         self._promised = list(opening.promised)
         self._taken: list[Gang] = []
         self._since: Ground | None = None
+        self._bare: Ground | None = None
+        self.hold: Hold | None = None
+        """For whom room is held here, if for anyone; whoever asks from then on is younger."""
 
     @property
     def rented(self) -> bool:
@@ -41,32 +57,54 @@ class Room:
     @property
     def free_share(self) -> float:
         """Return the free share of its scarcest kind of room: devices where it has any, else cpu; 0 to 1."""
-        return self._ground.free_share
+        return self.ground.free_share
 
     def free(self, wanted: Callable[[str], bool]) -> int:
         """Return how much of the resources whose names are `wanted` is free on nodes that take pods."""
-        return self._ground.nodes.free_of(wanted)
+        return self.ground.nodes.free_of(wanted)
 
     def consider(self, wanted: Wanted) -> tuple[Fit, Candidate]:
         """Return what would become of a gang: now, else with nodes that the autoscaler may add. Takes nothing."""
-        return self._ground.fit(wanted)
+        wanted = wanted.on(self.cluster.name)
+        fit, candidate = self.ground.fit(wanted)
+        if self.hold is None:
+            return fit, candidate
+        fit = self.hold.judge(wanted, fit)
+        return fit, Candidate(self.cluster.name, fit.verdict, fit.reason, fit.message)
 
     def take(self, gang: Gang, fit: Fit) -> None:
         """Take the room that `fit` found for `gang`, or for one like it."""
-        self._since = Ground(self.cluster.name, commit(self._ground.nodes, gang, fit))
+        gang = gang.on(self.cluster.name)
+        if self.hold is not None:
+            self.hold.take(gang, fit)
+        self._since = Ground(self.cluster.name, commit(self.ground.nodes, gang, fit))
         self._taken.append(gang)
 
     def reserve(self, gang: Gang) -> None:
         """Hold room for as many pods of `gang` as the scheduler would bind."""
-        self._since = Ground(self.cluster.name, reserve(self._ground.nodes, gang))
+        gang = gang.on(self.cluster.name)
+        self._since = Ground(self.cluster.name, reserve(self.ground.nodes, gang))
         self._taken.append(gang)
+
+    @property
+    def bare(self) -> Ground:
+        """Return the cluster as it would be without anything that was placed on it."""
+        if self._bare is None:
+            self._bare = self.once_ended(lambda _: True)
+        return self._bare
+
+    def once_ended(self, ends: Callable[[Standing], bool]) -> Ground:
+        """Return the cluster as it will be once the placed groups for which `ends` is true have ended."""
+        gone = [item for s in self._promised if ends(s) for item in s.admitted]
+        nodes = self._opened_without(gone, [s for s in self._promised if not ends(s)])
+        for gang in self._taken:
+            nodes = reserve(nodes, gang)
+        return Ground(self.cluster.name, nodes)
 
     def reconsider(self, before: tuple[WorkloadObject, ...], after: tuple[WorkloadObject, ...]) -> Fit:
         """Return whether a group that stands here as `before` fits as `after`; if so, take that room instead."""
-        own = {(pod.namespace, pod.name) for item in before for pod in self.pods.pods_of(item.key)}
-        rest = tuple(pod for pod in self.snapshot.pods if (pod.namespace, pod.name) not in own)
         others = [s for s in self._promised if not any(o in before for o in s.admitted)]
-        nodes = opened(self.cluster, replace(self.snapshot, pods=rest), self.pods, others)
+        nodes = self._opened_without(before, others)
         for gang in self._taken:
             nodes = reserve(nodes, gang)
         gang = gang_of(after)
@@ -76,8 +114,34 @@ class Room:
             self._taken.append(gang)
         return fit
 
+    def release(self, before: tuple[WorkloadObject, ...]) -> None:
+        """Hold no more room for a group that stands here as `before`; its pods count until they are gone."""
+        others = [s for s in self._promised if not any(o in before for o in s.admitted)]
+        nodes = opened(self.cluster, self.snapshot, self.pods, others)
+        for gang in self._taken:
+            nodes = reserve(nodes, gang)
+        self._since, self._promised = Ground(self.cluster.name, nodes), others
+
+    def mark(self) -> Mark:
+        """Return how it stands, to come back to."""
+        held = self.hold.emptied if self.hold else None
+        return Mark(self._since, tuple(self._promised), tuple(self._taken), held)
+
+    def back_to(self, mark: Mark) -> None:
+        """Undo what was taken since `mark`."""
+        self._since, self._promised, self._taken = mark.since, list(mark.promised), list(mark.taken)
+        if self.hold is not None and mark.held is not None:
+            self.hold.emptied = mark.held
+
+    def _opened_without(self, gone: Iterable[WorkloadObject], others: Sequence[Standing]) -> Nodes:
+        """Return the nodes without the pods of `gone`, with room for what is promised to `others`."""
+        own = {(pod.namespace, pod.name) for item in gone for pod in self.pods.pods_of(item.key)}
+        rest = tuple(pod for pod in self.snapshot.pods if (pod.namespace, pod.name) not in own)
+        return opened(self.cluster, replace(self.snapshot, pods=rest), self.pods, others)
+
     @property
-    def _ground(self) -> Ground:
+    def ground(self) -> Ground:
+        """Return its nodes as they stand, with what is known of them."""
         return self._since or self._opening.ground
 
 
@@ -104,14 +168,34 @@ class Rooms:
         self._now = now
         self._max_age = max_age
         self._rooms: dict[str, Room | Unreadable] = {}
+        self._mix: Mix | None = None
         self._openings = openings if openings is not None else Openings()
         self._openings.retain(self._clusters)
+
+    @property
+    def mix(self) -> Mix:
+        """Return what gangs typically ask for, going by those that are placed."""
+        if self._mix is None:
+            self._mix = Mix.of(gang_of(one.admitted) for placed in self._promised.values() for one in placed)
+        return self._mix
 
     def of(self, name: str) -> Room | Unreadable:
         """Return the room of a cluster, or why nobody knows it."""
         if name not in self._rooms:
             self._rooms[name] = self._open(name)
         return self._rooms[name]
+
+    def mark(self) -> Mapping[str, Mark]:
+        """Return how all rooms stand, to come back to."""
+        return {name: room.mark() for name, room in self._rooms.items() if isinstance(room, Room)}
+
+    def back_to(self, marks: Mapping[str, Mark]) -> None:
+        """Undo what was taken in any room since `marks`."""
+        for name, room in list(self._rooms.items()):
+            if name in marks and isinstance(room, Room):
+                room.back_to(marks[name])
+            else:
+                del self._rooms[name]  # opened since: it is opened again as it was
 
     def _open(self, name: str) -> Room | Unreadable:
         cluster = self._clusters.get(name)

@@ -64,7 +64,17 @@ def attempt(nodes: Nodes, batches: Sequence[Batch], *, grow: bool = True) -> Att
     if not done.ok and nodes.size > nodes.existing:
         _bind(done, batches)
     if not done.ok and grow:
-        _bind_growing(done, batches)
+        bind_growing(done, batches)
+    return done
+
+
+def bind_after(nodes: Nodes, batches: Sequence[Batch], steps: Sequence[tuple[str, int]]) -> Attempt:
+    """Bind `batches` as `attempt` does, with nodes added as `steps` say and no others."""
+    done = attempt(nodes, batches, grow=False)
+    for pool, count in steps:
+        done.nodes = done.nodes.grown({pool: count})
+    _bind(done, batches)
+    done.growth = list(steps)
     return done
 
 
@@ -90,8 +100,8 @@ def _bind_each(done: Attempt, batches: Sequence[Batch], which: Iterable[int], re
     return bound
 
 
-def _bind_growing(done: Attempt, batches: Sequence[Batch]) -> None:
-    """Add nodes for the first batch that waits, bind, and so on, until nothing waits or nothing helps.
+def bind_growing(done: Attempt, batches: Sequence[Batch]) -> None:
+    """Add nodes for a batch that waits, bind, and so on, until nothing waits or nothing helps. Changes `done`.
 
     Nodes that helped nobody are taken back, and that pool is not asked for that batch again.
     """
@@ -100,7 +110,7 @@ def _bind_growing(done: Attempt, batches: Sequence[Batch]) -> None:
         trial = Attempt(done.nodes.grown(dict([step])), [Counter(c) for c in done.bound], [*done.left], [])
         _bind(trial, batches)
         if sum(trial.left) == sum(done.left):
-            growth.refuse(step[0])
+            growth.refuse()
             continue
         done.nodes, done.bound, done.left = trial.nodes, trial.bound, trial.left
         done.growth.append(step)

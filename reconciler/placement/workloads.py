@@ -12,15 +12,18 @@ from typing import Any
 
 from reconciler.errors import InputError, InvalidObject, Place
 from reconciler.manifests.admitted import CLUSTER_SCOPED, admit
+from reconciler.manifests.fields import InvalidField
 from reconciler.manifests.identity import ObjectKey, canonical_digest, is_dns_label, is_dns_subdomain, object_key
 from reconciler.manifests.loader import Document, load
+from reconciler.placement.companions import is_plain_secret, needs
 from reconciler.placement.group import BrokenFile, WorkloadObject
-from reconciler.ray.references import references
 from reconciler.ray.validation import problems
 from reconciler.ray.workload import demand_of
 
 ROOT = "workloads"
 SUFFIXES = (".yaml", ".yml", ".json")
+
+_READABLE = "plain Secret in Git: readable by all who read the repo; use ExternalSecret or SealedSecret"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
         raise InvalidObject(f"has {len(documents)} documents instead of one", Place(path))
     body = documents[0].body
     key = object_key(body, namespace, documents[0].place)
-    refers = frozenset((r.kind, r.name) for r in references(body))
+    refers = frozenset((r.kind, r.name) for r in needs(body))
     return WorkloadObject(key, body, canonical_digest(body), documents[0].place, demand_of(body, namespace), refers)
 
 
@@ -124,7 +127,7 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
     try:
         _check_identity(document, key, namespace)
         body = admit(document.body, namespace)
-        refers = frozenset((r.kind, r.name) for r in references(body))
+        refers = frozenset((r.kind, r.name) for r in needs(body))
         findings = problems(document.body)
         notes += [f"{document.locate(*f.path)}: {f.message}" for f in findings if f.severity == "warning"]
         error = next((f for f in findings if f.severity == "error"), None)
@@ -132,8 +135,11 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
             raise InvalidObject(error.message, document.locate(*error.path))  # noqa: TRY301  (one exit for all refusals)
         demand = demand_of(body, key.namespace)
         item = WorkloadObject(key, body, canonical_digest(body), document.place, demand, refers)
+        if is_plain_secret(key, body):
+            notes.append(f"{document.place}: {key}: {_READABLE}")
     except InvalidObject as error:
-        problem = str(error) if error.place else f"{document.place}: {error}"
+        at = document.locate(*error.path) if isinstance(error, InvalidField) else document.place
+        problem = str(error) if error.place else f"{at}: {error}"
         item = WorkloadObject(key, body, canonical_digest(body), document.place, None, refers, problem)
     return item, notes
 

@@ -8,10 +8,10 @@ that it prints (status, uid and the like) is let through and dropped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
@@ -19,7 +19,9 @@ from reconciler.manifests.identity import check_dns_subdomain, check_label_key
 from reconciler.manifests.kinds import Duration, Items, Labels, Located, ObjectMeta, SkyRayModel, read_object
 from reconciler.manifests.podshape import Toleration
 from reconciler.manifests.selector import LabelSelector, Requirement
+from reconciler.policy.fieldpath import parse_field_path, parse_pointer
 from reconciler.policy.model import KindSelector, OrderedKey, Preference, Require, SchedulePolicy
+from reconciler.policy.overriding import overrides_in
 
 NOVA_API_VERSION = "policy.elotl.co/v1alpha1"
 KIND = "SchedulePolicy"
@@ -40,6 +42,20 @@ def _checked_by(check: Any) -> BeforeValidator:
 
 
 LabelKey = Annotated[str, _checked_by(check_label_key)]
+
+
+def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Check a text by parsing it; the text stays as written."""
+
+    def validate(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(validate)
+
+
+FieldPath = Annotated[str, _parsed_by(parse_field_path)]
+Pointer = Annotated[str, _parsed_by(parse_pointer)]
 
 
 class Expression(SkyRayModel):
@@ -70,7 +86,8 @@ class Selector(SkyRayModel):
         return LabelSelector((*pairs, *(Requirement(e.key, e.operator, e.values) for e in self.match_expressions)))
 
 
-def _kind_by_name(value: Any) -> Any:
+def kind_by_name(value: Any) -> Any:
+    """Take a plain `RayJob` for `{kind: RayJob}`."""
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -86,7 +103,7 @@ class ResourceSelectors(SkyRayModel):
     """What the policy applies to, in the selected namespaces. Entries of a list are OR, the two lists are AND."""
 
     label_selectors: Items[Selector] = ()
-    kinds: Items[Annotated[Kind, BeforeValidator(_kind_by_name)]] = ()
+    kinds: Items[Annotated[Kind, BeforeValidator(kind_by_name)]] = ()
 
 
 class GroupBy(SkyRayModel):
@@ -111,7 +128,7 @@ class StaticValue(SkyRayModel):
 class FieldOverride(SkyRayModel):
     """One field to change, such as `spec.template.spec.containers[0].env[0].value`."""
 
-    field_path: str
+    field_path: FieldPath
     value: StaticValue
 
 
@@ -139,6 +156,18 @@ def _split_as_list(value: Any) -> Any:
     return value
 
 
+def _whole(split: tuple[TopologyShare, ...]) -> tuple[TopologyShare, ...]:
+    """Nothing of a group may be lost, nor promised twice."""
+    total = sum(one.percentage for one in split)
+    if split and total != 100:
+        raise ValueError(f"the percentages add up to {total}; make them add up to 100")
+    values = [one.topology_value for one in split]
+    twice = sorted({value for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{twice[0]!r} has two percentages; keep one of them")
+    return split
+
+
 class SpreadConstraints(SkyRayModel):
     """Place the group on several clusters: whole on each (Duplicate), or its replicas shared out (Divide)."""
 
@@ -147,6 +176,7 @@ class SpreadConstraints(SkyRayModel):
     percentage_split: Annotated[
         Items[TopologyShare],
         BeforeValidator(_split_as_list),
+        AfterValidator(_whole),
         WithJsonSchema(
             {
                 "anyOf": [
@@ -157,6 +187,12 @@ class SpreadConstraints(SkyRayModel):
         ),
     ] = ()
     overrides: Items[TopologyOverride] = ()
+
+    @model_validator(mode="after")
+    def _split_is_divided(self) -> SpreadConstraints:
+        if self.percentage_split and self.spread_mode == "Duplicate":
+            raise ValueError("percentageSplit is for spreadMode Divide; Duplicate gives every domain the whole")
+        return self
 
 
 class NovaSpec(SkyRayModel):
@@ -198,9 +234,17 @@ class PatchStep(SkyRayModel):
     """One operation of RFC 6902."""
 
     op: Literal["add", "remove", "replace", "move", "copy", "test"]
-    path: str
+    path: Pointer
     value: Any = None
-    from_: str | None = Field(None, alias="from")
+    from_: Pointer | None = Field(None, alias="from")
+
+    @model_validator(mode="after")
+    def _op_has_what_it_needs(self) -> PatchStep:
+        if self.op in {"add", "replace", "test"} and self.value is None:
+            raise ValueError(f"op {self.op} needs a value; to take a field away use op: remove")
+        if self.op in {"move", "copy"} and self.from_ is None:
+            raise ValueError(f"op {self.op} needs from")
+        return self
 
 
 class Target(SkyRayModel):
@@ -318,6 +362,9 @@ def _policy(name: str, spec: NovaSpec, document: Located) -> SchedulePolicy:
     if filters:
         chosen = cluster_selector.requirements if cluster_selector else ()
         cluster_selector = LabelSelector((*chosen, *filters))
+    spread = _plain(own.spread_constraints)
+    overrides = tuple(one.model_dump(by_alias=True, exclude_unset=True) for one in own.overrides)
+    selectors = tuple(one.cluster_selector.selector() for one in own.overrides)
     return SchedulePolicy(
         name=name,
         place=document.place,
@@ -333,9 +380,10 @@ def _policy(name: str, spec: NovaSpec, document: Located) -> SchedulePolicy:
         require=Require(own.placement.require) if own.placement.require else None,
         prefer=tuple(map(Preference, own.placement.prefer)),
         tolerations=tuple(Toleration(t.key, t.operator, t.value, t.effect or "") for t in own.tolerations),
-        spread=_plain(own.spread_constraints),
-        overrides=tuple(one.model_dump(by_alias=True, exclude_unset=True) for one in own.overrides),
+        spread=spread,
+        overrides=overrides,
         rescheduling=_plain(own.rescheduling),
+        changes=tuple(overrides_in(overrides, selectors, spread or {}, document.locate)),
     )
 
 

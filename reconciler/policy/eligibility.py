@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from reconciler.manifests.podshape import Taint, Toleration
 from reconciler.manifests.selector import Requirement
 from reconciler.policy.model import Require, SchedulePolicy
+from reconciler.policy.tenant import Tenant
 
 _NAMES_SHOWN = 10
 
@@ -67,18 +68,21 @@ class Eligibility:
         return cluster in self.clusters or any(one.cluster == cluster and one.stays for one in self.refused)
 
 
-def eligible(policy: SchedulePolicy, clusters: Sequence[ClusterFacts], pin: str | None = None) -> Eligibility:
+def eligible(
+    policy: SchedulePolicy, clusters: Sequence[ClusterFacts], pin: str | None = None, tenant: Tenant | None = None
+) -> Eligibility:
     """Sort `clusters` into tiers and refusals; the order in which they are given does not matter.
 
-    `pin` is the cluster that the group names by annotation; an unknown one is refused with `UnknownCluster`. Where the
-    policy does not say what it requires, it is `Any` when it leaves exactly one cluster to choose from (Kubernetes then
-    queues), else `Fit`. A cordon is passing, so a cordoned cluster counts as one that could be chosen.
+    `pin` is the cluster that the group names by annotation; an unknown one is refused with `UnknownCluster`. `tenant`
+    is whose group it is: its `clusterSelector` narrows what the policy allows. Where the policy does not say what it
+    requires, it is `Any` when exactly one cluster is left to choose from (Kubernetes then queues), else `Fit`. A cordon
+    is passing, so a cordoned cluster counts as one that could be chosen.
     """
     ranks: dict[tuple[int, ...], list[str]] = {}
     refused: list[Refusal] = []
     choices = 0
     for cluster in sorted(clusters, key=lambda one: one.name):
-        refusal = _selected(policy, cluster, pin) or _tainted(policy, cluster)
+        refusal = _selected(policy, cluster, pin) or _outside(tenant, cluster) or _tainted(policy, cluster)
         choices += refusal is None
         refusal = refusal or _cordoned(cluster)
         if refusal is None:
@@ -109,6 +113,17 @@ def _selected(policy: SchedulePolicy, cluster: ClusterFacts, pin: str | None) ->
     if pin is not None and cluster.name != pin:
         return Refusal(cluster.name, "PinnedElsewhere", f"the group is pinned to {pin} by annotation")
     return None
+
+
+def _outside(tenant: Tenant | None, cluster: ClusterFacts) -> Refusal | None:
+    """Refuse a cluster that the group's tenant may not use."""
+    if tenant is None or tenant.cluster_selector is None:
+        return None
+    wanted = tenant.cluster_selector.first_mismatch(cluster.labels)
+    if wanted is None:
+        return None
+    message = f"tenant {tenant.name} may use clusters with {wanted} only"
+    return Refusal(cluster.name, "TenantCluster", message)
 
 
 def _tainted(policy: SchedulePolicy, cluster: ClusterFacts) -> Refusal | None:

@@ -13,6 +13,8 @@ from enum import StrEnum
 from typing import Any
 
 from reconciler.errors import Place
+from reconciler.manifests.fields import Path
+from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podshape import Toleration
 from reconciler.manifests.selector import LabelSelector
 
@@ -28,7 +30,7 @@ class Require(StrEnum):
 
 
 class Preference(StrEnum):
-    """Tie-break among clusters that fit now (DESIGN section 2)."""
+    """Tie-break among clusters of the best verdict and tier; `placement.prefer` says what each means."""
 
     AVAILABLE = "Available"
     COST = "Cost"
@@ -59,6 +61,63 @@ class OrderedKey:
     values: tuple[str, ...]
 
 
+class SpreadMode(StrEnum):
+    """`DUPLICATE`: the whole group in every domain. `DIVIDE`: its replicas shared out among the domains."""
+
+    DUPLICATE = "Duplicate"
+    DIVIDE = "Divide"
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How a group is spread over domains: the clusters with equal values of label `topology_key` are one.
+
+    `split` maps the topology values to percentages that add up to 100; empty: evenly among all.
+    """
+
+    mode: SpreadMode
+    topology_key: str
+    split: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Which objects of a group are meant; what is None is not asked for. An empty `group` is the core group."""
+
+    group: str | None = None
+    version: str | None = None
+    kind: str | None = None
+    name: str | None = None
+    namespace: str | None = None
+
+    def selects(self, key: ObjectKey) -> bool:
+        """Tell whether the object `key` is meant."""
+        version = key.api_version.rpartition("/")[2]
+        pairs = (
+            (self.group, key.group),
+            (self.version, version),
+            (self.kind, key.kind),
+            (self.name, key.name),
+            (self.namespace, key.namespace),
+        )
+        return all(wanted is None or wanted == found for wanted, found in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A change of the `target` objects on the `clusters` whose labels are selected.
+
+    Either `operations` of RFC 6902, or a `field` that is to have `value`. `place` is where the policy says so.
+    """
+
+    place: Place
+    clusters: LabelSelector
+    target: Target
+    operations: tuple[Mapping[str, Any], ...] = ()
+    field: Path = ()
+    value: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class SchedulePolicy:
     """One policy.
@@ -66,7 +125,7 @@ class SchedulePolicy:
     `workload_selectors` are OR; empty means every workload in the selected namespaces. `kinds` empty means all kinds.
     `cluster_selector` None means all clusters. `require` and `prefer` are None / empty where the policy leaves the
     default. `spread`, `overrides`, `rescheduling` are the checked fields as written (`percentageSplit` always as the
-    list), None or empty where absent.
+    list), None or empty where absent. `changes` are the overrides of both dialects, in the order of their effect.
     """
 
     name: str
@@ -84,6 +143,25 @@ class SchedulePolicy:
     spread: Mapping[str, Any] | None = None
     overrides: tuple[Mapping[str, Any], ...] = ()
     rescheduling: Mapping[str, Any] | None = None
+    changes: tuple[Override, ...] = ()
+
+    @property
+    def spreading(self) -> Spread | None:
+        """Return how the policy spreads a group; None when the group goes to one cluster."""
+        return _spread_of(self.spread)
+
+
+def _spread_of(constraints: Mapping[str, Any] | None) -> Spread | None:
+    """Return how `spreadConstraints`, as the policy has them, spread a group; None when it goes to one cluster.
+
+    A `percentageSplit` without a mode can only mean to divide.
+    """
+    constraints = constraints or {}
+    split = {one["topologyValue"]: one["percentage"] for one in constraints.get("percentageSplit", ())}
+    mode = constraints.get("spreadMode") or (SpreadMode.DIVIDE if split else None)
+    if mode is None:
+        return None
+    return Spread(SpreadMode(mode), constraints.get("topologyKey") or NAME_LABEL, split)
 
 
 def unsupported(policy: SchedulePolicy) -> tuple[str, ...]:
@@ -92,12 +170,6 @@ def unsupported(policy: SchedulePolicy) -> tuple[str, ...]:
     A group under such a policy is refused with these words as its reason, rather than placed by other rules.
     """
     fields = []
-    if policy.spread is not None:
-        fields.append("spreadConstraints")
-    if policy.overrides:
-        fields.append("overrides")
     if policy.rescheduling is not None:
         fields.append("rescheduling")
-    if set(policy.prefer) - {Preference.AVAILABLE}:
-        fields.append("placement.prefer")
     return tuple(fields)

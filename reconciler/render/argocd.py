@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler.manifests.emitter import emit
+from reconciler.render import addons
 
 PROJECT = "skyray"
 CLUSTER_LABEL = "skyray.dev/cluster"
@@ -46,6 +47,9 @@ _KUEUE_IN_TEMPLATES = ("spec.nodeSelector", "spec.tolerations", "metadata.labels
 def files(repo_url: str, branch: str) -> dict[str, bytes]:
     """Return the files under `argocd/` by their path in the repo."""
     return {
+        "argocd/addons-project.yaml": emit(_addons_project()),
+        "argocd/addons-root-project.yaml": emit(_addons_root_project(repo_url)),
+        "argocd/addons.yaml": emit(_addons_set(repo_url, branch)),
         "argocd/applicationset.yaml": emit(_application_set(repo_url, branch)),
         "argocd/health-checks/argocd-cm.yaml": _HEALTH_HEAD + emit(_health_checks()),
         "argocd/project.yaml": emit(_project(repo_url)),
@@ -105,6 +109,92 @@ def _application(repo_url: str, branch: str) -> dict[str, Any]:
     }
 
 
+_ADDONS_ROOT = "skyray-addons-root"
+_CLUSTER_OF_PATH = "{{index .path.segments 1}}"
+
+
+def _addons_project() -> dict[str, Any]:
+    """Return the project of what add-ons bring to the clusters: the platform team's, so it allows CRDs and RBAC."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": addons.PROJECT, "namespace": "argocd"},
+        "spec": {
+            "description": "What SkyRay's add-ons bring to the clusters of the fleet",
+            "sourceRepos": ["*"],
+            "destinations": [{"server": "*", "namespace": "*"}],
+            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
+        },
+    }
+
+
+def _addons_root_project(repo_url: str) -> dict[str, Any]:
+    """Return the project of the applications that make one application for each step of an add-on."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AppProject",
+        "metadata": {"name": _ADDONS_ROOT, "namespace": "argocd"},
+        "spec": {
+            "description": "The applications of SkyRay's add-ons",
+            "sourceRepos": [repo_url],
+            "destinations": [{"server": "https://kubernetes.default.svc", "namespace": "argocd"}],
+            "clusterResourceWhitelist": [],
+            "namespaceResourceWhitelist": [
+                {"group": "", "kind": "ConfigMap"},
+                {"group": "argoproj.io", "kind": "Application"},
+            ],
+        },
+    }
+
+
+def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
+    """Return the set of one application for each cluster's add-ons (render.addons), on Argo CD's own cluster.
+
+    It fills in what only Argo CD knows: its own name of the cluster, and the address of the fleet repo.
+    """
+    source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": f"clusters/*/{addons.FOLDER}"}]}
+    cluster = {"selector": {"matchLabels": {CLUSTER_LABEL: _CLUSTER_OF_PATH}}}
+    ours = {"group": "argoproj.io", "kind": "Application"}
+    from_here = {**ours, "labelSelector": f"{addons.SOURCE_LABEL}={addons.FLEET_REPO}"}
+    destination = [{"op": "replace", "path": "/spec/destination/name", "value": "{{.name}}"}]
+    address = [
+        {"op": "replace", "path": "/spec/source/repoURL", "value": repo_url},
+        {"op": "replace", "path": "/spec/source/targetRevision", "value": branch},
+    ]
+    patches = [
+        {"target": ours, "patch": emit(destination).decode()},
+        {"target": from_here, "patch": emit(address).decode()},
+    ]
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "ApplicationSet",
+        "metadata": {"name": addons.PROJECT, "namespace": "argocd"},
+        "spec": {
+            "goTemplate": True,
+            "goTemplateOptions": ["missingkey=error"],
+            "generators": [{"matrix": {"generators": [{"git": source}, {"clusters": cluster}]}}],
+            "syncPolicy": {"preserveResourcesOnDeletion": True, "applicationsSync": "create-update"},
+            "template": {
+                "metadata": {
+                    "name": f"skyray-addons-{_CLUSTER_OF_PATH}",
+                    "annotations": {"argocd.argoproj.io/manifest-generate-paths": "."},
+                },
+                "spec": {
+                    "project": _ADDONS_ROOT,
+                    "source": {
+                        "repoURL": repo_url,
+                        "targetRevision": branch,
+                        "path": "{{.path.path}}",
+                        "kustomize": {"patches": patches},
+                    },
+                    "destination": {"server": "https://kubernetes.default.svc", "namespace": "argocd"},
+                    "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+                },
+            },
+        },
+    }
+
+
 def _ignored() -> list[dict[str, Any]]:
     rules = []
     for kind, path in _CLUSTER_SPEC.items():
@@ -130,12 +220,16 @@ def _health_checks() -> dict[str, Any]:
         "apiVersion": "v1",
         "kind": "ConfigMap",
         "metadata": {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}},
-        "data": {f"resource.customizations.health.ray.io_{kind}": lua for kind, lua in HEALTH.items()},
+        "data": {
+            "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
+            **{f"resource.customizations.health.ray.io_{kind}": lua for kind, lua in HEALTH.items()},
+        },
     }
 
 
 _HEALTH_HEAD = b"""\
-# Argo CD ships no health checks for Ray. Add these to its settings without touching the others:
+# Argo CD ships no health checks for Ray, nor for its own applications, by which the steps of add-ons wait for each
+# other. Add these to its settings without touching the others:
 #   kubectl apply --server-side --field-manager=skyray -f argocd/health-checks/argocd-cm.yaml
 """
 
@@ -188,6 +282,16 @@ for _, condition in ipairs((obj.status or {}).conditions or {}) do
 end
 return {status = "Progressing", message = "the service has no endpoints yet"}
 """
+
+APPLICATION_HEALTH = """\
+local status = obj.status or {}
+local health = status.health or {}
+if (status.sync or {}).status ~= "Synced" then
+  return {status = "Progressing", message = "the application is not synced yet"}
+end
+return {status = health.status or "Progressing", message = health.message or "the application is synced"}
+"""
+"""The Lua health check of an add-on's application: the next step begins once it is synced and healthy."""
 
 HEALTH: Mapping[str, str] = {"RayCluster": _RAY_CLUSTER, "RayJob": _RAY_JOB, "RayService": _RAY_SERVICE}
 """Lua health checks by kind, after facts that KubeRay guarantees (its status fields and conditions)."""

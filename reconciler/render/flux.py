@@ -12,6 +12,7 @@ from typing import Any
 
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
+from reconciler.render import addons
 from reconciler.render.group import AUTOSCALED_LABEL
 
 NAMESPACE = "flux-system"
@@ -28,6 +29,7 @@ def files(clusters: Iterable[str], repo_url: str, branch: str) -> dict[str, byte
     for cluster in sorted(set(clusters)):
         name = check_dns_label(cluster, "cluster")
         rendered[f"flux/clusters/{name}.yaml"] = emit(_kustomization(name))
+        rendered[f"flux/addons/{name}.yaml"] = emit(_addons(name))
     return rendered
 
 
@@ -57,6 +59,25 @@ def _kustomization(cluster: str) -> dict[str, Any]:
             "deletionPolicy": "Orphan",
             "wait": False,
             "ignore": _ignored(),
+        },
+    }
+
+
+def _addons(cluster: str) -> dict[str, Any]:
+    """Return what brings a cluster's add-ons (render.addons) to the management cluster; from there they reach out."""
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": {"name": f"skyray-addons-{cluster}", "namespace": NAMESPACE},
+        "spec": {
+            "interval": "10m",
+            "retryInterval": "1m",
+            "timeout": "5m",
+            "path": f"./{addons.folder_of(cluster).rstrip('/')}",
+            "sourceRef": {"kind": "GitRepository", "name": "skyray"},
+            "prune": True,
+            "deletionPolicy": "Orphan",
+            "wait": False,
         },
     }
 

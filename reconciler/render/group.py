@@ -16,6 +16,7 @@ from reconciler.errors import InvalidObject
 from reconciler.manifests.admitted import admit
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey, check_dns_label, object_key
+from reconciler.placement.patch import apply
 from reconciler.policy.groups import as_dns_label
 from reconciler.render.model import Engine, GroupOverlay, Patch
 
@@ -40,11 +41,11 @@ def render_group(overlay: GroupOverlay, engine: Engine) -> dict[str, bytes]:
     if not overlay.objects:
         raise InvalidObject(f"group {overlay.namespace}/{overlay.group} has no objects; retire it instead")
     bodies = [admit(body, overlay.namespace) for body in overlay.objects]
-    named = _file_names(bodies)
+    named = object_files(bodies)
     files = {name: emit(body) for name, body in named.items()}
     patches = overlay.patches
     if engine is Engine.FLUX:
-        patches = (*patches, *_marks_of_autoscaled(bodies))
+        patches = (*patches, *_marks_of_autoscaled([_patched(body, overlay.patches) for body in bodies]))
     files[FILE] = emit(_kustomization(overlay, sorted(named), bodies, patches, engine))
     return dict(sorted(files.items()))
 
@@ -91,9 +92,9 @@ def _kustomization(
     return kustomization
 
 
-def _file_names(bodies: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+def object_files(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
     """Name each object's file `<kind>-<name>.yaml`; namesakes of other API groups get their identity's hash as well."""
-    by_identity: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    by_identity: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
     by_stem: dict[str, list[tuple[str, str, str, str]]] = {}
     for body in bodies:
         identity = identity_of(body)
@@ -125,6 +126,14 @@ def _patch(patch: Patch) -> dict[str, Any]:
     if patch.api_group:
         target = {"group": patch.api_group, **target}
     return {"target": target, "patch": emit(list(map(dict, patch.operations))).decode()}
+
+
+def _patched(body: dict[str, Any], patches: Iterable[Patch]) -> dict[str, Any]:
+    key = _key(body)
+    for patch in patches:
+        if patch.is_for(key):
+            body = apply(body, patch.operations)
+    return body
 
 
 def _marks_of_autoscaled(bodies: list[dict[str, Any]]) -> list[Patch]:

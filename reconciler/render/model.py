@@ -7,26 +7,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from reconciler.placement.patch import Patch
+
+__all__ = ["ClusterDirectory", "Engine", "GroupOverlay", "NamespaceMeta", "Patch"]
+
 
 class Engine(StrEnum):
     """What syncs `clusters/` to the clusters; the value is that of `spec.engine` in fleet.yaml."""
 
     ARGOCD = "argocd"
     FLUX = "flux"
-
-
-@dataclass(frozen=True, slots=True)
-class Patch:
-    """A JSON 6902 patch of one object of a group, for one cluster.
-
-    The first operation must be a `test`: when the object has changed under the patch, the build fails instead of
-    patching the wrong place.
-    """
-
-    api_group: str
-    kind: str
-    name: str
-    operations: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ cannot be read is an error, never "not placed".
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -16,7 +17,8 @@ from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, SkyRayModel, read_object
 from reconciler.placement.model import Candidate, GroupKey, Phase, Share, Verdict
-from reconciler.placement.record import JobOutcome, PlacedObject, PlacementRecord
+from reconciler.placement.patch import Patch
+from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord
 
 ROOT = "placements"
 KIND = "Placement"
@@ -38,6 +40,8 @@ def write(record: PlacementRecord) -> bytes:
     status["sourceCommit"] = record.source_commit
     status["snapshotDigest"] = record.snapshot_digest
     status["decidedAt"] = _rfc3339(record.decided_at)
+    if record.waiting_since is not None:
+        status["waitingSince"] = _rfc3339(record.waiting_since)
     if record.job_outcome is not None:
         status["jobOutcome"] = _outcome(record.job_outcome)
     return emit(
@@ -49,7 +53,7 @@ def write(record: PlacementRecord) -> bytes:
                 "policy": record.policy,
                 "objects": [_object(one) for one in sorted(record.objects)],
                 "sources": list(record.sources),
-                "clusters": [{"name": one.name, "share": one.share} for one in record.clusters],
+                "clusters": [_cluster(one, record) for one in record.clusters],
                 "run": record.run,
             },
             "status": status,
@@ -61,13 +65,10 @@ def read(document: Located) -> PlacementRecord:
     """Return the record in `document`; raise `InvalidObject` with its place for anything that `write` does not make."""
     placement = read_object(PlacementKind, document)
     spec, status = placement.spec, placement.status
-    outcome = status.job_outcome
     return PlacementRecord(
         group=GroupKey(placement.metadata.namespace, placement.metadata.name),
         policy=spec.policy,
-        objects=tuple(
-            sorted(PlacedObject(one.api_version, one.kind, one.name, one.digest, one.source) for one in spec.objects)
-        ),
+        objects=_objects(spec.objects),
         clusters=tuple(Share(one.name, one.share) for one in spec.clusters),
         phase=status.phase,
         reason=status.reason,
@@ -78,14 +79,9 @@ def read(document: Located) -> PlacementRecord:
         source_commit=status.source_commit,
         snapshot_digest=status.snapshot_digest,
         decided_at=_unix(status.decided_at),
-        job_outcome=None
-        if outcome is None
-        else JobOutcome(
-            outcome.state,
-            outcome.reason,
-            outcome.message,
-            None if outcome.finished_at is None else _unix(outcome.finished_at),
-        ),
+        waiting_since=None if status.waiting_since is None else _unix(status.waiting_since),
+        job_outcome=_job_outcome(status.job_outcome),
+        parts=tuple(part for one in spec.clusters if (part := _part(one)) != PlacedPart(one.name)),
     )
 
 
@@ -114,11 +110,32 @@ class ObjectPart(SkyRayModel):
     source: str = ""
 
 
+class PatchPart(SkyRayModel):
+    """A JSON 6902 patch of one object, as `kustomization.yaml` has it."""
+
+    group: str = ""
+    kind: str
+    name: str
+    patch: Items[dict[str, Any]]
+
+
+class OutcomePart(SkyRayModel):
+    """How a job ended."""
+
+    state: str
+    reason: str = ""
+    message: str = ""
+    finished_at: _Time | None = None
+
+
 class ClusterPart(SkyRayModel):
-    """A cluster and the percentage of the group that it gets."""
+    """A cluster and the percentage of the group that it gets; the rest is what differs there."""
 
     name: DnsLabel
     share: Annotated[int, Field(ge=1, le=100)]
+    objects: Items[ObjectPart] | None = None
+    patches: Items[PatchPart] = ()
+    job_outcome: OutcomePart | None = None
 
 
 class PlacementSpec(SkyRayModel):
@@ -140,15 +157,6 @@ class CandidatePart(SkyRayModel):
     message: str
 
 
-class OutcomePart(SkyRayModel):
-    """How a job ended."""
-
-    state: str
-    reason: str = ""
-    message: str = ""
-    finished_at: _Time | None = None
-
-
 class PlacementStatus(SkyRayModel):
     """Why, and what became of it."""
 
@@ -159,6 +167,7 @@ class PlacementStatus(SkyRayModel):
     source_commit: str
     snapshot_digest: str
     decided_at: _Time
+    waiting_since: _Time | None = None
     job_outcome: OutcomePart | None = None
 
 
@@ -170,6 +179,40 @@ class PlacementKind(SkyRayModel):
     metadata: PlacementMeta
     spec: PlacementSpec
     status: PlacementStatus
+
+
+def _cluster(share: Share, record: PlacementRecord) -> dict[str, Any]:
+    written: dict[str, Any] = {"name": share.name, "share": share.share}
+    part = next((one for one in record.parts if one.cluster == share.name), PlacedPart(share.name))
+    if part.objects is not None:
+        written["objects"] = [_object(one) for one in sorted(part.objects)]
+    if part.patches:
+        written["patches"] = [_patch(one) for one in part.patches]
+    if part.job_outcome is not None:
+        written["jobOutcome"] = _outcome(part.job_outcome)
+    return written
+
+
+def _patch(patch: Patch) -> dict[str, Any]:
+    group = {"group": patch.api_group} if patch.api_group else {}
+    return {**group, "kind": patch.kind, "name": patch.name, "patch": [dict(one) for one in patch.operations]}
+
+
+def _part(one: ClusterPart) -> PlacedPart:
+    patches = tuple(Patch(patch.group, patch.kind, patch.name, patch.patch) for patch in one.patches)
+    objects = None if one.objects is None else _objects(one.objects)
+    return PlacedPart(one.name, patches, objects, _job_outcome(one.job_outcome))
+
+
+def _objects(parts: Iterable[ObjectPart]) -> tuple[PlacedObject, ...]:
+    return tuple(sorted(PlacedObject(one.api_version, one.kind, one.name, one.digest, one.source) for one in parts))
+
+
+def _job_outcome(part: OutcomePart | None) -> JobOutcome | None:
+    if part is None:
+        return None
+    finished = None if part.finished_at is None else _unix(part.finished_at)
+    return JobOutcome(part.state, part.reason, part.message, finished)
 
 
 def _object(one: PlacedObject) -> dict[str, str]:

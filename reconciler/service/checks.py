@@ -14,12 +14,25 @@ from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
 from reconciler.fleet.snapshot_file import read_capacity
 from reconciler.manifests.kinds import problems
+from reconciler.placement.governance import beyond_quota, govern
 from reconciler.placement.grouping import Grouping, group_objects
+from reconciler.placement.queue import unknown_classes
 from reconciler.placement.workloads import Workloads, read_workloads
+from reconciler.policy.addon_kind import addon_folders, read_addon_folder, read_addons, unread
 from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.tenant import tenancy_of
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
-from reconciler.service.state import POLICIES, Files, read_policy_files, read_records, workload_files
+from reconciler.service.rules import locator, read_class_files, read_tenant_files
+from reconciler.service.state import (
+    ADDONS,
+    POLICIES,
+    Files,
+    addon_files,
+    read_policy_files,
+    read_records,
+    workload_files,
+)
 
 T = TypeVar("T")
 
@@ -47,9 +60,8 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
             errors.extend(str(problem) for problem in problems(error))
             return None
 
-    if FLEET_FILE in files.contents:
-        collect(lambda: read_fleet(files.contents[FLEET_FILE]))
-    else:
+    fleet = collect(lambda: read_fleet(files.contents[FLEET_FILE])) if FLEET_FILE in files.contents else None
+    if FLEET_FILE not in files.contents:
         errors.append(f"{FLEET_FILE}: is missing: `skyray init` makes one")
     clusters = collect(lambda: read_inventory(files.below(INVENTORY)))
     errors += _pictures(clusters or (), pictures)
@@ -57,11 +69,17 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
     workloads = read_workloads(*(collect(lambda: workload_files(files)) or ({}, {})))
     errors += [file.problem for file in workloads.broken]
     errors += [item.problem for item in workloads.objects if item.problem]
-    warnings = list(workloads.warnings)
-    if policies is not None:
-        more, noted = _grouping(group_objects(workloads, policies, {}), workloads)
-        errors += more
-        warnings += noted
+    warnings = [*workloads.warnings, *_addons(files, collect)]
+    rules = files.contents if policies is not None else {}
+    operators = {path: data for path, data in rules.items() if path.startswith(f"{POLICIES}/")}
+    classes = collect(lambda: read_class_files(operators, addon_files(files)))
+    tenancy = collect(lambda: tenancy_of(read_tenant_files(operators), fleet.tenancy if fleet else ""))
+    if policies is not None and classes is not None and tenancy is not None:
+        formed = group_objects(workloads, policies, {}, classes)
+        more, noted = _grouping(formed, workloads)
+        governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
+        errors += [*more, *governed.findings]
+        warnings += [*noted, *unknown_classes(formed.groups, classes), *beyond_quota(governed.grouping)]
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
             collect(partial(read_records, path, data))
@@ -101,6 +119,17 @@ def _policies(
     return collect(partial(read_policy_files, contents)) if None not in each else None
 
 
+def _addons(files: Files, collect: Callable[[Callable[[], object]], object | None]) -> tuple[str, ...]:
+    """Read each add-on by itself, so that all errors are found, then all together; return the warnings."""
+    contents = collect(lambda: files.below(ADDONS))
+    if not isinstance(contents, dict):
+        return ()
+    each = [collect(partial(read_addon_folder, contents, folder)) for folder in addon_folders(contents)]
+    if None not in each:
+        collect(partial(read_addons, contents))
+    return unread(contents)
+
+
 def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
     raise error
 
@@ -114,4 +143,4 @@ def _grouping(grouping: Grouping, workloads: Workloads) -> tuple[list[str], list
         for item in grouping.unplaced
         if not item.problem
     ]
-    return errors, warnings
+    return errors, [*warnings, *grouping.warnings]

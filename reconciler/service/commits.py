@@ -1,8 +1,8 @@
 """Turns decisions into commits: one for each that changed something, in the order in which they were taken.
 
 A first commit, only where needed, brings SkyRay's folders to what its own records say: directories of clusters that
-joined the inventory, and whatever a hand has changed there. Every later one moves one group, so that the history of a
-group's folder is the history of that group (DESIGN section 7).
+joined the inventory, their add-ons, and whatever a hand has changed there. Every later one moves one group,
+so that the history of a group's folder is the history of that group (DESIGN section 7).
 """
 
 from __future__ import annotations
@@ -29,9 +29,11 @@ _VERBS = {
 }
 
 
-def drafts_of(state: RepoState, outcomes: Sequence[Outcome], snapshot: str, memory: Memory) -> tuple[CommitDraft, ...]:
-    """Return the commits that carry out `outcomes` on `state`."""
-    directories = Directories(state, memory)
+def drafts_of(
+    state: RepoState, outcomes: Sequence[Outcome], snapshot: str, memory: Memory, addons: Mapping[str, bytes]
+) -> tuple[CommitDraft, ...]:
+    """Return the commits that carry out `outcomes` on `state`; the files of `addons` come with the first one."""
+    directories = Directories(state, memory, addons)
     drafts = []
     repaired = directories.settle()
     if repaired:
@@ -56,16 +58,15 @@ def _recorded(record: PlacementRecord | None, path: str, memory: Memory) -> byte
 
 def _repair(changes: Mapping[str, bytes | None], revision: str) -> CommitDraft:
     clusters = sorted({path.split("/")[1] for path in changes if path.startswith("clusters/")})
-    names = ", ".join(clusters[:3]) + (f" and {len(clusters) - 3} more" if len(clusters) > 3 else "")
-    subject = f"render {names}" if clusters else "render placements"
-    body = "Brings SkyRay's own folders to what the inventory and the placements say."
+    subject = f"render {_named(clusters)}" if clusters else "render placements"
+    body = "Brings SkyRay's own folders to what the inventory, the add-ons and the placements say."
     trailers = (("SkyRay-Action", "render"), ("SkyRay-Source", revision))
     return CommitDraft(subject, body, trailers, changes)
 
 
 def _subject(outcome: Outcome) -> str:
     decision = outcome.decision
-    where = ", ".join(share.name for share in decision.clusters)
+    where = _named([share.name for share in decision.clusters])
     match decision.action:
         case Action.PLACE if outcome.before is not None and outcome.before.record.placed:
             return f"update {decision.group} on {where}"
@@ -77,6 +78,11 @@ def _subject(outcome: Outcome) -> str:
             return f"note on {decision.group}: {decision.phase}, {decision.reason}"
         case _:
             return f"{_VERBS[decision.action]} {decision.group}: {decision.reason}"
+
+
+def _named(clusters: Sequence[str]) -> str:
+    """Name the first few clusters: a subject is one short line, the trailer has them all."""
+    return ", ".join(clusters[:3]) + (f" and {len(clusters) - 3} more" if len(clusters) > 3 else "")
 
 
 def _body(decision: Decision) -> str:

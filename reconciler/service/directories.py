@@ -8,18 +8,20 @@ A companion that several groups of a namespace refer to is rendered once, in the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.group import WorkloadObject
 from reconciler.placement.grouping import SHARED
 from reconciler.placement.model import GroupKey
-from reconciler.placement.outcome import Outcome
+from reconciler.placement.outcome import Outcome, Part
+from reconciler.placement.patch import Patch
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.workloads import Workloads
 from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
 from reconciler.render.group import render_group
+from reconciler.render.luna import luna_patches, luna_settings
 from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
 from reconciler.render.placement_record import path_of, write
 from reconciler.service.memory import Memory, Same
@@ -31,20 +33,24 @@ _Objects = tuple[WorkloadObject, ...]
 class Directories:
     """Every cluster's directory, as the commits made so far leave it."""
 
-    def __init__(self, state: RepoState, memory: Memory) -> None:
+    def __init__(self, state: RepoState, memory: Memory, addons: Mapping[str, bytes] | None = None) -> None:
         self._state = state
+        self._addons = addons or {}
         self._memory = memory
         self._engine = Engine(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
-        self._groups: dict[str, dict[GroupKey, tuple[str, _Objects]]] = {c.name: {} for c in state.clusters}
+        self._groups: dict[str, dict[GroupKey, tuple[str, Part]]] = {c.name: {} for c in state.clusters}
+        self._known = frozenset(self._groups)
+        self._clusters = {cluster.name: cluster for cluster in state.clusters}
         self._files: dict[str, dict[str, bytes]] = {}
         for key, standing in state.standing.items():
-            for share in standing.record.clusters:
-                self._groups.setdefault(share.name, {})[key] = (standing.record.policy, standing.admitted)
+            for part in standing.parts:
+                self._groups.setdefault(part.cluster, {})[key] = (standing.record.policy, part)
 
     def settle(self) -> dict[str, bytes | None]:
         """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
         wanted = {path_of(key): self._written(s.record) for key, s in self._state.standing.items()}
+        wanted |= self._addons
         present = self._state.rendered
         for cluster in self._groups:
             base = directory_of(cluster)
@@ -61,7 +67,7 @@ class Directories:
         for cluster in sorted(before | after):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
-                groups[decision.group] = (decision.policy, outcome.objects)
+                groups[decision.group] = (decision.policy, outcome.on(cluster))
             else:
                 groups.pop(decision.group, None)
             old = self._files.get(cluster, {})
@@ -72,10 +78,13 @@ class Directories:
 
     def _render(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
         groups = self._groups[cluster]
+        if not groups and cluster not in self._known:
+            return {}
         follows_from = (
             self._engine,
             cluster,
-            tuple((key, policy, _digests(objects)) for key, (policy, objects) in sorted(groups.items())),
+            luna_settings(self._clusters.get(cluster)),
+            tuple((key, policy, _likeness(part)) for key, (policy, part) in sorted(groups.items())),
             tuple(self._namespace_digest(key.namespace) for key in sorted(groups)),
         )
         path = f"{directory_of(cluster)}{SENTINEL}"
@@ -98,32 +107,48 @@ class Directories:
         written = self._state.workloads.namespaces.get(namespace)
         return written.digest if written else ""
 
-    def _overlays(self, groups: Mapping[GroupKey, tuple[str, _Objects]]) -> tuple[GroupOverlay, ...]:
+    def _overlays(self, groups: Mapping[GroupKey, tuple[str, Part]]) -> tuple[GroupOverlay, ...]:
         """Return the overlays of one cluster.
 
-        Companions of several groups are taken out of each and stand in `shared`.
+        Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
         """
-        uses = Counter(o.key for _, objects in groups.values() for o in objects if o.demand is None)
-        shared: dict[str, dict[ObjectKey, WorkloadObject]] = defaultdict(dict)
+        uses = Counter(o.key for _, part in groups.values() for o in part.admitted if o.demand is None)
+        shared: dict[str, dict[ObjectKey, tuple[WorkloadObject, Part]]] = defaultdict(dict)
         overlays = []
-        for key, (policy, objects) in sorted(groups.items()):
+        for key, (policy, part) in sorted(groups.items()):
             own = []
-            for item in objects:
+            for item in part.admitted:
                 if uses[item.key] > 1:
-                    shared[key.namespace][item.key] = item
+                    shared[key.namespace][item.key] = (item, part)
                 else:
                     own.append(item)
             if own:
-                overlays.append(self._overlay(key.namespace, key.name, policy, tuple(own)))
+                patches = tuple(patch for item in own for patch in self._patches(item, part))
+                overlays.append(self._overlay(key.namespace, key.name, policy, tuple(own), patches))
         for namespace, items in shared.items():
-            overlays.append(self._overlay(namespace, SHARED, SHARED, tuple(items[key] for key in sorted(items))))
+            each = [items[key] for key in sorted(items)]
+            patches = tuple(patch for item, part in each for patch in self._patches(item, part))
+            overlays.append(self._overlay(namespace, SHARED, SHARED, tuple(item for item, _ in each), patches))
         return tuple(overlays)
 
-    def _overlay(self, namespace: str, group: str, policy: str, objects: _Objects) -> GroupOverlay:
+    def _patches(self, item: WorkloadObject, part: Part) -> Iterator[Patch]:
+        """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
+        yield from (patch for patch in part.patches if patch.is_for(item.key))
+        cluster = self._clusters.get(part.cluster)
+        if cluster is not None and item.demand is not None:
+            yield from luna_patches((one.body for one in part.deployed if one.key == item.key), cluster)
+
+    def _overlay(
+        self, namespace: str, group: str, policy: str, objects: _Objects, patches: tuple[Patch, ...]
+    ) -> GroupOverlay:
         return self._memory.overlays.of(
-            (namespace, group, policy, _digests(objects)),
-            lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects)),
+            (namespace, group, policy, _digests(objects), repr(patches)),
+            lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects), patches),
         )
+
+
+def _likeness(part: Part) -> tuple[object, ...]:
+    return (_digests(part.admitted), repr(part.patches))
 
 
 def _digests(objects: _Objects) -> tuple[str, ...]:

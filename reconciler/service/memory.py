@@ -13,12 +13,16 @@ from typing import Generic, TypeVar
 
 from reconciler.errors import InputError
 from reconciler.fleet.inventory import Cluster
+from reconciler.placement.governance import check_object
 from reconciler.placement.group import WorkloadObject
 from reconciler.placement.opening import Openings
 from reconciler.placement.outcome import Standing
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.workloads import read_admitted, read_file
+from reconciler.policy.addon import AddOn
 from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.priority_class import PriorityClasses
+from reconciler.policy.tenant import Denial, Tenant
 from reconciler.render.model import GroupOverlay
 
 K = TypeVar("K", bound=Hashable)
@@ -75,6 +79,10 @@ class Memory:
     openings: Openings = field(default_factory=Openings)
     inventory: Recall[Hashable, tuple[Cluster, ...]] = field(default_factory=Recall)
     policies: Recall[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=Recall)
+    tenants: Recall[Hashable, tuple[Tenant, ...]] = field(default_factory=Recall)
+    classes: Recall[Hashable, PriorityClasses] = field(default_factory=Recall)
+    addons: Recall[Hashable, tuple[AddOn, ...]] = field(default_factory=Recall)
+    denials: Recall[Hashable, tuple[Denial, ...]] = field(default_factory=Recall)
     workloads: Recall[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(default_factory=Recall)
     admitted: Recall[Hashable, WorkloadObject | None] = field(default_factory=Recall)
     records: Recall[Hashable, tuple[PlacementRecord, ...]] = field(default_factory=Recall)
@@ -83,6 +91,7 @@ class Memory:
     overlays: Recall[Hashable, GroupOverlay] = field(default_factory=Recall)
     groups: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
     directories: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
+    addon_files: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
 
     def turn(self) -> None:
         """Begin a new cycle: forget what the last one did without."""
@@ -94,6 +103,10 @@ class Memory:
     def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
         """Read a workload file, as `placement.workloads.read_file` does."""
         return self.workloads.of((path, data), lambda: read_file(path, data))
+
+    def check_object(self, tenant: Tenant, item: WorkloadObject) -> tuple[Denial, ...]:
+        """Return what of an object its tenant may not have, as `placement.governance.check_object` does."""
+        return self.denials.of((Same(tenant), item.digest), lambda: check_object(tenant, item))
 
     def note_record(self, path: str, record: PlacementRecord, data: bytes) -> None:
         """Take in that the file `data`, just written for `record`, will be read as that record."""

@@ -11,20 +11,29 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.errors import GuardTripped
+from reconciler.errors import GuardTripped, InvalidObject
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
-from reconciler.placement.choice import Allowed, choose
+from reconciler.placement.addons import Equipped
+from reconciler.placement.attached import Attachments
+from reconciler.placement.choice import choose
+from reconciler.placement.entering import enter
+from reconciler.placement.governance import beyond_quota, ledger_of
 from reconciler.placement.group import BrokenFile, Group
 from reconciler.placement.model import Action, Candidate, Decision, GroupKey, Phase
 from reconciler.placement.opening import Openings
-from reconciler.placement.outcome import Outcome, Standing, new_outcome, placement, rejection, settled
+from reconciler.placement.outcome import Outcome, Part, Standing, new_outcome, placement, rejection, settled, used
+from reconciler.placement.queue import unknown_classes
+from reconciler.placement.quota import EXCEEDED, limited, most
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.room import Rooms
+from reconciler.placement.spread import Sites, with_overrides
+from reconciler.placement.turns import Turns
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
 from reconciler.repo.writer import CommitDraft
+from reconciler.service.addons import plan_addons, spread_of
 from reconciler.service.commits import drafts_of
 from reconciler.service.memory import Memory
 from reconciler.service.state import RepoState
@@ -64,13 +73,14 @@ def plan(
     outcomes = decide(state, snapshot, now, memory.openings)
     if not allow_removals:
         _check_guard(state, outcomes)
-    drafts = drafts_of(state, outcomes, snapshot.digest, memory)
+    addons = plan_addons(state, snapshot, memory)
+    drafts = drafts_of(state, outcomes, snapshot.digest, memory, addons.files)
     changes: dict[str, str] = {}
     for draft in drafts:
         for path, content in draft.changes.items():
             changes[path] = _change(state.rendered.get(path), content)
     changed = {path: action for path, action in sorted(changes.items()) if action}
-    return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, _warnings(state))
+    return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, (*_warnings(state), *addons.warnings))
 
 
 def decide(
@@ -80,21 +90,37 @@ def decide(
     groups = {group.key: group for group in state.grouping.groups}
     asked = _asked(state)
     rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age, openings)
-    allowed = Allowed([ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters])
+    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
+    allowed = Equipped(facts, spread_of(state))
     reported = {_file_group(file) for file in state.workloads.broken}
+    placed = {standing.record.group for one in promised(state).values() for standing in one}
+    ledger = ledger_of(state.tenancy, state.workloads.namespaces, [state.standing[key] for key in sorted(placed)])
+    sites = Sites(allowed, {c.name: c.labels for c in state.clusters}, rooms, ledger)
+    turns = Turns(allowed, rooms, state.fleet.fairness, now)
+    stays = [state.standing[key] for key in sorted(placed)]
+    attachments = Attachments(state.grouping.groups, state.workloads, stays, snapshot)
     outcomes = []
     for key in sorted(state.standing):
         standing = state.standing[key]
         if key in groups and standing.record.placed:
-            outcomes.append(follow(groups[key], standing, rooms, asked, now))
+            outcomes.append(follow(groups[key], standing, attachments.beside(groups[key], sites), asked, now))
+            attachments.note(outcomes[-1])
+            if limited(groups[key].tenant):
+                ledger.charge(key, groups[key].tenant, used(outcomes[-1].parts))
         elif key not in groups and key not in reported:
             outcomes.append(leave(standing, rooms, asked, now))
     stands = {o.key: out.decision.group for out in outcomes for o in out.objects if o.demand}
-    for group in state.grouping.groups:
+    waiting = [group for group in state.grouping.groups if not _is_placed(group.key, state)]
+    for group in ledger.in_turn(attachments.in_order(waiting)):
         before = state.standing.get(group.key)
-        if before is None or not before.record.placed:
-            decision = _enter(group, allowed, rooms, stands)
-            outcomes.append(new_outcome(group, decision, before, snapshot.digest, now))
+        parts: tuple[Part, ...] = ()
+        decision = _unready(group, state, attachments)
+        if decision is None:
+            decision, parts = _enter(group, before, attachments.beside(group, sites), turns, stands)
+        if limited(group.tenant):
+            ledger.charge(group.key, group.tenant, used(parts))
+        outcomes.append(new_outcome(group, decision, before, snapshot.digest, now, parts))
+        attachments.note(outcomes[-1])
     outcomes += [_reject_file(file, state, snapshot.digest, now) for file in _unclaimed(state)]
     return tuple(outcomes)
 
@@ -105,7 +131,8 @@ def promised(state: RepoState) -> dict[str, list[Standing]]:
     found: dict[str, list[Standing]] = defaultdict(list)
     for key, standing in sorted(state.standing.items()):
         if standing.record.placed and (key in groups or kept_unasked(standing, asked)):
-            found[standing.record.clusters[0].name].append(standing)
+            for part in standing.parts:
+                found[part.cluster].append(standing.on(part))
     return found
 
 
@@ -115,19 +142,49 @@ def _asked(state: RepoState) -> Asked:
     return Asked(keys, unclaimed, frozenset(file.path for file in state.workloads.broken))
 
 
-def _enter(group: Group, allowed: Allowed, rooms: Rooms, stands: Mapping[ObjectKey, GroupKey]) -> Decision:
+def _is_placed(key: GroupKey, state: RepoState) -> bool:
+    return key in state.standing and state.standing[key].record.placed
+
+
+def _unready(group: Group, state: RepoState, attachments: Attachments) -> Decision | None:
+    """Return the decision on a group that is not whole yet, or lacks its RayCluster; None for all others."""
+    if group.problem:
+        return None
+    unread = state.grouping.unread.get(group.key)
+    if unread:
+        return _waiting(group, "SourceUnreadable", unread, ())
+    return attachments.unmet(group)
+
+
+def _enter(
+    group: Group, before: Standing | None, sites: Sites, turns: Turns, stands: Mapping[ObjectKey, GroupKey]
+) -> tuple[Decision, tuple[Part, ...]]:
     """Decide on a group that has no place."""
     if group.problem:
-        return rejection(group)
+        return rejection(group), ()
     for item in group.members:
         holder = stands.get(item.key)
         if holder is not None:
             message = f"{item.key} still stands as part of group {holder}: it can move once that group lets it go"
-            return _waiting(group, "HeldByAnotherGroup", message, ())
-    choice = choose(group, allowed, rooms)
+            return _waiting(group, "HeldByAnotherGroup", message, ()), ()
+    objects = group.objects
+    try:
+        if group.policy.spreading:
+            decision, parts = enter(group, sites)
+            return turns.held(group, before, decision), parts
+        fitted, tailor = with_overrides(group, objects, sites)
+    except InvalidObject as error:
+        return rejection(replace(group, problem=str(error))), ()
+    if limited(group.tenant):
+        refusal = sites.ledger.enter(group, most(fitted.gang, sites.allowed.to(group)[0].clusters))
+        if refusal:
+            return _waiting(group, EXCEEDED, refusal, ()), ()
+    choice = choose(fitted, sites.allowed, sites.rooms)
     if not choice.cluster:
-        return _waiting(group, choice.reason, choice.message, choice.candidates)
-    return replace(placement(group, choice.cluster, choice.reason, choice.message), candidates=choice.candidates)
+        waits = _waiting(group, choice.reason, choice.message, choice.candidates)
+        return turns.held(fitted, before, waits), ()
+    parts = (Part.of(choice.cluster, tailor.cut(objects, choice.cluster, {})),)
+    return replace(placement(group, parts, choice.reason, choice.message), candidates=choice.candidates), parts
 
 
 def _waiting(group: Group, reason: str, message: str, candidates: tuple[Candidate, ...]) -> Decision:
@@ -158,14 +215,22 @@ def _reject_file(file: BrokenFile, state: RepoState, snapshot: str, now: float) 
 
 
 def _check_guard(state: RepoState, outcomes: tuple[Outcome, ...]) -> None:
-    placed = sum(1 for standing in state.standing.values() if standing.record.placed)
-    removed = [o for o in outcomes if o.record is None and o.before is not None and o.before.record.placed]
-    if not state.fleet.guards.allows(len(removed), placed):
-        names = ", ".join(str(o.decision.group) for o in removed[:3]) + (", ..." if len(removed) > 3 else "")
+    placed = sum(len(standing.record.clusters) for standing in state.standing.values())
+    gone = [(o.decision.group, cluster) for o in outcomes for cluster in _left(o)]
+    if not state.fleet.guards.allows(len(gone), placed):
+        groups = list(dict.fromkeys(str(group) for group, _ in gone))
+        names = ", ".join(groups[:3]) + (", ..." if len(groups) > 3 else "")
         raise GuardTripped(
-            f"this would remove {len(removed)} of {placed} placements ({names}), more than guards in fleet.yaml allow: "
+            f"this would remove {len(gone)} of {placed} placements ({names}), more than guards in fleet.yaml allow: "
             "if it is meant, run `skyray reconcile --allow-removals` once"
         )
+
+
+def _left(outcome: Outcome) -> list[str]:
+    """Return the clusters that had a part of the group, and have none afterwards."""
+    before = outcome.before.record.clusters if outcome.before else ()
+    after = {share.name for share in outcome.record.clusters} if outcome.record else set()
+    return [share.name for share in before if share.name not in after]
 
 
 def _change(before: bytes | None, after: bytes | None) -> str:
@@ -181,4 +246,6 @@ def _warnings(state: RepoState) -> tuple[str, ...]:
         f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
         for item in state.grouping.unplaced
     )
-    return (*state.workloads.warnings, *unplaced)
+    groups = state.grouping
+    waiting = (*unknown_classes(groups.groups, state.classes), *beyond_quota(groups))
+    return (*state.workloads.warnings, *unplaced, *groups.warnings, *waiting)

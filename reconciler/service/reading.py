@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from reconciler.errors import InputError, RepoError
@@ -39,6 +39,12 @@ def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
     links = {p: r for p, r in settled.unusable.items() if not _is_workload(p)}
     links |= {p: r for p, r in proposed.unusable.items() if _is_workload(p)}
     return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
+
+
+def read_changed(repo: GitRepo, sha: str, change: Callable[[Files], Files]) -> RepoState:
+    """Return the state of `sha` as it would be if a commit made `change` to its files."""
+    tree = repo.tree(sha)
+    return _read(repo, tree, change(files_of(tree)))
 
 
 def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", memory: Memory | None = None) -> RepoState:

@@ -11,13 +11,14 @@ from pathlib import Path
 import orjson
 
 from reconciler.fleet import schemas as fleet
-from reconciler.policy import dialects
+from reconciler.policy import addon_kind, dialects, tenant_kind
 from reconciler.render import placement_record
 
 
 def schema_files() -> dict[str, bytes]:
     """Return the published files by name."""
-    schemas = {**fleet.json_schemas(), **dialects.json_schemas(), "placement.json": placement_record.json_schema()}
+    policies = {**dialects.json_schemas(), **tenant_kind.json_schemas(), **addon_kind.json_schemas()}
+    schemas = {**fleet.json_schemas(), **policies, "placement.json": placement_record.json_schema()}
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
     return {name: orjson.dumps(schemas[name], option=options) for name in sorted(schemas)}
 

@@ -16,25 +16,34 @@ from reconciler.fleet.inventory import Cluster, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.manifests.loader import load
+from reconciler.placement.governance import govern
 from reconciler.placement.group import Source, WorkloadObject
 from reconciler.placement.grouping import SHARED, Grouping, group_objects
 from reconciler.placement.model import GroupKey
-from reconciler.placement.outcome import Standing
-from reconciler.placement.record import PlacementRecord
+from reconciler.placement.outcome import Part, Standing, objects_of
+from reconciler.placement.overrides import patched
+from reconciler.placement.record import PlacedObject, PlacedPart, PlacementRecord
 from reconciler.placement.workloads import ROOT as WORKLOADS
 from reconciler.placement.workloads import Workloads, read_workloads
+from reconciler.policy.addon import AddOn
+from reconciler.policy.addon_kind import read_addons
 from reconciler.policy.dialects import read_policies
 from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
+from reconciler.policy.tenant import NO_TENANTS, Tenancy, tenancy_of
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.group import FILE as KUSTOMIZATION
 from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.render.placement_record import path_of
 from reconciler.render.placement_record import read as read_record
 from reconciler.service.memory import Memory, Same
+from reconciler.service.rules import documents_of, is_policy, locator, read_class_files, read_tenant_files
 
 POLICIES = "policies"
+ADDONS = "addons"
 _OWN = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
 
-READ = (FLEET_FILE, f"{INVENTORY}/", f"{POLICIES}/", f"{WORKLOADS}/", f"{PLACEMENTS}/", f"{CLUSTERS}/")
+READ = (FLEET_FILE, f"{INVENTORY}/", f"{POLICIES}/", f"{ADDONS}/", f"{WORKLOADS}/", f"{PLACEMENTS}/", f"{CLUSTERS}/")
 """What of the repo a plan reads: paths that start with one of these."""
 
 
@@ -56,6 +65,9 @@ class RepoState:
     rendered: Mapping[str, bytes]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     committed_at: float = 0.0
+    tenancy: Tenancy = NO_TENANTS
+    classes: PriorityClasses = WELL_KNOWN
+    addons: tuple[AddOn, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ def read_state(
     """Read the state from `files`.
 
     `sources` tells which commit changed each of some paths last; `memory` is that of earlier cycles. Raises
-    `InputError` for fleet.yaml, inventory, policies and placement records that cannot be read.
+    `InputError` for fleet.yaml, inventory, policies, add-ons and placement records that cannot be read.
     """
     files.below(FLEET_FILE)
     if FLEET_FILE not in files.contents:
@@ -95,11 +107,20 @@ def read_state(
     clusters = memory.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
     policies = memory.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
     workloads = read_workloads(*workload_files(files), memory.read_file)
-    grouping = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}))
+    classes = _classes(files, policy_files, memory)
+    addon = files.below(ADDONS)
+    addons = memory.addons.of(tuple(addon.items()), lambda: read_addons(addon))
+    tenants = memory.tenants.of(tuple(policy_files.items()), lambda: read_tenant_files(policy_files))
+    tenancy = tenancy_of(tenants, fleet.tenancy)
+    formed = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}), classes)
+    grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), memory.check_object).grouping
     rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
     rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
     standing = _standing(files.below(PLACEMENTS), rendered, workloads, memory)
-    return RepoState(revision, fleet, clusters, policies, workloads, grouping, standing, rendered)
+    return RepoState(
+        revision, fleet, clusters, policies, workloads, grouping, standing, rendered, tenancy=tenancy, classes=classes,
+        addons=addons,
+    )  # fmt: skip
 
 
 def read_records(path: str, data: bytes) -> tuple[PlacementRecord, ...]:
@@ -109,13 +130,17 @@ def read_records(path: str, data: bytes) -> tuple[PlacementRecord, ...]:
 
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
     """Return all policies of `policies/`, sorted by name. Raises `InputError` for any that cannot be read."""
-    documents = [
-        document
-        for path in sorted(files)
-        if path.endswith((".yaml", ".yml", ".json"))
-        for document in load(files[path], path).documents
-    ]
-    return read_policies(documents)
+    return read_policies(document for document in documents_of(files) if is_policy(document))
+
+
+def addon_files(files: Files) -> dict[str, bytes]:
+    """Return the contents under `addons/`."""
+    return {path: data for path, data in files.contents.items() if path.startswith(f"{ADDONS}/")}
+
+
+def _classes(files: Files, policies: Mapping[str, bytes], memory: Memory) -> PriorityClasses:
+    addons = addon_files(files)
+    return memory.classes.of((*policies.items(), *addons.items()), lambda: read_class_files(policies, addons))
 
 
 def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -156,7 +181,8 @@ def _admitted(record: PlacementRecord, offered: Iterable[WorkloadObject]) -> dic
     A copy that is gone, or is not what the record says was admitted, was changed by hand: it is taken from the user's
     file where that still says the same, else it is left out.
     """
-    wanted = {(entry.kind, entry.name, entry.digest) for entry in record.objects}
+    own = [entry for part in record.parts for entry in part.objects or ()]
+    wanted = {(entry.kind, entry.name, entry.digest) for entry in (*record.objects, *own)}
     found: dict[_Identity, WorkloadObject] = {}
     for item in offered if wanted else ():
         identity = (item.key.kind, item.key.name, item.digest)
@@ -166,8 +192,35 @@ def _admitted(record: PlacementRecord, offered: Iterable[WorkloadObject]) -> dic
 
 
 def _stands(record: PlacementRecord, admitted: Mapping[_Identity, WorkloadObject]) -> Standing:
-    sources = {(entry.kind, entry.name, entry.digest): entry.source for entry in record.objects}
-    return Standing(record, tuple(replace(item, place=Place(sources[one])) for one, item in admitted.items()))
+    """Return a group as it stands, cluster by cluster. Raises `InvalidObject` for patches that fit no more."""
+    different = {part.cluster: part for part in record.parts}
+    whole = _copied(record.objects, admitted)
+    parts = []
+    cuts: dict[tuple[int, str], tuple[WorkloadObject, ...]] = {}
+    for share in record.clusters:
+        own = different.get(share.name, PlacedPart(share.name))
+        objects = whole if own.objects is None else _copied(own.objects, admitted)
+        deployed = objects
+        if own.patches:
+            key = (id(objects), repr(own.patches))
+            try:
+                deployed = cuts[key] if key in cuts else tuple(patched(item, own.patches) for item in objects)
+                if objects is whole:
+                    cuts[key] = deployed
+            except InvalidObject as error:
+                message = f"the patches for {share.name} do not apply: {error.message}; restore this file"
+                raise InvalidObject(message, Place(path_of(record.group))) from None
+        ended = own.job_outcome or record.job_outcome
+        parts.append(Part(share.name, objects, deployed, own.patches, share.share, ended))
+    return Standing(record, objects_of(tuple(parts)) if parts else whole, tuple(parts))
+
+
+def _copied(
+    entries: Iterable[PlacedObject], admitted: Mapping[_Identity, WorkloadObject]
+) -> tuple[WorkloadObject, ...]:
+    """Return the copies of `entries`, as far as there are any."""
+    sources = {(entry.kind, entry.name, entry.digest): entry.source for entry in entries}
+    return tuple(replace(item, place=Place(sources[one])) for one, item in admitted.items() if one in sources)
 
 
 def _copies(

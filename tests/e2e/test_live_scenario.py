@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import pytest
 import yaml
 
-from reconciler.cli.demo import FILES, JOBS
+from reconciler.cli.demos.play import FILES
+from reconciler.cli.demos.stories import JOBS
 from reconciler.service.scaffold import data_folder, lay_down
 from tests.e2e.conftest import StartControlPlanes
 from tests.e2e.harness.control_plane import ControlPlane

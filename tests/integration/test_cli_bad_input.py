@@ -259,7 +259,7 @@ def test_a_new_repository_with_nothing_committed_can_be_validated_and_planned(tm
     assert skyray("init", "fleet", cwd=tmp_path).status == 0
     top = tmp_path / "fleet"
     said = skyray("validate", cwd=top)
-    assert (said.status, said.out) == (0, "4 files: all valid\n")
+    assert (said.status, said.out) == (0, "6 files: all valid\n")
     files = {path: data for path, data in fleet().files.items() if not path.startswith("fleet.yaml")}
     write(top, files)
     said = skyray("plan", cwd=top)

@@ -12,6 +12,8 @@ import importlib
 import re
 import threading
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -21,6 +23,7 @@ from reconciler.errors import InputError, Unreachable
 from reconciler.fleet.apiobjects import RAY_KINDS, NodeObject, PodObject, PodReader, RayObject, node_of, ray_of
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.observers.kubeconfig import Chosen, Mounts, choose
+from reconciler.fleet.observers.pools import read_pools
 from reconciler.fleet.snapshot import ClusterSnapshot, Pod, RayStatus
 
 PAGE = 500
@@ -31,6 +34,9 @@ _RUNNING = "status.phase!=Succeeded,status.phase!=Failed"
 _TLS_WHY = re.compile(r"certificate verify failed: ([^(\n]+)")
 
 T = TypeVar("T")
+
+Capacities = Mapping[str, Mapping[str, str | int | float]]
+"""What nodes have in all, pods or not, by name."""
 
 
 class _ListMeta(msgspec.Struct):
@@ -79,7 +85,10 @@ class LiveSource:
         deadline = time.monotonic() + self._timeout
         try:
             client = self._client(cluster.name, choose(cluster.access, self._mounts))
-            return take_picture(ApiServer(client, deadline, self._timeout), cluster.name, now)
+            server = ApiServer(client, deadline, self._timeout)
+            picture, capacities = take_picture(server, cluster.name, now)
+            pools, note = read_pools(server, cluster, picture.nodes, capacities)
+            return replace(picture, pools=pools, pools_note=note)
         except Unreachable:
             self._forget(cluster.name)
             raise
@@ -187,18 +196,22 @@ class NotServed(Unreachable):
     """The API server does not know the path: the kind is not installed there."""
 
 
-def take_picture(server: ApiServer, cluster: str, taken_at: float) -> ClusterSnapshot:
-    """Return what the API server says now. Raises `Unreachable`, also for an object that cannot be read."""
+def take_picture(server: ApiServer, cluster: str, taken_at: float) -> tuple[ClusterSnapshot, Capacities]:
+    """Return what the API server says now of nodes, pods and Ray resources, and what its nodes have in all.
+
+    Raises `Unreachable`, also for an object that cannot be read.
+    """
     version = server.version()
     reader = PodReader()
     try:
-        nodes = [node_of(item) for item in server.items("/api/v1/nodes", _NODES)]
+        listed = server.items("/api/v1/nodes", _NODES)
+        nodes = [node_of(item) for item in listed]
         found = [reader.pod(item) for item in server.items("/api/v1/pods", _PODS, fieldSelector=_RUNNING)]
         ray = [status for kind in RAY_KINDS for status in _ray(server, kind)]
     except InputError as error:
         raise Unreachable(f"its API server tells what cannot be read: {error.message}") from None
     pods: list[Pod] = [pod for pod in found if pod is not None]
-    return ClusterSnapshot(
+    picture = ClusterSnapshot(
         cluster=cluster,
         taken_at=taken_at,
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
@@ -206,6 +219,7 @@ def take_picture(server: ApiServer, cluster: str, taken_at: float) -> ClusterSna
         ray=tuple(sorted(ray, key=lambda one: (one.kind, one.namespace, one.name))),
         version=version,
     )
+    return picture, {item.metadata.name: item.status.capacity or {} for item in listed}
 
 
 def _ray(server: ApiServer, kind: str) -> list[RayStatus]:

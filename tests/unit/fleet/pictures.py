@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from reconciler.fleet.snapshot import ClusterSnapshot, Node, Pod, RayStatus, Unreadable
+from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod, RayStatus, Unreadable
 from reconciler.manifests.podshape import (
     HostPort,
     NodeRequirement,
@@ -88,6 +88,21 @@ def pods(draw: st.DrawFn) -> Pod:
     return Pod(namespace, draw(names), shape, node, draw(words), draw(words), draw(st.booleans()))
 
 
+pools = st.builds(
+    NodePool,
+    names,
+    st.integers(0, 10**5),
+    resources,
+    labels,
+    taints,
+    st.none() | st.floats(0, 1e6),
+    st.booleans(),
+    labels,
+    st.none() | st.integers(0, 10**5),
+    words,
+    st.booleans(),
+    words,
+)
 rays = st.builds(RayStatus, st.sampled_from(["RayJob", "RayCluster"]), names, names, words, words, words, words, words)
 
 
@@ -105,5 +120,7 @@ snapshots = st.builds(
     ray=st.lists(rays, max_size=2).map(tuple),
     version=words,
     namespace_labels=st.dictionaries(names, labels, max_size=2),
+    pools=st.lists(pools, max_size=2, unique_by=lambda pool: pool.name).map(tuple),
+    pools_note=words,
 )
 unreadables = st.builds(Unreadable, names, words, times)

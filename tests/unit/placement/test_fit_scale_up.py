@@ -5,9 +5,11 @@ from __future__ import annotations
 from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
 
 from reconciler.fleet.snapshot import Pod
-from reconciler.manifests.podshape import Taint, Toleration
+from reconciler.manifests.podshape import NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.placement.model import Verdict
+
+GPU_ONLY = Taint(GPU, "NoSchedule")
 
 
 def test_pods_that_do_not_fit_now_get_nodes_of_a_pool() -> None:
@@ -65,7 +67,7 @@ def test_the_cheapest_pool_that_does_is_asked_first() -> None:
 def test_several_pools_work_together() -> None:
     nodes = cluster(pools=[pool("first", 1), pool("second", 4), pool("gpu", 2, gpu=1)])
     fit = try_gang(nodes, gang(head(6000), workers(2, 6000), workers(1, gpu=1, group="g")))
-    assert fit.new_nodes == {"first": 1, "second": 2, "gpu": 1}
+    assert fit.new_nodes == {"gpu": 1, "first": 1, "second": 1}
 
 
 def test_the_room_of_promised_nodes_is_not_promised_twice() -> None:
@@ -102,3 +104,90 @@ def test_headroom_is_kept_on_new_nodes_too() -> None:
     nodes = cluster(pools=[pool("p", 4)], headroom={"cpu": 1000})
     assert try_gang(nodes, gang(workers(2, 7000))).new_nodes == {"p": 2}
     assert try_gang(nodes, gang(workers(1, 7001))).verdict is Verdict.NEVER_FITS
+
+
+def test_pods_without_devices_leave_the_nodes_with_devices_to_others() -> None:
+    nodes = cluster(pools=[pool("gpu", 2, gpu=1, taints=(GPU_ONLY,)), pool("cpu", 2)])
+    easy = (Toleration(GPU, "Exists"),)
+    assert try_gang(nodes, gang(head(6000, tolerations=easy))).new_nodes == {"cpu": 1}
+    apart = gang(head(6000), workers(2, 6000, gpu=1, tolerations=easy))
+    assert try_gang(nodes, apart).new_nodes == {"gpu": 2, "cpu": 1}
+
+
+def test_easy_pods_fill_what_hard_ones_leave() -> None:
+    nodes = cluster(pools=[pool("cpu", 4, price_per_hour=0.2), pool("gpu", 4, gpu=1, price_per_hour=0.9)])
+    assert try_gang(nodes, gang(head(), workers(2, gpu=1))).new_nodes == {"gpu": 2}
+
+
+def test_a_scale_up_counts_only_if_no_pod_can_take_anothers_new_node() -> None:
+    small = [pool("gpu", 1, gpu=1), pool("cpu", 1)]
+    fit = try_gang(cluster(pools=small), gang(head(6000), workers(1, 6000, gpu=1)))
+    assert (fit.verdict, fit.reason) == (Verdict.NO_FIT, "Fragmentation")
+    assert fit.message == (
+        "1 of 2 pods fit even after adding 1 node of pool gpu and 1 node of pool cpu, as kube-scheduler may bind "
+        "others to nodes that are meant for them; worker group needs cpu 6, largest free 2 on the 1 node with "
+        "nvidia.com/gpu 1 and memory 1Gi free"
+    )
+    more = [pool("gpu", 2, gpu=1), pool("cpu", 1)]
+    assert try_gang(cluster(pools=more), gang(head(6000), workers(1, 6000, gpu=1))).ok
+
+
+def test_spot_nodes_are_for_pods_that_tolerate_their_taint() -> None:
+    spot = pool("spot", 8, spot=True, price_per_hour=0.1, taints=(Taint("spot", "NoSchedule"),))
+    nodes = cluster(pools=[spot, pool("owned", 8, price_per_hour=1.0)])
+    assert try_gang(nodes, gang(workers(1))).new_nodes == {"owned": 1}
+    assert try_gang(nodes, gang(workers(1, tolerations=(Toleration("spot", "Exists"),)))).new_nodes == {"spot": 1}
+
+
+def test_labels_that_the_autoscaler_gives_count_for_selectors() -> None:
+    nodes = cluster(pools=[pool("gpu", 2, implied={"karpenter.sh/nodepool": "gpu"}, labels={"team": "ml"})])
+    asking = {"karpenter.sh/nodepool": "gpu", "team": "ml"}
+    assert try_gang(nodes, gang(workers(1, node_selector=asking))).new_nodes == {"gpu": 1}
+    assert try_gang(nodes, gang(workers(1, node_selector={"karpenter.sh/nodepool": "cpu"}))).never
+
+
+def test_pools_of_one_family_share_their_maximum() -> None:
+    ways = [pool(f"gpu/{zone}", 3, labels={ZONE: zone}, family="gpu") for zone in "ab"]
+    nodes = cluster(pools=ways)
+    both = gang(workers(2, 6000, node_selector={ZONE: "a"}, group="a"), workers(1, 6000, node_selector={ZONE: "b"}))
+    fit = try_gang(nodes, both)
+    assert fit.new_nodes == {"gpu/a": 2, "gpu/b": 1}
+    assert commit(nodes, both, fit).spare == {"gpu": 0}
+    assert try_gang(nodes, gang(workers(4, 6000))).never
+
+
+def test_daemons_take_their_room_on_new_nodes_too() -> None:
+    tied = NodeTerm(fields=(NodeRequirement("metadata.name", "In", ("old",)),))
+    proxy = Pod("kube-system", "proxy", shape(500, node_required=(tied,)), "old", owner="proxy")
+    gpu_only = NodeTerm((NodeRequirement("gpu", "Exists"),), tied.fields)
+    driver = Pod("kube-system", "driver", shape(3000, node_required=(gpu_only,)), "old", owner="driver")
+    nodes = cluster(node("old", cpu=4000), placed=[proxy, driver], pools=[pool("p", 4)])
+    assert try_gang(nodes, gang(workers(2, 7500))).new_nodes == {"p": 2}
+    one = gang(workers(1, 7000))
+    assert int(commit(nodes, one, try_gang(nodes, one)).free[0, 1]) == 8000 - 7000 - 500
+    fit = try_gang(nodes, gang(workers(1, 7501)))
+    assert (fit.verdict, fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
+    labelled = cluster(node("old", cpu=4000), placed=[proxy, driver], pools=[pool("p", 4, labels={"gpu": "l4"})])
+    assert try_gang(labelled, gang(workers(1, 4500))).ok
+    assert not try_gang(labelled, gang(workers(1, 4501))).ok
+
+
+def test_nothing_is_ruled_out_while_something_unknown_may_be_added() -> None:
+    huge = gang(workers(1, 64000))
+    assert try_gang(cluster(node("a"), pools=[pool("p", 4)]), huge).never
+    fit = try_gang(cluster(node("a"), pools=[pool("p", 4)], unsure="node pool x is not known"), huge)
+    assert (fit.verdict, fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
+    assert fit.message.endswith("with all that the node pools may still add; node pool x is not known")
+    blind = try_gang(cluster(node("a"), unsure="Luna may add nodes"), huge)
+    assert (blind.verdict, blind.reason) == (Verdict.NO_FIT, "UnknownPools")
+    assert blind.message == "0 of 1 pods fit; worker group needs cpu 64, largest free 8; Luna may add nodes"
+
+
+def test_a_dearer_pool_is_taken_when_the_cheaper_one_is_used_up() -> None:
+    nodes = cluster(pools=[pool("dear", 4, price_per_hour=2.0), pool("cheap", 1, price_per_hour=1.0)])
+    assert try_gang(nodes, gang(workers(3, 6000))).new_nodes == {"cheap": 1, "dear": 2}
+
+
+def test_without_all_prices_the_order_of_the_inventory_decides() -> None:
+    nodes = cluster(pools=[pool("first", 4), pool("cheap", 4, price_per_hour=0.1)])
+    assert try_gang(nodes, gang(workers(1))).new_nodes == {"first": 1}

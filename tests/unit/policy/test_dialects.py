@@ -135,14 +135,13 @@ def test_our_own_fields_are_read_beside_novas() -> None:
     ("fields", "api_version", "expected"),
     [
         ("", NOVA, ()),
-        ("  placement: {prefer: [Available]}\n", "skyray.dev/v1alpha1", ()),
-        ("  spreadConstraints: {}\n", NOVA, ("spreadConstraints",)),
+        ("  spreadConstraints: {spreadMode: Duplicate}\n", NOVA, ()),
         ("  rescheduling: {}\n", "skyray.dev/v1alpha1", ("rescheduling",)),
-        ("  placement: {prefer: [Available, Cost]}\n", "skyray.dev/v1alpha1", ("placement.prefer",)),
+        ("  placement: {prefer: [Available, Cost, Pack, Balance]}\n", "skyray.dev/v1alpha1", ()),
         (
-            "  overrides: [{clusterSelector: {}, target: {}, patch: []}]\n  spreadConstraints: {}\n",
+            "  overrides: [{clusterSelector: {}, target: {}, patch: []}]\n  rescheduling: {}\n",
             "skyray.dev/v1alpha1",
-            ("spreadConstraints", "overrides"),
+            ("rescheduling",),
         ),
     ],
 )

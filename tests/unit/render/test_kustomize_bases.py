@@ -85,8 +85,14 @@ def test_on_a_workload_cluster_skyray_only_reads_and_never_secrets() -> None:
     assert granted == {
         *(("", one) for one in ("nodes", "pods", "namespaces")),
         *(("ray.io", one) for one in ("rayclusters", "rayjobs", "rayservices", "raycronjobs")),
+        ("karpenter.sh", "nodepools"),
+        *(("cluster.x-k8s.io", one) for one in ("machinedeployments", "machinepools")),
     }
     assert {verb for rule in role["rules"] for verb in rule["verbs"]} == {"get", "list", "watch"}
+    (status,) = objects["Role"]["rules"]
+    assert (status["resources"], status["resourceNames"]) == (["configmaps"], ["cluster-autoscaler-status"])
+    assert (objects["Role"]["metadata"]["namespace"], status["verbs"]) == ("kube-system", ["get"])
+    assert objects["RoleBinding"]["subjects"] == binding["subjects"]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     account = objects["ServiceAccount"]["metadata"]
     assert binding["subjects"] == [

@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests.loader import load
-from reconciler.render.argocd import HEALTH
+from reconciler.render.argocd import APPLICATION_HEALTH, HEALTH
 from reconciler.render.engine import engine_files
 from reconciler.render.flux import WORKER_GROUPS
 from reconciler.render.model import Engine
@@ -52,7 +52,8 @@ def test_argo_cd_ignores_replicas_of_autoscaled_ray_clusters_only() -> None:
 
 def test_flux_gets_one_kustomization_for_each_cluster_in_any_order() -> None:
     files = engine_files(Engine.FLUX, ["b", "a"], URL, "main")
-    assert list(files) == ["flux/git-repository.yaml", "flux/clusters/a.yaml", "flux/clusters/b.yaml"]
+    clusters = [path for path in files if not path.startswith("flux/addons/")]
+    assert clusters == ["flux/git-repository.yaml", "flux/clusters/a.yaml", "flux/clusters/b.yaml"]
     assert files == engine_files(Engine.FLUX, ["a", "b", "a"], URL, "main")
     spec = objects(Engine.FLUX, "a")["flux/clusters/a.yaml"]["spec"]
     assert spec["path"] == "./clusters/a"
@@ -81,13 +82,16 @@ def test_every_engine_file_is_an_object_that_kustomize_reads(tmp_path: Path, eng
     assert len(kustomize(tmp_path)) == len(files)
 
 
+CHECKS = {**HEALTH, "Application": APPLICATION_HEALTH}
+
+
 def health(kind: str, status: dict[str, Any] | None) -> tuple[str, str]:
     """Run a health check as Argo CD does: a Lua chunk that sees `obj` and returns status and message."""
     lupa = pytest.importorskip("lupa", reason="needs a Lua interpreter")
     lua = lupa.LuaRuntime()
     obj = {} if status is None else {"status": status}
     lua.globals().obj = lua.table_from(obj, recursive=True)
-    result = lua.execute(HEALTH[kind])
+    result = lua.execute(CHECKS[kind])
     assert result["message"]
     return result["status"], result["message"]
 
@@ -124,6 +128,10 @@ def health(kind: str, status: dict[str, Any] | None) -> tuple[str, str]:
             "Degraded",
         ),
         ("RayService", {"conditions": [{"type": "Suspended", "status": "True"}]}, "Suspended"),
+        ("Application", None, "Progressing"),
+        ("Application", {"sync": {"status": "OutOfSync"}, "health": {"status": "Healthy"}}, "Progressing"),
+        ("Application", {"sync": {"status": "Synced"}, "health": {"status": "Degraded"}}, "Degraded"),
+        ("Application", {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}, "Healthy"),
     ],
 )
 def test_argo_cd_is_told_how_ray_does(kind: str, status: dict[str, Any] | None, expected: str) -> None:

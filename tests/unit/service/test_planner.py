@@ -450,11 +450,11 @@ def test_a_label_that_cannot_be_a_folder_is_refused_with_the_rule() -> None:
 
 def test_a_policy_beyond_this_version_is_refused_by_name() -> None:
     fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
+    fleet.files["policies/spill.yaml"] = policy("spill", "rescheduling: {triggers: [Cordon]}")
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     made = fleet.cycle()
     assert made.decisions[0].action is Action.REJECT
-    assert "spreadConstraints" in made.decisions[0].message
+    assert "rescheduling" in made.decisions[0].message
 
 
 def test_the_namespace_that_users_wrote_is_rendered_with_its_labels() -> None:

@@ -17,6 +17,8 @@ KINDS = {
     "cluster.json": "Cluster",
     "schedulepolicy.json": "SchedulePolicy",
     "nova-schedulepolicy.json": "SchedulePolicy",
+    "tenant.json": "Tenant",
+    "addon.json": "AddOn",
     "placement.json": "Placement",
     "clustersnapshot.json": "ClusterSnapshot",
     "fleetsnapshot.json": "FleetSnapshot",

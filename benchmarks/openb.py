@@ -1,0 +1,258 @@
+"""What `prefer: [Pack]` gains on a real fleet: the OpenB trace, cut into 20 clusters, filled with gangs to 130%.
+
+    python -m benchmarks.openb [seeds]
+
+The trace (Alibaba's cluster-trace-gpu-v2023, the data of the FGD paper, USENIX ATC 2023) is read from `$SKYRAY_OPENB`,
+else from `../shared/data/openb` beside the repo; without it nothing is measured. Its nodes, in their order, are cut
+into 20 clusters. A gang is a CPU head and a row of equal workers; a worker is a whole-GPU pod of the trace, drawn at
+random (pods that share a GPU are left out: a Ray worker asks for whole ones). Gangs arrive, one after another, until
+they have asked for 130% of all GPUs, and none leaves; one that fits nowhere is turned away.
+
+Every rule has the same gangs and the same fit engine, which binds pods as kube-scheduler does; only the cluster that is
+taken among those where the gang fits differs. `one big cluster` is what no choice of cluster can be blamed for. `Pack`
+judges by typical gangs; here by its default ones, and by 200 others of the trace that ran before.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from reconciler.errors import Place
+from reconciler.fleet.inventory import Cluster, SnapshotAccess
+from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node
+from reconciler.manifests.identity import ObjectKey
+from reconciler.manifests.podshape import PodShape
+from reconciler.placement.choice import Allowed, choose
+from reconciler.placement.gang import Fit
+from reconciler.placement.group import Group, Source, WorkloadObject
+from reconciler.placement.likeness import Wanted
+from reconciler.placement.model import GroupKey, Phase, Share
+from reconciler.placement.opening import Openings
+from reconciler.placement.outcome import Standing
+from reconciler.placement.record import JobOutcome, PlacementRecord
+from reconciler.placement.room import Room, Rooms
+from reconciler.policy.eligibility import ClusterFacts
+from reconciler.policy.model import Preference, Require, SchedulePolicy
+from reconciler.ray.demand import Demand, PodSet, Role
+
+CLUSTERS = 20
+ARRIVALS = 1.3
+HISTORY = 200
+GPU = "nvidia.com/gpu"
+MIB = 1 << 20
+WORKERS = {1: (4, 8, 16, 32), 2: (4, 8, 16), 4: (2, 4, 8), 8: (1, 2, 4, 8)}
+"""By GPUs of a worker: how many of them a gang has."""
+HEAD = {"cpu": 4000, "memory": 16 << 30}
+HERE = Place("openb")
+PACK = SchedulePolicy("pack", HERE, require=Require.FIT, prefer=(Preference.PACK,))
+
+Rule = Callable[[Sequence[tuple[Room, Fit]]], tuple[Room, Fit]]
+"""Chooses among the clusters where a gang fits, which come in the order of their names."""
+
+
+def free_gpus(option: tuple[Room, Fit]) -> int:
+    return option[0].free(lambda resource: resource == GPU)
+
+
+RULES: dict[str, Rule] = {
+    "first fit": lambda options: options[0],
+    "best fit (fewest free GPUs)": lambda options: min(options, key=free_gpus),
+    "most free GPUs": lambda options: max(options, key=free_gpus),
+}
+BASELINE = "best fit (fewest free GPUs)"
+BOUND = "one big cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Nodes in their order, and the shapes of all pods that ask for whole GPUs."""
+
+    nodes: tuple[Node, ...]
+    shapes: tuple[PodShape, ...]
+
+    @property
+    def gpus(self) -> int:
+        return sum(node.allocatable[GPU] for node in self.nodes)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of the gangs under one rule: GPUs and gangs placed, as shares, and seconds that it took."""
+
+    gpus: float
+    gangs: float
+    seconds: float
+
+
+def trace_folder() -> Path:
+    given = os.environ.get("SKYRAY_OPENB")
+    return Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data" / "openb"
+
+
+def read_trace(folder: Path) -> Trace:
+    nodes, shapes = [], []
+    with (folder / "openb_node_list_all_node.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            room = {
+                "cpu": int(row["cpu_milli"]),
+                "memory": int(row["memory_mib"]) * MIB,
+                GPU: int(row["gpu"]),
+                "pods": 110,
+            }
+            nodes.append(Node(row["sn"], room, {"kubernetes.io/hostname": row["sn"]}))
+    with (folder / "openb_pod_list_multigpu30.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            if int(row["num_gpu"]) in WORKERS and row["gpu_milli"] == "1000":
+                asks = {"cpu": int(row["cpu_milli"]), "memory": int(row["memory_mib"]) * MIB, GPU: int(row["num_gpu"])}
+                shapes.append(shape(asks))
+    return Trace(tuple(nodes), tuple(shapes))
+
+
+def shape(requests: dict[str, int]) -> PodShape:
+    return PodShape("bench", {}, requests, requests["cpu"], requests["memory"])
+
+
+def gangs(trace: Trace, rng: random.Random) -> Iterator[Group]:
+    """Draw gangs without end."""
+    head = PodSet(Role.HEAD, "headgroup", 1, {}, shape(HEAD))
+    while True:
+        worker = rng.choice(trace.shapes)
+        count = rng.choice(WORKERS[worker.requests[GPU]])
+        key = ObjectKey("ray.io/v1", "RayJob", "bench", "gang")
+        demand = Demand(key, (head, PodSet(Role.WORKER, "gpu", count, {}, worker)))
+        job = WorkloadObject(key, {}, "", HERE, demand)
+        yield Group(GroupKey("bench", "gang"), PACK, (job,), (), Source("", 0))
+
+
+def gpus_of(group: Group) -> int:
+    return sum(one.count * one.shape.requests.get(GPU, 0) for one in group.gang.pod_sets)
+
+
+def arrivals(trace: Trace, seed: int) -> list[Group]:
+    found: list[Group] = []
+    asked = 0
+    for group in gangs(trace, random.Random(seed)):
+        if asked >= ARRIVALS * trace.gpus:
+            return found
+        asked += gpus_of(group)
+        found.append(group)
+    return found
+
+
+def history(trace: Trace, seed: int) -> list[Standing]:
+    """Return jobs that have ended: they hold no room, but tell what gangs are like."""
+    drawn = gangs(trace, random.Random(-seed - 1))
+    return [ended(next(drawn)) for _ in range(HISTORY)]
+
+
+def ended(group: Group) -> Standing:
+    record = PlacementRecord(
+        group.key, PACK.name, (), (Share(name(0)),), Phase.SUCCEEDED, "", "", job_outcome=JobOutcome("SUCCEEDED")
+    )
+    return Standing(record, group.members)
+
+
+def name(number: int) -> str:
+    return f"cluster-{number:02}"
+
+
+class Fleet:
+    """The nodes of the trace as some clusters, all empty. Openings are kept from run to run."""
+
+    def __init__(self, nodes: Sequence[Node], clusters: int) -> None:
+        cuts = [len(nodes) * number // clusters for number in range(clusters + 1)]
+        self.names = [name(number) for number in range(clusters)]
+        self._clusters = [Cluster(one, HERE, SnapshotAccess("")) for one in self.names]
+        parts = [tuple(nodes[first:last]) for first, last in pairwise(cuts)]
+        pictures = {one: ClusterSnapshot(one, 0.0, part, ()) for one, part in zip(self.names, parts, strict=True)}
+        self._snapshot = FleetSnapshot(pictures, "")
+        self._openings = Openings()
+
+    def rooms(self, before: Sequence[Standing] = ()) -> Rooms:
+        return Rooms(self._clusters, self._snapshot, {name(0): before}, 0.0, 0.0, self._openings)
+
+    def run(self, queue: Sequence[Group], place: Callable[[Group], bool]) -> tuple[int, int, float]:
+        """Return GPUs and gangs placed, and seconds."""
+        gpus = count = 0
+        started = time.perf_counter()
+        for group in queue:
+            if place(group):
+                gpus, count = gpus + gpus_of(group), count + 1
+        return gpus, count, time.perf_counter() - started
+
+    def by_rule(self, queue: Sequence[Group], rule: Rule) -> tuple[int, int, float]:
+        rooms = self.rooms()
+        all_rooms = [room for one in self.names if isinstance(room := rooms.of(one), Room)]
+
+        def place(group: Group) -> bool:
+            wanted = Wanted.of(group.gang)
+            options = [(room, fit) for room in all_rooms if (fit := room.consider(wanted)).ok]
+            if options:
+                room, fit = rule(options)
+                room.take(group.gang, fit)
+            return bool(options)
+
+        return self.run(queue, place)
+
+    def by_policy(self, queue: Sequence[Group], before: Sequence[Standing] = ()) -> tuple[int, int, float]:
+        """Let SkyRay choose, as its policy says."""
+        rooms = self.rooms(before)
+        allowed = Allowed([ClusterFacts(one, {}) for one in self.names])
+        return self.run(queue, lambda group: bool(choose(group, allowed, rooms).cluster))
+
+
+def measure(trace: Trace, seeds: int) -> tuple[dict[str, list[Result]], int]:
+    found: dict[str, list[Result]] = {}
+    fleet, big = Fleet(trace.nodes, CLUSTERS), Fleet(trace.nodes, 1)
+    drawn = 0
+    for seed in range(seeds):
+        queue = arrivals(trace, seed)
+        drawn += len(queue)
+        rows = {title: fleet.by_rule(queue, rule) for title, rule in RULES.items()}
+        rows["Pack, default gangs"] = fleet.by_policy(queue)
+        rows[f"Pack, {HISTORY} gangs known"] = fleet.by_policy(queue, history(trace, seed))
+        rows[BOUND] = big.by_rule(queue, RULES["first fit"])
+        for title, (gpus, count, seconds) in rows.items():
+            result = Result(gpus / trace.gpus, count / len(queue), seconds / len(queue))
+            found.setdefault(title, []).append(result)
+    return found, drawn
+
+
+def main() -> None:
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    folder = trace_folder()
+    if not folder.is_dir():
+        print(f"skipped: {folder} does not exist; set SKYRAY_OPENB to a folder with the OpenB trace")
+        return
+    trace = read_trace(folder)
+    found, drawn = measure(trace, seeds)
+    gpus = {title: statistics.mean(result.gpus for result in results) for title, results in found.items()}
+    left = 1 - gpus[BASELINE]
+    print(
+        f"OpenB: {len(trace.nodes):,} nodes, {trace.gpus:,} GPUs in {CLUSTERS} clusters; {drawn / seeds:.0f} gangs ask "
+        f"for {ARRIVALS:.0%}; means of {seeds} draws"
+    )
+    print(f"{'':30} {'GPUs':>7} {'worst':>7} {'gangs':>6} {'of bound':>8} {'unused':>8} {'ms each':>8}")
+    for title, results in found.items():
+        worst = min(result.gpus for result in results)
+        placed = statistics.mean(result.gangs for result in results)
+        ms = statistics.mean(result.seconds for result in results) * 1000
+        unused = (1 - gpus[title]) / left
+        print(
+            f"{title:30} {gpus[title]:7.2%} {worst:7.2%} {placed:6.1%} {gpus[title] / gpus[BOUND]:8.4f} "
+            f"{unused:6.2f} x {ms:8.2f}"
+        )
+    print("unused: GPUs left over, as a multiple of what best fit leaves")
+
+
+if __name__ == "__main__":
+    main()

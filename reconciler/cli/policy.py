@@ -1,0 +1,234 @@
+"""`skyray policy list|show|add|test`: the ready-made policies, and trying a policy out before it is committed."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler.cli.output import columns, note, output_option, print_data
+from reconciler.cli.repo_options import look_at_fleet, open_repo, repo_option, rev_option, snapshot_option
+
+if TYPE_CHECKING:
+    from reconciler.repo.repository import GitRepo
+    from reconciler.service.policy_trial import Trial, Tried
+
+
+@click.group("policy", short_help="List, show, add and try out policies.")
+def command() -> None:
+    """List, show and add the policies that come with SkyRay, and try one out before it is committed.
+
+    \b
+    skyray policy list                   one a scenario, with when to use it
+    skyray policy show fill-and-spill    the file, with its comments
+    skyray policy add fill-and-spill     write it into the checkout you stand in
+    skyray policy test policies/a.yaml   what it selects, and what would change
+    """
+
+
+@command.command("list", short_help="List the policies that come with SkyRay.")
+@output_option
+def list_ready_made(output: str) -> None:
+    """List the policies that come with SkyRay, with when to use each.
+
+    \b
+    skyray policy list
+    """
+    from reconciler.service.ready_made import ready_made
+
+    found = ready_made()
+    rows = [{"name": one.name, "title": one.title, "use": one.use} for one in found]
+    lines = [(one.name, f"{one.title}. {one.use.split(': ')[0].split('. ')[0].rstrip('.')}.") for one in found]
+    print_data(output, rows, lambda: columns(("NAME", "WHAT FOR"), lines))
+
+
+@command.command("show", short_help="Print one of them.")
+@click.argument("name")
+@output_option
+def show(name: str, output: str) -> None:
+    """Print a policy that comes with SkyRay: as the file that `add` writes, or what it says as data.
+
+    \b
+    skyray policy show divide
+    skyray policy show divide -o json
+    """
+    from reconciler.manifests.loader import load
+    from reconciler.service.ready_made import find
+
+    one = find(name)
+    documents = load(one.data, one.path).documents
+    print_data(output, [document.body for document in documents], lambda: one.data.decode().rstrip("\n"))
+
+
+@command.command("add", short_help="Write one of them into a checkout.")
+@click.argument("name")
+@repo_option
+def add(name: str, repo: str) -> None:
+    """Write a policy that comes with SkyRay to policies/NAME.yaml of a checkout, and say what to edit.
+
+    A file that is there already is never changed. Nothing is committed.
+
+    \b
+    skyray policy add fill-and-spill
+    skyray policy add cost --repo ~/my-fleet
+    """
+    from reconciler.errors import UsageError
+    from reconciler.service import ready_made
+    from reconciler.service.reading import read_worktree
+
+    one = ready_made.find(name)
+    git = open_repo(repo)
+    if git.work_tree is None:
+        raise UsageError(f"{git.shown} has no checkout to write to: clone it, and run this in the clone")
+    state = read_worktree(git)
+    ready_made.add(one, git.work_tree, state)
+    click.echo(f"wrote {one.path}\n\nCheck that it is what you mean:")
+    for line in ready_made.advice(one.policies, state):
+        click.echo(f"  {line}")
+    click.echo(f"\nNext: edit it, `skyray policy test {one.path}`, and commit it.")
+
+
+@command.command("test", short_help="Show what a policy matches and would change.")
+@click.argument("file", metavar="FILE|NAME")
+@repo_option
+@rev_option
+@snapshot_option
+@output_option
+def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
+    """Show which workloads and clusters a policy matches, and what would change if it were committed.
+
+    FILE is compared with what is committed; a policy of the same name is replaced. NAME is one that comes with SkyRay.
+    Nothing is written. Exit status 1 when a workload under the policy would not be placed.
+
+    \b
+    skyray policy test policies/fill-and-spill.yaml
+    skyray policy test cost
+    """
+    import time
+
+    from reconciler.service.policy_trial import attempt, policies_in, with_file
+    from reconciler.service.reading import read_changed, read_revision
+
+    git = open_repo(repo)
+    shown, path, data = _source(file, git)
+    policies = policies_in(shown, data)
+    replaced = {policy.name for policy in policies} if path is None else set()
+    sha = git.head(rev)
+    before = read_revision(git, sha)
+    target = path or f"policies/{Path(shown).name}"
+    after = read_changed(git, sha, lambda files: with_file(files, target, data, replaced))
+    now = time.time()
+    trial = attempt(before, after, policies, look_at_fleet(before, snapshot, now), now)
+    print_data(output, _document(trial), lambda: _text(trial))
+    if output == "table":
+        for line in trial.warnings:
+            note(line)
+    sys.exit(1 if trial.unplaced else 0)
+
+
+def _source(file: str, git: GitRepo) -> tuple[str, str | None, bytes]:
+    """Return what to call the file that the user means, its path if it lies under the repo's policies/, its bytes."""
+    from reconciler.errors import UsageError
+    from reconciler.service import ready_made
+
+    given = Path(file)
+    if not given.is_file() and given.name == file and not given.suffix:
+        one = ready_made.find(file)
+        return one.path, None, one.data
+    if not given.is_file():
+        raise UsageError(f"there is no file {file}: name one, or a policy that `skyray policy list` lists")
+    top = git.work_tree
+    inside = top is not None and given.resolve().is_relative_to(top.resolve() / "policies")
+    path = str(given.resolve().relative_to(top.resolve())) if top is not None and inside else None
+    return path or file, path, given.read_bytes()
+
+
+def _document(trial: Trial) -> dict[str, Any]:
+    from reconciler.service.report import decision_document
+
+    return {
+        "policies": [_policy_document(one) for one in trial.policies],
+        "changes": [
+            {
+                "group": {"namespace": change.group.namespace, "name": change.group.name},
+                "before": decision_document(change.before) if change.before else None,
+                "after": decision_document(change.after) if change.after else None,
+            }
+            for change in trial.changes
+        ],
+        "files": [{"path": path, "action": action} for path, action in trial.files.items()],
+        "unplaced": [decision_document(decision) for decision in trial.unplaced],
+        "warnings": list(trial.warnings),
+    }
+
+
+def _policy_document(one: Tried) -> dict[str, Any]:
+    allowed = one.eligibility
+    return {
+        "name": one.policy.name,
+        "replaces": str(one.replaces) if one.replaces else None,
+        "require": str(allowed.require),
+        "clusters": [
+            {"name": name, "tier": number} for number, tier in enumerate(allowed.tiers, 1) for name in tier.clusters
+        ],
+        "refused": [{"cluster": r.cluster, "reason": r.reason, "message": r.message} for r in allowed.refused],
+        "groups": [{"namespace": key.namespace, "name": key.name} for key in one.groups],
+        "outranked": [
+            {"kind": key.kind, "namespace": key.namespace, "name": key.name, "policy": policy}
+            for key, policy in one.outranked
+        ],
+    }
+
+
+_SHOWN = 8
+
+
+def _text(trial: Trial) -> str:
+    parts = [_policy_text(one) for one in trial.policies]
+    rows = [
+        (str(change.group), _where(change.before), _where(change.after), _why(change.after)) for change in trial.changes
+    ]
+    if rows:
+        parts.append("If it were committed:\n" + columns(("GROUP", "NOW", "THEN", "WHY"), rows))
+    elif trial.files:
+        parts.append("If it were committed, every group would stay where it is.")
+    else:
+        parts.append("If it were committed, nothing would change.")
+    if trial.files:
+        parts.append(f"Files that would be written: {_some(list(trial.files))}")
+    if trial.unplaced:
+        parts.append("Without a place: " + _some([str(decision.group) for decision in trial.unplaced]))
+    return "\n\n".join(parts)
+
+
+def _policy_text(one: Tried) -> str:
+    head = f"policy {one.policy.name}, " + (f"instead of {one.replaces}" if one.replaces else "new")
+    lines = [head, f"  selects {len(one.groups)} group{'s' * (len(one.groups) != 1)}{_listed(one.groups)}"]
+    if one.outranked:
+        by = sorted({policy for _, policy in one.outranked})
+        lines.append(f"  would select, but policy {_some(by)} comes first: {_some([str(k) for k, _ in one.outranked])}")
+    tiers = [" or ".join(tier.clusters) for tier in one.eligibility.tiers]
+    lines.append(f"  clusters: {', then '.join(tiers) if tiers else 'none'}")
+    lines += [f"  not {refusal.cluster}: {refusal.message}" for refusal in one.eligibility.refused[:_SHOWN]]
+    more = len(one.eligibility.refused) - _SHOWN
+    return "\n".join([*lines, f"  and not {more} more"] if more > 0 else lines)
+
+
+def _listed(groups: Any) -> str:
+    return f": {_some([str(group) for group in groups])}" if groups else ""
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+
+
+def _where(decision: Any) -> str:
+    if decision is None:
+        return "-"
+    return ",".join(share.name for share in decision.clusters) or str(decision.phase)
+
+
+def _why(decision: Any) -> str:
+    return f"{decision.reason}: {decision.message}" if decision else "no policy selects it any more"

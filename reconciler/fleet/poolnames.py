@@ -1,0 +1,80 @@
+"""Which pool a node belongs to, and what the cloud calls that pool: the conventions of the providers, in one place.
+
+The one idea: people name a pool (`l4`), the cloud names what stands behind it (an Auto Scaling group, a managed
+instance group, a scale set), and nodes carry the people's name as a label. Where the cloud's name also begins the names
+of its nodes, that is certain; else the people's name must stand in the cloud's, in that provider's form.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from reconciler.fleet.snapshot import Node
+
+KARPENTER_POOL = "karpenter.sh/nodepool"
+POOL_LABELS = (
+    KARPENTER_POOL,
+    "eks.amazonaws.com/nodegroup",
+    "alpha.eksctl.io/nodegroup-name",
+    "cloud.google.com/gke-nodepool",
+    "kubernetes.azure.com/agentpool",
+    "agentpool",
+    "kops.k8s.io/instancegroup",
+    "doks.digitalocean.com/node-pool",
+    "k8s.scaleway.com/pool-name",
+)
+
+_FORMS = (
+    r"eks-{}-[0-9a-f]{{8}}(?:-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}",  # EKS managed node group
+    r"eksctl-.+-nodegroup-{}-NodeGroup-.+",
+    r"gke-.+-{}-[0-9a-f]{{8}}-grp",
+    r"aks-{}-[0-9]+-vmss",
+    r"{}\..+",  # kOps: <instance group>.<cluster's domain>
+)
+_GKE_GROUP, _AKS_GROUP = re.compile(r"(gke-.+)-grp"), re.compile(r"aks-.+-vmss")
+_ZONAL = re.compile(r"/zones/([a-z0-9-]+)/")
+_UNIQUE = re.compile(r"eks-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|aks-(.+)-[0-9]+-vmss")
+
+
+def pool_name(node: Node, group: str = "") -> str:
+    """Return the name that people gave to the pool of a node; empty if it does not say.
+
+    `group`: the node group that it belongs to; of several names the one that fits it is taken.
+    """
+    names = [node.labels[key] for key in POOL_LABELS if key in node.labels]
+    last = group.rstrip("/").rpartition("/")[2]
+    return next((name for name in names if answers_to(last, name)), names[0] if names else "")
+
+
+def group_name(group: str) -> str:
+    """Return the shortest name of a node group that its own name alone tells: an EKS group's people's name, for one."""
+    last = group.rstrip("/").rpartition("/")[2]
+    found = _UNIQUE.fullmatch(last)
+    return next(filter(None, found.groups())) if found else last
+
+
+def zone_of(group: str) -> str:
+    """Return the zone of a node group that is in one, as its name says."""
+    found = _ZONAL.search(group)
+    return found[1] if found else ""
+
+
+def is_own(group: str, node: Node) -> bool:
+    """Tell whether `node` belongs to the node group that the cloud calls `group`."""
+    last = group.rstrip("/").rpartition("/")[2]
+    if gke := _GKE_GROUP.fullmatch(last):
+        return node.name.startswith(f"{gke[1]}-")
+    if _AKS_GROUP.fullmatch(last):
+        return node.name.startswith(last)
+    return any(key in node.labels and answers_to(last, node.labels[key]) for key in POOL_LABELS)
+
+
+def answers_to(group: str, name: str) -> bool:
+    """Tell whether `group`, the cloud's name of a node group, can be the pool that people call `name`."""
+    return group == name or _form(name).fullmatch(group) is not None
+
+
+@lru_cache(maxsize=1024)
+def _form(name: str) -> re.Pattern[str]:
+    return re.compile("|".join(form.format(re.escape(name)) for form in _FORMS))

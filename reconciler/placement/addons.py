@@ -1,0 +1,101 @@
+"""Which add-ons go to which clusters, and which clusters lack what a group needs.
+
+The one idea: an add-on is placed by the inventory alone, before any group, so whether a cluster has it is known before
+capacity is looked at. A cluster without it is not eligible for what needs it; what stands there already may stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from reconciler.placement.choice import Allowed
+from reconciler.placement.group import Group
+from reconciler.placement.model import Candidate, Verdict
+from reconciler.policy.addon import AddOn
+from reconciler.policy.eligibility import ClusterFacts, Eligibility, Refusal, Tier
+
+ADDON_MISSING = "AddOnMissing"
+"""Why a cluster is not eligible for a group."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnSpread:
+    """Where each add-on is.
+
+    `placed` are those of each cluster, each after what it depends on; `why_not` says why the others are not there, by
+    cluster and add-on. `providers` are the names of the add-ons that provide an API group.
+    """
+
+    placed: Mapping[str, tuple[AddOn, ...]] = field(default_factory=dict)
+    why_not: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def lacks(self, cluster: str, needs: Iterable[str]) -> str:
+        """Say which add-on a cluster lacks for objects of the API groups in `needs`; empty when it has all."""
+        has = {group for addon in self.placed.get(cluster, ()) for group in addon.provides}
+        for group in sorted(needs):
+            if group in self.providers and group not in has:
+                name = self.providers[group][0]
+                return f"it lacks add-on {name}, which {group} needs: {self.why_not[cluster, name]}"
+        return ""
+
+
+def spread_addons(addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, str]]) -> AddOnSpread:
+    """Spread `addons`, in the order of `policy.addon_kind.read_addons`, over `clusters`: name -> labels."""
+    placed: dict[str, tuple[AddOn, ...]] = {}
+    why_not: dict[tuple[str, str], str] = {}
+    for cluster, labels in clusters.items():
+        own: dict[str, AddOn] = {}
+        for addon in addons:
+            why = _why_not(addon, labels, own)
+            if why:
+                why_not[cluster, addon.name] = why
+            else:
+                own[addon.name] = addon
+        placed[cluster] = tuple(own.values())
+    groups = sorted({group for addon in addons for group in addon.provides})
+    providers = {group: tuple(one.name for one in addons if group in one.provides) for group in groups}
+    return AddOnSpread(placed, why_not, providers)
+
+
+class Equipped(Allowed):
+    """Leaves each group the clusters that have the add-ons that it needs."""
+
+    def __init__(self, facts: Sequence[ClusterFacts], addons: AddOnSpread) -> None:
+        super().__init__(facts)
+        self._addons = addons
+        self._equipped: dict[tuple[int, frozenset[str]], tuple[Eligibility, tuple[Candidate, ...]]] = {}
+        self._held: list[Eligibility] = []
+
+    def to(self, group: Group) -> tuple[Eligibility, tuple[Candidate, ...]]:
+        """Return the clusters that `group` may go to, and all others as candidates with the reason why not."""
+        leaves, refused = super().to(group)
+        needs = frozenset(item.key.group for item in group.objects if item.key.group in self._addons.providers)
+        if not needs:
+            return leaves, refused
+        key = (id(leaves), needs)
+        if key not in self._equipped:
+            self._held.append(leaves)  # so that its id stays its own
+            self._equipped[key] = self._without(leaves, refused, needs)
+        return self._equipped[key]
+
+    def _without(
+        self, leaves: Eligibility, refused: tuple[Candidate, ...], needs: frozenset[str]
+    ) -> tuple[Eligibility, tuple[Candidate, ...]]:
+        lacking = {name: why for name in leaves.clusters if (why := self._addons.lacks(name, needs))}
+        if not lacking:
+            return leaves, refused
+        kept = (Tier(t.rank, tuple(name for name in t.clusters if name not in lacking)) for t in leaves.tiers)
+        more = tuple(Refusal(name, ADDON_MISSING, why, stays=True) for name, why in lacking.items())
+        told = tuple(Candidate(one.cluster, Verdict.NOT_ELIGIBLE, one.reason, one.message) for one in more)
+        left = replace(leaves, tiers=tuple(t for t in kept if t.clusters), refused=(*leaves.refused, *more))
+        return left, (*refused, *told)
+
+
+def _why_not(addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]) -> str:
+    wanted = addon.cluster_selector.first_mismatch(labels) if addon.cluster_selector else None
+    if wanted is not None:
+        return f"the add-on is for clusters with {wanted} only"
+    absent = next((name for name in addon.depends_on if name not in own), None)
+    return f"the add-on depends on add-on {absent}, which is not for this cluster" if absent else ""

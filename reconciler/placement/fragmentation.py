@@ -1,0 +1,143 @@
+"""How much of a cluster's free devices nobody could use: what `prefer: [Pack]` keeps small.
+
+The one idea is that of fragmentation gradient descent (Weng et al., "Beware of Fragmentation", USENIX ATC 2023): of the
+free GPUs, count those that a typical workload could not use, and place where that count grows least. Two things are
+added for gangs. A pod is followed to the end (a node with 6 free GPUs holds one pod of 4, so 2 are unusable; so is what
+lacks cpu or memory), and a gang as well: 5 such pods on a cluster hold two gangs of 2, and one pod is left over.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import cast
+
+import numpy as np
+
+from reconciler.placement.gang import Gang
+from reconciler.placement.nodes import Ints, Mask, Nodes, clamped
+
+_MOST_KINDS = 16
+"""Kinds of pods in a mix; the rarer ones are left out."""
+
+_MANY = 1 << 40  # pods on one node
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Typical:
+    """One kind of device pods that gangs have: `count` of them in a gang, all on one cluster.
+
+    `requests` are those of one pod, by resource, in scheduler units. `device` is the one whose free pieces are counted.
+    """
+
+    requests: tuple[tuple[str, int], ...]
+    count: int
+
+    @property
+    def device(self) -> str:
+        """Return its GPUs where it has any, else the first device by name; empty when it asks for none."""
+        devices = [name for name, amount in self.requests if "/" in name and amount > 0]
+        return min(devices, key=lambda name: (not name.endswith("/gpu"), name), default="")
+
+
+DEFAULT_KINDS = tuple(
+    Typical((("cpu", 4000 * gpus), ("memory", gpus << 34), (name, gpus)), 1)
+    for name in ("nvidia.com/gpu", "amd.com/gpu")
+    for gpus in (1, 2, 4, 8)
+)
+"""Single pods with whole GPUs, 4 cores and 16 GiB for each. They count as one gang each, whatever else is known."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What gangs typically ask for: kinds of pods, each with how many gangs have such."""
+
+    kinds: tuple[tuple[Typical, int], ...]
+
+    @classmethod
+    def of(cls, gangs: Iterable[Gang] = ()) -> Mix:
+        """Return the mix of `gangs`, whose order does not matter, and the default kinds; the commonest kinds of it."""
+        seen = Counter(DEFAULT_KINDS)
+        for gang in gangs:
+            for pod_set in gang.pod_sets:
+                kind = Typical(tuple(sorted(pod_set.shape.requests.items())), pod_set.count)
+                if kind.count and kind.device:
+                    seen[kind] += 1
+        ranked = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
+        return cls(tuple(ranked[:_MOST_KINDS]))
+
+    @cached_property
+    def name(self) -> str:
+        """A name that equal mixes share."""
+        return repr(self.kinds)
+
+    @cached_property
+    def total(self) -> int:
+        """How many gangs it counts."""
+        return sum(weight for _, weight in self.kinds)
+
+    def unusable(self, nodes: Nodes) -> int:
+        """Return the free devices that a gang of the mix cannot use, summed up over all of them.
+
+        Divided by `total` it is the expectation, in devices. Taints and selectors are not looked at: it is a measure of
+        shapes of room, the same for all clusters.
+        """
+        asked = _asked(self, nodes)
+        free = np.where(_open(nodes), np.maximum(nodes.free, 0), 0)
+        pods = np.full((len(asked.kinds), nodes.size), _MANY)
+        for row, amounts in asked.amounts:
+            np.minimum(pods, np.where(amounts > 0, free[row] // np.maximum(amounts, 1), _MANY), out=pods)
+        each = pods.sum(axis=1)
+        usable = (each - each % asked.counts) * asked.devices
+        return int(((free.sum(axis=1)[asked.rows] - usable) * asked.weights).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The kinds of a mix whose device some node has, as columns over the kinds.
+
+    `amounts`: what one pod takes of each row of the nodes, as (row, column). `rows`, `devices`: the row of the kind's
+    device, and how many of it a pod takes; none where no node could ever hold one.
+    """
+
+    kinds: tuple[Typical, ...]
+    amounts: tuple[tuple[int, Ints], ...]
+    counts: Ints
+    weights: Ints
+    rows: Ints
+    devices: Ints
+
+
+def _asked(mix: Mix, nodes: Nodes) -> _Asked:
+    memo, rows = nodes.table.memo, nodes.table.rows
+    found = memo.get(("mix", mix.name))
+    if found is None:
+        kinds = [(kind, weight, dict(kind.requests)) for kind, weight in mix.kinds if kind.device in rows]
+        named = sorted({name for _, _, requests in kinds for name in requests if name in rows} | {"pods"})
+        amounts = [[1 if name == "pods" else clamped(asks.get(name, 0)) for _, _, asks in kinds] for name in named]
+        possible = [all(name in rows for name, amount in asks.items() if amount) for _, _, asks in kinds]
+        found = memo["mix", mix.name] = _Asked(
+            kinds=tuple(kind for kind, _, _ in kinds),
+            amounts=tuple((rows[name], _column(one)[:, None]) for name, one in zip(named, amounts, strict=True)),
+            counts=_column([kind.count for kind, _, _ in kinds]),
+            weights=_column([weight for _, weight, _ in kinds]),
+            rows=_column([rows[kind.device] for kind, _, _ in kinds]),
+            devices=_column([asks[k.device] * can for (k, _, asks), can in zip(kinds, possible, strict=True)]),
+        )
+    return cast("_Asked", found)
+
+
+def _column(values: Iterable[int]) -> Ints:
+    return np.array([*values], dtype=np.int64)
+
+
+def _open(nodes: Nodes) -> Mask:
+    """Return the nodes that take pods."""
+    found = nodes.table.memo.get("open")
+    if found is None:
+        found = nodes.table.memo["open"] = np.array(
+            [node.ready and not node.unschedulable for node in nodes.table.nodes], dtype=np.bool_
+        )
+    return cast("Mask", found)

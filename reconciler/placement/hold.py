@@ -1,0 +1,76 @@
+"""Room on one cluster that is held for a gang that has waited long, while a plan is made.
+
+The one idea: holding must not delay the gang, and need not stop anyone else. So what is kept is a second picture of the
+cluster, in which all that was placed before the hold began has ended: the gang fits there. A younger group may come if
+it fits now and the gang would still fit in that picture beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from reconciler.placement.fit import commit, try_gang
+from reconciler.placement.gang import Fit, Gang
+from reconciler.placement.likeness import Wanted
+from reconciler.placement.model import GroupKey
+from reconciler.placement.nodes import Nodes
+
+HELD_FOR_OLDER = "HeldForOlder"
+"""Why a group gets no room on a cluster where it would fit."""
+
+
+@dataclass(slots=True)
+class Hold:
+    """`gang` of `group` has waited since `since`; the room is held until `until` (both in unix seconds).
+
+    `emptied` are the cluster's nodes once what stood there before has ended; the gang fits on them.
+    """
+
+    group: GroupKey
+    gang: Gang
+    since: float
+    until: float
+    emptied: Nodes
+
+    @property
+    def message(self) -> str:
+        """Say for whom the room is held, and until when."""
+        return f"room is held for {self.group}, which has waited since {_time(self.since)}, until {_time(self.until)}"
+
+    @property
+    def promise(self) -> str:
+        """Say to the group itself what the hold means."""
+        return (
+            f"its turn is held until {_time(self.until)}, since it has waited from {_time(self.since)} on: "
+            "until then no younger group gets room that it needs"
+        )
+
+    def judge(self, wanted: Wanted, fit: Fit) -> Fit:
+        """Return `fit`, what the cluster offers a younger group now, unless taking it would delay the gang."""
+        if not fit.ok or try_gang(self._beside(wanted.gang, fit), self.gang).ok:
+            return fit
+        return replace(
+            fit,
+            ok=False,
+            placed=0,
+            reason=HELD_FOR_OLDER,
+            message=f"{fit.message}, but {self.message}",
+            bindings=(),
+            growth=(),
+            waits=False,
+        )
+
+    def take(self, gang: Gang, fit: Fit) -> None:
+        """Note that a younger group takes the room that `fit` found for it."""
+        self.emptied = self._beside(gang, fit)
+
+    def _beside(self, gang: Gang, fit: Fit) -> Nodes:
+        """Return the emptied nodes with a younger group on the very nodes that it gets, else where it would land."""
+        if fit.growth or any(node >= self.emptied.existing for bound in fit.bindings for node in bound.nodes):
+            fit = try_gang(self.emptied, gang)
+        return commit(self.emptied, gang, fit) if fit.ok else self.emptied
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -1,0 +1,252 @@
+"""Who has used how much of what was granted: the quotas of tenants while a plan is made.
+
+The one idea: a tenant uses what its placed groups request, as admitted, whether or not their pods exist yet. Beyond its
+quota it may borrow what others leave unused, and all that is borrowed must be coverable at once: per resource, the
+excess of every borrower is matched with the unused quota of those it may borrow from, as a maximum flow. A group is
+refused when it would leave more uncovered than before, so a quota lowered under running groups stops new ones only.
+
+Borrowers come after all who stay within their own quota, and what a lender's own waiting group was refused is not lent
+on. So what was lent comes back, as fast as the borrowers' groups end; nothing is evicted.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+
+from reconciler.manifests.quantity import Format, Quantity
+from reconciler.placement.gang import Gang
+from reconciler.placement.group import Group
+from reconciler.placement.model import GroupKey
+from reconciler.policy.tenant import Tenant
+
+EXCEEDED = "QuotaExceeded"
+PODS = "pods"
+
+_Amounts = Mapping[str, int]
+
+
+def requested(gangs: Iterable[Gang]) -> dict[str, int]:
+    """Return what all `gangs` together request, in nano units by resource; `pods` is their number."""
+    total: dict[str, int] = {PODS: 0}
+    for pod_set in (one for gang in gangs for one in gang.pod_sets):
+        total[PODS] += pod_set.count * 10**9
+        for name, amount in pod_set.requests.items():
+            if name != PODS:
+                total[name] = total.get(name, 0) + amount.nano * pod_set.count
+    return total
+
+
+def limited(tenant: Tenant | None) -> bool:
+    """Tell whether there is anything to count for a tenant's groups."""
+    return tenant is not None and bool(tenant.quota)
+
+
+def most(gang: Gang, clusters: Iterable[str]) -> dict[str, int]:
+    """Return the most of each resource that a gang requests on any of the `clusters`, see `requested`."""
+    variants = {id(one): one for one in map(gang.on, clusters)} or {0: gang}
+    total: dict[str, int] = {}
+    for amounts in (requested([one]) for one in variants.values()):
+        total = {name: max(total.get(name, 0), amounts.get(name, 0)) for name in {**total, **amounts}}
+    return total
+
+
+class Ledger:
+    """What every tenant uses, group by group. Amounts are in nano units."""
+
+    def __init__(self, tenants: Iterable[Tenant]) -> None:
+        self._tenants = {tenant.name: tenant for tenant in tenants}
+        self._lending = any(tenant.borrowing for tenant in self._tenants.values())
+        self._charged: dict[GroupKey, tuple[str, _Amounts]] = {}
+        self._used: dict[str, dict[str, int]] = {name: {} for name in self._tenants}
+        self._claimed: dict[str, dict[str, int]] = {name: {} for name in self._tenants}
+
+    def charge(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> None:
+        """Note what a group uses from now on, in place of what it used before."""
+        owner, before = self._charged.pop(key, ("", {}))
+        for name, amount in before.items():
+            self._used[owner][name] -= amount
+        if tenant is None or not limited(tenant):
+            return
+        self._charged[key] = (tenant.name, amounts)
+        used = self._used[tenant.name]
+        for name, amount in amounts.items():
+            used[name] = used.get(name, 0) + amount
+
+    def refusal(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> str:
+        """Say why a group may not use `amounts`, instead of what it uses now; empty when it may. Charges nothing."""
+        return next(self._over(key, tenant, amounts), "") if tenant is not None else ""
+
+    def in_turn(self, groups: Iterable[Group]) -> Iterator[Group]:
+        """Yield `groups` in their order, but those that must borrow after all others.
+
+        Each is judged when its turn comes, so whoever iterates charges what it places before it goes on.
+        """
+        borrowers: list[Group] = []
+        for group in groups:
+            tenant = group.tenant
+            if tenant is not None and tenant.borrowing is not None and self._exceeds(group, tenant):
+                borrowers.append(group)
+            else:
+                yield group
+        yield from borrowers
+
+    def enter(self, group: Group, amounts: _Amounts) -> str:
+        """Say why a group without a place may not have `amounts`; empty when it may. Charges nothing.
+
+        What it is refused although its tenant's own quota would do is lent out: it is not lent on.
+        """
+        tenant = group.tenant
+        refusal = self.refusal(group.key, tenant, amounts)
+        if refusal and tenant is not None and not self._exceeds(group, tenant):
+            claimed = self._claimed[tenant.name]
+            for name, amount in amounts.items():
+                claimed[name] = claimed.get(name, 0) + amount
+        return refusal
+
+    def _exceeds(self, group: Group, tenant: Tenant) -> bool:
+        """Tell whether `group` would take its tenant beyond its own quota."""
+        wanted, used = requested([group.gang]), self._used[tenant.name]
+        return any(used.get(n, 0) + wanted.get(n, 0) > q.nano for n, q in tenant.quota.items() if wanted.get(n))
+
+    def _over(self, key: GroupKey, tenant: Tenant, amounts: _Amounts) -> Iterator[str]:
+        owner, before = self._charged.get(key, ("", {}))
+        for name, quota in tenant.quota.items():
+            own = before.get(name, 0) if owner == tenant.name else 0
+            more = amounts.get(name, 0) - own
+            used = self._used[tenant.name].get(name, 0)
+            if more > 0 and not self._granted(tenant, name, more, max(0, used + more - quota.nano)):
+                yield self._message(tenant, name, used, amounts[name], own)
+
+    def _granted(self, tenant: Tenant, name: str, more: int, excess: int) -> bool:
+        """Tell whether a tenant may use `more` of a resource, which brings it `excess` beyond its quota."""
+        if excess and tenant.borrowing is None:
+            return False
+        if not self._lending:
+            return True
+        limit = tenant.borrowing.limit.get(name) if tenant.borrowing else None
+        if limit is not None and excess > limit.nano:
+            return False
+        borrows = excess > 0
+        return self._uncovered(name, {tenant.name: more}, borrows) <= self._uncovered(name, {}, borrows)
+
+    def _message(self, tenant: Tenant, name: str, used: int, needs: int, own: int) -> str:
+        quota = tenant.quota[name]
+        text = (
+            f"tenant {tenant.name} uses {_amount(used, quota)} of {quota} {name}, group needs {_amount(needs, quota)}"
+        )
+        if own:
+            text += f" instead of {_amount(own, quota)}"
+        lent = self._lent(tenant, name)
+        if lent:
+            text += f"; {_amount(lent, quota)} of it is lent to others until their groups end"
+        if tenant.borrowing is None:
+            return text
+        limit = tenant.borrowing.limit.get(name)
+        whom = "other tenants" if tenant.borrowing.lenders is None else ", ".join(tenant.borrowing.lenders)
+        text += f"; {whom} can lend it {_amount(self._borrowable(tenant, name), quota)} more"
+        return text + (f", and it may borrow {limit} in all" if limit is not None else "")
+
+    def _lent(self, tenant: Tenant, name: str) -> int:
+        """Return how much of a tenant's unused quota cannot be had back now, because borrowers use it."""
+        spare = self._spare(tenant, name)
+        if spare <= 0 or not self._lending:
+            return 0
+        return self._uncovered(name, {tenant.name: spare}, False) - self._uncovered(name, {}, False)
+
+    def _borrowable(self, tenant: Tenant, name: str) -> int:
+        """Return how much more than its quota, and than what it borrowed already, others can lend a tenant."""
+        most = sum(max(0, self._spare(lender, name)) for lender in self._lenders(tenant))
+        more = max(0, self._spare(tenant, name)) + most
+        return max(0, most - self._uncovered(name, {tenant.name: more}, True) + self._uncovered(name, {}, True))
+
+    def _spare(self, tenant: Tenant, name: str) -> int:
+        quota = tenant.quota.get(name)
+        return quota.nano - self._used[tenant.name].get(name, 0) if quota is not None else 0
+
+    def _lenders(self, tenant: Tenant) -> list[Tenant]:
+        borrowing = tenant.borrowing
+        if borrowing is None:
+            return []
+        named = self._tenants if borrowing.lenders is None else borrowing.lenders
+        return [self._tenants[name] for name in sorted(named) if name != tenant.name]
+
+    def _uncovered(self, name: str, more: Mapping[str, int], borrows: bool) -> int:
+        """Return how much of resource `name` is used beyond quotas and covered by nobody, if `more` were used too.
+
+        A lender covers with what it leaves unused; for one who `borrows`, less what its own waiting groups claim.
+        """
+        spare = {
+            tenant.name: self._spare(tenant, name) - more.get(tenant.name, 0)
+            for tenant in self._tenants.values()
+            if name in tenant.quota
+        }
+        excess = {one: -left for one, left in spare.items() if left < 0}
+        if not excess:
+            return 0
+        kept = {one: self._claimed[one].get(name, 0) if borrows else 0 for one in spare}
+        lendable = {one: left - kept[one] for one, left in spare.items() if left > kept[one]}
+        lenders = {one: [t.name for t in self._lenders(self._tenants[one]) if t.name in lendable] for one in excess}
+        return sum(excess.values()) - covered(excess, lendable, lenders)
+
+
+def covered(excess: _Amounts, lendable: _Amounts, lenders: Mapping[str, Iterable[str]]) -> int:
+    """Return how much of all `excess` can be covered at once: a maximum flow from borrowers to lenders.
+
+    Augments along shortest paths (Edmonds and Karp); tenants are few.
+    """
+    left, spare = dict(excess), dict(lendable)
+    lent: dict[tuple[str, str], int] = {}
+    total = 0
+    while True:
+        path = _path(left, spare, lenders, lent)
+        if path is None:
+            return total
+        # path: borrower, lender, borrower, lender, ...; every second step takes back what was lent before.
+        steps = list(pairwise(path))
+        backs = [lent[steps[i][1], steps[i][0]] for i in range(1, len(steps), 2)]
+        amount = min(left[path[0]], spare[path[-1]], *backs)
+        for i, (one, other) in enumerate(steps):
+            pair = (other, one) if i % 2 else (one, other)
+            lent[pair] = lent.get(pair, 0) + (-amount if i % 2 else amount)
+        left[path[0]] -= amount
+        spare[path[-1]] -= amount
+        total += amount
+
+
+def _path(
+    left: _Amounts, spare: _Amounts, lenders: Mapping[str, Iterable[str]], lent: Mapping[tuple[str, str], int]
+) -> list[str] | None:
+    """Return the shortest way from a borrower with excess left to a lender with something to spare."""
+    waiting = deque([one] for one in sorted(left) if left[one] > 0)
+    seen: set[str] = set()
+    while waiting:
+        path = waiting.popleft()
+        for lender in lenders[path[-1]]:
+            if lender in seen:
+                continue
+            seen.add(lender)
+            if spare[lender] > 0:
+                return [*path, lender]
+            waiting.extend([*path, lender, one] for one in sorted(left) if lent.get((one, lender), 0) > 0)
+    return None
+
+
+def _amount(nano: int, like: Quantity) -> Quantity:
+    return Quantity(nano, like.format if like.format is not Format.DecimalExponent else Format.DecimalSI)
+
+
+def never(tenant: Tenant, amounts: _Amounts) -> str:
+    """Say why a tenant could never have `amounts`, even with nothing else placed; empty when it could."""
+    for name, quota in tenant.quota.items():
+        most = quota.nano
+        if tenant.borrowing is not None:
+            limit = tenant.borrowing.limit.get(name)
+            if limit is None:
+                continue
+            most += limit.nano
+        if amounts.get(name, 0) > most:
+            needs = _amount(amounts[name], quota)
+            return f"needs {needs} {name}, and tenant {tenant.name} may never use more than {_amount(most, quota)}"
+    return ""

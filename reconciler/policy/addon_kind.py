@@ -1,0 +1,253 @@
+"""Reads the folders of `addons/` into `policy.addon.AddOn`, and publishes the JSON Schema of kind AddOn.
+
+A folder with an `addon.yaml` is an add-on, all or nothing; one without it is left alone, and `unread` tells of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from reconciler.errors import InvalidObject, Place
+from reconciler.manifests import kinds
+from reconciler.manifests.admitted import admit
+from reconciler.manifests.identity import check_dns_label, object_key
+from reconciler.manifests.kinds import DnsLabel, Items, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.loader import Document, load
+from reconciler.policy.addon import AddOn, HelmChart, Manifests, RemoteKustomization, Step
+from reconciler.policy.dialects import Selector
+
+KIND = "AddOn"
+FILE = "addon.yaml"
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+_EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
+_REF = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/-]*")
+_MOVING = frozenset({"HEAD", "head", "latest", "main", "master", "trunk"})
+_API_GROUP = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+_PATH = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*(?:/[0-9A-Za-z_-][0-9A-Za-z._-]*)*")
+
+
+def _exact_version(text: str) -> str:
+    if _EXACT_VERSION.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no exact version; pin one, such as 1.7.0")
+    return text
+
+
+def _pinned(text: str) -> str:
+    if text in _MOVING or _REF.fullmatch(text) is None or ".." in text:
+        raise ValueError(f"{text!r} moves, or is no reference; pin a tag or a commit")
+    return text
+
+
+def _remote(text: str) -> str:
+    if not text.startswith(("https://", "ssh://")):
+        raise ValueError(f"{text!r}: use an https:// or ssh:// address")
+    return text
+
+
+def _chart_repo(text: str) -> str:
+    if not text.startswith(("https://", "oci://")):
+        raise ValueError(f"{text!r}: use an https:// or oci:// address")
+    return text
+
+
+def _api_group(text: str) -> str:
+    if _API_GROUP.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no API group; write one such as ray.io")
+    return text
+
+
+def _path(text: str) -> str:
+    if _PATH.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is no path inside the repo; write one such as config/crd")
+    return text
+
+
+class HelmPart(SkyRayModel):
+    """A chart by its exact version: see `HelmChart`."""
+
+    repo: Annotated[str, AfterValidator(_chart_repo)]
+    chart: DnsLabel
+    version: Annotated[str, AfterValidator(_exact_version)]
+    namespace: DnsLabel
+    crds: Literal["Include", "Skip"] = "Include"
+    values: dict[str, Any] = Field(default_factory=dict)
+
+
+class KustomizePart(SkyRayModel):
+    """A kustomization in another git repo, by tag or commit: see `RemoteKustomization`."""
+
+    url: Annotated[str, AfterValidator(_remote)]
+    ref: Annotated[str, AfterValidator(_pinned)]
+    path: Annotated[str, AfterValidator(_path)]
+
+
+class StepPart(SkyRayModel):
+    """One part of the add-on: exactly one of `helm`, `kustomize` and `manifests: true` (the folder's other files)."""
+
+    name: DnsLabel
+    helm: HelmPart | None = None
+    kustomize: KustomizePart | None = None
+    manifests: Literal[True] | None = None
+    keep: bool = False
+
+    @model_validator(mode="after")
+    def _one_source(self) -> StepPart:
+        if sum(source is not None for source in (self.helm, self.kustomize, self.manifests)) != 1:
+            raise ValueError(f"step {self.name} needs exactly one of helm, kustomize and manifests")
+        return self
+
+
+class AddOnSpec(SkyRayModel):
+    """What the add-on is, and for which clusters: see `policy.addon.AddOn`."""
+
+    cluster_selector: Selector | None = None
+    provides: Items[Annotated[str, AfterValidator(_api_group)]] = ()
+    depends_on: Items[DnsLabel] = ()
+    steps: Annotated[Items[StepPart], Field(json_schema_extra={"minItems": 1})]
+
+    @model_validator(mode="after")
+    def _steps_differ(self) -> AddOnSpec:
+        names = [step.name for step in self.steps]
+        if not names:
+            raise ValueError("an add-on needs steps: say what it is made of")
+        if len(set(names)) != len(names):
+            raise ValueError("two steps have one name; name each differently")
+        if sum(step.manifests is not None for step in self.steps) > 1:
+            raise ValueError("two steps are manifests: the folder's files belong to one step only")
+        return self
+
+
+class AddOnKind(SkyRayModel):
+    """What clusters need before workloads can run."""
+
+    api_version: Literal["skyray.dev/v1alpha1"]
+    kind: Literal["AddOn"]
+    metadata: ObjectMeta
+    spec: AddOnSpec
+
+
+def read_addons(files: Mapping[str, bytes]) -> tuple[AddOn, ...]:
+    """Return the add-ons in the files of `addons/`, each after those that it depends on, else in order of name.
+
+    Raises `InputError` for one that cannot be read, that depends on one that is not there, or on itself.
+    """
+    return _in_order([_read(folder, own) for folder, own in _folders(files).items() if f"{folder}/{FILE}" in own])
+
+
+def read_addon_folder(files: Mapping[str, bytes], folder: str) -> AddOn:
+    """Return the add-on in one folder, by itself. Raises `InputError`."""
+    return _read(folder, _folders(files)[folder])
+
+
+def addon_folders(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return the folders that are add-ons, such as `addons/kuberay`."""
+    return tuple(folder for folder, own in _folders(files).items() if f"{folder}/{FILE}" in own)
+
+
+def unread(files: Mapping[str, bytes]) -> tuple[str, ...]:
+    """Return one warning for each folder with manifests that nobody spreads."""
+    return tuple(
+        f"{folder}: is not spread to any cluster: it has no {FILE}"
+        for folder, own in _folders(files).items()
+        if f"{folder}/{FILE}" not in own and any(path.endswith(_SUFFIXES) for path in own)
+    )
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """Return the published JSON Schema by file name, for editors."""
+    return {"addon.json": kinds.json_schema(AddOnKind, KIND)}
+
+
+def _folders(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Return the files of each folder directly under `addons/`; what lies beside the folders belongs to none."""
+    folders: dict[str, dict[str, bytes]] = {}
+    for path in sorted(files):
+        root, _, rest = path.partition("/")
+        name, inside, _ = rest.partition("/")
+        if inside:
+            folders.setdefault(f"{root}/{name}", {})[path] = files[path]
+    return folders
+
+
+def _read(folder: str, files: Mapping[str, bytes]) -> AddOn:
+    path, name = f"{folder}/{FILE}", folder.rpartition("/")[2]
+    documents = load(files[path], path).documents
+    if len(documents) != 1:
+        raise InvalidObject(f"has {len(documents)} documents; write exactly one {KIND}", Place(path))
+    document = documents[0]
+    kind = read_object(AddOnKind, document)
+    spec = kind.spec
+    if kind.metadata.name != name:
+        message = f"metadata.name is {kind.metadata.name}, in folder {folder}; give both one name"
+        raise InvalidObject(message, document.locate("metadata", "name"))
+    check_dns_label(name, "add-on")
+    plain = [p for p in files if p.endswith(_SUFFIXES) and p != path]
+    takes = any(step.manifests for step in spec.steps)
+    if plain and not takes:
+        raise InvalidObject(f"no step of {path} takes this file; add a step with manifests: true", Place(plain[0]))
+    objects = _objects(d for p in plain for d in load(files[p], p).documents)
+    if takes and not objects:
+        raise InvalidObject(
+            f"a step is manifests: true, and {folder} has none; add some, or remove the step", Place(path)
+        )
+    return AddOn(
+        name=name,
+        place=document.place,
+        steps=tuple(_step(part, objects) for part in spec.steps),
+        cluster_selector=spec.cluster_selector.selector() if spec.cluster_selector else None,
+        provides=tuple(sorted(set(spec.provides))),
+        depends_on=tuple(sorted(set(spec.depends_on))),
+    )
+
+
+def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
+    """Return the admitted copies of plain manifests; what names no namespace has none."""
+    found: dict[tuple[str, ...], dict[str, Any]] = {}
+    for document in documents:
+        try:
+            key = object_key(document.body)
+            copy = admit(document.body, key.namespace)
+        except InvalidObject as error:
+            raise InvalidObject(error.message, error.place or document.place) from None
+        if not copy["metadata"].get("namespace", True):
+            copy = {**copy, "metadata": {name: v for name, v in copy["metadata"].items() if name != "namespace"}}
+        identity = (key.group, key.kind, key.namespace, key.name)
+        if identity in found:
+            raise InvalidObject(f"{key} is in this add-on twice; keep one of them", document.place)
+        found[identity] = copy
+    return tuple(found[identity] for identity in sorted(found))
+
+
+def _step(part: StepPart, objects: tuple[dict[str, Any], ...]) -> Step:
+    source: HelmChart | RemoteKustomization | Manifests = Manifests(objects)
+    if part.helm:
+        helm = part.helm
+        source = HelmChart(helm.repo, helm.chart, helm.version, helm.namespace, helm.crds == "Include", helm.values)
+    elif part.kustomize:
+        source = RemoteKustomization(part.kustomize.url, part.kustomize.ref, part.kustomize.path)
+    return Step(part.name, source, part.keep)
+
+
+def _in_order(addons: Sequence[AddOn]) -> tuple[AddOn, ...]:
+    """Return each add-on after those that it depends on. Raises `InvalidObject` where there is no such order."""
+    left, ordered = {addon.name: addon for addon in sorted(addons, key=lambda one: one.name)}, dict[str, AddOn]()
+    for addon in left.values():
+        for name in addon.depends_on:
+            if name not in left:
+                message = f"add-on {addon.name} depends on {name}, which addons/ does not have; add it, or remove that"
+                raise InvalidObject(message, addon.place)
+    while left:
+        ready = next((one for one in left.values() if all(name in ordered for name in one.depends_on)), None)
+        if ready is None:
+            names = ", ".join(left)
+            raise InvalidObject(
+                f"add-ons {names} wait for each other by dependsOn; let one of them go first",
+                next(iter(left.values())).place,
+            )
+        ordered[ready.name] = left.pop(ready.name)
+    return tuple(ordered.values())

@@ -1,0 +1,146 @@
+"""Reads kind Tenant from `policies/` into `policy.tenant.Tenant`, and publishes its JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+
+from reconciler.manifests import kinds
+from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, Quantity, SkyRayModel, read_object
+from reconciler.manifests.podfeatures import Feature
+from reconciler.policy.dialects import Kind, Selector, kind_by_name
+from reconciler.policy.model import KindSelector
+from reconciler.policy.tenant import DEFAULT_KINDS, Borrowing, PodRules, Tenant
+
+KIND = "Tenant"
+ANY = "any"
+"""What `borrowing.from` says for every tenant."""
+
+Amounts = dict[str, Quantity]
+
+
+class QuotaPart(SkyRayModel):
+    """What all placed groups of the tenant may request together; `pods` counts pods. What is not named is free."""
+
+    requests: Annotated[Amounts, Field(min_length=1)]
+
+
+def _lenders(value: Any) -> Any:
+    if value == ANY:
+        return [ANY]
+    if not isinstance(value, list):
+        raise ValueError(f"{value!r} is not a list of tenants; write one, or any for all tenants")  # noqa: TRY004  (pydantic)
+    return value
+
+
+class BorrowingPart(SkyRayModel):
+    """Whose unused quota the tenant may use, and how much of it at most."""
+
+    from_: Annotated[
+        Items[DnsLabel],
+        BeforeValidator(_lenders),
+        Field(alias="from"),
+        WithJsonSchema({"anyOf": [{"const": "any"}, {"type": "array", "items": {"type": "string"}}]}),
+    ]
+    limit: Amounts = Field(default_factory=dict)
+
+
+def _capability(text: str) -> str:
+    return text.upper().removeprefix("CAP_")
+
+
+class PodFeaturesPart(SkyRayModel):
+    """What pods may do that is denied otherwise, in every template: head, workers, submitter, sidecars and inits."""
+
+    allow: Items[
+        Literal[
+            "HostPath",
+            "HostNetwork",
+            "HostPID",
+            "HostIPC",
+            "HostPorts",
+            "Privileged",
+            "UnmaskedProc",
+            "Unconfined",
+            "SystemPriority",
+        ]
+    ] = ()
+    service_accounts: Items[str] = ()
+    capabilities: Items[Annotated[str, AfterValidator(_capability)]] = ()
+
+
+class TenantSpec(SkyRayModel):
+    """The team: see `policy.tenant.Tenant`."""
+
+    namespaces: Items[DnsLabel] = ()
+    namespace_selector: Selector | None = None
+    cluster_selector: Selector | None = None
+    kinds: Items[Annotated[Kind, BeforeValidator(kind_by_name)]] | None = None
+    quota: QuotaPart | None = None
+    borrowing: BorrowingPart | None = None
+    pod_features: PodFeaturesPart = PodFeaturesPart()
+
+    @model_validator(mode="after")
+    def _has_namespaces(self) -> TenantSpec:
+        if not self.namespaces and self.namespace_selector is None:
+            raise ValueError("a tenant needs namespaces, or a namespaceSelector")
+        if self.borrowing is not None and self.quota is None:
+            raise ValueError("borrowing is for what goes beyond a quota; write a quota too")
+        return self
+
+
+class TenantKind(SkyRayModel):
+    """A team: its namespaces, and what it may place where."""
+
+    api_version: Literal["skyray.dev/v1alpha1"]
+    kind: Literal["Tenant"]
+    metadata: ObjectMeta
+    spec: TenantSpec
+
+
+def is_tenant(document: Located) -> bool:
+    """Tell whether a document of `policies/` means to be a Tenant."""
+    return isinstance(document.body, dict) and document.body.get("kind") == KIND
+
+
+def read_tenants(documents: Iterable[Located]) -> tuple[Tenant, ...]:
+    """Return the tenants among `documents`. Raises `InvalidObject`; see `kinds.problems`."""
+    return tuple(read_tenant(document) for document in documents if is_tenant(document))
+
+
+def read_tenant(document: Located) -> Tenant:
+    """Return the Tenant in `document`. Raises `InvalidObject` with the place of the first problem."""
+    kind = read_object(TenantKind, document)
+    spec = kind.spec
+    return Tenant(
+        name=kind.metadata.name,
+        place=document.place,
+        namespaces=spec.namespaces,
+        namespace_selector=spec.namespace_selector.selector() if spec.namespace_selector else None,
+        cluster_selector=spec.cluster_selector.selector() if spec.cluster_selector else None,
+        kinds=DEFAULT_KINDS if spec.kinds is None else tuple(map(_kind, spec.kinds)),
+        quota=dict(spec.quota.requests) if spec.quota else {},
+        borrowing=_borrowing(spec.borrowing),
+        pods=PodRules(
+            frozenset(map(Feature, spec.pod_features.allow)),
+            frozenset(spec.pod_features.service_accounts),
+            frozenset(spec.pod_features.capabilities),
+        ),
+    )
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """Return the published JSON Schema by file name, for editors."""
+    return {"tenant.json": kinds.json_schema(TenantKind, KIND)}
+
+
+def _kind(part: Kind) -> KindSelector:
+    return KindSelector(part.kind, "" if part.group == "core" else part.group)
+
+
+def _borrowing(part: BorrowingPart | None) -> Borrowing | None:
+    if part is None:
+        return None
+    return Borrowing(None if part.from_ == (ANY,) else part.from_, dict(part.limit))

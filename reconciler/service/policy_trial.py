@@ -1,0 +1,169 @@
+"""`skyray policy test`: what a file of policies would do to a repo if it were committed. Nothing is written.
+
+The one idea: plan twice on the same capacity and clock, without the file and with it; what differs between the two
+plans is the file's doing, and nothing else is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.errors import GuardTripped, InvalidObject, Place
+from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.manifests.emitter import emit
+from reconciler.manifests.identity import ObjectKey
+from reconciler.manifests.loader import load
+from reconciler.placement.model import Action, Decision, GroupKey
+from reconciler.policy.dialects import read_policies
+from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
+from reconciler.policy.matching import PolicyIndex
+from reconciler.policy.model import SchedulePolicy
+from reconciler.service.planner import Plan, plan
+from reconciler.service.rules import SUFFIXES, is_policy
+from reconciler.service.state import POLICIES, Files, RepoState
+
+_AS_IS = b"\0"
+"""Stands for a file that a plan does not touch; no rendered file has a zero byte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What one policy of the file selects.
+
+    `replaces` is where the repo defines it now, if it does. `groups` would fall under it. `outranked` are the objects
+    that it selects while another policy has precedence, with that policy's name.
+    """
+
+    policy: SchedulePolicy
+    replaces: Place | None
+    eligibility: Eligibility
+    groups: tuple[GroupKey, ...]
+    outranked: tuple[tuple[ObjectKey, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A group that would be decided on differently; None where there is no such group."""
+
+    group: GroupKey
+    before: Decision | None
+    after: Decision | None
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """The outcome.
+
+    `files` maps what would be written otherwise to `add`, `modify`, `delete` or `keep`, which also tells of changes in
+    a group that stays where it is. `unplaced` are decisions on groups under the policies: to wait, or to reject.
+    """
+
+    policies: tuple[Tried, ...]
+    changes: tuple[Change, ...]
+    files: Mapping[str, str]
+    unplaced: tuple[Decision, ...]
+    warnings: tuple[str, ...]
+
+
+def policies_in(path: str, data: bytes) -> tuple[SchedulePolicy, ...]:
+    """Return the policies in a file. Raises `InputError` where it cannot be read, or has none."""
+    if not path.endswith(SUFFIXES):
+        raise InvalidObject(
+            f"is not read as a policy: call it {' or '.join('*' + one for one in SUFFIXES)}", Place(path)
+        )
+    found = read_policies(document for document in load(data, path).documents if is_policy(document))
+    if not found:
+        raise InvalidObject("has no SchedulePolicy", Place(path))
+    return found
+
+
+def with_file(files: Files, path: str, data: bytes, replaced: Iterable[str] = ()) -> Files:
+    """Return `files` with the file `path` of `policies/` added; the policies `replaced` are taken out of all others.
+
+    Raises `InputError` for a file of `policies/` that cannot be read.
+    """
+    names = frozenset(replaced)
+    contents = dict(files.contents)
+    for other in files.below(POLICIES) if names else ():
+        if other == path or not other.endswith(SUFFIXES):
+            continue
+        documents = load(contents[other], other).documents
+        kept = [one for one in documents if not (is_policy(one) and _name(one.body) in names)]
+        if len(kept) < len(documents):
+            contents[other] = b"---\n".join(emit(one.body) for one in kept)
+    contents[path] = data
+    return Files(contents, {p: why for p, why in files.unusable.items() if p != path})
+
+
+def _name(body: Mapping[str, object]) -> object:
+    metadata = body.get("metadata")
+    return metadata.get("name") if isinstance(metadata, Mapping) else None
+
+
+def attempt(
+    before: RepoState, after: RepoState, policies: Iterable[SchedulePolicy], snapshot: FleetSnapshot, now: float
+) -> Trial:
+    """Compare the plans without `policies` and with them. `now` is in unix seconds."""
+    names = {policy.name for policy in policies}
+    there = {policy.name: policy.place for policy in before.policies}
+    own = [policy for policy in after.policies if policy.name in names]
+    planned, warnings = _planned(after, snapshot, now)
+    first, _ = _planned(before, snapshot, now)
+    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in after.clusters]
+    outranked = _outranked(after, names)
+    tried = tuple(
+        Tried(
+            policy,
+            there.get(policy.name),
+            eligible(policy, facts),
+            tuple(sorted(group.key for group in after.grouping.groups if group.policy.name == policy.name)),
+            tuple(outranked.get(policy.name, ())),
+        )
+        for policy in own
+    )
+    unplaced = tuple(d for d in planned.decisions if d.policy in names and d.action in {Action.WAIT, Action.REJECT})
+    new = tuple(line for line in planned.warnings if line not in first.warnings)
+    return Trial(tried, _changes(first, planned), _files(first, planned), unplaced, (*warnings, *new))
+
+
+def _planned(state: RepoState, snapshot: FleetSnapshot, now: float) -> tuple[Plan, tuple[str, ...]]:
+    """Return the plan, and as a warning that the guard would stop it."""
+    try:
+        return plan(state, snapshot, now), ()
+    except GuardTripped as error:
+        return plan(state, snapshot, now, allow_removals=True), (str(error),)
+
+
+def _changes(before: Plan, after: Plan) -> tuple[Change, ...]:
+    old = {decision.group: decision for decision in before.decisions}
+    new = {decision.group: decision for decision in after.decisions}
+    pairs = ((key, old.get(key), new.get(key)) for key in sorted({*old, *new}))
+    return tuple(Change(key, one, other) for key, one, other in pairs if _different(one, other))
+
+
+def _files(before: Plan, after: Plan) -> dict[str, str]:
+    """Return the files that only one of the plans writes, or that they write with other contents."""
+    old, new = ({path: data for draft in one.drafts for path, data in draft.changes.items()} for one in (before, after))
+    differ = (path for path in sorted({*old, *new}) if old.get(path, _AS_IS) != new.get(path, _AS_IS))
+    return {path: after.changes.get(path, "keep") for path in differ}
+
+
+def _different(one: Decision | None, other: Decision | None) -> bool:
+    """Tell whether two decisions differ in more than their words."""
+    if one is None or other is None:
+        return one is not other
+    return replace(one, message="", candidates=()) != replace(other, message="", candidates=())
+
+
+def _outranked(state: RepoState, names: set[str]) -> dict[str, list[tuple[ObjectKey, str]]]:
+    """Return for each policy of `names` the objects that it selects, but that another policy has."""
+    found: dict[str, list[tuple[ObjectKey, str]]] = {}
+    index = PolicyIndex(state.policies)
+    for item in state.workloads.objects:
+        namespace = state.workloads.namespaces.get(item.key.namespace)
+        match = index.match(item.key, item.labels, namespace.labels if namespace else None)
+        if match is not None:
+            for name in names.intersection(match.also):
+                found.setdefault(name, []).append((item.key, match.policy.name))
+    return found

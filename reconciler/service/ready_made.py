@@ -1,0 +1,120 @@
+"""The policies that come with SkyRay, one file a scenario: what they are for, and adding one to a fleet repo.
+
+The one idea: the comment at the head of each file is its description, so that there is one text for readers of the
+file, of `skyray policy list`, and of the repo that it was added to.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import UsageError
+from reconciler.manifests.loader import load
+from reconciler.manifests.selector import LabelSelector
+from reconciler.policy.dialects import read_policies
+from reconciler.policy.eligibility import ClusterFacts, eligible
+from reconciler.policy.model import SchedulePolicy
+from reconciler.service.scaffold import data_folder
+from reconciler.service.state import POLICIES, RepoState
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyMade:
+    """One file: `title` is the first sentence of its description, `use` says when to use it."""
+
+    name: str
+    title: str
+    use: str
+    data: bytes
+    policies: tuple[SchedulePolicy, ...]
+
+    @property
+    def path(self) -> str:
+        """Return where it goes in a fleet repo."""
+        return f"{POLICIES}/{self.name}.yaml"
+
+
+def ready_made() -> tuple[ReadyMade, ...]:
+    """Return all ready-made policies, by name."""
+    return tuple(_read(path) for path in sorted(data_folder(POLICIES).glob("*.yaml")))
+
+
+def find(name: str) -> ReadyMade:
+    """Return the ready-made policy called `name`. Raises `UsageError` with the nearest name."""
+    known = {one.name: one for one in ready_made()}
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(f"there is no ready-made policy {name!r}: {hint}`skyray policy list` lists them")
+    return known[name]
+
+
+def _read(path: Path) -> ReadyMade:
+    data = path.read_bytes()
+    head = data.decode().split("apiVersion", 1)[0]
+    words = " ".join(line.removeprefix("#").strip() for line in head.splitlines())
+    title, _, use = words.strip().partition(". ")
+    documents = load(data, f"{POLICIES}/{path.name}").documents
+    return ReadyMade(path.stem, title.rstrip("."), use, data, read_policies(documents))
+
+
+def add(one: ReadyMade, checkout: Path, state: RepoState) -> None:
+    """Write `one` into a checkout, of which `state` was read.
+
+    Raises `UsageError` where its file, or a policy of its name, is there already.
+    """
+    target = checkout / one.path
+    if target.exists() or target.is_symlink():
+        raise UsageError(f"{one.path} is there already and stays as it is: edit it, or move it away first")
+    names = {policy.name for policy in one.policies}
+    twice = next((policy for policy in state.policies if policy.name in names), None)
+    if twice is not None:
+        raise UsageError(f"policy {twice.name} is already defined at {twice.place}: edit it there, or rename it first")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("xb") as file:
+        file.write(one.data)
+
+
+def advice(policies: Iterable[SchedulePolicy], state: RepoState) -> tuple[str, ...]:
+    """Return what is still to be done for `policies` to have an effect in a repo: one line each."""
+    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
+    lines = []
+    for policy in policies:
+        lines.append(f"{policy.name} applies to {applies_to(policy)}")
+        for key, values in _wanted(policy):
+            unknown = [value for value in values if all(fact.labels.get(key) != value for fact in facts)]
+            if unknown:
+                lines.append(
+                    f"{policy.name} names clusters with {key} {' and '.join(unknown)}, and inventory/ has none: "
+                    "change it, or label your clusters so"
+                )
+        if not eligible(policy, facts).clusters:
+            lines.append(f"{policy.name} has no cluster to go to yet")
+    return tuple(lines)
+
+
+def applies_to(policy: SchedulePolicy) -> str:
+    """Say in words what a policy selects."""
+    kinds = ", ".join(kind.kind for kind in policy.kinds) or "all objects"
+    labels = " or ".join(map(_words, policy.workload_selectors))
+    namespaces = _words(policy.namespace_selector)
+    where = f" in namespaces with {namespaces}" if namespaces else ""
+    return f"{kinds}{f' with {labels}' if labels else ''}{where}"
+
+
+def _words(selector: LabelSelector) -> str:
+    return " and ".join(map(str, selector.requirements))
+
+
+def _wanted(policy: SchedulePolicy) -> list[tuple[str, tuple[str, ...]]]:
+    """Return the values of cluster labels that a policy names."""
+    wanted = [(one.key, one.values) for one in policy.ordered]
+    if policy.cluster_selector:
+        wanted += [(r.key, tuple(r.values)) for r in policy.cluster_selector.requirements if r.operator == "In"]
+    spread = policy.spreading
+    if spread and spread.split:
+        wanted.append((spread.topology_key, tuple(spread.split)))
+    return wanted

@@ -1,0 +1,268 @@
+"""What autoscalers tell of their pools: Cluster Autoscaler's status, Karpenter's NodePools, Cluster API's objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from reconciler.errors import InvalidObject
+from reconciler.fleet.karpenter import UNLIMITED, KarpenterPool, karpenter_pools
+from reconciler.fleet.machinepools import MachineSet, machine_pools
+from reconciler.fleet.nodegroups import NodeGroup, node_groups, pools_of_groups
+from reconciler.fleet.snapshot import Node, NodePool
+from reconciler.manifests.podshape import Taint
+
+ZONE, TYPE = "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"
+ZONAL = "https://x/zones/us-west1-b/instanceGroups"
+EKS = "eks-l4-1ec1ed72-4d0a-53a1-1a4f-46f8a44d6f42"
+L4 = {"cpu": 15_890, "memory": 58 << 30, "nvidia.com/gpu": 1, "pods": 110}
+
+YAML = """
+time: 2026-10-02 14:29:22.999645779 +0000 UTC
+autoscalerStatus: Running
+clusterWide:
+  health:
+    status: Healthy
+    nodeCounts: {registered: {total: 4, ready: 4, notStarted: 0}}
+    lastProbeTime: "2026-10-02T14:29:22Z"
+nodeGroups:
+- name: aks-user-25795745-vmss
+  health:
+    status: Healthy
+    nodeCounts:
+      registered: {total: 3, ready: 2, notStarted: 1}
+      longUnregistered: 0
+    cloudProviderTarget: 4
+    minSize: 2
+    maxSize: 8
+    lastTransitionTime: 2026-10-02T14:29:02Z
+  scaleUp:
+    status: InProgress
+    backoffInfo: {}
+- name: aks-gpu-25795745-vmss
+  health: {status: Healthy, nodeCounts: {registered: {total: 0}}, minSize: 0, maxSize: 3}
+  scaleUp:
+    status: Backoff
+    backoffInfo: {errorCode: OUT_OF_RESOURCES, errorMessage: "no capacity"}
+"""
+
+TEXT = """
+Cluster-autoscaler status at 2021-10-19 19:06:40.008835646 +0000 UTC:
+Cluster-wide:
+  Health:      Healthy (ready=4 unready=0 notStarted=0 longNotStarted=0 registered=4 longUnregistered=0)
+               LastProbeTime:      2021-10-19 19:06:40.008835646 +0000 UTC m=+433068.513173981
+  ScaleUp:     NoActivity (ready=4 registered=4)
+  ScaleDown:   NoCandidates (candidates=0)
+
+NodeGroups:
+  Name:        MachineDeployment/default/md-0
+  Health:      Healthy (ready=3 unready=0 (resourceUnready=0) notStarted=0 longNotStarted=0 registered=3 \
+longUnregistered=0 cloudProviderTarget=3 (minSize=3, maxSize=10))
+               LastProbeTime:      2021-10-19 19:06:40.008835646 +0000 UTC m=+433068.513173981
+  ScaleUp:     Backoff (ready=3 cloudProviderTarget=3)
+  ScaleDown:   NoCandidates (candidates=0)
+
+  Name:        https://www.googleapis.com/compute/v1/projects/p/zones/us-west1-b/instanceGroups/gke-c-l4-1a2b3c4d-grp
+  Health:      Healthy (ready=0 unready=0 notStarted=0 longNotStarted=0 registered=0 longUnregistered=0 \
+cloudProviderTarget=0 (minSize=0, maxSize=5))
+  ScaleUp:     NoActivity (ready=0 cloudProviderTarget=0)
+"""
+
+
+def node(name: str, labels: dict[str, str] | None = None, **rest: Any) -> Node:
+    return Node(name, rest.pop("allocatable", L4), {"kubernetes.io/hostname": name, **(labels or {})}, **rest)
+
+
+def test_the_status_of_cluster_autoscaler_gives_sizes_and_backoffs() -> None:
+    user, gpu = node_groups(YAML)
+    assert user == NodeGroup("aks-user-25795745-vmss", 8, 3)
+    assert (gpu.max_size, gpu.registered) == (3, 0)
+    assert gpu.held == "a scale-up failed (OUT_OF_RESOURCES), and its autoscaler waits before it tries again"
+
+
+def test_the_older_text_form_of_the_status_is_read_too() -> None:
+    first, second = node_groups(TEXT)
+    assert (first.name, first.max_size, first.registered) == ("MachineDeployment/default/md-0", 10, 3)
+    assert first.held.startswith("a scale-up failed")
+    assert (second.name.rpartition("/")[2], second.max_size, second.held) == ("gke-c-l4-1a2b3c4d-grp", 5, "")
+
+
+@pytest.mark.parametrize(
+    "text", ["- a", "nodeGroups: [{name: a}]", "nodeGroups: [{name: a, health: {maxSize: x}}]", "{"]
+)
+def test_a_status_that_cannot_be_read_is_an_error_and_no_empty_list(text: str) -> None:
+    with pytest.raises(InvalidObject, match="no status of Cluster Autoscaler"):
+        node_groups(text)
+
+
+def test_a_status_without_groups_has_none() -> None:
+    assert node_groups("autoscalerStatus: Initializing\n") == ()
+
+
+def test_a_group_has_the_shape_of_the_node_that_it_has() -> None:
+    labels = {"eks.amazonaws.com/nodegroup": "l4", "team": "ml"}
+    taints = (Taint("nvidia.com/gpu", "NoSchedule"), Taint("node.kubernetes.io/not-ready", "NoSchedule"))
+    other = node("x", {"eks.amazonaws.com/nodegroup": "l4-large"}, allocatable={"cpu": 1})
+    (pool,) = pools_of_groups([NodeGroup(EKS, 8, 1)], [node("ip-1", labels, taints=taints), other])
+    assert (pool.name, pool.max_nodes, pool.existing, pool.exact) == ("l4", 8, 1, True)
+    assert (pool.allocatable, pool.labels, pool.taints) == (L4, labels, taints[:1])
+
+
+def test_a_group_without_nodes_has_no_shape_and_nothing_is_guessed() -> None:
+    (pool,) = pools_of_groups([NodeGroup(EKS, 8)], [node("ip-1", {"eks.amazonaws.com/nodegroup": "cpu"})])
+    assert pool == NodePool("l4", 8, {}, existing=0, exact=False)
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "labels"),
+    [
+        (f"{ZONAL}/gke-c-l4-1a2b3c4d-grp", "gke-c-l4-1a2b3c4d-abcd", {"cloud.google.com/gke-nodepool": "l4"}),
+        ("aks-l4-25795745-vmss", "aks-l4-25795745-vmss000001", {"kubernetes.azure.com/agentpool": "l4"}),
+        ("l4.k8s.example.com", "i-0abc", {"kops.k8s.io/instancegroup": "l4"}),
+        ("eksctl-prod-nodegroup-l4-NodeGroup-1ABC", "ip-1", {"alpha.eksctl.io/nodegroup-name": "l4"}),
+        ("l4", "n1", {"k8s.scaleway.com/pool-name": "l4"}),
+    ],
+)  # fmt: skip
+def test_the_conventions_of_the_clouds_lead_from_a_group_to_its_nodes(
+    group: str, name: str, labels: dict[str, str]
+) -> None:
+    (pool,) = pools_of_groups([NodeGroup(group, 4, 1)], [node(name, labels), node("stranger")])
+    assert (pool.name, pool.allocatable) == ("l4", L4)
+
+
+def test_a_zonal_group_keeps_its_zone_and_a_regional_one_promises_none() -> None:
+    labels = {"cloud.google.com/gke-nodepool": "l4", ZONE: "us-west1-b"}
+    zonal = NodeGroup(f"{ZONAL}/gke-c-l4-1a2b3c4d-grp", 4, 1)
+    (pool,) = pools_of_groups([zonal], [node("gke-c-l4-1a2b3c4d-abcd", labels)])
+    assert (pool.labels[ZONE], pool.exact) == ("us-west1-b", True)
+    regional = {"eks.amazonaws.com/nodegroup": "l4", ZONE: "us-west-2a"}
+    (pool,) = pools_of_groups([NodeGroup(EKS, 4, 1)], [node("ip-1", regional)])
+    assert (ZONE in pool.labels, pool.exact) == (False, False)
+
+
+def test_the_zonal_groups_of_one_pool_are_one_pool() -> None:
+    groups, nodes = [], []
+    for zone, code, size in (("a", "1a2b3c4d", 1), ("b", "5e6f7a8b", 2)):
+        groups.append(NodeGroup(f"https://x/zones/us-west1-{zone}/instanceGroups/gke-c-l4-{code}-grp", 4, size))
+        labels = {"cloud.google.com/gke-nodepool": "l4", ZONE: f"us-west1-{zone}", "team": "ml"}
+        nodes.append(node(f"gke-c-l4-{code}-x", labels, allocatable={**L4, "cpu": 15_000 + size}))
+    (pool,) = pools_of_groups(groups, nodes)
+    assert (pool.name, pool.max_nodes, pool.existing, pool.allocatable["cpu"]) == ("l4", 8, 3, 15_001)
+    assert pool.labels == {"cloud.google.com/gke-nodepool": "l4", "team": "ml"}
+
+
+def karpenter(name: str = "gpu", **spec: Any) -> KarpenterPool:
+    status = spec.pop("status", {})
+    return msgspec.convert({"metadata": {"name": name}, "spec": spec, "status": status}, KarpenterPool)
+
+
+def template(*requirements: tuple[str, str, list[str]], taints: Any = (), labels: Any = None) -> dict[str, Any]:
+    listed = [{"key": key, "operator": operator, "values": values} for key, operator, values in requirements]
+    return {"metadata": {"labels": labels}, "spec": {"requirements": listed, "taints": list(taints)}}
+
+
+def test_karpenters_pool_has_the_shape_of_its_nodes_the_labels_of_its_rules_and_the_room_of_its_limits() -> None:
+    own = node("ip-1", {"karpenter.sh/nodepool": "gpu", TYPE: "g6.4xlarge", ZONE: "a"})
+    pool = karpenter(
+        limits={"cpu": "100", "nvidia.com/gpu": 9},
+        template=template(
+            ("kubernetes.io/arch", "In", ["amd64"]), ("karpenter.sh/capacity-type", "In", ["on-demand"]),
+            taints=[{"key": "nvidia.com/gpu", "effect": "NoSchedule"}], labels={"team": "ml"},
+        ),
+        status={"resources": {"cpu": "16", "nvidia.com/gpu": "1", "nodes": "1"}},
+    )  # fmt: skip
+    (read,) = karpenter_pools([pool], [own], {"ip-1": {"cpu": 16_000, "nvidia.com/gpu": 1}})
+    assert (read.name, read.allocatable, read.taints) == ("gpu", L4, (Taint("nvidia.com/gpu", "NoSchedule"),))
+    assert (read.max_nodes, read.existing) == (1 + 5, 1)  # (100 - 16) / 16 cores; the GPUs would allow 8 more
+    assert read.labels == {
+        "karpenter.sh/nodepool": "gpu", TYPE: "g6.4xlarge", "kubernetes.io/arch": "amd64",
+        "karpenter.sh/capacity-type": "on-demand", "team": "ml",
+    }  # fmt: skip
+    assert not read.exact
+
+
+def test_what_karpenter_may_choose_becomes_a_family_that_shares_its_limit() -> None:
+    nodes = [
+        node("a", {"karpenter.sh/nodepool": "gpu", TYPE: "g6"}),
+        node("b", {"karpenter.sh/nodepool": "gpu", TYPE: "m7"}),
+    ]
+    pool = karpenter(
+        limits={"nodes": "5"},
+        template=template((ZONE, "In", ["a", "b"]), ("karpenter.sh/capacity-type", "In", ["spot", "on-demand"])),
+    )
+    read = karpenter_pools([pool], nodes, {})
+    assert len(read) == 8
+    assert {one.budget for one in read} == {"gpu"}
+    assert {one.max_nodes for one in read} == {5}
+    spot = next(one for one in read if one.name == "gpu/g6/spot/b")
+    assert (spot.spot, spot.labels[ZONE], spot.labels["karpenter.sh/capacity-type"]) == (True, "b", "spot")
+
+
+def test_a_pool_of_karpenter_without_nodes_has_no_shape_and_without_limits_no_end() -> None:
+    (read,) = karpenter_pools([karpenter(limits=None)], [], {})
+    assert (read.allocatable, read.max_nodes, read.exact) == ({}, UNLIMITED, False)
+
+
+def test_karpenters_pools_come_in_the_order_of_their_weights() -> None:
+    names = [one.name for one in karpenter_pools([karpenter("b"), karpenter("a"), karpenter("z", weight=10)], [], {})]
+    assert names == ["z", "a", "b"]
+
+
+def test_a_spent_limit_leaves_nothing_to_add() -> None:
+    own = node("ip-1", {"karpenter.sh/nodepool": "gpu"})
+    (read,) = karpenter_pools([karpenter(limits={"cpu": "10"})], [own], {})
+    assert read.max_nodes == read.existing == 1
+
+
+MAX, CAPACITY = (
+    "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size",
+    "capacity.cluster-autoscaler.kubernetes.io/",
+)
+
+
+def machines(name: str = "md-0", cluster: str = "prod", replicas: int = 1, **told: str) -> MachineSet:
+    annotations = {MAX: "6", **{CAPACITY + key.replace("_", "-"): value for key, value in told.items()}}
+    body = {
+        "metadata": {"name": name, "namespace": "default", "annotations": annotations},
+        "spec": {
+            "clusterName": cluster,
+            "template": {"metadata": {"labels": {"node.cluster.x-k8s.io/pool": name, "machine-only": "x"}}},
+        },
+        "status": {"replicas": replicas},
+    }
+    return msgspec.convert(body, MachineSet)
+
+
+def test_the_annotations_of_cluster_api_give_shape_labels_and_taints() -> None:
+    told = {
+        "gpu_count": "2",
+        "gpu_type": "nvidia.com/gpu",
+        "labels": "disk=ssd,team=ml",
+        "taints": "gpu=yes:NoSchedule,x:NoExecute",
+    }
+    (pool,) = machine_pools([machines(cpu="16", memory="128G", **told)], ["prod"], [])
+    assert pool.allocatable == {"cpu": 16_000, "memory": 128 * 10**9, "nvidia.com/gpu": 2}
+    assert pool.labels == {"disk": "ssd", "team": "ml", "node.cluster.x-k8s.io/pool": "md-0"}
+    assert pool.taints == (Taint("gpu", "NoSchedule", "yes"), Taint("x", "NoExecute"))
+    assert (pool.max_nodes, pool.existing, pool.exact) == (6, 1, True)
+
+
+def test_only_what_may_grow_in_the_asked_cluster_is_a_pool() -> None:
+    fixed = msgspec.convert({"metadata": {"name": "fixed"}, "spec": {"clusterName": "prod"}}, MachineSet)
+    pools = machine_pools([machines(), machines("other", cluster="dev"), fixed], ["prod", ""], [])
+    assert [(pool.name, pool.allocatable, pool.exact) for pool in pools] == [("md-0", {}, False)]
+
+
+def test_an_annotation_that_is_no_number_is_an_error() -> None:
+    broken = machines(cpu="many", memory="1G")
+    with pytest.raises(InvalidObject, match="default/md-0"):
+        machine_pools([broken], ["prod"], [])
+
+
+def test_cluster_autoscalers_sizes_go_with_cluster_apis_shapes() -> None:
+    owned = machine_pools([machines(cpu="16", memory="64G"), machines("md-1", cpu="4", memory="8G")], ["prod"], [])
+    first, second = pools_of_groups([NodeGroup("MachineDeployment/default/md-0", 10, 3)], [], owned)
+    assert (first.name, first.max_nodes, first.existing, first.allocatable["cpu"]) == ("md-0", 10, 3, 16_000)
+    assert (second.name, second.max_nodes, second.existing) == ("md-1", 6, 1)

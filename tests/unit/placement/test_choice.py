@@ -1,0 +1,303 @@
+"""Which of several clusters that can hold a gang gets it, and what the decision says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import Place
+from reconciler.fleet.inventory import Cluster, SnapshotAccess
+from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod
+from reconciler.manifests.identity import ObjectKey
+from reconciler.placement import prefer as prefer_module
+from reconciler.placement.choice import Allowed, Choice, choose
+from reconciler.placement.group import Group, Source, WorkloadObject
+from reconciler.placement.model import GroupKey, Phase, Share, Verdict
+from reconciler.placement.outcome import Standing
+from reconciler.placement.record import JobOutcome, PlacementRecord
+from reconciler.placement.room import Rooms
+from reconciler.policy.eligibility import ClusterFacts
+from reconciler.policy.model import NAME_LABEL, OrderedKey, Preference, Require, SchedulePolicy
+from reconciler.ray.demand import Demand, PodSet
+from tests.unit.placement.gangmaking import GPU, bound, head, node, pool, shape, workers
+
+HERE = Place("test.yaml")
+AVAILABLE, COST, PACK, BALANCE = Preference.AVAILABLE, Preference.COST, Preference.PACK, Preference.BALANCE
+
+
+@dataclass(frozen=True)
+class Site:
+    """One cluster of a test's fleet."""
+
+    cluster: Cluster
+    picture: ClusterSnapshot
+
+
+def site(name: str, *nodes: Node, placed: Sequence[Pod] = (), pools: Sequence[Any] = (), grows: bool = False) -> Site:
+    kind = "ClusterAutoscaler" if pools or grows else "None"
+    made = Cluster(name, HERE, SnapshotAccess(""), {NAME_LABEL: name}, autoscaler=kind, pools=tuple(pools))
+    return Site(made, ClusterSnapshot(name, 0.0, nodes, tuple(placed)))
+
+
+def job(*sets: PodSet, prefer: Sequence[Preference] = (), ordered: Sequence[str] = ()) -> Group:
+    keys = (OrderedKey(NAME_LABEL, tuple(ordered)),) if ordered else ()
+    rules = SchedulePolicy("p", HERE, require=Require.FIT, prefer=tuple(prefer), ordered=keys)
+    key = ObjectKey("ray.io/v1", "RayJob", "team", "train")
+    item = WorkloadObject(key, {}, "", HERE, Demand(key, sets))
+    return Group(GroupKey("team", "rayjob-train"), rules, (item,), (), Source("", 0))
+
+
+def ended(*sets: PodSet) -> Standing:
+    """A job that ran before: it holds no room, and tells what gangs are like."""
+    group = job(*sets)
+    record = PlacementRecord(
+        group.key, "p", (), (Share("z"),), Phase.SUCCEEDED, "", "", job_outcome=JobOutcome("SUCCEEDED")
+    )
+    return Standing(record, group.members)
+
+
+def chosen(group: Group, *sites: Site, known: Sequence[Standing] = ()) -> Choice:
+    clusters = [one.cluster for one in sites]
+    snapshot = FleetSnapshot({one.cluster.name: one.picture for one in sites}, "")
+    rooms = Rooms(clusters, snapshot, {"z": known}, 0.0, 0.0)
+    return choose(group, Allowed([ClusterFacts(one.name, one.labels) for one in clusters]), rooms)
+
+
+def l4(price: float | None, spot: bool = False) -> Any:
+    return pool("l4", 8, gpu=1, price_per_hour=price, spot=spot)
+
+
+# -- the default
+
+
+def test_nodes_that_are_paid_for_anyway_come_before_those_that_could_go() -> None:
+    choice = chosen(job(workers(1)), site("a", node("n"), grows=True), site("b", node("n")))
+    assert choice.cluster == "b"
+    assert choice.message == (
+        "the pod fits; has nodes that are paid for anyway, a has nodes that its autoscaler may remove"
+    )
+
+
+def test_nodes_that_are_being_added_for_others_come_before_new_ones_that_cost_nothing() -> None:
+    busy = Pod("team", "waits", shape(1000, 1, 1))
+    choice = chosen(
+        job(workers(1, gpu=1)),
+        site("a", pools=[l4(0.0)]),
+        site("b", placed=[busy], pools=[pool("l4", 8, gpu=2, price_per_hour=5.0)]),
+    )
+    assert choice.cluster == "b"
+    assert "with nodes that are being added" in choice.message
+    assert "a needs new nodes" in choice.message
+
+
+def test_of_new_nodes_the_cheapest_are_taken_and_the_message_says_at_what_cost() -> None:
+    choice = chosen(job(workers(2, gpu=1)), site("a", pools=[l4(1.1)]), site("b", pools=[l4(0.71, spot=True)]))
+    assert choice.cluster == "b"
+    assert choice.message == (
+        "all 2 pods fit after adding 2 nodes of pool l4; costs 1.42 per hour for 2 nodes of pool l4 (spot), "
+        "a costs 2.20 per hour for 2 nodes of pool l4"
+    )
+    assert [one.cluster for one in choice.candidates] == ["b", "a"]
+
+
+def test_what_counts_is_the_price_of_the_placement_not_of_a_node() -> None:
+    big = pool("big", 8, cpu=64000, gib=256, gpu=8, price_per_hour=4.0)
+    choice = chosen(job(workers(8, gpu=1)), site("a", pools=[l4(0.7)]), site("b", pools=[big]))
+    assert choice.cluster == "b"
+
+
+def test_an_unknown_price_comes_last_and_is_told() -> None:
+    choice = chosen(job(workers(1, gpu=1)), site("a", pools=[l4(None)]), site("b", pools=[l4(99.0)]))
+    assert choice.cluster == "b"
+    assert choice.message.endswith("a has no known price for pool l4")
+    assert choice.candidates[1].message.endswith("has no known price for pool l4")
+
+
+def test_small_gangs_leave_wide_nodes_to_those_that_need_them() -> None:
+    wide, narrow = site("a", node("n", gpu=8)), site("b", *(node(f"n{i}", gpu=1) for i in range(8)))
+    choice = chosen(job(workers(1, gpu=1)), wide, narrow)
+    assert choice.cluster == "b"
+    assert "wastes" in choice.message
+
+
+def test_cpu_gangs_leave_the_cpu_beside_gpus_alone() -> None:
+    gpus, plain = site("a", node("n", cpu=16000, gpu=4)), site("b", node("n", cpu=64000))
+    assert chosen(job(workers(3, 4000)), gpus, plain).cluster == "b"
+
+
+def test_where_nothing_is_wasted_the_fuller_cluster_is_filled_up() -> None:
+    half = site("b", node("n"), placed=[bound("n", shape(4000, 1))])
+    choice = chosen(job(workers(1)), site("a", node("n")), half)
+    assert choice.cluster == "b"
+    assert choice.message.endswith("a is 100% free and wastes no more GPUs")
+
+
+def test_equal_clusters_are_taken_by_name() -> None:
+    choice = chosen(job(workers(1)), site("b", node("n")), site("a", node("n")), site("c", node("n")))
+    assert choice.cluster == "a"
+    assert choice.message == "the pod fits; is the first by name of 3 clusters that are equally good"
+    assert [one.cluster for one in choice.candidates] == ["a", "b", "c"]
+
+
+# -- verdict and order come first
+
+
+def test_a_cluster_that_fits_now_beats_a_cheaper_one_that_must_grow() -> None:
+    group = job(workers(1, gpu=1), prefer=[COST])
+    assert chosen(group, site("a", pools=[l4(0.0)]), site("b", node("n", gpu=1), grows=True)).cluster == "b"
+
+
+def test_the_order_of_a_policy_beats_what_it_prefers() -> None:
+    group = job(workers(1, gpu=1), prefer=[COST], ordered=["dear", "cheap"])
+    choice = chosen(group, site("cheap", pools=[l4(0.1)]), site("dear", pools=[l4(9.0)]))
+    assert choice.cluster == "dear"
+    assert choice.candidates[1].message.endswith("costs 0.10 per hour for 1 node of pool l4")
+
+
+# -- what a policy prefers
+
+
+def test_available_takes_the_cluster_with_room_left_for_most_gangs_like_it() -> None:
+    roomy = site("b", node("n", cpu=32000, gib=128, gpu=4))
+    many_cpus = site("a", *(node(f"n{i}", cpu=64000, gpu=1) for i in range(3)))
+    choice = chosen(job(head(), workers(1, gpu=1), prefer=[AVAILABLE]), many_cpus, roomy)
+    assert choice.cluster == "b"
+    assert choice.message.endswith(f"has {GPU} left for 3.0 more like it, a has {GPU} left for 2.0 more like it")
+
+
+def test_available_counts_only_nodes_where_the_pods_may_stand() -> None:
+    fast = node("n", gpu=2, labels={"gpu": "fast"})
+    elsewhere = site("a", fast, node("m", gpu=8))
+    group = job(workers(1, gpu=1, node_selector={"gpu": "fast"}), prefer=[AVAILABLE])
+    several = site("b", fast, node("m", gpu=1, labels={"gpu": "fast"}))
+    assert chosen(group, elsewhere, several).cluster == "b"
+
+
+def test_balance_takes_the_cluster_that_is_used_least_afterwards_however_small_it_is() -> None:
+    large = site("a", *(node(f"n{i}") for i in range(4)), placed=[bound(f"n{i}", shape(4000, 1)) for i in range(4)])
+    small = site("b", node("n"))
+    assert chosen(job(workers(1), prefer=[BALANCE]), large, small).cluster == "b"
+    choice = chosen(job(workers(1), prefer=[AVAILABLE]), large, small)
+    assert choice.cluster == "a", "there is more room left in all, though a larger share is used"
+
+
+def test_balance_looks_at_the_most_used_resource_that_the_gang_asks_for() -> None:
+    no_memory = site("a", node("n", cpu=64000, gib=4))
+    even = site("b", node("n", cpu=8000, gib=32))
+    choice = chosen(job(workers(1, 1000, 2), prefer=[BALANCE]), no_memory, even)
+    assert choice.cluster == "b"
+    assert choice.message.endswith("has 12% of cpu used with it, a has 50% of memory used with it")
+
+
+def test_pack_learns_from_the_gangs_that_ran_before_what_room_to_keep() -> None:
+    six, four = site("a", node("n", gpu=6)), site("b", node("n", gpu=4))
+    group = job(workers(2, gpu=1), prefer=[PACK])
+    fours = [ended(workers(1, gpu=4))] * 50
+    sixes = [ended(workers(1, gpu=6))] * 50
+    assert chosen(group, six, four, known=fours).cluster == "a"
+    assert chosen(group, six, four, known=sixes).cluster == "b"
+
+
+def test_the_list_is_tried_in_its_order_and_ties_go_on_to_the_next() -> None:
+    def grows(name: str, gpus: int, price: float) -> Site:
+        return site(name, pools=[pool("gpus", 8, gpu=gpus, price_per_hour=price)])
+
+    sites = grows("a", 1, 1.0), grows("b", 2, 1.0), grows("c", 4, 2.0)
+    assert chosen(job(workers(1, gpu=1), prefer=[COST, AVAILABLE]), *sites).cluster == "b"
+    choice = chosen(job(workers(1, gpu=1), prefer=[AVAILABLE, COST]), *sites)
+    assert [one.cluster for one in choice.candidates] == ["c", "b", "a"]
+
+
+def test_what_the_list_leaves_tied_goes_by_the_default() -> None:
+    owned, rented = site("b", node("n")), site("a", node("n"), grows=True)
+    assert chosen(job(workers(1), prefer=[COST]), owned, rented).cluster == "b"
+
+
+def test_a_gang_that_asks_for_nothing_can_be_placed_by_any_preference() -> None:
+    for preference in Preference:
+        choice = chosen(job(prefer=[preference]), site("a", node("n")), site("b", node("n")))
+        assert choice.cluster == "a"
+
+
+def test_the_room_of_the_choice_is_taken() -> None:
+    sites = site("a", node("n", gpu=1)), site("b", node("n", gpu=1))
+    clusters = [one.cluster for one in sites]
+    rooms = Rooms(clusters, FleetSnapshot({s.cluster.name: s.picture for s in sites}, ""), {}, 0.0, 0.0)
+    allowed = Allowed([ClusterFacts(one.name, one.labels) for one in clusters])
+    group = job(workers(1, gpu=1), prefer=[BALANCE])
+    assert [choose(group, allowed, rooms).cluster for _ in range(3)] == ["a", "b", ""]
+
+
+# -- promises
+
+
+def test_preferences_are_worked_out_only_where_there_is_a_choice_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    original = prefer_module.commit
+
+    def noted(nodes: Any, *rest: Any) -> Any:
+        looked.append(nodes.table.nodes[0].labels["of"])
+        return original(nodes, *rest)
+
+    monkeypatch.setattr(prefer_module, "commit", noted)
+    fitting = [site(name, node("n", gpu=2, labels={"of": name})) for name in ("a", "b")]
+    other_verdict = site("c", node("n", labels={"of": "c"}), pools=[l4(1.0)])
+    chosen(job(workers(1, gpu=1), prefer=[PACK]), *fitting, other_verdict)
+    assert looked == ["a", "b"]
+    looked.clear()
+    chosen(job(workers(1, gpu=1), prefer=[PACK]), fitting[0], other_verdict)
+    assert looked == []
+
+
+def test_gangs_that_look_the_same_are_worked_out_once_for_each_state_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    count = 0
+    original = prefer_module.commit
+
+    def counted(*given: Any) -> Any:
+        nonlocal count
+        count += 1
+        return original(*given)
+
+    monkeypatch.setattr(prefer_module, "commit", counted)
+    sites = [site(f"c{i}", node("n", cpu=64000, gib=256, gpu=8)) for i in range(10)]
+    clusters = [one.cluster for one in sites]
+    rooms = Rooms(clusters, FleetSnapshot({s.cluster.name: s.picture for s in sites}, ""), {}, 0.0, 0.0)
+    allowed = Allowed([ClusterFacts(one.name, one.labels) for one in clusters])
+    for _ in range(5):
+        assert choose(job(workers(1, gpu=1), prefer=[PACK]), allowed, rooms).cluster
+    assert count == 10 + 4, "all once, then only the cluster that was changed"
+
+
+sizes = st.tuples(st.integers(1, 4), st.sampled_from([0, 1, 4, 8]), st.integers(0, 3), st.booleans())
+
+
+@given(
+    fleet=st.lists(sizes, min_size=1, max_size=5),
+    prefer=st.lists(st.sampled_from(Preference), max_size=4, unique=True),
+    gpus=st.sampled_from([0, 1, 2, 4]),
+    shuffled=st.randoms(use_true_random=False),
+)
+def test_the_order_of_clusters_changes_nothing_and_the_best_verdict_always_wins(
+    fleet: list[tuple[int, int, int, bool]], prefer: list[Preference], gpus: int, shuffled: Any
+) -> None:
+    sites = []
+    for i, (count, has, busy, grows) in enumerate(fleet):
+        nodes = [node(f"n{k}", gpu=has) for k in range(count)]
+        placed = [bound("n0", shape(2000 * busy, 1, min(busy, has)))] if busy else []
+        sites.append(site(f"c{i}", *nodes, placed=placed, pools=[l4(float(i % 2))] if grows else []))
+    group = job(workers(2, gpu=gpus), prefer=prefer)
+    choice = chosen(group, *sites)
+    shuffled.shuffle(sites)
+    assert chosen(group, *sites) == choice
+    verdicts = [list(Verdict).index(one.verdict) for one in choice.candidates]
+    assert verdicts == sorted(verdicts)
+    assert len(verdicts) == len(fleet)
+    if choice.cluster:
+        assert choice.cluster == choice.candidates[0].cluster

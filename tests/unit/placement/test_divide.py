@@ -1,0 +1,152 @@
+"""How replicas are shared out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import Place
+from reconciler.manifests.identity import canonical_digest, object_key
+from reconciler.placement.divide import Portion, portions, share_out
+from reconciler.placement.group import WorkloadObject
+from reconciler.placement.patch import apply
+from reconciler.ray.workload import demand_of
+
+WEIGHTS = st.lists(st.integers(1, 100), min_size=1, max_size=6)
+
+
+def item(body: dict[str, Any]) -> WorkloadObject:
+    key = object_key(body, "team")
+    return WorkloadObject(
+        key, body, canonical_digest(body), Place("workloads/team/a.yaml", 1, 1), demand_of(body, "team")
+    )
+
+
+def parts_of(one: WorkloadObject, weights: list[int]) -> list[dict[str, Any] | None]:
+    """The body in each domain; None where the object has no place."""
+    found = portions(one, weights, [None] * len(weights))
+    assert found is not None
+    return [None if part.nothing else apply(one.body, part.operations) for part in found]
+
+
+def ray_cluster(groups: list[tuple[int, int, int]], *, scaling: bool = False) -> WorkloadObject:
+    template = {"spec": {"containers": [{"name": "ray", "image": "r"}]}}
+    return item(
+        {
+            "apiVersion": "ray.io/v1",
+            "kind": "RayCluster",
+            "metadata": {"name": "r"},
+            "spec": {
+                "enableInTreeAutoscaling": scaling,
+                "headGroupSpec": {"rayStartParams": {}, "template": template},
+                "workerGroupSpecs": [
+                    {
+                        "groupName": f"g{i}",
+                        "minReplicas": low,
+                        "replicas": now,
+                        "maxReplicas": high,
+                        "template": template,
+                    }
+                    for i, (low, now, high) in enumerate(groups)
+                ],
+            },
+        }
+    )
+
+
+@given(st.integers(0, 10_000), WEIGHTS)
+def test_parts_add_up_and_each_is_within_one_of_its_quota(total: int, weights: list[int]) -> None:
+    parts = share_out(total, weights)
+    assert sum(parts) == total
+    assert all(
+        abs(part * sum(weights) - total * weight) < sum(weights) for part, weight in zip(parts, weights, strict=True)
+    )
+
+
+def test_novas_lost_replica_is_kept() -> None:
+    assert share_out(5, [70, 30]) == (4, 1)
+    assert share_out(10, [33, 33, 34]) == (3, 3, 4)
+
+
+@given(st.integers(0, 100), WEIGHTS)
+def test_dividing_the_same_again_changes_nothing(total: int, weights: list[int]) -> None:
+    parts = share_out(total, weights)
+    assert share_out(total, weights, before=parts) == parts
+
+
+@given(st.integers(0, 40), st.integers(2, 6), st.randoms(use_true_random=False))
+def test_among_equal_remainders_those_win_who_had_more(total: int, count: int, dice: Any) -> None:
+    before = list(share_out(total, [1] * count))
+    dice.shuffle(before)
+    assert share_out(total, [1] * count, before=before) == tuple(before)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)).map(sorted), max_size=3),
+    WEIGHTS,
+    st.booleans(),
+)
+def test_ray_workers_are_divided_exactly_and_within_their_bounds(
+    sizes: list[list[int]], weights: list[int], scaling: bool
+) -> None:
+    groups = [(low, now, high) for low, now, high in sizes]
+    whole = ray_cluster(groups, scaling=scaling)
+    found = portions(whole, weights, [None] * len(weights))
+    if found is None:
+        assert sum(high if scaling else now for _, now, high in groups) == 0
+        return
+    bodies = [apply(whole.body, one.operations) for one in found]
+    for number, (low, now, high) in enumerate(groups):
+        each = [body["spec"]["workerGroupSpecs"][number] for body in bodies]
+        assert sum(g["replicas"] for g in each) == now
+        assert sum(g["minReplicas"] for g in each) == low
+        assert sum(g["maxReplicas"] for g in each) == high
+        assert all(g["minReplicas"] <= g["replicas"] <= g["maxReplicas"] for g in each)
+        assert tuple(g["replicas"] for g in each) == share_out(now, weights)
+    for body, one in zip(bodies, found, strict=True):
+        reach = sum(g["maxReplicas" if scaling else "replicas"] for g in body["spec"]["workerGroupSpecs"])
+        assert one.nothing == (reach == 0)
+
+
+@given(st.integers(0, 20), st.one_of(st.none(), st.integers(0, 50)), WEIGHTS)
+def test_a_jobs_work_is_divided_exactly_among_those_who_have_pods(
+    parallelism: int, completions: int | None, weights: list[int]
+) -> None:
+    spec: dict[str, Any] = {"parallelism": parallelism, "template": {"spec": {"containers": [{"name": "c"}]}}}
+    if completions is not None:
+        spec["completions"] = completions
+    whole = item({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "j"}, "spec": spec})
+    bodies = [body["spec"] for body in parts_of(whole, weights) if body is not None]
+    running = parallelism if completions is None else min(parallelism, completions)
+    assert sum(one["parallelism"] for one in bodies) == (running or 0) or not running
+    if completions is not None and running:
+        assert sum(one["completions"] for one in bodies) == completions
+        assert all(1 <= one["parallelism"] <= one["completions"] for one in bodies)
+
+
+def test_replicas_that_nobody_wrote_are_divided_too() -> None:
+    body = yaml.safe_load(
+        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: s}, "
+        "spec: {template: {spec: {containers: [{name: c, image: r}]}}}}"
+    )
+    found = parts_of(item(body), [50, 50])
+    assert [one["spec"].get("replicas", 1) for one in found if one] == [1, 0]
+
+
+def test_what_has_no_replicas_is_not_divided() -> None:
+    service = item({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"replicas": 4}})
+    assert portions(service, [1, 1], [None, None]) is None
+    job = {
+        "apiVersion": "ray.io/v1",
+        "kind": "RayJob",
+        "metadata": {"name": "j"},
+        "spec": {"clusterSelector": {"a": "b"}},
+    }
+    assert portions(item(job), [1, 1], [None, None]) is None
+
+
+def test_a_part_that_is_the_whole_needs_no_patch() -> None:
+    assert portions(ray_cluster([(1, 2, 3)]), [1], [None]) == (Portion(()),)

@@ -1,0 +1,173 @@
+"""The tenants' ledger: what is granted, lent and refused."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import Place
+from reconciler.manifests.quantity import Quantity
+from reconciler.placement.model import GroupKey
+from reconciler.placement.quota import Ledger, covered, never
+from reconciler.policy.tenant import Borrowing, Tenant
+
+GPU = "nvidia.com/gpu"
+UNIT = 10**9
+
+
+def tenant(name: str, gpus: int, lenders: tuple[str, ...] | None = (), limit: int | None = None) -> Tenant:
+    """`lenders` empty: it does not borrow; None: from all."""
+    borrowing = Borrowing(lenders, {} if limit is None else {GPU: Quantity(limit * UNIT)})
+    quota = {GPU: Quantity(gpus * UNIT)}
+    return Tenant(name, Place(f"policies/{name}.yaml"), quota=quota, borrowing=None if lenders == () else borrowing)
+
+
+def key(name: str) -> GroupKey:
+    return GroupKey("ns", name)
+
+
+def gpus(count: int) -> dict[str, int]:
+    return {GPU: count * UNIT}
+
+
+def test_the_refusal_has_the_numbers() -> None:
+    a = tenant("a", 8)
+    ledger = Ledger([a])
+    assert ledger.refusal(key("one"), a, gpus(8)) == ""
+    ledger.charge(key("one"), a, gpus(6))
+    assert ledger.refusal(key("two"), a, gpus(2)) == ""
+    assert ledger.refusal(key("two"), a, gpus(4)) == "tenant a uses 6 of 8 nvidia.com/gpu, group needs 4"
+
+
+def test_what_is_not_in_the_quota_is_not_limited() -> None:
+    a = tenant("a", 0)
+    assert Ledger([a]).refusal(key("one"), a, {"cpu": 10**15}) == ""
+
+
+def test_a_group_that_changes_is_judged_by_the_difference() -> None:
+    a = tenant("a", 8)
+    ledger = Ledger([a])
+    ledger.charge(key("one"), a, gpus(6))
+    assert ledger.refusal(key("one"), a, gpus(8)) == ""
+    assert ledger.refusal(key("one"), a, gpus(9)).endswith("group needs 9 instead of 6")
+    ledger.charge(key("one"), a, gpus(1))
+    assert ledger.refusal(key("two"), a, gpus(7)) == ""
+    ledger.charge(key("one"), None, {})
+    assert ledger.refusal(key("two"), a, gpus(8)) == ""
+
+
+def test_a_quota_that_was_lowered_stops_new_groups_only_where_they_need_more() -> None:
+    a = tenant("a", 2)
+    ledger = Ledger([a])
+    ledger.charge(key("one"), a, gpus(6))
+    assert ledger.refusal(key("one"), a, gpus(5)) == ""
+    assert ledger.refusal(key("two"), a, {"cpu": UNIT}) == ""
+    assert ledger.refusal(key("two"), a, gpus(1)) == "tenant a uses 6 of 2 nvidia.com/gpu, group needs 1"
+
+
+def test_unused_quota_is_borrowed_up_to_the_limit() -> None:
+    a, b = tenant("a", 2, None, limit=3), tenant("b", 8)
+    ledger = Ledger([a, b])
+    assert ledger.refusal(key("one"), a, gpus(5)) == ""
+    assert ledger.refusal(key("one"), a, gpus(6)) == (
+        "tenant a uses 0 of 2 nvidia.com/gpu, group needs 6; "
+        "other tenants can lend it 8 more, and it may borrow 3 in all"
+    )
+
+
+def test_quota_is_lent_once_only() -> None:
+    a, b, c = tenant("a", 0, ("c",)), tenant("b", 0, ("c",)), tenant("c", 4)
+    ledger = Ledger([a, b, c])
+    ledger.charge(key("one"), a, gpus(3))
+    assert ledger.refusal(key("two"), b, gpus(1)) == ""
+    assert ledger.refusal(key("two"), b, gpus(2)) == (
+        "tenant b uses 0 of 0 nvidia.com/gpu, group needs 2; c can lend it 1 more"
+    )
+
+
+def test_a_lender_that_needs_its_own_waits_and_is_told_who_has_it() -> None:
+    a, b = tenant("a", 0, None), tenant("b", 4)
+    ledger = Ledger([a, b])
+    ledger.charge(key("one"), a, gpus(3))
+    assert ledger.refusal(key("two"), b, gpus(1)) == ""
+    assert ledger.refusal(key("two"), b, gpus(2)) == (
+        "tenant b uses 0 of 4 nvidia.com/gpu, group needs 2; 3 of it is lent to others until their groups end"
+    )
+
+
+def test_borrowers_move_to_another_lender_to_make_room() -> None:
+    a, b = tenant("a", 0, ("c", "d")), tenant("b", 0, ("c",))
+    ledger = Ledger([a, b, tenant("c", 2), tenant("d", 2)])
+    ledger.charge(key("one"), a, gpus(2))
+    assert ledger.refusal(key("two"), b, gpus(2)) == ""
+    assert ledger.refusal(key("two"), b, gpus(3)) != ""
+
+
+def test_a_group_beyond_all_that_its_tenant_could_ever_have_is_known() -> None:
+    assert never(tenant("a", 8), gpus(8)) == ""
+    assert never(tenant("a", 8), gpus(9)) == "needs 9 nvidia.com/gpu, and tenant a may never use more than 8"
+    assert never(tenant("a", 8, None, limit=2), gpus(10)) == ""
+    assert "more than 10" in never(tenant("a", 8, None, limit=2), gpus(11))
+    assert never(tenant("a", 8, None), gpus(99)) == "", "what others have may grow"
+
+
+AMOUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(1, 4), min_size=1)
+SPARE = st.dictionaries(st.sampled_from("xyz"), st.integers(1, 4))
+LINKS = st.sets(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")))
+
+
+@settings(deadline=None, max_examples=150)
+@given(AMOUNTS, SPARE, LINKS)
+def test_what_can_be_covered_at_once_is_what_the_tightest_cut_allows(
+    excess: dict[str, int], spare: dict[str, int], links: set[tuple[str, str]]
+) -> None:
+    """Max-flow is min-cut: over all sets of borrowers, what is outside the set plus what its lenders have."""
+    lenders = {one: sorted(x for who, x in links if who == one and x in spare) for one in excess}
+    names = sorted(excess)
+    cuts = []
+    for chosen in product((False, True), repeat=len(names)):
+        inside = [name for name, take in zip(names, chosen, strict=True) if take]
+        reached = {x for name in inside for x in lenders[name]}
+        cuts.append(sum(excess[n] for n in names if n not in inside) + sum(spare[x] for x in reached))
+    assert covered(excess, spare, lenders) == min(cuts)
+
+
+TENANTS = st.lists(
+    st.tuples(st.integers(0, 4), st.sampled_from(["no", "any", "first"]), st.none() | st.integers(0, 3)),
+    min_size=2,
+    max_size=4,
+)
+ASKED = st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4), st.booleans()), max_size=14)
+
+
+@settings(deadline=None, max_examples=150)
+@given(TENANTS, ASKED)
+def test_no_quota_is_exceeded_whatever_comes_and_goes(
+    rules: list[tuple[int, str, int | None]], asked: list[tuple[int, int, bool]]
+) -> None:
+    whom: dict[str, tuple[str, ...] | None] = {"no": (), "any": None, "first": ("t0",)}
+    tenants = [
+        tenant(f"t{i}", quota, () if i == 0 and how == "first" else whom[how], limit)
+        for i, (quota, how, limit) in enumerate(rules)
+    ]
+    ledger = Ledger(tenants)
+    used = dict.fromkeys((one.name for one in tenants), 0)
+    placed: list[tuple[int, Tenant, int]] = []
+    for number, (who, count, ends) in enumerate(asked):
+        one = tenants[who % len(tenants)]
+        if not ledger.refusal(key(str(number)), one, gpus(count)):
+            ledger.charge(key(str(number)), one, gpus(count))
+            placed.append((number, one, count))
+            used[one.name] += count
+        if ends and placed:
+            gone, owner, freed = placed.pop(0)
+            ledger.charge(key(str(gone)), None, {})
+            used[owner.name] -= freed
+        assert sum(used.values()) <= sum(quota for quota, _, _ in rules)
+        for (quota, _, limit), one in zip(rules, tenants, strict=True):
+            borrowed = used[one.name] - quota
+            if borrowed > 0:
+                assert one.borrowing is not None
+                assert limit is None or borrowed <= limit

@@ -1,0 +1,72 @@
+"""Fleets of several like clusters, and what stands of a group on each, for tests of spreading."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from reconciler.manifests.loader import load
+from reconciler.placement.model import GroupKey
+from reconciler.placement.outcome import Part
+from tests.fleets import Fleet, cluster, node, picture, policy, text
+
+DUPLICATE = "spreadConstraints: {spreadMode: Duplicate}"
+
+
+def fleet_of(nodes: dict[str, int], spec: str, *, labels: dict[str, str] | None = None) -> Fleet:
+    """Clusters by name with so many nodes of one GPU and 8 cores; `labels` are flow maps by cluster."""
+    labels = labels or {}
+    return Fleet.of(
+        {
+            name: (cluster(name, labels=labels.get(name, "{}")), picture(name, *(node(f"n{i}") for i in range(count))))
+            for name, count in nodes.items()
+        },
+        {"spread": policy("spread", spec)},
+    )
+
+
+def split(**percentages: int) -> str:
+    return f"spreadConstraints: {{spreadMode: Divide, percentageSplit: {percentages}}}".replace("'", "")
+
+
+def deployment(name: str, replicas: int | None = 5, cpu: str = "1", more: str = "") -> bytes:
+    count = "" if replicas is None else f"replicas: {replicas}"
+    return text(f"""
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: {name}, labels: {{app: {name}}}}}
+spec:
+  selector: {{matchLabels: {{app: {name}}}}}
+  template:
+    metadata: {{labels: {{app: {name}}}}}
+    spec:
+      containers:
+        - name: main
+          image: r
+          env: [{{name: REGION, value: none}}]
+          resources: {{requests: {{cpu: "{cpu}"}}}}
+  {count}
+{more}
+""")
+
+
+def standing(fleet: Fleet, namespace: str, name: str) -> dict[str, Part]:
+    """What stands of a group, by cluster, as the next plan reads it from Git."""
+    found = fleet.state().standing.get(GroupKey(namespace, name))
+    return {part.cluster: part for part in found.parts} if found else {}
+
+
+def deployed(part: Part, kind: str) -> dict[str, Any]:
+    return dict(next(item.body for item in part.deployed if item.key.kind == kind))
+
+
+def replicas(fleet: Fleet, namespace: str, name: str) -> dict[str, int]:
+    parts = standing(fleet, namespace, name)
+    return {cluster_: deployed(part, "Deployment")["spec"].get("replicas", 1) for cluster_, part in parts.items()}
+
+
+def kustomization(fleet: Fleet, cluster_: str, group: str) -> list[dict[str, Any]]:
+    """The patches of a group on a cluster, as written."""
+    (document,) = load(fleet.files[f"clusters/{cluster_}/{group}/kustomization.yaml"], "k").documents
+    return [yaml.safe_load(one["patch"]) for one in document.body.get("patches", [])]

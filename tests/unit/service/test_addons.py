@@ -1,0 +1,253 @@
+"""Add-ons, told through whole cycles: they come first, what needs them follows, and they leave last."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.errors import InputError
+from reconciler.placement.model import Action, Verdict
+from reconciler.service.checks import check_files
+from reconciler.service.state import Files
+from tests.fleets import (
+    Fleet,
+    cluster,
+    config_map,
+    decision,
+    node,
+    ordered,
+    picture,
+    policy,
+    ray_job,
+    static_and_dynamic,
+    text,
+)
+
+CHART = "{repo: https://charts.example.com, chart: operator, version: 1.0.0, namespace: system}"
+
+
+def addon(name: str, *, provides: str = "[]", more: str = "") -> bytes:
+    return text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: AddOn
+metadata: {{name: {name}}}
+spec:
+  provides: {provides}
+  steps: [{{name: operator, helm: {CHART}}}]
+  {more}
+""")
+
+
+def only(label: str) -> str:
+    return f"clusterSelector: {{matchLabels: {{{label}}}}}"
+
+
+def operated(selector: str = "", **more: str) -> Fleet:
+    """The demo's fleet with an operator that provides ray.io."""
+    fleet = static_and_dynamic()
+    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=selector, **more)
+    return fleet
+
+
+def has(fleet: Fleet, cluster_: str, name: str = "operator") -> bool:
+    return f"clusters/{cluster_}/_addons/{name}/operator.yaml" in fleet.files
+
+
+def test_an_addon_comes_to_every_cluster_before_any_group() -> None:
+    fleet = operated()
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    made = fleet.cycle()
+    first, second = made.drafts
+    assert first.subject == "render dynamic, static"
+    assert {path for path in first.changes if "_addons/operator" in path} == {
+        "clusters/static/_addons/operator/operator.yaml",
+        "clusters/dynamic/_addons/operator/operator.yaml",
+    }
+    assert second.subject == "place team/rayjob-train on static"
+    assert not any("_addons" in path for path in second.changes)
+    assert fleet.plan().drafts == (), "the plan of a plan's result is empty"
+
+
+def test_a_fleet_without_addons_gets_no_addons_folder() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    fleet.cycle()
+    assert not any("_addons" in path for path in fleet.files)
+
+
+def test_the_folder_is_no_part_of_what_the_cluster_itself_gets() -> None:
+    fleet = operated()
+    fleet.cycle()
+    assert b"_addons" not in fleet.files["clusters/static/kustomization.yaml"]
+
+
+def test_a_cluster_without_the_addon_is_not_eligible_for_what_needs_it() -> None:
+    fleet = operated(only("kubernetes.io/metadata.name: dynamic"))
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    placed = decision(fleet.cycle(), "team", "rayjob-train")
+    assert [share.name for share in placed.clusters] == ["dynamic"], "static has room, but no operator"
+    (static,) = [c for c in placed.candidates if c.cluster == "static"]
+    assert (static.verdict, static.reason) == (Verdict.NOT_ELIGIBLE, "AddOnMissing")
+    assert static.message == (
+        "it lacks add-on operator, which ray.io needs: "
+        "the add-on is for clusters with kubernetes.io/metadata.name=dynamic only"
+    )
+
+
+def test_a_group_waits_where_no_cluster_has_the_addon_and_comes_once_one_has() -> None:
+    fleet = operated(only("ready: 'true'"))
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    waits = decision(fleet.cycle(), "team", "rayjob-train")
+    assert waits.action is Action.WAIT
+    assert {c.reason for c in waits.candidates} == {"AddOnMissing"}
+    fleet.files["inventory/static.yaml"] = cluster("static", labels="{ready: 'true'}")
+    made = fleet.cycle()
+    assert decision(made, "team", "rayjob-train").action is Action.PLACE
+    assert made.drafts[0].subject == "render static"
+
+
+def test_groups_that_need_no_addon_go_anywhere() -> None:
+    fleet = operated(only("kubernetes.io/metadata.name: dynamic"))
+    fleet.commit("workloads/team/code.yaml", config_map("code"))
+    placed = decision(fleet.cycle(), "team", "configmap-code")
+    assert [share.name for share in placed.clusters] == ["static"]
+
+
+def test_what_stands_stays_when_its_cluster_is_no_longer_meant_for_the_addon() -> None:
+    fleet = operated()
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.files["addons/operator/addon.yaml"] = addon(
+        "operator", provides="[ray.io]", more=only("kubernetes.io/metadata.name: dynamic")
+    )
+    made = fleet.cycle()
+    assert decision(made, "team", "rayjob-train").action is Action.KEEP
+    assert has(fleet, "static")
+    (warning,) = made.warnings
+    assert warning.startswith("add-on operator stays on static: group team/rayjob-train needs it there; it leaves once")
+
+
+RAY_CLUSTER = text("""
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: shared}
+spec:
+  headGroupSpec:
+    rayStartParams: {}
+    template: {spec: {containers: [{name: ray-head, image: r, resources: {requests: {cpu: "1"}}}]}}
+""")
+
+
+def test_a_part_of_a_spread_group_stays_too() -> None:
+    fleet = operated()
+    fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
+    fleet.commit("workloads/team/cluster.yaml", RAY_CLUSTER)
+    both = [share.name for share in decision(fleet.cycle(), "team", "raycluster-shared").clusters]
+    assert both == ["dynamic", "static"]
+    only_dynamic = only("kubernetes.io/metadata.name: dynamic")
+    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only_dynamic)
+    assert [share.name for share in decision(fleet.cycle(), "team", "raycluster-shared").clusters] == both
+
+
+def test_a_removed_addon_leaves_each_cluster_after_the_groups_that_need_it() -> None:
+    fleet = operated()
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.commit("addons/operator/addon.yaml", None)
+    fleet.cycle()
+    assert (has(fleet, "static"), has(fleet, "dynamic")) == (True, False)
+    fleet.commit("workloads/team/job.yaml", None)
+    retiring = fleet.cycle(allow_removals=True)
+    assert decision(retiring, "team", "rayjob-train").action is Action.RETIRE
+    assert has(fleet, "static"), "the engine must prune the job before the operator goes"
+    fleet.cycle()
+    assert not has(fleet, "static")
+    kept = [path for path in fleet.files if path.startswith("clusters/static/_addons/")]
+    assert sorted(kept) == ["clusters/static/_addons/kustomization.yaml", "clusters/static/_addons/skyray.yaml"]
+    assert fleet.plan().drafts == ()
+
+
+def test_an_addon_stays_while_ray_resources_are_seen_or_nobody_can_see() -> None:
+    fleet = operated()
+    fleet.cycle()
+    fleet.commit("addons/operator/addon.yaml", None)
+    seen = picture("static", node("n0"), ray=("{kind: RayCluster, namespace: other, name: mine, state: ready}",))
+    fleet.files["snapshots/static.yaml"] = seen
+    made = fleet.cycle(unreadable=("dynamic",))
+    assert has(fleet, "static")
+    assert has(fleet, "dynamic")
+    assert "RayCluster other/mine is still there" in made.warnings[1]
+    assert "dynamic: the cluster cannot be read" in made.warnings[0]
+    fleet.files["snapshots/static.yaml"] = picture("static", node("n0"))
+    fleet.cycle()
+    assert not has(fleet, "static")
+    assert not has(fleet, "dynamic")
+
+
+def test_an_addon_whose_sentinel_was_changed_by_hand_is_taken_for_needed() -> None:
+    fleet = operated()
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.commit("addons/operator/addon.yaml", None)
+    fleet.files["clusters/static/_addons/skyray.yaml"] = b"data: {}\n"
+    fleet.cycle()
+    assert has(fleet, "static")
+
+
+def test_an_addon_waits_for_the_one_that_it_depends_on_cluster_by_cluster() -> None:
+    fleet = operated("dependsOn: [base]")
+    fleet.files["addons/base/addon.yaml"] = addon("base", more=only("kubernetes.io/metadata.name: dynamic"))
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    placed = decision(fleet.cycle(), "team", "rayjob-train")
+    assert [share.name for share in placed.clusters] == ["dynamic"]
+    (static,) = [c for c in placed.candidates if c.cluster == "static"]
+    assert "depends on add-on base, which is not for this cluster" in static.message
+    assert not has(fleet, "static")
+
+
+def test_a_cluster_that_joins_gets_its_addons_and_then_its_share_of_a_spread_group() -> None:
+    fleet = operated()
+    fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    fleet.cycle()
+    fleet.files["inventory/new.yaml"] = cluster("new")
+    fleet.files["snapshots/new.yaml"] = picture("new", *(node(f"n{i}") for i in range(2)))
+    made = fleet.cycle()
+    assert made.drafts[0].subject == "render new"
+    assert has(fleet, "new")
+    assert "new" in [share.name for share in decision(made, "team", "rayjob-train").clusters]
+
+
+def test_an_addon_that_cannot_be_read_stops_the_cycle_and_is_found_by_validate() -> None:
+    fleet = operated()
+    fleet.cycle()
+    fleet.files["addons/operator/addon.yaml"] = b"kind: AddOn\n"
+    with pytest.raises(InputError, match=r"addons/operator/addon.yaml:1:1: "):
+        fleet.plan()
+    fleet.files["addons/loose/x.yaml"] = config_map("x")
+    found = check_files(Files(fleet.files), lambda _: fleet.files)
+    assert any(line.startswith("addons/operator/addon.yaml:1:1: ") for line in found.errors)
+    assert "addons/loose: is not spread to any cluster: it has no addon.yaml" in found.warnings
+
+
+def test_validate_is_content_with_good_addons() -> None:
+    fleet = operated()
+    found = check_files(Files(fleet.files), lambda _: fleet.files)
+    assert (found.errors, found.warnings) == ((), ())
+
+
+def test_the_order_of_files_does_not_matter() -> None:
+    fleet = operated("dependsOn: [base, zed]")
+    fleet.files |= {"addons/zed/addon.yaml": addon("zed"), "addons/base/addon.yaml": addon("base")}
+    other = Fleet(dict(reversed(fleet.files.items())))
+    fleet.cycle()
+    other.cycle()
+    assert fleet.rendered() == other.rendered()
+
+
+def test_a_cluster_that_leaves_the_inventory_takes_its_addons_folder_along() -> None:
+    fleet = operated()
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static"))
+    fleet.cycle()
+    del fleet.files["inventory/dynamic.yaml"]
+    fleet.cycle()
+    assert not any(path.startswith("clusters/dynamic/") for path in fleet.files)

@@ -1,0 +1,362 @@
+"""The queue in whole cycles: who comes first, and how the turn of a large gang is held."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import InputError
+from reconciler.fleet.settings import Fairness
+from reconciler.placement.model import Action, Phase, Verdict
+from reconciler.placement.turns import stretch
+from reconciler.service.checks import check_files
+from reconciler.service.planner import Plan
+from reconciler.service.state import Files
+from tests.fleets import FLEET, NOW, Fleet, cluster, decision, node, ordered, picture, policy, ray_job, text
+
+MINUTE = 60.0
+HOUR = 3600.0
+
+
+def fleet_of(*sizes: int, fairness: str = "") -> Fleet:
+    """Clusters c0, c1, ... with so many single-GPU nodes each; workloads wait where they do not fit."""
+    clusters = {
+        f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", *(node(f"n{j}") for j in range(size))))
+        for i, size in enumerate(sizes)
+    }
+    fleet = Fleet.of(clusters, {"p": policy("p", ordered(*clusters) + "\nplacement: {require: Fit}")})
+    if fairness:
+        fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", f"argocd, fairness: {fairness}"))
+    return fleet
+
+
+def submit(fleet: Fleet, team: str, workers: int = 1, priority: str = "", gpus: int = 1) -> None:
+    job = ray_job("train", workers=workers, gpus=gpus)
+    if priority:
+        worker = b"containers: [{name: ray-worker"
+        assert worker in job
+        job = job.replace(worker, f"priorityClassName: {priority}, ".encode() + worker)
+    fleet.commit(f"workloads/{team}/train.yaml", job)
+
+
+def end(fleet: Fleet, team: str) -> None:
+    """The job of a team ends, and its owner removes it."""
+    fleet.commit(f"workloads/{team}/train.yaml", None)
+
+
+def of(made: Plan, team: str) -> tuple[Phase, str]:
+    found = decision(made, team, "rayjob-train")
+    return found.phase, str(found.reason)
+
+
+def placed(made: Plan) -> list[str]:
+    return [d.group.namespace for d in made.decisions if d.action is Action.PLACE]
+
+
+CLASS = """
+apiVersion: scheduling.k8s.io/v1
+kind: PriorityClass
+metadata: {{name: {name}}}
+value: {value}
+{more}
+"""
+
+
+def priority_class(name: str, value: int, more: str = "") -> bytes:
+    return text(CLASS.format(name=name, value=value, more=more))
+
+
+def test_policy_priority_comes_first_then_priority_class_then_age() -> None:
+    fleet = fleet_of(1, 1, 1, 1)
+    urgent = policy("urgent", "priority: 5\n" + ordered("c0", "c1", "c2", "c3") + "\nplacement: {require: Fit}")
+    fleet.files["policies/urgent.yaml"] = urgent.replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
+    )
+    fleet.files["addons/priorities/classes.yaml"] = priority_class("high", 1000)
+    submit(fleet, "old")
+    submit(fleet, "older-than-none")
+    submit(fleet, "high", priority="high")
+    submit(fleet, "vip")
+    assert placed(fleet.plan()) == ["vip", "high", "old", "older-than-none"]
+
+
+def test_priority_classes_are_read_from_policies_and_the_default_counts_for_pods_without_one() -> None:
+    fleet = fleet_of(1, 1)
+    fleet.files["policies/classes.yaml"] = (
+        priority_class("low", -10) + b"---\n" + priority_class("usual", 5, "globalDefault: true")
+    )
+    submit(fleet, "first", priority="low")
+    submit(fleet, "second")
+    assert placed(fleet.plan()) == ["second", "first"]
+    assert fleet.plan().warnings == ()
+
+
+def test_an_unknown_priority_class_counts_nothing_and_is_warned_of() -> None:
+    fleet = fleet_of(1, 1)
+    submit(fleet, "first")
+    submit(fleet, "second", priority="hihg")
+    made = fleet.plan()
+    assert placed(made) == ["first", "second"]
+    [line] = [w for w in made.warnings if "hihg" in w]
+    assert line.startswith(
+        "workloads/second/train.yaml:1:1: priority class hihg of group second/rayjob-train counts as 0"
+    )
+    found = check_files(Files(fleet.files), lambda _: fleet.files)
+    assert (found.errors, found.warnings) == ((), (line,))
+
+
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [
+        (CLASS.format(name="a", value="'1'", more=""), "policies/classes.yaml:5:8: value is '1'"),
+        (CLASS.format(name="system-node-critical", value=1, more=""), "make them agree"),
+        (
+            CLASS.format(name="a", value=1, more="globalDefault: true")
+            + "---"
+            + CLASS.format(name="b", value=2, more="globalDefault: true"),
+            "a and b both say globalDefault",
+        ),
+    ],
+)
+def test_a_wrong_priority_class_is_told(classes: str, said: str) -> None:
+    fleet = fleet_of(1)
+    fleet.files["policies/classes.yaml"] = classes.encode()
+    with pytest.raises(InputError) as caught:
+        fleet.plan()
+    assert said in str(caught.value)
+    [error] = check_files(Files(fleet.files), lambda _: fleet.files).errors
+    assert said in error
+
+
+def test_an_add_on_that_is_no_manifest_defines_no_class() -> None:
+    fleet = fleet_of(1)
+    fleet.files["addons/x/templates/class.yaml"] = b"kind: PriorityClass\nmetadata: {{ .Values.meta }}\n"
+    submit(fleet, "team")
+    assert placed(fleet.plan()) == ["team"]
+
+
+def test_holds_and_breaks_take_turns() -> None:
+    fairness = Fairness(hold_after=600, hold_for=100)
+    found = {at: stretch(fairness, 1000.0, 1000.0 + at) for at in (0, 599, 600, 699, 700, 799, 800, 1000)}
+    numbers = {at: one.number if one else None for at, one in found.items()}
+    assert numbers == {0: None, 599: None, 600: 0, 699: 0, 700: None, 799: None, 800: 1, 1000: 2}
+    second = found[800]
+    assert second is not None
+    assert (second.start, second.end) == (1800.0, 1900.0)
+
+
+def waiting_gang(fleet: Fleet, workers: int = 4) -> None:
+    """Two small jobs stand, a gang waits since NOW, and half of the room is free."""
+    submit(fleet, "small-a")
+    submit(fleet, "small-b")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=workers)
+    assert of(fleet.cycle(now=NOW), "big")[0] is Phase.PENDING
+
+
+def test_a_gang_that_waits_shortly_holds_nobody_up() -> None:
+    fleet = fleet_of(4)
+    waiting_gang(fleet)
+    submit(fleet, "late")
+    assert of(fleet.cycle(now=NOW + 9 * MINUTE), "late")[0] is Phase.PLACED
+
+
+def test_a_gang_that_has_waited_long_keeps_younger_ones_out_and_both_are_told() -> None:
+    fleet = fleet_of(4)
+    waiting_gang(fleet)
+    submit(fleet, "late")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    big, late = decision(made, "big", "rayjob-train"), decision(made, "late", "rayjob-train")
+    assert big.reason == Verdict.NO_FIT
+    assert (
+        "on c0 its turn is held until 2027-01-15 10:10 UTC, since it has waited from 2027-01-15 08:00 UTC"
+        in big.message
+    )
+    assert (late.action, late.phase, late.reason) == (Action.WAIT, Phase.PENDING, "HeldForOlder")
+    assert late.message == (
+        "c0: all 3 pods fit, but room is held for big/rayjob-train, which has waited since 2027-01-15 08:00 UTC, "
+        "until 2027-01-15 10:10 UTC"
+    )
+    [candidate] = late.candidates
+    assert (candidate.verdict, candidate.reason) == (Verdict.NO_FIT, "HeldForOlder")
+    assert [str(draft.subject) for draft in made.drafts] == ["hold late/rayjob-train: HeldForOlder"]
+
+
+def test_the_gang_gets_its_turn_as_soon_as_the_small_ones_have_ended() -> None:
+    fleet = fleet_of(4)
+    waiting_gang(fleet)
+    submit(fleet, "late")
+    fleet.cycle(now=NOW + 10 * MINUTE)
+    end(fleet, "small-a")
+    assert placed(fleet.cycle(now=NOW + 11 * MINUTE)) == [], "neither the gang nor the young one"
+    end(fleet, "small-b")
+    made = fleet.cycle(now=NOW + 12 * MINUTE)
+    assert placed(made) == ["big"]
+    assert of(made, "late") == (Phase.PENDING, Verdict.NO_FIT)
+    record = fleet.state().standing[decision(made, "big", "rayjob-train").group].record
+    assert record.waiting_since is None
+
+
+def test_the_hold_lapses_for_as_long_as_it_lasted() -> None:
+    fleet = fleet_of(4, fairness="{holdAfter: 10m, holdFor: 30m}")
+    waiting_gang(fleet)
+    submit(fleet, "late")
+    assert of(fleet.cycle(now=NOW + 39 * MINUTE), "late")[1] == "HeldForOlder"
+    assert of(fleet.cycle(now=NOW + 40 * MINUTE), "late")[0] is Phase.PLACED
+    submit(fleet, "later")
+    assert of(fleet.cycle(now=NOW + 70 * MINUTE), "later")[1] == "HeldForOlder"
+
+
+def test_a_younger_group_comes_in_beside_the_gang_where_it_delays_nothing() -> None:
+    fleet = fleet_of(5)
+    waiting_gang(fleet)
+    for i in range(3):
+        submit(fleet, f"late{i}")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert placed(made) == ["late0"], "five nodes are one more than the gang needs"
+    assert of(made, "late1")[1] == "HeldForOlder"
+    assert placed(fleet.cycle(now=NOW + 11 * MINUTE)) == [], "what came during the hold counts as staying"
+
+
+def test_a_group_that_takes_nothing_of_what_the_gang_needs_is_not_kept_out() -> None:
+    fleet = fleet_of(4)
+    waiting_gang(fleet)
+    submit(fleet, "cpu", gpus=0)
+    assert of(fleet.cycle(now=NOW + 10 * MINUTE), "cpu")[0] is Phase.PLACED
+
+
+def test_a_group_of_higher_priority_passes_by() -> None:
+    fleet = fleet_of(4)
+    fleet.files["policies/classes.yaml"] = priority_class("high", 10)
+    waiting_gang(fleet)
+    submit(fleet, "late", priority="high")
+    assert of(fleet.cycle(now=NOW + 10 * MINUTE), "late")[0] is Phase.PLACED
+
+
+def test_a_gang_holds_one_cluster_and_leaves_the_others() -> None:
+    fleet = fleet_of(4, 4)
+    for team in ("a", "b", "c", "d", "e", "f"):
+        submit(fleet, team)
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=4)
+    fleet.cycle(now=NOW)
+    submit(fleet, "late")
+    made = fleet.plan(now=NOW + 10 * MINUTE)
+    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
+    assert [s.name for s in decision(made, "late", "rayjob-train").clusters] == ["c1"]
+    made = fleet.plan(now=NOW + 10 * MINUTE + 4 * HOUR)
+    assert "on c1 its turn is held" in decision(made, "big", "rayjob-train").message, "the next hold tries the next one"
+
+
+def test_no_cluster_is_held_on_which_the_gang_could_never_fit() -> None:
+    fleet = fleet_of(2, 4)
+    waiting_gang(fleet, workers=5)
+    submit(fleet, "late")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert of(made, "late")[0] is Phase.PLACED
+
+
+def test_pods_that_are_not_skyrays_are_not_waited_for() -> None:
+    fleet = fleet_of(4)
+    stranger = "{namespace: x, name: p, node: n0, requests: {cpu: 1, nvidia.com/gpu: 1}}"
+    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=(stranger,))
+    waiting_gang(fleet)
+    submit(fleet, "late")
+    assert of(fleet.cycle(now=NOW + 10 * MINUTE), "late")[0] is Phase.PLACED
+
+
+def test_a_group_whose_only_cluster_is_held_is_not_queued_on_it() -> None:
+    fleet = fleet_of(4, 1)
+    only = policy("only", "priority: -1\nclusterSelector: {matchLabels: {kubernetes.io/metadata.name: c0}}")
+    fleet.files["policies/only.yaml"] = only
+    fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(
+        b"namespaceSelector: {}",
+        b"namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [late]}]}",
+    )
+    for team in ("a", "b", "c", "d"):
+        submit(fleet, team)
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=4)
+    fleet.cycle(now=NOW)
+    submit(fleet, "late")
+    assert of(fleet.plan(now=NOW + 5 * MINUTE), "late") == (Phase.PLACED, "Queued")
+    assert of(fleet.cycle(now=NOW + 10 * MINUTE), "late") == (Phase.PENDING, "HeldForOlder")
+
+
+def test_the_plan_of_a_plans_result_is_empty_during_a_hold_and_at_its_end() -> None:
+    fleet = fleet_of(5)
+    waiting_gang(fleet)
+    for i in range(3):
+        submit(fleet, f"late{i}")
+    for now in (NOW + 10 * MINUTE, NOW + 60 * MINUTE, NOW + 10 * MINUTE + 2 * HOUR):
+        fleet.cycle(now=now)
+        assert fleet.plan(now=now).drafts == ()
+
+
+def test_the_wait_counts_from_its_beginning_though_its_reason_changes() -> None:
+    fleet = fleet_of(4)
+    waiting_gang(fleet)
+    key = decision(fleet.plan(now=NOW), "big", "rayjob-train").group
+    fleet.cycle(now=NOW + 5 * MINUTE, unreadable=("c0",))
+    record = fleet.state().standing[key].record
+    assert (record.reason, record.decided_at) == ("Unreachable", int(NOW + 5 * MINUTE))
+    assert record.waiting_since == int(NOW)
+    fleet.cycle(now=NOW + 6 * MINUTE)
+    record = fleet.state().standing[key].record
+    assert (record.reason, record.decided_at) == ("NoFit", int(NOW + 6 * MINUTE))
+    assert record.waiting_since == int(NOW)
+    assert b'waitingSince: "2027-01-15T08:00:00Z"' in fleet.files["placements/big/rayjob-train.yaml"]
+
+
+QUIET = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def cycles_until_placed(nodes: int, gang: int, life: int, fairness: str, limit: int) -> int | None:
+    """Small jobs, each `life` cycles long, come as fast as they are placed; return when the gang is, in minutes."""
+    fleet = fleet_of(nodes, fairness=fairness)
+    running: dict[str, int] = {}
+    for number in range(nodes):
+        submit(fleet, f"s{number}")
+    for minute in range(limit):
+        if minute == 1:
+            submit(fleet, "big", workers=gang)
+        made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
+        running |= dict.fromkeys(placed(made), minute)
+        if "big" in running:
+            return minute
+        # One ends a minute, the oldest first, so that never more than a little is free at once.
+        oldest = min(running, key=lambda team: (running[team], team), default=None)
+        if oldest is not None and minute - running[oldest] >= life:
+            end(fleet, oldest)
+            del running[oldest]
+        submit(fleet, f"s{nodes + minute}")
+    return None
+
+
+def test_without_a_hold_small_jobs_starve_a_gang() -> None:
+    assert cycles_until_placed(3, 3, 1, "{holdAfter: 1000h}", 40) is None
+
+
+@QUIET
+@given(st.integers(2, 4), st.integers(0, 2), st.integers(1, 3))
+def test_a_gang_that_fits_an_empty_cluster_is_placed_though_small_jobs_keep_coming(
+    nodes: int, spare: int, life: int
+) -> None:
+    gang = max(2, nodes - spare)
+    found = cycles_until_placed(nodes, gang, life, "{holdAfter: 10m, holdFor: 1h}", 10 + 2 * nodes + life + 5)
+    assert found is not None
+
+
+def test_the_turn_of_a_duplicated_group_is_held_too() -> None:
+    fleet = fleet_of(4)
+    duplicate = policy("d", "priority: 1\nplacement: {require: Fit}\nspreadConstraints: {spreadMode: Duplicate}")
+    fleet.files["policies/d.yaml"] = duplicate.replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: big}}"
+    )
+    waiting_gang(fleet)
+    submit(fleet, "late")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
+    assert of(made, "late")[1] == "HeldForOlder"
