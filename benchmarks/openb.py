@@ -195,7 +195,7 @@ class Fleet:
 
         def place(group: Group) -> bool:
             wanted = Wanted.of(group.gang)
-            options = [(room, fit) for room in all_rooms if (fit := room.consider(wanted)).ok]
+            options = [(room, fit) for room in all_rooms if (fit := room.consider(wanted)[0]).ok]
             if options:
                 room, fit = rule(options)
                 room.take(group.gang, fit)

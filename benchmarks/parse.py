@@ -39,7 +39,16 @@ def main() -> None:
         bodies = [{**body, "metadata": {"name": f"train-{number}"}} for number in range(MANY)]
         file.write_bytes(emit_all(bodies))
         data = file.read_bytes()
-        command = [Path(sys.executable).parent / "kubectl", "annotate", "--local", "-f", file, "a=b", "-o", "json"]
+        command: list[Path | str] = [
+            Path(sys.executable).parent / "kubectl",
+            "annotate",
+            "--local",
+            "-f",
+            file,
+            "a=b",
+            "-o",
+            "json",
+        ]
         kubectl = lambda: subprocess.run(command, capture_output=True, check=True)  # noqa: E731
         rows.append(race(f"{MANY} in a file", lambda: load(data, "f"), "kubectl annotate --local", kubectl, runs=3))
     show("parse: one RayJob of 179 lines", rows)

@@ -36,7 +36,11 @@ def main() -> None:
             file = Path(folder) / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(data)
-        command = [Path(sys.executable).parent / "kubectl", "kustomize", Path(folder) / "clusters/cluster-0000"]
+        command: list[Path | str] = [
+            Path(sys.executable).parent / "kubectl",
+            "kustomize",
+            Path(folder) / "clusters/cluster-0000",
+        ]
         rows = [
             race("all of it", render, "emit the bare objects", plain),
             race("all of it", render, "kubectl kustomize", lambda: _run(command), runs=5),
