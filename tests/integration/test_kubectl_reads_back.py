@@ -70,10 +70,14 @@ def kubectl(*argv: str, cwd: Path) -> str:
 def read_by_kubectl(data: bytes, folder: Path) -> dict[str, Any]:
     """Return what `kubectl apply -f` would send."""
     (folder / "object.yaml").write_bytes(data)
-    read: dict[str, Any] = json.loads(
-        kubectl("annotate", "--local", "-f", "object.yaml", "a=b", "-o", "json", cwd=folder)
-    )
+    printed = kubectl("annotate", "--local", "-f", "object.yaml", "a=b", "-o", "json", cwd=folder)
+    read: dict[str, Any] = json.loads(printed, parse_int=go_number)
     return read
+
+
+def go_number(digits: str) -> int | float:
+    """Return what digits mean to Go, which has no integers beyond 64 bits: it prints large floats without a point."""
+    return int(digits) if -(1 << 63) <= int(digits) < 1 << 63 else float(digits)
 
 
 def read_by_kustomize(data: bytes, folder: Path) -> dict[str, Any]:
