@@ -60,10 +60,11 @@ def chosen(words: tuple[str, ...]) -> tuple[Story, Path]:
     """Return the story and the directory that the arguments mean. Raises `click.UsageError`."""
     if words and words[0] in STORIES:
         story, rest = STORIES[words[0]], words[1:]
-    elif len(words) > 1:
+    elif len(words) > 1 or (words and _looks_like_a_slip(words[0])):
         close = difflib.get_close_matches(words[0], STORIES, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise click.UsageError(f"there is no scenario {words[0]!r}: {hint}they are {', '.join(STORIES)}")
+        path = f"; for a directory of that name write ./{words[0]}" if len(words) == 1 else ""
+        raise click.UsageError(f"there is no scenario {words[0]!r}: {hint}they are {', '.join(STORIES)}{path}")
     else:
         story, rest = FILL_AND_SPILL, words
     if len(rest) > 1:
@@ -72,6 +73,12 @@ def chosen(words: tuple[str, ...]) -> tuple[Story, Path]:
     if directory.exists() and not directory.is_dir():
         raise click.UsageError(f"{directory} is a file: name a directory")
     return story, directory
+
+
+def _looks_like_a_slip(word: str) -> bool:
+    """Tell whether a single word was hardly meant as a directory: no path, none there, and nearly a scenario."""
+    near = difflib.get_close_matches(word, STORIES, n=1, cutoff=0.8)
+    return bool(near) and "/" not in word and not Path(word).exists()
 
 
 def free_name(directory: Path) -> Path:

@@ -172,6 +172,8 @@ def test_a_word_that_is_no_scenario_is_the_directory(tmp_path: Path) -> None:
     ("words", "told"),
     [
         (("cots", "there"), "there is no scenario 'cots': did you mean cost? they are fill-and-spill, fill-no-spill"),
+        (("fill-no-spil",), "did you mean fill-no-spill? they are"),
+        (("fill-no-spil",), "for a directory of that name write ./fill-no-spil"),
         (("cost", "here", "there"), "one directory is enough: leave out there"),
         (("file",), "file is a file: name a directory"),
         (("cost", "file"), "file is a file: name a directory"),

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import GuardTripped, InputError
+from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.placement.model import Action, Phase, Verdict
+from reconciler.service.planner import plan
 from tests.fleets import (
+    NOW,
     Fleet,
     cluster,
     config_map,
@@ -549,3 +552,16 @@ def test_a_commit_shows_the_best_candidates_and_counts_the_rest() -> None:
     assert body.count("\n- c") == 20
     assert body.endswith("and 10 more (10 NeverFits), all of them in the Placement")
     assert fleet.files["placements/team1/rayjob-train.yaml"].count(b"- cluster: c") == 30
+
+
+@pytest.mark.parametrize(("age", "reason"), [(599.0, "FitsNow"), (601.0, "Unreachable")])
+def test_a_live_picture_counts_until_the_fleets_limit_and_is_none_after_it(age: float, reason: str) -> None:
+    live = cluster("static").replace(b"snapshot: {file: snapshots/static.yaml}", b"kubeconfig: {context: static}")
+    fleet = Fleet.of({"static": (live, b"")}, {"spill": policy("spill", ordered("static"))})
+    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
+    nodes = picture("static", *(node(f"n{i}") for i in range(4)))
+    seen = fleet_snapshot([read_capacity(nodes, "static.yaml", "static", NOW - age)])
+    made = plan(fleet.state(), seen, NOW)
+    assert decision(made, "team1", "rayjob-train").reason == reason
+    if reason == "Unreachable":
+        assert "last read 601 s ago, more than the limit of 600 s" in made.decisions[0].message
