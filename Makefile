@@ -32,8 +32,8 @@ demo: $(STAMP) ## play the fill-and-spill story on a new fleet repo in ./demo
 test: $(DEV) ## unit, golden and integration tests, on real git and kustomize
 	$(BIN)/pytest -n 2
 
-e2e: $(DEV) ## real API servers, kube-scheduler and KubeRay, built with Go (cached in ~/.cache/skyray)
-	@command -v go >/dev/null || test -n "$$KUBEBUILDER_ASSETS" || { echo "make e2e needs Go 1.26 or newer to build etcd, kube-apiserver, kube-scheduler, kwok and the KubeRay operator: install Go, then run it again" >&2; exit 3; }
+e2e: $(DEV) ## real API servers, kube-scheduler, KubeRay, Argo CD and Flux, built with Go (cached in ~/.cache/skyray)
+	@command -v go >/dev/null || test -n "$$KUBEBUILDER_ASSETS" || { echo "make e2e needs Go 1.26 or newer to build the Kubernetes, KubeRay, Argo CD and Flux programs: install Go, then run it again" >&2; exit 3; }
 	$(BIN)/python -m tests.e2e.harness.parts
 	$(BIN)/pytest tests/e2e --timeout 1500
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from pathlib import Path
@@ -27,10 +28,11 @@ def write_key(path: Path) -> Key:
     return key
 
 
-def write_server(path: Path, *, valid_until: datetime) -> None:
-    """Make a self-signed certificate for 127.0.0.1 and write it to `path`, followed by its key."""
+def write_server(path: Path, *, valid_until: datetime, hosts: Iterable[str] = ()) -> None:
+    """Make a self-signed certificate for 127.0.0.1 and `hosts`, and write it to `path`, followed by its key."""
     key = write_key(path)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "fake")])
+    address = x509.IPAddress(ip_address("127.0.0.1"))
     certificate = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -39,7 +41,7 @@ def write_server(path: Path, *, valid_until: datetime) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
         .not_valid_after(valid_until)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([address, *map(x509.DNSName, hosts)]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

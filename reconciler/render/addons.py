@@ -28,6 +28,12 @@ SENTINEL = "skyray.yaml"
 PROJECT = "skyray-addons"
 """Argo CD's project for what add-ons bring to clusters (render.argocd)."""
 
+RETRY = {"limit": -1, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"}}
+"""How Argo CD (3.2 or newer) tries a failed sync again: for ever, and each time with the newest commit.
+
+Otherwise what one cluster refuses would hold up every later change there until the tries are used up.
+"""
+
 SOURCE_LABEL = "skyray.dev/source"
 FLEET_REPO = "fleet-repo"
 """The `SOURCE_LABEL` of Applications that read the fleet repo, whose URL argocd/addons.yaml fills in."""
@@ -41,7 +47,6 @@ _STAYS = {
     Engine.ARGOCD: {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"},
     Engine.FLUX: {"kustomize.toolkit.fluxcd.io/prune": "disabled"},
 }
-_RETRY = {"limit": 10, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +206,7 @@ class _Step:
                 "syncPolicy": {
                     "automated": {"prune": not self.step.keep, "selfHeal": True},
                     "syncOptions": options,
-                    "retry": _RETRY,
+                    "retry": RETRY,
                 },
             },
         }

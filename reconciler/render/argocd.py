@@ -104,7 +104,7 @@ def _application(repo_url: str, branch: str) -> dict[str, Any]:
         "syncPolicy": {
             "automated": {"prune": True, "selfHeal": True},
             "syncOptions": ["ApplyOutOfSyncOnly=true", "FailOnSharedResource=true"],
-            "retry": {"limit": 10, "backoff": {"duration": "10s", "factor": 2, "maxDuration": "5m"}},
+            "retry": addons.RETRY,
         },
     }
 
@@ -188,7 +188,7 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
                         "kustomize": {"patches": patches},
                     },
                     "destination": {"server": "https://kubernetes.default.svc", "namespace": "argocd"},
-                    "syncPolicy": {"automated": {"prune": True, "selfHeal": True}},
+                    "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": addons.RETRY},
                 },
             },
         },
@@ -284,14 +284,28 @@ return {status = "Progressing", message = "the service has no endpoints yet"}
 """
 
 APPLICATION_HEALTH = """\
+local errors = {ComparisonError = true, InvalidSpecError = true, SyncError = true, UnknownError = true}
 local status = obj.status or {}
 local health = status.health or {}
 if (status.sync or {}).status ~= "Synced" then
+  for _, condition in ipairs(status.conditions or {}) do
+    if errors[condition.type] then
+      return {status = "Degraded", message = condition.message or condition.type}
+    end
+  end
+  local operation = status.operationState or {}
+  if operation.phase == "Failed" or operation.phase == "Error" or (operation.retryCount or 0) > 0 then
+    return {status = "Degraded", message = operation.message or "the last sync failed"}
+  end
   return {status = "Progressing", message = "the application is not synced yet"}
 end
 return {status = health.status or "Progressing", message = health.message or "the application is synced"}
 """
-"""The Lua health check of an add-on's application: the next step begins once it is synced and healthy."""
+"""The Lua health check of an add-on's application: the next step begins once it is synced and healthy.
+
+One that cannot be synced is degraded: Argo CD then ends the sync that waits for it and begins anew with the newest
+commit, which may mend it. It would wait for ever for one that is progressing.
+"""
 
 HEALTH: Mapping[str, str] = {"RayCluster": _RAY_CLUSTER, "RayJob": _RAY_JOB, "RayService": _RAY_SERVICE}
 """Lua health checks by kind, after facts that KubeRay guarantees (its status fields and conditions)."""

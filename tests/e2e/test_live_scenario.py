@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,18 +16,15 @@ from reconciler.cli.demos.stories import JOBS
 from reconciler.service.scaffold import data_folder, lay_down
 from tests.e2e.conftest import StartControlPlanes
 from tests.e2e.harness.control_plane import ControlPlane
-from tests.e2e.harness.fleet import Dashboards, Fleet, scale_up
+from tests.e2e.harness.fleet import Dashboards, Fleet
+from tests.e2e.jobs import GPU_NODE, POOL_NODE, RAY_JOB, await_gang, manifest, nothing_left, small_job_on
 from tests.integration.git_http import GitServer, make_bare
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 STATIC, DYNAMIC = "static-cluster", "dynamic-cluster"
-GPU_NODE = {"cpu": "7910m", "memory": "30Gi", "nvidia.com/gpu": "1", "pods": "58"}
 SYSTEM_NODE = {"cpu": "1930m", "memory": "6Gi"}
-POOL_NODE = {"cpu": "15", "memory": "58Gi", "nvidia.com/gpu": "1", "pods": "110"}
 CLUSTER_TIMEOUT = 8
-GANG = ["head", "submitter", "worker", "worker"]
-RAY_JOB = (FILES / "rayjob.yaml").read_text()
 
 
 class StartFleet(Protocol):
@@ -78,58 +75,11 @@ def fleet_files(template: Path, max_nodes: int) -> dict[str, str]:
     return files
 
 
-def manifest(namespace: str) -> str:
-    return f"workloads/{namespace}/rayjob.yaml"
-
-
-def small_job_on(cluster: str) -> str:
-    """A RayJob without workers that its owner pins to a cluster."""
-    job, code = yaml.safe_load_all(RAY_JOB)
-    job["metadata"]["annotations"] = {"skyray.dev/cluster": cluster}
-    job["spec"]["rayClusterSpec"].pop("workerGroupSpecs")
-    [head] = job["spec"]["rayClusterSpec"]["headGroupSpec"]["template"]["spec"]["containers"]
-    head["resources"] = {"requests": {"cpu": "200m", "memory": "1Gi"}}
-    return yaml.safe_dump_all([job, code])
-
-
-def running(plane: ControlPlane, namespace: str) -> list[str]:
-    """The roles of the namespace's pods once its job runs and all of them stand on nodes; nothing before."""
-    jobs = plane.request("GET", f"/apis/ray.io/v1/namespaces/{namespace}/rayjobs")["items"]
-    pods = plane.pods(namespace)
-    if not jobs or any(job.get("status", {}).get("jobStatus") != "RUNNING" for job in jobs):
-        return []
-    if any(pod["status"]["phase"] != "Running" or "nodeName" not in pod["spec"] for pod in pods):
-        return []
-    return sorted(pod["metadata"]["labels"].get("ray.io/node-type", "submitter") for pod in pods)
-
-
-def await_gang(plane: ControlPlane, namespace: str, pods: list[str] = GANG, *, most_nodes: int = 0) -> None:
-    """Wait until the job of `namespace` runs with all its `pods`; up to `most_nodes` are added for what waits."""
-
-    def look() -> list[str]:
-        if most_nodes:
-            scale_up(plane, "l4", POOL_NODE, most_nodes)
-        return running(plane, namespace)
-
-    assert plane.wait(look, timeout=90, what=f"a running job in {namespace}") == pods
-
-
 def ray_objects(plane: ControlPlane) -> list[Any]:
     return [
         (one["metadata"]["namespace"], one["metadata"]["uid"])
         for one in plane.request("GET", "/apis/ray.io/v1/rayjobs")["items"]
     ]
-
-
-def nothing_left(plane: ControlPlane, namespace: str) -> Callable[[], bool]:
-    path = f"/apis/ray.io/v1/namespaces/{namespace}"
-    return lambda: (
-        not (
-            plane.pods(namespace)
-            or plane.request("GET", f"{path}/rayjobs")["items"]
-            or plane.request("GET", f"{path}/rayclusters")["items"]
-        )
-    )
 
 
 def add_job(fleet: Fleet, namespace: str) -> None:

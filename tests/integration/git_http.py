@@ -46,10 +46,15 @@ class GitServer:
         self._server.server_close()
         self._thread.join()
 
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        port: int = self._server.server_address[1]
+        return port
+
     def url(self, name: str, login: str | None = None) -> str:
         """Return the address of repository `name`; `login` is put in as `user:password`."""
-        port = self._server.server_address[1]
-        return f"http://{login + '@' if login else ''}127.0.0.1:{port}/{name}"
+        return f"http://{login + '@' if login else ''}127.0.0.1:{self.port}/{name}"
 
 
 class _Handler(BaseHTTPRequestHandler):

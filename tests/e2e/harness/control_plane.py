@@ -16,6 +16,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import yaml
+
 from tests.certificates import write_key
 
 from .api import Api, ApiError, Object
@@ -35,7 +37,8 @@ class ControlPlane:
 
     `controller_manager` names the controllers to run, none when empty. `arguments` adds arguments to a program by name,
     `environment` sets variables for one. Pods of Jobs end by themselves at once; without `end_job_pods` they run until
-    the test writes their status. Use it as a context manager, or call `start` and `stop`.
+    the test writes their status. Without `kuberay` its definitions are missing; `start_kuberay` is for later then. Use
+    it as a context manager, or call `start` and `stop`.
     """
 
     def __init__(
@@ -74,9 +77,8 @@ class ControlPlane:
             )
         if kwok:
             self._others["kwok"] = self._program("kwok", self._kwok_arguments())
-        if kuberay:
-            self._probe_port = free_port()
-            self._others["ray-operator"] = self._program("ray-operator", self._operator_arguments())
+        self._probe_port = free_port()
+        self._others["ray-operator"] = self._program("ray-operator", self._operator_arguments())
 
     def start(self) -> None:
         """Start every program and return when all of them are ready. Raises `NotReady` with the logs' ends."""
@@ -91,9 +93,10 @@ class ControlPlane:
             for name, program in self._others.items():
                 if name != "ray-operator":
                     program.start()
+            self._await_scheduler()
             if self._kuberay:
-                self._install_kuberay()
-            self._await_others()
+                self.add_definitions(sorted((module_dir("ray-operator") / "config" / "crd" / "bases").glob("*.yaml")))
+                self.start_kuberay()
         except BaseException:
             self.stop()
             raise
@@ -120,6 +123,16 @@ class ControlPlane:
         """The API server's URL."""
         return f"https://127.0.0.1:{self._port}"
 
+    def start_kuberay(self) -> None:
+        """Start KubeRay's operator, which needs its definitions, and return when it works."""
+        operator = self._others["ray-operator"]
+        operator.start()
+        self.wait(
+            lambda: operator.log.read_text(errors="replace").count('"Starting workers"') >= 3,
+            _START_SECONDS,
+            "a ready KubeRay operator",
+        )
+
     def kill_apiserver(self) -> None:
         """Kill the API server alone, as a crash would; its clients keep running and retry."""
         self._apiserver.kill()
@@ -137,6 +150,17 @@ class ControlPlane:
     def request(self, method: str, path: str, body: Object | None = None) -> Any:
         """Send one request and return the decoded answer; a PATCH merges. Raises `ApiError` when refused."""
         return self.api.request(method, path, body, _CONTENT_TYPES.get(method, "application/json"))
+
+    def add_definitions(self, files: Iterable[Path]) -> None:
+        """Apply files of one CustomResourceDefinition each, and return when the server serves all of them."""
+        paths = []
+        for file in files:
+            name = yaml.safe_load(file.read_bytes())["metadata"]["name"]
+            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+            query = "?fieldManager=skyray-e2e&force=true"
+            self.api.request("PATCH", path + query, file.read_bytes(), "application/apply-patch+yaml")
+            paths.append(path)
+        self.wait(lambda: all(_established(self.request("GET", path)) for path in paths), what="the definitions")
 
     def add_namespace(self, name: str) -> None:
         """Create the namespace unless it exists."""
@@ -303,32 +327,13 @@ class ControlPlane:
     def _await_apiserver(self) -> None:
         self.wait(lambda: _answers_ok(self.api, "/readyz"), _START_SECONDS, "a ready API server")
 
-    def _install_kuberay(self) -> None:
-        """Apply KubeRay's CRDs, wait until the server serves them, and start the operator, which needs them."""
-        names = []
-        for file in sorted((module_dir("ray-operator") / "config" / "crd" / "bases").glob("*.yaml")):
-            group, plural = file.stem.split("_")
-            path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{plural}.{group}"
-            query = "?fieldManager=skyray-e2e&force=true"
-            self.api.request("PATCH", path + query, file.read_bytes(), "application/apply-patch+yaml")
-            names.append(path)
-        self.wait(lambda: all(_established(self.request("GET", path)) for path in names), what="KubeRay's CRDs")
-        self._others["ray-operator"].start()
-
-    def _await_others(self) -> None:
+    def _await_scheduler(self) -> None:
         if "kube-scheduler" in self._others:
             key = self.directory / "kube-scheduler" / "kube-scheduler.key"
             self.wait(
                 lambda: key.exists() and _answers_ok(self._scheduler, "/readyz"),
                 _START_SECONDS,
                 "a ready kube-scheduler",
-            )
-        if self._kuberay:
-            log = self._others["ray-operator"].log
-            self.wait(
-                lambda: log.read_text(errors="replace").count('"Starting workers"') >= 3,
-                _START_SECONDS,
-                "a ready KubeRay operator",
             )
 
 

@@ -1,9 +1,9 @@
 """A live fleet: control planes, a fleet repo behind a real Git server, and stand-ins for what SkyRay works with.
 
 SkyRay itself is the real command line in a process of its own, with the operator's kubeconfig. What is played here: the
-user, who clones and pushes; the GitOps engine (`Engine`), which builds a cluster's directory with the real kustomize,
-applies it and prunes what left it; the cluster autoscaler (`scale_up`); and Ray itself (`Dashboards`), which KubeRay's
-operator asks how its jobs do.
+user, who clones and pushes; the GitOps engine, unless a real one is given (`StandIn`: it builds a cluster's directory
+with the real kustomize, applies it and prunes what left it); the cluster autoscaler (`scale_up`); and Ray itself
+(`Dashboards`), which KubeRay's operator asks how its jobs do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from urllib.parse import urlsplit
 
 import yaml
@@ -119,13 +119,18 @@ class Cycle:
 
 
 class Fleet:
-    """A fleet repo at `url` with its control `planes`, by the names that the inventory gives them."""
+    """A fleet repo at `url` with its control `planes`, by the names that the inventory gives them.
 
-    def __init__(self, url: str, planes: Sequence[ControlPlane], directory: Path) -> None:
+    A stand-in syncs it unless there is a real `engine`.
+    """
+
+    def __init__(
+        self, url: str, planes: Sequence[ControlPlane], directory: Path, engine: GitOpsEngine | None = None
+    ) -> None:
         self.url = url
         self.planes = {plane.name: plane for plane in planes}
         self._user = directory / "user"
-        self._engine = Engine(url, directory / "engine")
+        self._engine = engine or StandIn(url, directory / "engine")
         self._environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(directory),
@@ -151,7 +156,8 @@ class Fleet:
             timeout=_SECONDS,
             check=False,
         )
-        assert done.returncode == 0, f"skyray {' '.join(arguments)} ended with {done.returncode}: {done.stderr}"
+        said = f"{done.stderr}{done.stdout}"
+        assert done.returncode == 0, f"skyray {' '.join(arguments)} ended with {done.returncode}: {said}"
         return json.loads(done.stdout)
 
     def reconcile(self) -> Cycle:
@@ -167,9 +173,13 @@ class Fleet:
 
     def placement(self, group: str) -> Object:
         """Return the Placement that is committed for `namespace/group`."""
-        git(self._user, "fetch", "-q")
-        document: Object = yaml.safe_load(git(self._user, "show", f"origin/main:placements/{group}.yaml"))
+        document: Object = yaml.safe_load(self.read(f"placements/{group}.yaml"))
         return document
+
+    def read(self, path: str) -> str:
+        """Return a file at the branch's tip."""
+        git(self._user, "fetch", "-q")
+        return git(self._user, "show", f"origin/main:{path}")
 
     def files(self, folder: str) -> dict[str, str]:
         """Return the files under `folder/` at the branch's tip, and the ids of their contents."""
@@ -182,7 +192,14 @@ class Fleet:
         self._engine.sync(self.planes[name])
 
 
-class Engine:
+class GitOpsEngine(Protocol):
+    """What brings clusters to their directory in the fleet repo."""
+
+    def sync(self, plane: ControlPlane) -> None:
+        """Return when the cluster has what its directory says at the branch's tip."""
+
+
+class StandIn:
     """Brings clusters to their directory in the fleet repo, as Argo CD and Flux do."""
 
     def __init__(self, url: str, clone: Path) -> None:

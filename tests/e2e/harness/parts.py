@@ -25,6 +25,8 @@ from pathlib import Path
 
 _MODULES = Path(__file__).resolve().parent.parent / "parts"
 _KUBERNETES = "k8s.io/kubernetes"
+_FLUX = "github.com/fluxcd"
+_ARGO_CD = "github.com/argoproj/argo-cd/v3"
 
 
 class PartError(RuntimeError):
@@ -33,7 +35,10 @@ class PartError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One program: the folder under `tests/e2e/parts/` that pins it, the upstream module, and its main package."""
+    """One program: the folder under `tests/e2e/parts/` that pins it, the upstream module, and its main package.
+
+    The package is one of our own where upstream has only a library.
+    """
 
     name: str
     folder: str
@@ -56,9 +61,9 @@ class Part:
 
     @property
     def digest(self) -> str:
-        """What the cache is keyed by: the pins' content."""
-        pinned = (self.pins / "go.mod").read_bytes() + (self.pins / "go.sum").read_bytes()
-        return hashlib.sha256(pinned).hexdigest()[:16]
+        """What the cache is keyed by: the content of the pins, and of our own package where there is one."""
+        files = [self.pins / "go.mod", self.pins / "go.sum", *sorted(self.pins.glob("*.go"))]
+        return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()[:16]
 
     @property
     def link_flags(self) -> str:
@@ -84,6 +89,18 @@ PARTS = {
             "github.com/ray-project/kuberay/ray-operator",
             "github.com/ray-project/kuberay/ray-operator",
         ),
+        Part("argocd", "argocd", _ARGO_CD, f"{_ARGO_CD}/cmd"),
+        Part("redis", "redis", "github.com/alicebob/miniredis/v2", "skyray.dev/e2e/redis"),
+        Part("kustomize", "kustomize", "sigs.k8s.io/kustomize/kustomize/v5", "sigs.k8s.io/kustomize/kustomize/v5"),
+        Part("helm", "helm", "helm.sh/helm/v3", "helm.sh/helm/v3/cmd/helm"),
+        Part("source-controller", "flux-source", f"{_FLUX}/source-controller", f"{_FLUX}/source-controller"),
+        Part(
+            "kustomize-controller",
+            "flux-kustomize",
+            f"{_FLUX}/kustomize-controller",
+            f"{_FLUX}/kustomize-controller",
+        ),
+        Part("helm-controller", "flux-helm", f"{_FLUX}/helm-controller", f"{_FLUX}/helm-controller"),
     )
 }
 

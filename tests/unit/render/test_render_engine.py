@@ -89,6 +89,8 @@ def health(kind: str, status: dict[str, Any] | None) -> tuple[str, str]:
     """Run a health check as Argo CD does: a Lua chunk that sees `obj` and returns status and message."""
     lupa = pytest.importorskip("lupa", reason="needs a Lua interpreter")
     lua = lupa.LuaRuntime()
+    for library in ("string", "math", "io", "debug", "coroutine", "utf8"):  # Argo CD has none of these
+        lua.globals()[library] = None
     obj = {} if status is None else {"status": status}
     lua.globals().obj = lua.table_from(obj, recursive=True)
     result = lua.execute(CHECKS[kind])
@@ -130,6 +132,15 @@ def health(kind: str, status: dict[str, Any] | None) -> tuple[str, str]:
         ("RayService", {"conditions": [{"type": "Suspended", "status": "True"}]}, "Suspended"),
         ("Application", None, "Progressing"),
         ("Application", {"sync": {"status": "OutOfSync"}, "health": {"status": "Healthy"}}, "Progressing"),
+        ("Application", {"sync": {"status": "OutOfSync"}, "operationState": {"phase": "Running"}}, "Progressing"),
+        ("Application", {"sync": {"status": "OutOfSync"}, "operationState": {"phase": "Failed"}}, "Degraded"),
+        ("Application", {"operationState": {"phase": "Running", "retryCount": 1, "message": "refused"}}, "Degraded"),
+        ("Application", {"sync": {"status": "Unknown"}, "conditions": [{"type": "ComparisonError"}]}, "Degraded"),
+        (
+            "Application",
+            {"sync": {"status": "OutOfSync"}, "conditions": [{"type": "OrphanedResourceWarning"}]},
+            "Progressing",
+        ),
         ("Application", {"sync": {"status": "Synced"}, "health": {"status": "Degraded"}}, "Degraded"),
         ("Application", {"sync": {"status": "Synced"}, "health": {"status": "Healthy"}}, "Healthy"),
     ],
