@@ -229,8 +229,8 @@ class _Step:
         remote = self.step.source if isinstance(self.step.source, RemoteKustomization) else None
         spec: dict[str, Any] = {
             "interval": "10m",
-            "retryInterval": "1m",
-            "timeout": "10m",
+            "retryInterval": "30s",
+            "timeout": "2m",  # how long a commit that mends the step waits for Flux to give up on the one before
             "path": f"./{remote.path}" if remote else f"./{self.path}",
             "sourceRef": {"kind": "GitRepository", "name": self.name if remote else "skyray"},
             "prune": not self.step.keep,

@@ -23,6 +23,7 @@ class ArgoCD(RealEngine):
 
     name = "argocd"
     namespace = "argocd"
+    goes_around_refusals = True
 
     def start(self) -> None:
         self.add_definitions([("argocd", "manifests/crds/*-crd.yaml")])

@@ -20,7 +20,7 @@ from .processes import Program, wait_until
 from .upstream import Upstream
 
 _BIN = Path(sys.executable).parent
-_SECONDS = 180
+_SECONDS = 300
 
 
 class RealEngine(ABC):
@@ -29,6 +29,8 @@ class RealEngine(ABC):
     name: ClassVar[str]
     """As in fleet.yaml."""
     namespace: ClassVar[str]
+    goes_around_refusals: ClassVar[bool]
+    """Whether it applies what a cluster accepts while the cluster refuses something else."""
 
     def __init__(self, management: ControlPlane, upstream: Upstream, directory: Path) -> None:
         self.management = management

@@ -27,6 +27,7 @@ class Flux(RealEngine):
 
     name = "flux"
     namespace = "flux-system"
+    goes_around_refusals = False
 
     def start(self) -> None:
         parts = ("source-controller", "kustomize-controller", "helm-controller")
