@@ -27,12 +27,13 @@ _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The outcome: `cluster` is empty when the group must wait. `candidates` are sorted best first."""
+    """The outcome for what was `wanted`: `cluster` is empty when it must wait. `candidates` are sorted best first."""
 
     cluster: str
     reason: str
     message: str
     candidates: tuple[Candidate, ...]
+    wanted: Wanted
 
 
 class _Considered(NamedTuple):
@@ -78,20 +79,20 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     candidates = tuple(c.candidate for c in considered) + refused
     best = considered[0] if considered else None
     if best is None:
-        return Choice("", "NoEligibleCluster", _nowhere(group, refused), candidates)
+        return Choice("", "NoEligibleCluster", _nowhere(group, refused), candidates, wanted)
     verdict, name = best.candidate.verdict, best.candidate.cluster
     if best.room is not None and best.fit is not None:
         if verdict.fits:
             best.room.take(gang, best.fit)
-            return Choice(name, verdict, best.candidate.message + why + _passed_over(considered), candidates)
+            return Choice(name, verdict, best.candidate.message + why + _passed_over(considered), candidates, wanted)
         if eligibility.require is Require.ANY and best.room.hold is not None:
-            return Choice("", HELD_FOR_OLDER, f"{name}: {best.room.hold.message}", candidates)
+            return Choice("", HELD_FOR_OLDER, f"{name}: {best.room.hold.message}", candidates, wanted)
         if eligibility.require is Require.ANY:
             best.room.reserve(gang)
             message = f"{name} is where it must go, and has no room now, so Kubernetes queues its pods there"
-            return Choice(name, "Queued", f"{message}: {best.candidate.message}", candidates)
+            return Choice(name, "Queued", f"{message}: {best.candidate.message}", candidates, wanted)
     held = [c for c in considered if c.candidate.reason == HELD_FOR_OLDER]
-    return Choice("", HELD_FOR_OLDER if held else verdict, _nowhere_now(held or considered), candidates)
+    return Choice("", HELD_FOR_OLDER if held else verdict, _nowhere_now(held or considered), candidates, wanted)
 
 
 def _passed_over(considered: Sequence[_Considered]) -> str:

@@ -38,14 +38,6 @@ class Hold:
         """Say for whom the room is held, and until when."""
         return f"room is held for {self.group}, which has waited since {_time(self.since)}, until {_time(self.until)}"
 
-    @property
-    def promise(self) -> str:
-        """Say to the group itself what the hold means."""
-        return (
-            f"its turn is held until {_time(self.until)}, since it has waited from {_time(self.since)} on: "
-            "until then no younger group gets room that it needs"
-        )
-
     def judge(self, wanted: Wanted, fit: Fit) -> Fit:
         """Return `fit`, what the cluster offers a younger group now, unless taking it would delay the gang."""
         if not fit.ok or try_gang(self._beside(wanted.gang, fit), self.gang).ok:
@@ -70,6 +62,14 @@ class Hold:
         if fit.growth or any(node >= self.emptied.existing for bound in fit.bindings for node in bound.nodes):
             fit = try_gang(self.emptied, gang)
         return commit(self.emptied, gang, fit) if fit.ok else self.emptied
+
+
+def promise(since: float, until: float) -> str:
+    """Say to a group that waits `since` what holding its turn `until` then means (both in unix seconds)."""
+    return (
+        f"its turn is held until {_time(until)}, since it has waited from {_time(since)} on: "
+        "until then no younger group gets room that it needs"
+    )
 
 
 def _time(seconds: float) -> str:

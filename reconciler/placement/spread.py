@@ -54,6 +54,8 @@ class Arrangement:
 
     `parts` are in order of cluster. `left` are those taken away. `waits` are parts that are not placed, `refusals`
     those whose update does not fit. `chosen` are the new ones. `wanted` counts the parts that there should be.
+    `lacks` is what a group that waits lacks room for: of each entry one choice must get it. Empty where room would not
+    help.
     """
 
     parts: tuple[Part, ...]
@@ -63,6 +65,7 @@ class Arrangement:
     chosen: tuple[Choice, ...]
     candidates: tuple[Candidate, ...]
     wanted: int
+    lacks: tuple[tuple[Choice, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,11 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
             room.release(part.deployed)
     candidates = tuple(c for choice in chosen for c in choice.candidates) + refused
     ordered = tuple(sorted(parts, key=lambda part: part.cluster))
-    return Arrangement(ordered, left, tuple(waits), tuple(refusals), tuple(chosen), candidates, wanted)
+    lacks: tuple[tuple[Choice, ...], ...] = ()
+    if not parts and not missing and not over:
+        # A division needs all of its shares at once; of duplicates the first is enough.
+        lacks = tuple((choice,) for choice in chosen) if divides else (tuple(chosen),)
+    return Arrangement(ordered, left, tuple(waits), tuple(refusals), tuple(chosen), candidates, wanted, lacks)
 
 
 def _domains(

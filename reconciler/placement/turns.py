@@ -8,20 +8,21 @@ nothing ever ends is not waited for in vain. A cluster is held for one group at 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.fleet.settings import Fairness
-from reconciler.placement.choice import Allowed
+from reconciler.placement.choice import Allowed, Choice
+from reconciler.placement.gang import Gang
 from reconciler.placement.group import Group
-from reconciler.placement.hold import Hold
+from reconciler.placement.hold import Hold, promise
 from reconciler.placement.likeness import Wanted
 from reconciler.placement.model import Decision, Phase, Verdict
-from reconciler.placement.opening import Ground
+from reconciler.placement.nodes import Nodes
 from reconciler.placement.outcome import Standing
 from reconciler.placement.queue import waiting_since
 from reconciler.placement.room import Room, Rooms
-from reconciler.policy.model import SpreadMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,15 @@ def stretch(fairness: Fairness, since: float, now: float) -> Stretch | None:
     return Stretch(number, start, end) if now < end else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """A cluster that can be held for `gang`, which fits on `nodes`: as they are, or will be."""
+
+    room: Room
+    gang: Gang
+    nodes: Nodes
+
+
 class Turns:
     """The holds of one plan."""
 
@@ -54,45 +64,57 @@ class Turns:
         self._fairness = fairness
         self._now = now
 
-    def held(self, group: Group, before: Standing | None, decision: Decision) -> Decision:
+    def held(
+        self, group: Group, before: Standing | None, decision: Decision, lacks: Sequence[Sequence[Choice]]
+    ) -> Decision:
         """Hold room for `group`, if `decision` found none for it and it has waited long enough; say so in the message.
 
-        Groups that are decided on later in this plan find the room held. A group that is divided needs room on several
-        clusters at once, which no hold on one of them would bring.
+        Of each entry of `lacks` one choice must get room, so nothing is held unless there is a cluster to hold for each
+        of them. Groups that are decided on later in this plan find the room held.
         """
         since = waiting_since(before.record) if before else None
-        spread = group.policy.spreading
-        divided = spread is not None and spread.mode is SpreadMode.DIVIDE
-        if decision.phase is not Phase.PENDING or since is None or divided:
+        if decision.phase is not Phase.PENDING or since is None:
             return decision
         turn = stretch(self._fairness, since, self._now)
         if turn is None:
             return decision
-        wanted = Wanted.of(group.gang)
-        room, emptied = self._find(self._candidates(group, decision, turn.number), wanted, turn.start)
-        if room is None or emptied is None:
+        order = {name: rank for rank, name in enumerate(self._allowed.to(group)[0].clusters)}
+        spots = [spot for spot in (self._spot(choices, order, turn) for choices in lacks) if spot is not None]
+        if not spots or len(spots) < len(lacks):
             return decision
-        room.hold = Hold(group.key, wanted.on(room.cluster.name).gang, since, turn.end, emptied.nodes)
-        return replace(decision, message=f"{decision.message}; on {room.cluster.name} {room.hold.promise}")
+        spots = [spot for spot in spots if spot.gang.pod_sets]
+        for spot in spots:
+            spot.room.hold = Hold(group.key, spot.gang, since, turn.end, spot.nodes)
+        names = ", ".join(sorted(spot.room.cluster.name for spot in spots))
+        return replace(decision, message=f"{decision.message}; on {names} {promise(since, turn.end)}")
 
-    def _candidates(self, group: Group, decision: Decision, number: int) -> list[Room]:
-        """Return the clusters that may be held, in the policy's order, beginning with the `number`-th."""
-        full = {one.cluster for one in decision.candidates if one.verdict is Verdict.NO_FIT}
-        names = [name for name in self._allowed.to(group)[0].clusters if name in full]
-        first = number % len(names) if names else 0
-        rooms = map(self._rooms.of, names[first:] + names[:first])
-        return [room for room in rooms if isinstance(room, Room) and room.hold is None]
+    def _spot(self, choices: Sequence[Choice], order: Mapping[str, int], turn: Stretch) -> _Spot | None:
+        """Return where room is to be held for one of `choices`: where it is, else where it will come free."""
+        free, full = [], []
+        for choice in choices:
+            for one in choice.candidates:
+                room = self._rooms.of(one.cluster)
+                if isinstance(room, Room) and room.hold is None:
+                    pair = (room, choice.wanted.on(one.cluster))
+                    free += [pair] if one.verdict.fits else []
+                    full += [pair] if one.verdict is Verdict.NO_FIT else []
+        if free:
+            room, wanted = free[0]
+            return _Spot(room, wanted.gang, room.ground.nodes)
+        full.sort(key=lambda pair: order[pair[0].cluster.name])
+        first = turn.number % len(full) if full else 0
+        return self._find(full[first:] + full[:first], turn.start)
 
     @staticmethod
-    def _find(rooms: list[Room], wanted: Wanted, start: float) -> tuple[Room | None, Ground | None]:
+    def _find(tried: Sequence[tuple[Room, Wanted]], start: float) -> _Spot | None:
         """Return the first cluster that has room once jobs have ended, else once anything placed there has."""
-        hopeful = [room for room in rooms if room.bare.fit(wanted.on(room.cluster.name))[0].ok]
+        hopeful = [(room, wanted) for room, wanted in tried if room.bare.fit(wanted)[0].ok]
         for jobs_only in (True, False):
-            for room in hopeful:
+            for room, wanted in hopeful:
                 emptied = room.once_ended(partial(_ends, start=start, jobs_only=jobs_only))
-                if emptied.fit(wanted.on(room.cluster.name))[0].ok:
-                    return room, emptied
-        return None, None
+                if emptied.fit(wanted)[0].ok:
+                    return _Spot(room, wanted.gang, emptied.nodes)
+        return None
 
 
 def _ends(standing: Standing, start: float, *, jobs_only: bool) -> bool:

@@ -170,8 +170,8 @@ def _enter(
     objects = group.objects
     try:
         if group.policy.spreading:
-            decision, parts = enter(group, sites)
-            return turns.held(group, before, decision), parts
+            decision, made = enter(group, sites)
+            return turns.held(group, before, decision, made.lacks), made.parts
         fitted, tailor = with_overrides(group, objects, sites)
     except InvalidObject as error:
         return rejection(replace(group, problem=str(error))), ()
@@ -182,7 +182,7 @@ def _enter(
     choice = choose(fitted, sites.allowed, sites.rooms)
     if not choice.cluster:
         waits = _waiting(group, choice.reason, choice.message, choice.candidates)
-        return turns.held(fitted, before, waits), ()
+        return turns.held(group, before, waits, ((choice,),)), ()
     parts = (Part.of(choice.cluster, tailor.cut(objects, choice.cluster, {})),)
     return replace(placement(group, parts, choice.reason, choice.message), candidates=choice.candidates), parts
 

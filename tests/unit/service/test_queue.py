@@ -11,48 +11,9 @@ from reconciler.fleet.settings import Fairness
 from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.placement.turns import stretch
 from reconciler.service.checks import check_files
-from reconciler.service.planner import Plan
 from reconciler.service.state import Files
-from tests.fleets import FLEET, NOW, Fleet, cluster, decision, node, ordered, picture, policy, ray_job, text
-
-MINUTE = 60.0
-HOUR = 3600.0
-
-
-def fleet_of(*sizes: int, fairness: str = "") -> Fleet:
-    """Clusters c0, c1, ... with so many single-GPU nodes each; workloads wait where they do not fit."""
-    clusters = {
-        f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", *(node(f"n{j}") for j in range(size))))
-        for i, size in enumerate(sizes)
-    }
-    fleet = Fleet.of(clusters, {"p": policy("p", ordered(*clusters) + "\nplacement: {require: Fit}")})
-    if fairness:
-        fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", f"argocd, fairness: {fairness}"))
-    return fleet
-
-
-def submit(fleet: Fleet, team: str, workers: int = 1, priority: str = "", gpus: int = 1) -> None:
-    job = ray_job("train", workers=workers, gpus=gpus)
-    if priority:
-        worker = b"containers: [{name: ray-worker"
-        assert worker in job
-        job = job.replace(worker, f"priorityClassName: {priority}, ".encode() + worker)
-    fleet.commit(f"workloads/{team}/train.yaml", job)
-
-
-def end(fleet: Fleet, team: str) -> None:
-    """The job of a team ends, and its owner removes it."""
-    fleet.commit(f"workloads/{team}/train.yaml", None)
-
-
-def of(made: Plan, team: str) -> tuple[Phase, str]:
-    found = decision(made, team, "rayjob-train")
-    return found.phase, str(found.reason)
-
-
-def placed(made: Plan) -> list[str]:
-    return [d.group.namespace for d in made.decisions if d.action is Action.PLACE]
-
+from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, text
+from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 
 CLASS = """
 apiVersion: scheduling.k8s.io/v1

@@ -1,0 +1,200 @@
+"""The held turns of groups that go to several clusters, in whole cycles."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.placement.model import Phase, Verdict
+from tests.fleets import NOW, Fleet, cluster, decision, policy
+from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
+from tests.unit.service.spreads import DUPLICATE, split, standing
+
+
+def spread_over(fleet: Fleet, spec: str) -> None:
+    """Groups of the namespace `big` are spread as `spec` says."""
+    fleet.files["policies/big.yaml"] = policy("big", f"placement: {{require: Fit}}\n{spec}").replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: big}}"
+    )
+
+
+def divided(*sizes: int, spec: str = "spreadConstraints: {spreadMode: Divide}", fairness: str = "") -> Fleet:
+    """Clusters as in `fleet_of`; what comes from the namespace `big` is divided."""
+    fleet = fleet_of(*sizes, fairness=fairness)
+    spread_over(fleet, spec)
+    return fleet
+
+
+def waiting_division(fleet: Fleet, workers: int = 8) -> None:
+    """Two small jobs stand on c0, nothing on c1, and a divided gang that needs nearly all of both waits since NOW."""
+    submit(fleet, "small-a")
+    submit(fleet, "small-b")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=workers)
+    made = fleet.cycle(now=NOW)
+    assert of(made, "big") == (Phase.PENDING, Verdict.NO_FIT)
+    assert set(standing(fleet, "small-a", "rayjob-train")) == set(standing(fleet, "small-b", "rayjob-train")) == {"c0"}
+
+
+def minutes_until_placed(fleet: Fleet, room: int, workers: int, limit: int) -> int | None:
+    """Small jobs come as fast as they are placed, and one ends a minute; return when the division is placed."""
+    running: dict[str, int] = {}
+    for number in range(room):
+        submit(fleet, f"s{number}")
+    for minute in range(limit):
+        if minute == 1:
+            submit(fleet, "big", workers=workers)
+        made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
+        assert fleet.plan(now=NOW + minute * MINUTE, allow_removals=True).drafts == ()
+        running |= dict.fromkeys(placed(made), minute)
+        if "big" in running:
+            return minute
+        oldest = min(running, key=lambda team: (running[team], team), default=None)
+        if oldest is not None and minute > running[oldest]:
+            end(fleet, oldest)
+            del running[oldest]
+        submit(fleet, f"s{room + minute}")
+    return None
+
+
+def test_without_a_hold_small_jobs_starve_a_divided_gang() -> None:
+    assert minutes_until_placed(divided(2, 2, fairness="{holdAfter: 1000h}"), 4, 4, 40) is None
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(1, 3), st.integers(1, 3))
+def test_a_divided_gang_is_placed_though_small_jobs_keep_coming(one: int, other: int) -> None:
+    fleet = divided(one, other, fairness="{holdAfter: 10m, holdFor: 1h}")
+    assert minutes_until_placed(fleet, one + other, 2 * min(one, other), 15 + 2 * (one + other)) is not None
+
+
+def test_the_shares_of_a_division_are_held_on_all_their_clusters_and_all_are_told() -> None:
+    fleet = divided(4, 4)
+    waiting_division(fleet)
+    submit(fleet, "late")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    big, late = decision(made, "big", "rayjob-train"), decision(made, "late", "rayjob-train")
+    assert big.message.endswith(
+        "; on c0, c1 its turn is held until 2027-01-15 10:10 UTC, since it has waited from 2027-01-15 08:00 UTC on: "
+        "until then no younger group gets room that it needs"
+    )
+    assert (late.phase, late.reason) == (Phase.PENDING, "HeldForOlder")
+    assert {c.cluster: c.reason for c in late.candidates} == {"c0": "HeldForOlder", "c1": "HeldForOlder"}
+    end(fleet, "small-a")
+    assert placed(fleet.cycle(now=NOW + 11 * MINUTE)) == []
+    end(fleet, "small-b")
+    made = fleet.cycle(now=NOW + 12 * MINUTE)
+    assert placed(made) == ["big"]
+    assert set(standing(fleet, "big", "rayjob-train")) == {"c0", "c1"}
+
+
+def test_a_share_that_fits_now_keeps_just_the_room_that_it_fits_in() -> None:
+    fleet = divided(4, 5)
+    waiting_division(fleet)
+    for number in range(2):
+        submit(fleet, f"late{number}")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert placed(made) == ["late0"], "c1 has one node more than the share needs"
+    assert set(standing(fleet, "late0", "rayjob-train")) == {"c1"}
+    assert of(made, "late1")[1] == "HeldForOlder"
+
+
+def test_the_hold_of_a_division_lapses_for_as_long_as_it_lasted() -> None:
+    fleet = divided(4, 4, fairness="{holdAfter: 10m, holdFor: 30m}")
+    waiting_division(fleet)
+    submit(fleet, "late")
+    assert of(fleet.cycle(now=NOW + 39 * MINUTE), "late")[1] == "HeldForOlder"
+    assert of(fleet.cycle(now=NOW + 40 * MINUTE), "late")[0] is Phase.PLACED
+    submit(fleet, "later")
+    assert of(fleet.cycle(now=NOW + 70 * MINUTE), "later")[1] == "HeldForOlder"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "spec", "reason"),
+    [
+        ((4, 3), "spreadConstraints: {spreadMode: Divide}", "NeverFits"),
+        ((4, 4), split(c0=50, c1=25, elsewhere=25), "NoEligibleCluster"),
+    ],
+)
+def test_nothing_is_held_for_a_division_that_more_room_would_not_help(
+    sizes: tuple[int, ...], spec: str, reason: str
+) -> None:
+    fleet = divided(*sizes, spec=spec)
+    submit(fleet, "small-a")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=8)
+    assert of(fleet.cycle(now=NOW), "big") == (Phase.PENDING, reason)
+    submit(fleet, "late")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert of(made, "late")[0] is Phase.PLACED
+
+
+def test_nothing_is_held_while_one_share_has_a_cluster_that_does_not_answer() -> None:
+    fleet = divided(4, 4)
+    waiting_division(fleet)
+    submit(fleet, "late")
+    made = fleet.cycle(now=NOW + 10 * MINUTE, unreadable=("c1",))
+    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert of(made, "late")[0] is Phase.PLACED
+
+
+def test_a_share_whose_cluster_is_held_for_an_older_gang_waits_for_its_own_turn() -> None:
+    fleet = divided(4, 4)
+    waiting_division(fleet)
+    older = policy(
+        "older",
+        "priority: 1\nplacement: {require: Fit}\nclusterSelector: {matchLabels: {kubernetes.io/metadata.name: c0}}",
+    )
+    fleet.files["policies/older.yaml"] = older.replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: older}}"
+    )
+    submit(fleet, "older", workers=4)
+    fleet.cycle(now=NOW)
+    made = fleet.plan(now=NOW + 10 * MINUTE)
+    assert "on c0 its turn is held" in decision(made, "older", "rayjob-train").message
+    assert "held" not in decision(made, "big", "rayjob-train").message
+
+
+def test_a_share_takes_another_cluster_of_its_domain_in_each_hold() -> None:
+    fleet = fleet_of(4, 4, 4)
+    for name, zone in {"c0": "north", "c1": "south", "c2": "south"}.items():
+        fleet.files[f"inventory/{name}.yaml"] = cluster(name, labels=f"{{zone: {zone}}}")
+    spread_over(fleet, "spreadConstraints: {spreadMode: Divide, topologyKey: zone}")
+    for number in range(9):
+        submit(fleet, f"s{number}")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=8)
+    fleet.cycle(now=NOW)
+    first = fleet.plan(now=NOW + 10 * MINUTE)
+    assert "on c0, c1 its turn is held" in decision(first, "big", "rayjob-train").message
+    second = fleet.plan(now=NOW + 10 * MINUTE + 4 * HOUR)
+    assert "on c0, c2 its turn is held" in decision(second, "big", "rayjob-train").message
+
+
+FEWER_ON_C0 = """
+overrides:
+  - clusterSelector: {{matchLabels: {{kubernetes.io/metadata.name: c0}}}}
+    target: {{kind: RayJob}}
+    patch: [{{op: replace, path: /spec/rayClusterSpec/workerGroupSpecs/0/replicas, value: {0}}},
+            {{op: replace, path: /spec/rayClusterSpec/workerGroupSpecs/0/minReplicas, value: {0}}},
+            {{op: replace, path: /spec/rayClusterSpec/workerGroupSpecs/0/maxReplicas, value: {0}}}]
+"""
+
+
+@pytest.mark.parametrize("mode", [DUPLICATE, "spreadConstraints: {spreadMode: Divide}"])
+def test_what_is_held_is_what_the_overrides_of_that_cluster_leave(mode: str) -> None:
+    fleet = fleet_of(4)
+    spread_over(fleet, mode + FEWER_ON_C0.format(3))
+    for team in ("a", "b"):
+        submit(fleet, team)
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=5)
+    assert of(fleet.cycle(now=NOW), "big") == (Phase.PENDING, Verdict.NO_FIT)
+    submit(fleet, "late")
+    submit(fleet, "later")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, "5 workers would never fit"
+    assert placed(made) == ["late"], "3 of 4 nodes are held"
+    assert of(made, "later")[1] == "HeldForOlder"
