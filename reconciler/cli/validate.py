@@ -16,7 +16,7 @@ from reconciler.cli.repo_options import open_repo, repo_option, rev_option
 @rev_option
 @output_option
 def command(repo: str, rev: str | None, output: str) -> None:
-    """Check every file of the fleet repo: settings, inventory, policies, workloads.
+    """Check every file of the fleet repo: settings, inventory, policies, workloads, and policies on workloads.
 
     In a checkout the uncommitted files count too. Every finding is one line with file, line and column. Exit status 1
     when there are errors; warnings alone are fine.

@@ -98,8 +98,7 @@ def _overridden(
         after = apply(body, operations)
     except InvalidObject as error:
         raise InvalidObject(
-            f"the override of {item.key} ({item.place}) does not apply: {error.message}; mend the path, or narrow the "
-            "target",
+            f"the override of {item.key} ({item.place}) does not apply: {error.message}; mend it, or narrow its target",
             override.place,
         ) from None
     return (patch_of(item.key, body, operations),), after

@@ -12,7 +12,7 @@ from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import Cluster, SnapshotAccess, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
-from reconciler.fleet.snapshot_file import read_capacity
+from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.governance import beyond_quota, govern
 from reconciler.placement.grouping import Grouping, group_objects
@@ -23,14 +23,18 @@ from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.tenant import tenancy_of
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.service.memory import Memory
+from reconciler.service.planner import decide
 from reconciler.service.rules import locator, read_class_files, read_tenant_files
 from reconciler.service.state import (
     ADDONS,
     POLICIES,
     Files,
+    RepoState,
     addon_files,
     read_policy_files,
     read_records,
+    read_state,
     workload_files,
 )
 
@@ -47,8 +51,9 @@ class Findings:
 
 
 def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
-    """Check settings, inventory, policies, workloads and decision records; rendered files are not looked at.
+    """Check settings, inventory, policies, workloads and decision records, and policies on workloads.
 
+    Rendered files are looked at only for what stands where.
     `pictures` returns the snapshot files that clusters name, by path, without those that are not there.
     """
     errors: list[str] = []
@@ -66,7 +71,8 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
     clusters = collect(lambda: read_inventory(files.below(INVENTORY)))
     errors += _pictures(clusters or (), pictures)
     policies = _policies(files, collect)
-    workloads = read_workloads(*(collect(lambda: workload_files(files)) or ({}, {})))
+    memory = Memory()
+    workloads = read_workloads(*(collect(lambda: workload_files(files)) or ({}, {})), memory.read_file)
     errors += [file.problem for file in workloads.broken]
     errors += [item.problem for item in workloads.objects if item.problem]
     warnings = [*workloads.warnings, *_addons(files, collect)]
@@ -80,11 +86,15 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
         governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
         errors += [*more, *governed.findings]
         warnings += [*noted, *unknown_classes(formed.groups, classes), *beyond_quota(governed.grouping)]
+        if fleet is not None and clusters is not None:
+            errors += collect(lambda: _refused(read_state("", files, lambda _: {}, memory))) or ()
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
             collect(partial(read_records, path, data))
     own = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
-    return Findings(tuple(errors), tuple(warnings), sum(not path.startswith(own) for path in files.contents))
+    return Findings(
+        tuple(dict.fromkeys(errors)), tuple(warnings), sum(not path.startswith(own) for path in files.contents)
+    )
 
 
 def _pictures(clusters: Sequence[Cluster], pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> list[str]:
@@ -128,6 +138,17 @@ def _addons(files: Files, collect: Callable[[Callable[[], object]], object | Non
     if None not in each:
         collect(partial(read_addons, contents))
     return unread(contents)
+
+
+def _refused(state: RepoState) -> list[str]:
+    """Return what a plan would refuse of valid groups, because overrides do not apply or a job cannot be divided.
+
+    It is the plan itself that tells, on a fleet of which no cluster is seen: so it is told exactly for clusters that a
+    group may go to, or stands on, and capacity does not matter.
+    """
+    valid = {group.key for group in state.grouping.groups if not group.problem}
+    decisions = (outcome.decision for outcome in decide(state, fleet_snapshot(()), 0.0))
+    return [one.message for one in decisions if one.group in valid and one.reason == "InvalidObject"]
 
 
 def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
