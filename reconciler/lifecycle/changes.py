@@ -8,12 +8,15 @@ from reconciler.placement.spread import same_part
 
 
 def moves(before: tuple[Part, ...], after: tuple[Part, ...]) -> str:
-    """Say which clusters were joined, left, and which objects changed on the others."""
+    """Say which clusters were joined, left, and which objects, or else shares, changed on the others."""
     stood, stands = {part.cluster: part for part in before}, {part.cluster: part for part in after}
     joined = [name for name in stands if name not in stood]
     left = [name for name in stood if name not in stands]
     changed = [name for name in stands if name in stood and not same_part(stood[name], stands[name])]
     said = []
+    shifted = [f"{part.share}% on {name}" for name, part in stands.items() if part.share != _share(stood.get(name))]
+    if shifted and not (changed or joined or left):
+        return f"the shares are now {', '.join(shifted)}"
     if changed or not (joined or left):
         parts = [verb for name in changed for verb in _changes(stood[name], stands[name])]
         what = "; ".join(dict.fromkeys(parts)) or "the admitted copies were restored"
@@ -21,6 +24,10 @@ def moves(before: tuple[Part, ...], after: tuple[Part, ...]) -> str:
     said += [f"placed on {', '.join(joined)}"] if joined else []
     said += [f"taken from {', '.join(left)}"] if left else []
     return "; ".join(said)
+
+
+def _share(part: Part | None) -> int:
+    return part.share if part else 0
 
 
 def _changes(before: Part, after: Part) -> list[str]:

@@ -16,16 +16,17 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.choice import Allowed, Choice, choose
 from reconciler.placement.divide import Portion, portions, share_out
 from reconciler.placement.group import Group, WorkloadObject, gang_of
-from reconciler.placement.model import Candidate
+from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.outcome import Part, used
 from reconciler.placement.overrides import Tailor, Tailored
 from reconciler.placement.patch import Operations
 from reconciler.placement.quota import EXCEEDED, Ledger, limited
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import Eligibility, Tier
-from reconciler.policy.model import Spread, SpreadMode
+from reconciler.policy.model import SchedulePolicy, SpreadMode
 
 _Objects = tuple[WorkloadObject, ...]
+_VALUES_SHOWN = 10
 _UNDIVIDED: Mapping[ObjectKey, Operations] = {}
 
 
@@ -135,7 +136,7 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
     """
     eligibility, refused = sites.allowed.to(group)
     spread = group.policy.spreading
-    domains, missing, left = _domains(spread, before, eligibility, sites.labels)
+    domains, missing, left, apart = _domains(group.policy, before, eligibility, sites.labels)
     divides = spread is not None and spread.mode is SpreadMode.DIVIDE
     due = _divided(domains, objects, before) if divides else [_Due(d, objects, _UNDIVIDED, 100) for d in domains]
     left += tuple(d.home for d in domains if d.home and all(one.domain is not d for one in due))
@@ -151,7 +152,8 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
             if found.cluster:
                 parts.append(Part.of(found.cluster, tailor.cut(one.objects, found.cluster, one.division), one.share))
             else:
-                waits.append(Lack(one.domain.value, found.reason, found.message))
+                message = found.message.removeprefix(f"{one.domain.value}: ")
+                waits.append(Lack(one.domain.value, found.reason, message))
         elif isinstance(found, Lack) and one.domain.home:
             refusals.append(found)
             parts.append(one.domain.home)
@@ -175,7 +177,7 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
         room = sites.rooms.of(part.cluster)
         if isinstance(room, Room):
             room.release(part.deployed)
-    candidates = tuple(c for choice in chosen for c in choice.candidates) + refused
+    candidates = tuple(c for choice in chosen for c in choice.candidates) + apart + refused
     ordered = tuple(sorted(parts, key=lambda part: part.cluster))
     lacks: tuple[tuple[Choice, ...], ...] = ()
     if not parts and not missing and not over:
@@ -185,20 +187,23 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
 
 
 def _domains(
-    spread: Spread | None,
+    policy: SchedulePolicy,
     before: tuple[Part, ...],
     eligibility: Eligibility,
     labels: Mapping[str, Mapping[str, str]],
-) -> tuple[list[_Domain], tuple[Lack, ...], tuple[Part, ...]]:
+) -> tuple[list[_Domain], tuple[Lack, ...], tuple[Part, ...], tuple[Candidate, ...]]:
     """Return the domains, best first; those of a split that have no cluster; and the parts that stand outside.
 
-    A policy that no longer spreads has one domain: everything.
+    Last come the clusters that the policy selects, and that are in none of its domains. A policy that no longer spreads
+    has one domain: everything.
     """
+    spread = policy.spreading
     rank = {name: number for number, name in enumerate(eligibility.clusters)}
     stays = {one.cluster for one in eligibility.refused if one.stays}
     parts = {part.cluster: part for part in before}
     found: dict[str, tuple[list[str], list[Part]]] = {}
     outside: list[Part] = []
+    apart: list[Candidate] = []
     for name in sorted({*rank, *parts}, key=lambda one: (rank.get(one, len(rank)), one)):
         part = parts.get(name)
         value = labels.get(name, {}).get(spread.topology_key) if spread else ""
@@ -206,6 +211,7 @@ def _domains(
         unwanted = spread is not None and spread.split and not spread.split.get(value or "")
         if value is None or unwanted or (name not in rank and not holds_on):
             outside += [part] if part else []
+            apart += [_apart(name, value, policy)] if name in rank else []
             continue
         clusters, homes = found.setdefault(value, ([], []))
         clusters += [name] if name in rank else []
@@ -217,13 +223,26 @@ def _domains(
         outside += homes[1:]
     missing = []
     if spread is not None:
-        words = f"no eligible cluster has {spread.topology_key}: {{}}, which is to get {{}}%"
+        known = sorted({labels[name][spread.topology_key] for name in rank if spread.topology_key in labels[name]})
+        words = f"no eligible cluster has {spread.topology_key}: {{}}, which is to get {{}}%; they have "
+        words += ", ".join(known[:_VALUES_SHOWN]) + (", ..." if len(known) > _VALUES_SHOWN else "") or "none"
         missing = [
             Lack(value, "NoEligibleCluster", words.format(value, percentage))
             for value, percentage in spread.split.items()
             if percentage and value not in found
         ]
-    return domains, tuple(missing), tuple(outside)
+    return domains, tuple(missing), tuple(outside), tuple(apart)
+
+
+def _apart(cluster: str, value: str | None, policy: SchedulePolicy) -> Candidate:
+    """Say why a cluster that `policy` selects is in none of its domains; `value` is that of its topology label."""
+    spread = policy.spreading
+    key = spread.topology_key if spread else ""
+    if value is None:
+        message = f"it has no label {key}, by which policy {policy.name} spreads"
+        return Candidate(cluster, Verdict.NOT_ELIGIBLE, "NoTopologyLabel", message)
+    message = f"{key} is {value}, to which percentageSplit of policy {policy.name} gives nothing"
+    return Candidate(cluster, Verdict.NOT_ELIGIBLE, "NoPercentage", message)
 
 
 def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, ...]) -> list[_Due]:
@@ -231,7 +250,7 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, 
     if not domains:
         return []
     weights = [domain.weight for domain in domains]
-    shares = share_out(100, weights)
+    shares = share_out(100, weights, [d.home.share if d.home else 0 for d in domains])
     deployed = [{item.key: item for item in d.home.deployed} if d.home else {} for d in domains]
     running = {item.key for part in before for item in part.admitted if item.runs_once}
     parts: dict[ObjectKey, tuple[Portion, ...] | None] = {}
@@ -301,7 +320,10 @@ def _cuts(
 
 
 def _kept_runs(home: Part, cut: Tailored, share: int) -> Part:
-    """Return the part after `cut`, in which the batch objects that run at `home` stay what they are there."""
+    """Return the part after `cut`, in which the batch objects that run at `home` stay what they are there.
+
+    While nothing else there makes pods, its share is what it was as well.
+    """
     running = {item.key: item for item in home.deployed if item.runs_once}
     if not running:
         return replace(Part.of(home.cluster, cut, share), job_outcome=home.job_outcome)
@@ -312,6 +334,8 @@ def _kept_runs(home: Part, cut: Tailored, share: int) -> Part:
         if patch.is_for(item.key)
     ]
     deployed = tuple(running.get(item.key, item) for item in cut.deployed)
+    if all(item.key in running for item in cut.deployed if item.demand):
+        share = home.share
     patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
     return Part(home.cluster, cut.admitted, deployed, tuple(patches), share, home.job_outcome)
 

@@ -249,7 +249,7 @@ def test_a_division_is_carried_out_whole_or_not_at_all() -> None:
     waits = decision(made, "team", "deployment-web")
     assert (waits.action, waits.clusters) == (Action.WAIT, ())
     assert "1 of 2" not in waits.message
-    assert "b waits: b: " in waits.message
+    assert "b waits: 0 of 16 pods fit; " in waits.message
     assert [s.name for s in decision(made, "team", "rayjob-after").clusters] == ["a"], "a's room was given back"
 
 
@@ -258,7 +258,7 @@ def test_a_split_that_names_no_eligible_cluster_waits_and_says_which() -> None:
     fleet.commit("workloads/team/web.yaml", deployment("web", 8))
     waits = decision(fleet.plan(), "team", "deployment-web")
     assert (waits.action, waits.reason) == (Action.WAIT, "NoEligibleCluster")
-    assert "no eligible cluster has kubernetes.io/metadata.name: z, which is to get 30%" in waits.message
+    assert "no eligible cluster has kubernetes.io/metadata.name: z, which is to get 30%; they have a" in waits.message
 
 
 def test_a_small_change_of_shares_moves_few_replicas_and_is_all_or_nothing() -> None:
@@ -404,3 +404,51 @@ def test_a_copy_that_leaves_gives_its_room_to_who_waits_in_the_same_cycle() -> N
     settled(fleet)
     assert set(standing(fleet, "team", "deployment-web")) == {"b"}
     assert set(standing(fleet, "team", "rayjob-train")) == {"a"}
+
+
+def test_a_cluster_outside_of_all_domains_is_told_why() -> None:
+    spec = "spreadConstraints: {spreadMode: Divide, topologyKey: region, percentageSplit: {east: 100, west: 0}}"
+    labels = {"a": "{region: east}", "b": "{region: west}", "c": "{}"}
+    fleet = fleet_of({"a": 2, "b": 2, "c": 2}, spec, labels=labels)
+    fleet.commit("workloads/team/web.yaml", deployment("web"))
+    placed = decision(fleet.plan(), "team", "deployment-web")
+    told = {one.cluster: (one.reason, one.message) for one in placed.candidates}
+    assert told["b"] == ("NoPercentage", "region is west, to which percentageSplit of policy spread gives nothing")
+    assert told["c"] == ("NoTopologyLabel", "it has no label region, by which policy spread spreads")
+    settled(fleet)
+
+
+def test_a_group_that_no_domain_takes_is_told_why() -> None:
+    fleet = fleet_of({"a": 2, "b": 2}, "spreadConstraints: {spreadMode: Duplicate, topologyKey: rack}")
+    fleet.commit("workloads/team/web.yaml", deployment("web"))
+    waits = decision(fleet.plan(), "team", "deployment-web")
+    assert (waits.action, waits.reason) == (Action.WAIT, "NoEligibleCluster")
+    assert "a: it has no label rack, by which policy spread spreads" in waits.message
+
+
+def test_a_running_division_is_not_touched_by_clusters_that_join_or_are_cordoned() -> None:
+    fleet = fleet_of({"a": 4, "b": 4}, "spreadConstraints: {spreadMode: Divide}")
+    fleet.commit("workloads/team/job.yaml", ray_job("train", workers=4))
+    settled(fleet)
+    fleet.files["inventory/c.yaml"], fleet.files["snapshots/c.yaml"] = cluster("c"), picture("c", node("n0"))
+    assert [d.subject for d in fleet.cycle().drafts if "train" in d.subject] == []
+    fleet.files["inventory/a.yaml"] = cluster("a", spec="cordoned: true")
+    assert [d.subject for d in fleet.cycle().drafts if "train" in d.subject] == []
+
+
+def test_the_order_of_clusters_shifts_no_shares() -> None:
+    fleet = fleet_of({"a": 4, "b": 4, "c": 4}, "spreadConstraints: {spreadMode: Divide}")
+    fleet.commit("workloads/team/web.yaml", deployment("web", 3))
+    settled(fleet)
+    fleet.files["inventory/a.yaml"] = cluster("a", spec="cordoned: true")
+    assert fleet.plan().drafts == ()
+
+
+def test_a_change_of_shares_that_moves_no_replica_is_told_as_such() -> None:
+    fleet = fleet_of({"a": 4, "b": 4}, split(a=60, b=40))
+    fleet.commit("workloads/team/web.yaml", deployment("web", 2))
+    settled(fleet)
+    fleet.files["policies/spread.yaml"] = policy("spread", split(a=55, b=45))
+    made = decision(fleet.plan(), "team", "deployment-web")
+    assert made.message == "the shares are now 55% on a, 45% on b"
+    settled(fleet)
