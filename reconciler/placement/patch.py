@@ -153,8 +153,8 @@ def _refusal(body: Any, operation: Mapping[str, Any]) -> str:
     for token in parse_pointer(str(missing)):
         steps.append(token)
         if find(body, steps) is None:
-            break
-    return f"op {op} does not apply at {path}: the object has no {pointer(steps)}"
+            return f"op {op} does not apply at {path}: the object has no {pointer(steps)}"
+    return f"op {op} does not apply at {path}"
 
 
 def _shown(value: Any) -> str:

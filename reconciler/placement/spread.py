@@ -18,7 +18,7 @@ from reconciler.placement.divide import Portion, portions, share_out
 from reconciler.placement.group import Group, WorkloadObject, gang_of
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.outcome import Part, used
-from reconciler.placement.overrides import Tailor, Tailored
+from reconciler.placement.overrides import Tailor
 from reconciler.placement.patch import Operations
 from reconciler.placement.quota import EXCEEDED, Ledger, limited
 from reconciler.placement.room import Room, Rooms
@@ -114,7 +114,7 @@ def with_overrides(group: Group, objects: _Objects, sites: Sites) -> tuple[Group
 
 def recut(part: Part, objects: _Objects, tailor: Tailor) -> Part:
     """Return a part as it should be now that its group is `objects`. Raises `InvalidObject`."""
-    return _kept_runs(part, tailor.cut(objects, part.cluster, _UNDIVIDED), part.share)
+    return _kept_runs(part, objects, tailor, _UNDIVIDED, part.share)
 
 
 def same_part(one: Part, other: Part) -> bool:
@@ -285,7 +285,7 @@ def _settle(group: Group, due: _Due, eligibility: Eligibility, rooms: Rooms, tai
         members = tuple(item for item in due.objects if item.demand)
         part_of = replace(group, members=members, companions=(), elsewhere=elsewhere)
         return choose(part_of, _Within(_restricted(eligibility, domain.clusters)), rooms)
-    target = _kept_runs(home, tailor.cut(due.objects, home.cluster, due.division), due.share)
+    target = _kept_runs(home, due.objects, tailor, due.division, due.share)
     refusal = "" if same_part(home, target) else refused_update(home, target, rooms)
     return Lack(home.cluster, "UpdateDoesNotFit", refusal) if refusal else target
 
@@ -319,25 +319,31 @@ def _cuts(
     return {name: cut.deployed for name, cut in cuts.items() if cut.patches}
 
 
-def _kept_runs(home: Part, cut: Tailored, share: int) -> Part:
-    """Return the part after `cut`, in which the batch objects that run at `home` stay what they are there.
+def _kept_runs(
+    home: Part, objects: _Objects, tailor: Tailor, division: Mapping[ObjectKey, Operations], share: int
+) -> Part:
+    """Return the part that is cut of `objects`; the batch objects that run at `home` stay what they are there.
 
-    While nothing else there makes pods, its share is what it was as well.
+    These are not cut anew, so an override that does not apply to them is none of their business. While nothing else
+    there makes pods, the share is what it was as well.
     """
     running = {item.key: item for item in home.deployed if item.runs_once}
     if not running:
+        cut = tailor.cut(objects, home.cluster, division)
         return replace(Part.of(home.cluster, cut, share), job_outcome=home.job_outcome)
+    cut = tailor.cut(tuple(item for item in objects if item.key not in running), home.cluster, division)
+    if not any(item.demand for item in cut.deployed):
+        share = home.share
     patches = [
         patch
-        for item in cut.admitted
+        for item in objects
         for patch in (home.patches if item.key in running else cut.patches)
         if patch.is_for(item.key)
     ]
-    deployed = tuple(running.get(item.key, item) for item in cut.deployed)
-    if all(item.key in running for item in cut.deployed if item.demand):
-        share = home.share
     patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
-    return Part(home.cluster, cut.admitted, deployed, tuple(patches), share, home.job_outcome)
+    stands = running | {item.key: item for item in cut.deployed}
+    deployed = tuple(stands[item.key] for item in objects)
+    return Part(home.cluster, objects, deployed, tuple(patches), share, home.job_outcome)
 
 
 def _runs(part: Part) -> bool:

@@ -199,3 +199,26 @@ def test_what_no_override_can_be_is_refused_when_the_policy_is_read(spec: str, w
     with pytest.raises(InvalidObject, match=r"policies/spread.yaml:\d+:\d+") as caught:
         two(spec).state()
     assert words in str(caught.value)
+
+
+def test_an_override_that_turns_wrong_does_not_concern_a_job_that_was_placed() -> None:
+    wrong = ordered("a") + "\n" + override("[{op: test, path: /spec/entrypoint, value: x}]", "{kind: RayJob}")
+    fleet = two(ordered("a"))
+    fleet.commit("workloads/team/code.yaml", config_map("code"))
+    fleet.commit("workloads/team/job.yaml", ray_job("train", config="code"))
+    fleet.cycle()
+    fleet.files["policies/spread.yaml"] = policy("spread", wrong)
+    assert fleet.plan().drafts == ()
+    fleet.commit("workloads/team/code.yaml", config_map("code", "print(2)"))
+    made = fleet.cycle()
+    assert decision(made, "team", "rayjob-train").message == "updated on a: changed ConfigMap code"
+    assert fleet.plan().drafts == ()
+    fleet.commit("workloads/team/next.yaml", ray_job("next"))
+    assert decision(fleet.plan(), "team", "rayjob-next").reason == "InvalidObject"
+
+
+def test_an_operation_that_cannot_be_is_not_said_to_lack_what_is_there() -> None:
+    fleet = two(ordered("a") + "\n" + override("[{op: move, from: /spec, path: /spec/inner}]"))
+    fleet.commit("workloads/team/web.yaml", deployment("web"))
+    said = decision(fleet.plan(), "team", "deployment-web").message
+    assert "op move does not apply at /spec/inner; mend it" in said
