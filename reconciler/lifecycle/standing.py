@@ -14,12 +14,12 @@ from reconciler.errors import InvalidObject
 from reconciler.lifecycle.changes import moves
 from reconciler.lifecycle.jobs import ended, followed_jobs, with_outcomes
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.entering import PARTLY
 from reconciler.placement.governance import REFUSED_AS
 from reconciler.placement.group import Group, WorkloadObject
-from reconciler.placement.model import Action, Decision, Phase
+from reconciler.placement.model import PARTLY, Action, Decision, Phase
 from reconciler.placement.outcome import Outcome, Part, Standing, objects_of, recorded_parts, shares_of, used
 from reconciler.placement.overrides import Tailor
+from reconciler.placement.queue import dated
 from reconciler.placement.quota import EXCEEDED, limited
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.room import Rooms
@@ -95,13 +95,12 @@ def _followed(
     every, different = recorded_parts(made.parts)
     same = (every, clusters) == (record.objects, record.clusters) and same_parts(standing.parts, made.parts)
     if same and made.refusals:
-        return _keep(standing, rooms, now, *_lacking(made), whole=False)
+        return _keep(standing, rooms, now, *_lacking(made), made=made)
     if same:
         reason, message = _lacking(made) if made.waits else (_settled_reason(record), record.message)
         if held:
             reason, message = HELD_EDIT, _held_message(held)
-        whole = not made.waits
-        return _keep(standing, rooms, now, reason, message, policy=policy, sources=_sources(group), whole=whole)
+        return _keep(standing, rooms, now, reason, message, policy=policy, sources=_sources(group), made=made)
     reason, message = "UpdatedInPlace", moves(standing.parts, made.parts)
     if not made.parts:
         reason, message = "NoEligibleCluster", f"policy {policy} leaves no cluster eligible: {message}"
@@ -127,9 +126,9 @@ def _followed(
         snapshot_digest=rooms.digest,
         decided_at=int(now),
         job_outcome=record.job_outcome if made.parts and all(part.job_outcome for part in made.parts) else None,
-        waiting_since=None if made.parts else int(now),
     )
-    return Outcome(decision, objects_of(made.parts), updated, standing, made.parts)
+    updated = dated(updated, record, now)
+    return Outcome(decision, objects_of(made.parts), updated, standing, made.parts, made.lacks)
 
 
 def _lacking(made: Arrangement) -> tuple[str, str]:
@@ -182,9 +181,9 @@ def _keep(
     *,
     policy: str = "",
     sources: tuple[str, ...] = (),
-    whole: bool = True,
+    made: Arrangement | None = None,
 ) -> Outcome:
-    """Keep a group where it is; note the end of its jobs, if the snapshot shows one. `whole`: no part of it waits."""
+    """Keep a group where it is; note the end of its jobs, if the snapshot shows one and no part waits by `made`."""
     record = standing.record
     parts, running = followed_jobs(standing.parts, rooms)
     kept = replace(
@@ -192,7 +191,7 @@ def _keep(
     )
     if record.job_outcome is None:
         kept = replace(kept, parts=with_outcomes(record, parts))
-        end = ended(parts) if whole else None
+        end = None if made and (made.waits or made.refusals) else ended(parts)
         if end is not None:
             phase = Phase.SUCCEEDED if end.state == "SUCCEEDED" else Phase.FAILED
             kept = replace(kept, phase=phase, reason=f"Job{phase}", message=end.message, job_outcome=end)
@@ -203,8 +202,8 @@ def _keep(
     decision = Decision(
         record.group, action, shown, kept.policy, record.clusters, kept.reason, kept.message, record.candidates
     )
-    kept = replace(kept, decided_at=int(now), snapshot_digest=rooms.digest)
-    outcome = Outcome(decision, standing.admitted, kept, standing, parts)
+    kept = dated(replace(kept, decided_at=int(now), snapshot_digest=rooms.digest), record, now)
+    outcome = Outcome(decision, standing.admitted, kept, standing, parts, made.lacks if made else ())
     return outcome if outcome.changed else replace(outcome, record=record)
 
 

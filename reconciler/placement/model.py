@@ -37,6 +37,10 @@ class Phase(StrEnum):
     REJECTED = "Rejected"
 
 
+PARTLY = "PartlyPlaced"
+"""The reason of a group of which some clusters have their part, and others wait for room."""
+
+
 class Action(StrEnum):
     """What a cycle does with a group."""
 

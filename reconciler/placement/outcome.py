@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from reconciler.placement.group import Group, WorkloadObject, gang_of
 from reconciler.placement.model import Action, Decision, Phase, Share
 from reconciler.placement.overrides import Tailored
 from reconciler.placement.patch import Patch
-from reconciler.placement.queue import wait_began
+from reconciler.placement.queue import dated
 from reconciler.placement.quota import requested
 from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord
+
+if TYPE_CHECKING:
+    from reconciler.placement.choice import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,9 @@ class Outcome:
     """A decision with what it leaves behind.
 
     `objects` stand in the clusters of the decision afterwards (empty: nothing does); `parts` say which stand where, and
-    are empty where a single cluster has all of them as they are. `record` is None when the group is
-    gone for good. `changed` tells whether place, outcome, reason or objects differ from before: only then is it
-    committed.
+    are empty where a single cluster has all of them as they are. `record` is None when the group is gone for good.
+    `lacks` is what a part that waits lacks room for, see `spread.Arrangement`. `changed` tells whether place, outcome,
+    reason or objects differ from before: only then is it committed.
     """
 
     decision: Decision
@@ -65,6 +69,7 @@ class Outcome:
     record: PlacementRecord | None
     before: Standing | None
     parts: tuple[Part, ...] = ()
+    lacks: tuple[tuple[Choice, ...], ...] = ()
 
     def on(self, cluster: str) -> Part:
         """Return what a cluster of the decision has afterwards."""
@@ -143,9 +148,9 @@ def new_outcome(
         source_commit=group.source.commit,
         snapshot_digest=snapshot,
         decided_at=int(now),
-        waiting_since=wait_began(decision.phase, before.record if before else None, now),
         parts=different,
     )
+    record = dated(record, before.record if before else None, now)
     return settled(Outcome(decision, objects_of(parts), record, before, parts))
 
 

@@ -7,9 +7,10 @@ the name, so that the order never depends on how files are read.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from reconciler.placement.group import Group
-from reconciler.placement.model import GroupKey, Phase
+from reconciler.placement.model import GroupKey
 from reconciler.placement.record import PlacementRecord
 from reconciler.policy.priority_class import PriorityClasses
 
@@ -38,18 +39,17 @@ def unknown_classes(groups: Iterable[Group], classes: PriorityClasses) -> tuple[
 
 
 def waiting_since(record: PlacementRecord | None) -> int | None:
-    """Return since when a group has waited for a place, in unix seconds; None when it does not wait yet."""
-    if record is None or record.placed or record.phase is not Phase.PENDING:
+    """Return since when a group, or a part of it, has waited, in unix seconds; None when it does not wait yet."""
+    if record is None or not record.waits:
         return None
     return record.decided_at if record.waiting_since is None else record.waiting_since
 
 
-def wait_began(phase: Phase, before: PlacementRecord | None, now: float) -> int | None:
-    """Return what a group's new record, of phase `phase`, says of its waiting; `before` is the last record."""
-    if phase is not Phase.PENDING:
-        return None
+def dated(record: PlacementRecord, before: PlacementRecord | None, now: float) -> PlacementRecord:
+    """Return a group's new `record` with what it says of its waiting; `before` is the last record."""
     known = waiting_since(before)
-    return int(now) if known is None else known
+    since = int(now) if known is None else known
+    return replace(record, waiting_since=since if record.waits else None)
 
 
 def _classes(group: Group) -> set[str]:

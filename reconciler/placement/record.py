@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.placement.model import Candidate, GroupKey, Phase, Share
+from reconciler.placement.model import PARTLY, Candidate, GroupKey, Phase, Share
 from reconciler.placement.patch import Patch
 
 
@@ -57,7 +57,8 @@ class PlacementRecord:
     `objects` were admitted (none unless placed), in order; `parts` tell where a cluster has others, or patches them.
     `sources` are the files under `workloads/` that the group comes from. `run` counts from 1. `source_commit` is the
     commit whose files were decided on, `snapshot_digest` the capacity they met. `decided_at` is in unix seconds, and so
-    is `waiting_since`, which only groups that wait have: unlike the reason, it stays while they wait.
+    is `waiting_since`, which only groups that wait have, wholly or for a part: unlike the reason, it stays while they
+    wait.
     """
 
     group: GroupKey
@@ -81,6 +82,11 @@ class PlacementRecord:
     def placed(self) -> bool:
         """Tell whether the group stands in a cluster's directory."""
         return bool(self.clusters)
+
+    @property
+    def waits(self) -> bool:
+        """Tell whether the group, or a part of it, waits for room."""
+        return self.reason == PARTLY if self.placed else self.phase is Phase.PENDING
 
     def says_the_same(self, other: PlacementRecord) -> bool:
         """Tell whether place, outcome and reason are equal, so that writing `self` over `other` is not worth a commit.

@@ -180,9 +180,11 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
     candidates = tuple(c for choice in chosen for c in choice.candidates) + apart + refused
     ordered = tuple(sorted(parts, key=lambda part: part.cluster))
     lacks: tuple[tuple[Choice, ...], ...] = ()
-    if not parts and not missing and not over:
-        # A division needs all of its shares at once; of duplicates the first is enough.
-        lacks = tuple((choice,) for choice in chosen) if divides else (tuple(chosen),)
+    if divides and not parts and not missing and not over:
+        lacks = tuple((choice,) for choice in chosen)  # all at once
+    elif not divides and not over:
+        waiting = tuple(choice for choice in chosen if not choice.cluster)
+        lacks = (waiting,) if waiting else ()  # one after another
     return Arrangement(ordered, left, tuple(waits), tuple(refusals), tuple(chosen), candidates, wanted, lacks)
 
 

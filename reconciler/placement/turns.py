@@ -18,7 +18,7 @@ from reconciler.placement.gang import Gang
 from reconciler.placement.group import Group
 from reconciler.placement.hold import Hold, promise
 from reconciler.placement.likeness import Wanted
-from reconciler.placement.model import Decision, Phase, Verdict
+from reconciler.placement.model import Decision, Verdict
 from reconciler.placement.nodes import Nodes
 from reconciler.placement.outcome import Standing
 from reconciler.placement.queue import waiting_since
@@ -67,13 +67,13 @@ class Turns:
     def held(
         self, group: Group, before: Standing | None, decision: Decision, lacks: Sequence[Sequence[Choice]]
     ) -> Decision:
-        """Hold room for `group`, if `decision` found none for it and it has waited long enough; say so in the message.
+        """Hold room for what `group` lacks by `decision`, if it has waited long enough; say so in the message.
 
         Of each entry of `lacks` one choice must get room, so nothing is held unless there is a cluster to hold for each
         of them. Groups that are decided on later in this plan find the room held.
         """
         since = waiting_since(before.record) if before else None
-        if decision.phase is not Phase.PENDING or since is None:
+        if not lacks or since is None:
             return decision
         turn = stretch(self._fairness, since, self._now)
         if turn is None:

@@ -110,9 +110,15 @@ def decide(
         elif key not in groups and key not in reported:
             outcomes.append(leave(standing, rooms, asked, now))
     stands = {o.key: out.decision.group for out in outcomes for o in out.objects if o.demand}
-    waiting = [group for group in state.grouping.groups if not _is_placed(group.key, state)]
+    partly = {out.decision.group: number for number, out in enumerate(outcomes) if out.lacks}
+    waiting = [group for group in state.grouping.groups if group.key in partly or not _is_placed(group.key, state)]
     for group in ledger.in_turn(attachments.in_order(waiting)):
         before = state.standing.get(group.key)
+        if group.key in partly:
+            kept = outcomes[partly[group.key]]
+            told = turns.held(group, before, kept.decision, kept.lacks)
+            outcomes[partly[group.key]] = replace(kept, decision=told)
+            continue
         parts: tuple[Part, ...] = ()
         decision = _unready(group, state, attachments)
         if decision is None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.placement.model import Phase, Verdict
+from reconciler.placement.model import Action, Phase, Verdict
 from tests.fleets import NOW, Fleet, cluster, decision, policy
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 from tests.unit.service.spreads import DUPLICATE, split, standing
@@ -198,3 +198,65 @@ def test_what_is_held_is_what_the_overrides_of_that_cluster_leave(mode: str) -> 
     assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, "5 workers would never fit"
     assert placed(made) == ["late"], "3 of 4 nodes are held"
     assert of(made, "later")[1] == "HeldForOlder"
+
+
+def partly_placed(fairness: str = "") -> Fleet:
+    """A gang that is duplicated stands on c0 since NOW; c1, where its other copy waits, is full of small jobs."""
+    fleet = fleet_of(3, 3, fairness=fairness)
+    spread_over(fleet, DUPLICATE)
+    fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(b"values: [c0, c1]", b"values: [c1]")
+    for number in range(3):
+        submit(fleet, f"s{number}")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=3)
+    assert of(fleet.cycle(now=NOW), "big") == (Phase.PLACED, "PartlyPlaced")
+    return fleet
+
+
+def minutes_until_whole(fleet: Fleet, limit: int) -> int | None:
+    """Small jobs come as fast as they are placed on c1, and one ends a minute; return when both copies stand."""
+    for minute in range(1, limit):
+        end(fleet, f"s{minute - 1}")
+        submit(fleet, f"s{minute + 2}")
+        fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
+        assert fleet.plan(now=NOW + minute * MINUTE, allow_removals=True).drafts == ()
+        if len(standing(fleet, "big", "rayjob-train")) == 2:
+            return minute
+    return None
+
+
+def test_without_a_hold_small_jobs_starve_the_second_copy_of_a_gang() -> None:
+    assert minutes_until_whole(partly_placed("{holdAfter: 1000h}"), 30) is None
+
+
+def test_the_second_copy_of_a_gang_gets_its_turn() -> None:
+    assert minutes_until_whole(partly_placed(), 15) is not None
+
+
+def test_a_copy_that_waits_counts_from_when_it_began_and_forgets_once_it_stands() -> None:
+    fleet = partly_placed()
+    key = decision(fleet.plan(now=NOW), "big", "rayjob-train").group
+    assert fleet.state().standing[key].record.waiting_since == int(NOW)
+    submit(fleet, "late")
+    end(fleet, "s0")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    big, late = decision(made, "big", "rayjob-train"), decision(made, "late", "rayjob-train")
+    assert (big.action, big.reason) == (Action.KEEP, "PartlyPlaced")
+    assert "; on c1 its turn is held until 2027-01-15 10:10 UTC" in big.message
+    assert late.reason == "HeldForOlder"
+    assert "held" not in decision(fleet.plan(now=NOW + 3 * HOUR), "big", "rayjob-train").message, "the hold has lapsed"
+    for team in ("s1", "s2"):
+        end(fleet, team)
+    fleet.cycle(now=NOW + 20 * MINUTE, allow_removals=True)
+    record = fleet.state().standing[key].record
+    assert (len(record.clusters), record.waiting_since) == (2, None)
+
+
+def test_who_comes_before_a_gang_in_the_queue_passes_the_hold_of_its_second_copy() -> None:
+    fleet = partly_placed()
+    fleet.files["policies/vip.yaml"] = policy("vip", "priority: 1\nplacement: {require: Fit}").replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
+    )
+    submit(fleet, "vip")
+    end(fleet, "s0")
+    assert placed(fleet.cycle(now=NOW + 10 * MINUTE, allow_removals=True)) == ["vip"]
