@@ -248,20 +248,19 @@ def _apart(cluster: str, value: str | None, policy: SchedulePolicy) -> Candidate
 
 
 def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, ...]) -> list[_Due]:
-    """Return what each domain is to get of `objects`; a domain that would get no pods is left out."""
+    """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
     if not domains:
         return []
     weights = [domain.weight for domain in domains]
-    shares = share_out(100, weights, [d.home.share if d.home else 0 for d in domains])
     deployed = [{item.key: item for item in d.home.deployed} if d.home else {} for d in domains]
     running = {item.key for part in before for item in part.admitted if item.runs_once}
     parts: dict[ObjectKey, tuple[Portion, ...] | None] = {}
     for item in objects:
         if item.key not in running:
             parts[item.key] = portions(item, weights, [have.get(item.key) for have in deployed])
-    due = []
+    cuts: list[tuple[_Domain, _Objects, Mapping[ObjectKey, Operations]]] = []
     alike: dict[str, tuple[_Objects, Mapping[ObjectKey, Operations]]] = {}
-    for number, (domain, share) in enumerate(zip(domains, shares, strict=True)):
+    for number, domain in enumerate(domains):
         own, division = [], {}
         for item in objects:
             if item.key in running:
@@ -275,8 +274,12 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, 
         if any(item.demand for item in own) or not any(item.demand for item in objects):
             # Domains that get the same share one cut.
             cut = alike.setdefault(repr(([item.key for item in own], division)), (tuple(own), division))
-            due.append(_Due(domain, *cut, max(1, share)))
-    return due
+            cuts.append((domain, *cut))
+    if not cuts:
+        return []
+    due = [domain for domain, _, _ in cuts]
+    shares = share_out(100, [one.weight for one in due], [one.home.share if one.home else 0 for one in due])
+    return [_Due(*cut, max(1, share)) for cut, share in zip(cuts, shares, strict=True)]
 
 
 def _settle(group: Group, due: _Due, eligibility: Eligibility, rooms: Rooms, tailor: Tailor) -> Part | Choice | Lack:

@@ -418,8 +418,9 @@ def test_a_cluster_outside_of_all_domains_is_told_why() -> None:
     settled(fleet)
 
 
-def test_a_group_that_no_domain_takes_is_told_why() -> None:
-    fleet = fleet_of({"a": 2, "b": 2}, "spreadConstraints: {spreadMode: Duplicate, topologyKey: rack}")
+@pytest.mark.parametrize("mode", ["Duplicate", "Divide"])
+def test_a_group_that_no_domain_takes_is_told_why(mode: str) -> None:
+    fleet = fleet_of({"a": 2, "b": 2}, f"spreadConstraints: {{spreadMode: {mode}, topologyKey: rack}}")
     fleet.commit("workloads/team/web.yaml", deployment("web"))
     waits = decision(fleet.plan(), "team", "deployment-web")
     assert (waits.action, waits.reason) == (Action.WAIT, "NoEligibleCluster")
@@ -452,3 +453,23 @@ def test_a_change_of_shares_that_moves_no_replica_is_told_as_such() -> None:
     made = decision(fleet.plan(), "team", "deployment-web")
     assert made.message == "the shares are now 55% on a, 45% on b"
     settled(fleet)
+
+
+def test_the_shares_of_those_who_have_a_part_make_up_the_whole() -> None:
+    fleet = fleet_of({"a": 4, "b": 4, "c": 4}, "spreadConstraints: {spreadMode: Divide}")
+    fleet.commit("workloads/team/one.yaml", ray_job("one", workers=1))
+    fleet.commit("workloads/team/two.yaml", ray_job("two", workers=2))
+    made = settled(fleet).plan()
+    shares = {name: decision(made, "team", f"rayjob-{name}").clusters for name in ("one", "two")}
+    assert [(share.name, share.share) for share in shares["one"]] == [("a", 100)]
+    assert [(share.name, share.share) for share in shares["two"]] == [("a", 50), ("b", 50)]
+
+
+def test_a_running_job_stays_though_its_cluster_gets_no_share_any_more() -> None:
+    fleet = fleet_of({"a": 4, "b": 4}, split(a=100))
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    settled(fleet)
+    fleet.files["policies/spread.yaml"] = policy("spread", split(b=100))
+    assert [(part.cluster, part.share) for part in standing(settled(fleet), "team", "rayjob-train").values()] == [
+        ("a", 100)
+    ]
