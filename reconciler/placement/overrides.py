@@ -13,9 +13,9 @@ from typing import Any
 from reconciler.errors import InvalidObject, Place
 from reconciler.manifests.admitted import admit
 from reconciler.manifests.identity import ObjectKey, canonical_digest, object_key
-from reconciler.placement.group import WorkloadObject
+from reconciler.placement.group import Group, WorkloadObject
 from reconciler.placement.patch import Operations, Patch, apply, patch_of, steps_to
-from reconciler.policy.model import Override
+from reconciler.policy.model import Override, SchedulePolicy, Target
 from reconciler.ray.references import references
 from reconciler.ray.validation import problems
 from reconciler.ray.workload import demand_of
@@ -55,6 +55,38 @@ class Tailor:
             overrides = [self._overrides[number] for number in chosen]
             self._known[key] = (objects, division, _tailored(objects, overrides, division))
         return self._known[key][2]
+
+
+def without_effect(
+    policies: Iterable[SchedulePolicy], groups: Iterable[Group], labels: Mapping[str, Mapping[str, str]]
+) -> tuple[str, ...]:
+    """Return a warning for each override that no cluster, or no object that has its name, can get now.
+
+    `labels`: those of every cluster. Objects are looked for by name only where the policy has any group: a policy may
+    be there before what it is for.
+    """
+    having: dict[str, list[WorkloadObject]] = {}
+    for group in groups:
+        having.setdefault(group.policy.name, []).extend(group.objects)
+    said: dict[tuple[str, str], str] = {}
+    for policy in policies:
+        for override in policy.changes:
+            objects, target = having.get(policy.name, []), override.target
+            if not any(override.clusters.matches(one) for one in labels.values()):
+                what = f"is for clusters with {override.clusters}, and the inventory has none"
+            elif objects and target.name is not None and not any(target.selects(item.key) for item in objects):
+                what = f"is for {_named(target)}, and no group of policy {policy.name} has it"
+            else:
+                continue
+            said.setdefault((policy.name, what), f"{override.place}: this override {what}")
+    return tuple(said.values())
+
+
+def _named(target: Target) -> str:
+    """Return the object that an override names, as its manifest would."""
+    version = "/".join(one for one in (target.group, target.version) if one)
+    where = f"{target.namespace}/" if target.namespace else ""
+    return " ".join(one for one in (version, target.kind, f"{where}{target.name}") if one)
 
 
 def patched(item: WorkloadObject, patches: Iterable[Patch]) -> WorkloadObject:

@@ -16,6 +16,7 @@ from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.governance import beyond_quota, govern
 from reconciler.placement.grouping import Grouping, group_objects
+from reconciler.placement.overrides import without_effect
 from reconciler.placement.queue import unknown_classes
 from reconciler.placement.workloads import Workloads, read_workloads
 from reconciler.policy.addon_kind import addon_folders, read_addon_folder, read_addons, unread
@@ -86,6 +87,9 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
         governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
         errors += [*more, *governed.findings]
         warnings += [*noted, *unknown_classes(formed.groups, classes), *beyond_quota(governed.grouping)]
+        if clusters is not None:
+            labels = {cluster.name: cluster.labels for cluster in clusters}
+            warnings += without_effect(policies, formed.groups, labels)
         if fleet is not None and clusters is not None:
             errors += collect(lambda: _refused(read_state("", files, lambda _: {}, memory))) or ()
     for path, data in sorted(files.contents.items()):

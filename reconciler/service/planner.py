@@ -24,6 +24,7 @@ from reconciler.placement.group import BrokenFile, Group
 from reconciler.placement.model import Action, Candidate, Decision, GroupKey, Phase
 from reconciler.placement.opening import Openings
 from reconciler.placement.outcome import Outcome, Part, Standing, new_outcome, placement, rejection, settled, used
+from reconciler.placement.overrides import without_effect
 from reconciler.placement.queue import unknown_classes
 from reconciler.placement.quota import EXCEEDED, limited, most
 from reconciler.placement.record import PlacementRecord
@@ -254,4 +255,5 @@ def _warnings(state: RepoState) -> tuple[str, ...]:
     )
     groups = state.grouping
     waiting = (*unknown_classes(groups.groups, state.classes), *beyond_quota(groups))
-    return (*state.workloads.warnings, *unplaced, *groups.warnings, *waiting)
+    idle = without_effect(state.policies, groups.groups, {cluster.name: cluster.labels for cluster in state.clusters})
+    return (*state.workloads.warnings, *unplaced, *groups.warnings, *waiting, *idle)

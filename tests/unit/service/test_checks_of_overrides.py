@@ -125,3 +125,43 @@ def test_each_error_is_told_once() -> None:
     fleet.files["placements/team/deployment-web.yaml"] += b"bogus: 1\n"
     [error] = errors_of(fleet)
     assert error.startswith("placements/team/deployment-web.yaml:")
+
+
+def warnings_of(fleet: Fleet) -> tuple[str, ...]:
+    found = check_files(Files(fleet.files), lambda _: fleet.files)
+    assert found.errors == ()
+    assert fleet.plan().warnings == found.warnings, "the plan warns of the same"
+    return found.warnings
+
+
+def test_an_override_for_clusters_that_there_are_not_is_warned_of() -> None:
+    fleet = two(ordered("b", "a") + STALE.replace("class: gpu", "class: gqu"))
+    [warning] = warnings_of(fleet)
+    assert warning == (
+        "policies/spread.yaml:9:7: this override is for clusters with class=gqu, and the inventory has none"
+    )
+    fleet.files["policies/spread.yaml"] = text(
+        NOVA.format(selector="{}", mode="Duplicate").replace("topologyValue: east", "topologyValue: esat")
+    )
+    [warning] = warnings_of(fleet)
+    assert warning.endswith("this override is for clusters with region=esat, and the inventory has none")
+
+
+def test_an_override_of_an_object_that_there_is_not_is_warned_of_once_there_are_others() -> None:
+    fleet = two("")
+    fleet.files["policies/spread.yaml"] = text(NOVA.format(selector="{}", mode="Duplicate"))
+    assert warnings_of(fleet) == (), "the policy is there before what it is for"
+    fleet.commit("workloads/team/wbe.yaml", deployment("wbe"))
+    [warning] = warnings_of(fleet)
+    assert warning.endswith("this override is for apps/v1 Deployment web, and no group of policy nova has it")
+    fleet.commit("workloads/team/web.yaml", deployment("web"))
+    fleet.files["policies/spread.yaml"] = text(
+        NOVA.format(selector="{}", mode="Duplicate").replace("containers[3]", "containers[0]")
+    )
+    assert warnings_of(fleet) == ()
+
+
+def test_an_override_of_a_kind_that_comes_later_is_not_warned_of() -> None:
+    fleet = two(ordered("b", "a") + STALE.replace("Deployment", "RayService"))
+    fleet.commit("workloads/team/web.yaml", deployment("web"))
+    assert warnings_of(fleet) == ()
