@@ -89,7 +89,9 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
             return Choice("", HELD_FOR_OLDER, f"{name}: {best.room.hold.message}", candidates, wanted)
         if eligibility.require is Require.ANY:
             best.room.reserve(gang)
-            message = f"{name} is where it must go, and has no room now, so Kubernetes queues its pods there"
+            many = len(considered) > 1
+            best_of = f"the best of {len(considered)} eligible clusters" if many else "where it must go"
+            message = f"{name} is {best_of}, and has no room now, so Kubernetes queues its pods there"
             return Choice(name, "Queued", f"{message}: {best.candidate.message}", candidates, wanted)
     held = [c for c in considered if c.candidate.reason == HELD_FOR_OLDER]
     return Choice("", HELD_FOR_OLDER if held else verdict, _nowhere_now(held or considered), candidates, wanted)

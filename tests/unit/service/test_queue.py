@@ -321,3 +321,12 @@ def test_the_turn_of_a_duplicated_group_is_held_too() -> None:
     made = fleet.cycle(now=NOW + 10 * MINUTE)
     assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
     assert of(made, "late")[1] == "HeldForOlder"
+
+
+def test_a_group_that_may_queue_says_on_which_of_how_many_clusters_it_does() -> None:
+    fleet = fleet_of(1, 1)
+    fleet.files["policies/p.yaml"] = policy("p", "placement: {require: Any}")
+    submit(fleet, "big", workers=2)
+    assert decision(fleet.plan(), "big", "rayjob-train").message.startswith(
+        "c0 is the best of 2 eligible clusters, and has no room now, so Kubernetes queues its pods there: never fits: "
+    )
