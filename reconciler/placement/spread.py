@@ -8,7 +8,7 @@ somewhere stays there as it is, whatever the policy says now (docs/decisions/000
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.fleet.snapshot import Unreadable
@@ -20,7 +20,7 @@ from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.outcome import Part, used
 from reconciler.placement.overrides import Tailor
 from reconciler.placement.patch import Operations
-from reconciler.placement.quota import EXCEEDED, Ledger, limited
+from reconciler.placement.quota import EXCEEDED, Ledger, limited, most
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import Eligibility, Tier
 from reconciler.policy.model import SchedulePolicy, SpreadMode
@@ -159,7 +159,12 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
             parts.append(one.domain.home)
         elif isinstance(found, Part):
             parts.append(found)
-    over = sites.ledger.enter(group, used(parts)) if limited(group.tenant) else ""
+    unplaced = tuple(choice for choice in chosen if not choice.cluster)
+    over = beyond = ""
+    if limited(group.tenant):
+        whole_use = _with(used(parts), unplaced)
+        over = sites.ledger.enter(group, whole_use if divides else used(parts))
+        beyond = over or sites.ledger.refusal(group.key, group.tenant, whole_use)
     if over:
         lack = Lack("the group", EXCEEDED, over)
         waits, refusals = ([], [lack]) if before else ([lack], [])
@@ -180,12 +185,21 @@ def arrange(group: Group, objects: _Objects, before: tuple[Part, ...], sites: Si
     candidates = tuple(c for choice in chosen for c in choice.candidates) + apart + refused
     ordered = tuple(sorted(parts, key=lambda part: part.cluster))
     lacks: tuple[tuple[Choice, ...], ...] = ()
-    if divides and not parts and not missing and not over:
+    if divides and not parts and not missing and not beyond:
         lacks = tuple((choice,) for choice in chosen)  # all at once
-    elif not divides and not over:
-        waiting = tuple(choice for choice in chosen if not choice.cluster)
-        lacks = (waiting,) if waiting else ()  # one after another
+    elif unplaced and not divides and not beyond:
+        lacks = (unplaced,)  # one after another
     return Arrangement(ordered, left, tuple(waits), tuple(refusals), tuple(chosen), candidates, wanted, lacks)
+
+
+def _with(amounts: Mapping[str, int], unplaced: Iterable[Choice]) -> dict[str, int]:
+    """Return what parts use that use `amounts`, and with them those that have no place."""
+    total = dict(amounts)
+    for choice in unplaced:
+        clusters = {one.cluster: choice.wanted.on(one.cluster).gang for one in choice.candidates}
+        for name, amount in most(replace(choice.wanted.gang, elsewhere=clusters), clusters).items():
+            total[name] = total.get(name, 0) + amount
+    return total
 
 
 def _domains(

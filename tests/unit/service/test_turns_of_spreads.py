@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action, Phase, Verdict
-from tests.fleets import NOW, Fleet, cluster, decision, policy
+from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, text
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 from tests.unit.service.spreads import DUPLICATE, split, standing
 
@@ -260,3 +260,37 @@ def test_who_comes_before_a_gang_in_the_queue_passes_the_hold_of_its_second_copy
     submit(fleet, "vip")
     end(fleet, "s0")
     assert placed(fleet.cycle(now=NOW + 10 * MINUTE, allow_removals=True)) == ["vip"]
+
+
+def with_quota(fleet: Fleet, gpus: int) -> None:
+    fleet.files["policies/tenants.yaml"] = text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: Tenant
+metadata: {{name: big}}
+spec:
+  namespaces: [big]
+  quota: {{requests: {{nvidia.com/gpu: "{gpus}"}}}}
+""")
+    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+
+
+def test_a_division_is_held_against_its_tenants_quota_as_a_whole() -> None:
+    fleet = divided(4, 4)
+    with_quota(fleet, 7)
+    submit(fleet, "small-a")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=8)
+    for now in (NOW, NOW + 10 * MINUTE):
+        made = decision(fleet.cycle(now=now), "big", "rayjob-train")
+        assert (made.phase, made.reason) == (Phase.PENDING, "QuotaExceeded")
+        assert made.message.endswith("tenant big uses 0 of 7 nvidia.com/gpu, group needs 8")
+
+
+def test_nothing_is_held_for_a_copy_that_its_tenants_quota_would_not_allow() -> None:
+    fleet = partly_placed()
+    with_quota(fleet, 5)
+    submit(fleet, "late")
+    end(fleet, "s0")
+    made = fleet.cycle(now=NOW + 10 * MINUTE)
+    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert of(made, "late")[0] is Phase.PLACED
