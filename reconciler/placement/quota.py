@@ -86,7 +86,7 @@ class Ledger:
         borrowers: list[Group] = []
         for group in groups:
             tenant = group.tenant
-            if tenant is not None and tenant.borrowing is not None and self._exceeds(group, tenant):
+            if tenant is not None and tenant.borrowing is not None and self._exceeds(tenant, requested([group.gang])):
                 borrowers.append(group)
             else:
                 yield group
@@ -99,15 +99,15 @@ class Ledger:
         """
         tenant = group.tenant
         refusal = self.refusal(group.key, tenant, amounts)
-        if refusal and tenant is not None and not self._exceeds(group, tenant):
+        if refusal and tenant is not None and not self._exceeds(tenant, amounts):
             claimed = self._claimed[tenant.name]
             for name, amount in amounts.items():
                 claimed[name] = claimed.get(name, 0) + amount
         return refusal
 
-    def _exceeds(self, group: Group, tenant: Tenant) -> bool:
-        """Tell whether `group` would take its tenant beyond its own quota."""
-        wanted, used = requested([group.gang]), self._used[tenant.name]
+    def _exceeds(self, tenant: Tenant, wanted: _Amounts) -> bool:
+        """Tell whether a group that uses `wanted` would take its tenant beyond its own quota."""
+        used = self._used[tenant.name]
         return any(used.get(n, 0) + wanted.get(n, 0) > q.nano for n, q in tenant.quota.items() if wanted.get(n))
 
     def _over(self, key: GroupKey, tenant: Tenant, amounts: _Amounts) -> Iterator[str]:

@@ -324,3 +324,16 @@ def test_an_override_that_enlarges_a_group_counts() -> None:
     fleet.commit("workloads/team/dev.yaml", ray_cluster(2))
     waits = decision(fleet.cycle(), "team", "raycluster-dev")
     assert waits.message == "tenant a uses 0 of 3 nvidia.com/gpu, group needs 4"
+
+
+def test_a_lender_that_could_never_have_all_copies_of_a_group_keeps_nothing_from_borrowers() -> None:
+    fleet = fleet_with(a=f"namespaces: [a], {quota(0, 'borrowing: {from: any}')}", b=f"namespaces: [b], {quota(3)}")
+    spread = policy("spread", "priority: 1\nspreadConstraints: {spreadMode: Duplicate}")
+    fleet.files["policies/spread.yaml"] = spread.replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}"
+    )
+    submit(fleet, "b", workers=2)
+    submit(fleet, "a", workers=1)
+    made = fleet.plan()
+    assert decision(made, "b", "rayjob-train").message.endswith("tenant b uses 0 of 3 nvidia.com/gpu, group needs 4")
+    assert decision(made, "a", "rayjob-train").phase is Phase.PLACED, "two copies on two clusters need 4 of 3"
