@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.placement.cost import cost_of
-from reconciler.placement.gang import Fit
+from reconciler.placement.gang import Fit, Gang
 from reconciler.placement.group import Group
 from reconciler.placement.hold import HELD_FOR_OLDER
 from reconciler.placement.likeness import Wanted
@@ -85,16 +85,24 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
         if verdict.fits:
             best.room.take(gang, best.fit)
             return Choice(name, verdict, best.candidate.message + why + _passed_over(considered), candidates, wanted)
-        if eligibility.require is Require.ANY and best.room.hold is not None:
-            return Choice("", HELD_FOR_OLDER, f"{name}: {best.room.hold.message}", candidates, wanted)
         if eligibility.require is Require.ANY:
-            best.room.reserve(gang)
-            many = len(considered) > 1
-            best_of = f"the best of {len(considered)} eligible clusters" if many else "where it must go"
-            message = f"{name} is {best_of}, and has no room now, so Kubernetes queues its pods there"
-            return Choice(name, "Queued", f"{message}: {best.candidate.message}", candidates, wanted)
+            return _queued(considered, candidates, gang, wanted)
     held = [c for c in considered if c.candidate.reason == HELD_FOR_OLDER]
     return Choice("", HELD_FOR_OLDER if held else verdict, _nowhere_now(held or considered), candidates, wanted)
+
+
+def _queued(considered: Sequence[_Considered], candidates: tuple[Candidate, ...], gang: Gang, wanted: Wanted) -> Choice:
+    """Let the pods queue on the best cluster, or the next that is as good, if that is held; else the group waits."""
+    equal = [c for c in considered if c.candidate.verdict is considered[0].candidate.verdict]
+    for place in equal:
+        name = place.candidate.cluster
+        if place.room is not None and place.room.hold is None:
+            place.room.reserve(gang)
+            many = f"the best of {len(considered)} eligible clusters" if len(considered) > 1 else "where it must go"
+            message = f"{name} is {many}, and has no room now, so Kubernetes queues its pods there"
+            return Choice(name, "Queued", f"{message}: {place.candidate.message}", candidates, wanted)
+    held = [f"{one.candidate.cluster}: {one.room.hold.message}" for one in equal if one.room and one.room.hold]
+    return Choice("", HELD_FOR_OLDER, "; ".join(held), candidates, wanted)
 
 
 def _passed_over(considered: Sequence[_Considered]) -> str:

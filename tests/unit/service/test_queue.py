@@ -330,3 +330,25 @@ def test_a_group_that_may_queue_says_on_which_of_how_many_clusters_it_does() -> 
     assert decision(fleet.plan(), "big", "rayjob-train").message.startswith(
         "c0 is the best of 2 eligible clusters, and has no room now, so Kubernetes queues its pods there: never fits: "
     )
+
+
+def test_a_group_that_may_queue_does_so_beside_the_cluster_that_is_held() -> None:
+    fleet = fleet_of(4, 4)
+    any_of = policy("any", "priority: -1\nplacement: {require: Any}\n" + ordered("c0", "c1")).replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: late}}"
+    )
+    fleet.files["policies/any.yaml"] = any_of
+    fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(
+        b"namespaceSelector: {}",
+        b"namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [late]}]}",
+    )
+    for number in range(8):
+        submit(fleet, f"s{number}")
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=4)
+    fleet.cycle(now=NOW)
+    submit(fleet, "late")
+    made = fleet.plan(now=NOW + 10 * MINUTE)
+    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
+    late = decision(made, "late", "rayjob-train")
+    assert (late.phase, late.reason, [share.name for share in late.clusters]) == (Phase.PLACED, "Queued", ["c1"])
