@@ -33,6 +33,7 @@ from reconciler.placement.spread import Sites, with_overrides
 from reconciler.placement.turns import Turns
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
+from reconciler.policy.tenant import Tenant
 from reconciler.repo.writer import CommitDraft
 from reconciler.service.addons import plan_addons, spread_of
 from reconciler.service.commits import drafts_of
@@ -87,7 +88,10 @@ def plan(
 def decide(
     state: RepoState, snapshot: FleetSnapshot, now: float, openings: Openings | None = None
 ) -> tuple[Outcome, ...]:
-    """Decide on every group. `now` is in unix seconds; `openings` are those of earlier cycles."""
+    """Decide on every group. `now` is in unix seconds; `openings` are those of earlier cycles.
+
+    Groups of which a part waits are followed in the queue, so that it gets no room before those that come first.
+    """
     groups = {group.key: group for group in state.grouping.groups}
     asked = _asked(state)
     rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age, openings)
@@ -101,33 +105,34 @@ def decide(
     stays = [state.standing[key] for key in sorted(placed)]
     attachments = Attachments(state.grouping.groups, state.workloads, stays, snapshot)
     outcomes = []
+
+    def note(outcome: Outcome, tenant: Tenant | None) -> None:
+        outcomes.append(outcome)
+        attachments.note(outcome)
+        if limited(tenant):
+            ledger.charge(outcome.decision.group, tenant, used(outcome.parts))
+
+    queued = {key for key in groups if key not in placed or state.standing[key].record.waits}
     for key in sorted(state.standing):
         standing = state.standing[key]
-        if key in groups and standing.record.placed:
-            outcomes.append(follow(groups[key], standing, attachments.beside(groups[key], sites), asked, now))
-            attachments.note(outcomes[-1])
-            if limited(groups[key].tenant):
-                ledger.charge(key, groups[key].tenant, used(outcomes[-1].parts))
+        if key in groups and key not in queued:
+            found = follow(groups[key], standing, attachments.beside(groups[key], sites), asked, now)
+            note(found, groups[key].tenant)
         elif key not in groups and key not in reported:
             outcomes.append(leave(standing, rooms, asked, now))
     stands = {o.key: out.decision.group for out in outcomes for o in out.objects if o.demand}
-    partly = {out.decision.group: number for number, out in enumerate(outcomes) if out.lacks}
-    waiting = [group for group in state.grouping.groups if group.key in partly or not _is_placed(group.key, state)]
-    for group in ledger.in_turn(attachments.in_order(waiting)):
+    stands |= {o.key: key for key in placed & queued for o in state.standing[key].admitted if o.demand}
+    for group in ledger.in_turn(attachments.in_order([one for one in state.grouping.groups if one.key in queued])):
         before = state.standing.get(group.key)
-        if group.key in partly:
-            kept = outcomes[partly[group.key]]
-            told = turns.held(group, before, kept.decision, kept.lacks)
-            outcomes[partly[group.key]] = replace(kept, decision=told)
+        if before is not None and group.key in placed:
+            found = follow(group, before, attachments.beside(group, sites), asked, now)
+            note(replace(found, decision=turns.held(group, before, found.decision, found.lacks)), group.tenant)
             continue
         parts: tuple[Part, ...] = ()
         decision = _unready(group, state, attachments)
         if decision is None:
             decision, parts = _enter(group, before, attachments.beside(group, sites), turns, stands)
-        if limited(group.tenant):
-            ledger.charge(group.key, group.tenant, used(parts))
-        outcomes.append(new_outcome(group, decision, before, snapshot.digest, now, parts))
-        attachments.note(outcomes[-1])
+        note(new_outcome(group, decision, before, snapshot.digest, now, parts), group.tenant)
     outcomes += [_reject_file(file, state, snapshot.digest, now) for file in _unclaimed(state)]
     return tuple(outcomes)
 
@@ -147,10 +152,6 @@ def _asked(state: RepoState) -> Asked:
     keys = frozenset(item.key for item in state.workloads.objects)
     unclaimed = frozenset(item.key for item in state.grouping.unplaced)
     return Asked(keys, unclaimed, frozenset(file.path for file in state.workloads.broken))
-
-
-def _is_placed(key: GroupKey, state: RepoState) -> bool:
-    return key in state.standing and state.standing[key].record.placed
 
 
 def _unready(group: Group, state: RepoState, attachments: Attachments) -> Decision | None:

@@ -294,3 +294,18 @@ def test_nothing_is_held_for_a_copy_that_its_tenants_quota_would_not_allow() -> 
     made = fleet.cycle(now=NOW + 10 * MINUTE)
     assert "held" not in decision(made, "big", "rayjob-train").message
     assert of(made, "late")[0] is Phase.PLACED
+
+
+def test_a_copy_that_waits_takes_no_room_from_those_who_come_first_in_the_queue() -> None:
+    fleet = partly_placed()
+    fleet.files["policies/vip.yaml"] = policy("vip", "priority: 1\nplacement: {require: Fit}").replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
+    )
+    fleet.files["inventory/c0.yaml"] = cluster("c0", spec="cordoned: true")
+    submit(fleet, "vip", workers=2)
+    for team in ("s0", "s1", "s2"):
+        end(fleet, team)
+    made = fleet.cycle(now=NOW + MINUTE, allow_removals=True)
+    assert placed(made) == ["vip"]
+    assert of(made, "big") == (Phase.PLACED, "PartlyPlaced")
+    assert fleet.plan(now=NOW + MINUTE).drafts == ()
