@@ -7,11 +7,11 @@ judged here: a live picture older than the fleet's limit is no picture.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
-from reconciler.fleet.snapshot import FleetSnapshot, Unreadable
+from reconciler.fleet.snapshot import FleetSnapshot, Pod, Unreadable
 from reconciler.placement.fit import commit, reserve, try_gang
 from reconciler.placement.fragmentation import Mix
 from reconciler.placement.gang import Fit, Gang
@@ -22,6 +22,9 @@ from reconciler.placement.model import Candidate
 from reconciler.placement.nodes import Nodes
 from reconciler.placement.opening import Ground, Opening, Openings, opened
 from reconciler.placement.outcome import Standing
+
+_PodName = tuple[str, str]
+"""Namespace and name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +89,22 @@ class Room:
         self._since = Ground(self.cluster.name, reserve(self.ground.nodes, gang))
         self._taken.append(gang)
 
-    @property
-    def bare(self) -> Ground:
-        """Return the cluster as it would be without anything that was placed on it."""
+    def bare(self, own: Collection[str]) -> Ground:
+        """Return the cluster without anything that was placed on it, or is left over in namespaces `own`."""
         if self._bare is None:
-            self._bare = self.once_ended(lambda _: True)
+            self._bare = self.once_ended(lambda _: True, own)
         return self._bare
 
-    def once_ended(self, ends: Callable[[Standing], bool]) -> Ground:
-        """Return the cluster as it will be once the placed groups for which `ends` is true have ended."""
-        gone = [item for s in self._promised if ends(s) for item in s.admitted]
+    def once_ended(self, ends: Callable[[Standing], bool], own: Collection[str] = ()) -> Ground:
+        """Return the cluster as it will be once the placed groups for which `ends` is true have ended.
+
+        Pods that are being deleted are gone then; so are those of namespaces `own` that no placed group has.
+        """
+        gone = {_name(pod) for pod in self.snapshot.pods if pod.deleting}
+        if own:
+            placed = self._pods_of(item for s in self._promised for item in s.admitted)
+            gone |= {_name(pod) for pod in self.snapshot.pods if pod.namespace in own} - placed
+        gone |= self._pods_of(item for s in self._promised if ends(s) for item in s.admitted)
         nodes = self._opened_without(gone, [s for s in self._promised if not ends(s)])
         for gang in self._taken:
             nodes = reserve(nodes, gang)
@@ -104,7 +113,7 @@ class Room:
     def reconsider(self, before: tuple[WorkloadObject, ...], after: tuple[WorkloadObject, ...]) -> Fit:
         """Return whether a group that stands here as `before` fits as `after`; if so, take that room instead."""
         others = [s for s in self._promised if not any(o in before for o in s.admitted)]
-        nodes = self._opened_without(before, others)
+        nodes = self._opened_without(self._pods_of(before), others)
         for gang in self._taken:
             nodes = reserve(nodes, gang)
         gang = gang_of(after)
@@ -133,16 +142,23 @@ class Room:
         if self.hold is not None and mark.held is not None:
             self.hold.emptied = mark.held
 
-    def _opened_without(self, gone: Iterable[WorkloadObject], others: Sequence[Standing]) -> Nodes:
-        """Return the nodes without the pods of `gone`, with room for what is promised to `others`."""
-        own = {(pod.namespace, pod.name) for item in gone for pod in self.pods.pods_of(item.key)}
-        rest = tuple(pod for pod in self.snapshot.pods if (pod.namespace, pod.name) not in own)
+    def _pods_of(self, objects: Iterable[WorkloadObject]) -> set[_PodName]:
+        """Return the pods that stand here because of `objects`."""
+        return {_name(pod) for item in objects for pod in self.pods.pods_of(item.key)}
+
+    def _opened_without(self, gone: Collection[_PodName], others: Sequence[Standing]) -> Nodes:
+        """Return the nodes without the pods `gone`, with room for what is promised to `others`."""
+        rest = tuple(pod for pod in self.snapshot.pods if _name(pod) not in gone)
         return opened(self.cluster, replace(self.snapshot, pods=rest), self.pods, others)
 
     @property
     def ground(self) -> Ground:
         """Return its nodes as they stand, with what is known of them."""
         return self._since or self._opening.ground
+
+
+def _name(pod: Pod) -> _PodName:
+    return (pod.namespace, pod.name)
 
 
 class Rooms:

@@ -8,7 +8,7 @@ nothing ever ends is not waited for in vain. A cluster is held for one group at 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -57,11 +57,14 @@ class _Spot:
 class Turns:
     """The holds of one plan."""
 
-    def __init__(self, allowed: Allowed, rooms: Rooms, fairness: Fairness, now: float) -> None:
-        """`now` is in unix seconds."""
+    def __init__(
+        self, allowed: Allowed, rooms: Rooms, fairness: Fairness, namespaces: Collection[str], now: float
+    ) -> None:
+        """`namespaces` are those of all groups, asked for or standing; `now` is in unix seconds."""
         self._allowed = allowed
         self._rooms = rooms
         self._fairness = fairness
+        self._namespaces = namespaces
         self._now = now
 
     def held(
@@ -105,20 +108,28 @@ class Turns:
         first = turn.number % len(full) if full else 0
         return self._find(full[first:] + full[:first], turn.start)
 
-    @staticmethod
-    def _find(tried: Sequence[tuple[Room, Wanted]], start: float) -> _Spot | None:
-        """Return the first cluster that has room once jobs have ended, else once anything placed there has."""
-        hopeful = [(room, wanted) for room, wanted in tried if room.bare.fit(wanted)[0].ok]
-        for jobs_only in (True, False):
+    def _find(self, tried: Sequence[tuple[Room, Wanted]], start: float) -> _Spot | None:
+        """Return the first cluster that has room once jobs have ended, else once anything placed there has.
+
+        Last come those that have it once pods are gone that taken away groups may have left behind: nobody knows of a
+        pod whose group it was, only that its namespace is one of SkyRay's.
+        """
+        hopeful = [(room, wanted) for room, wanted in tried if room.bare(self._namespaces).fit(wanted)[0].ok]
+        for jobs_only, own in ((True, ()), (False, ()), (False, self._namespaces)):
             for room, wanted in hopeful:
-                emptied = room.once_ended(partial(_ends, start=start, jobs_only=jobs_only))
+                emptied = room.once_ended(partial(_ends, start=start, jobs_only=jobs_only), own)
                 if emptied.fit(wanted)[0].ok:
                     return _Spot(room, wanted.gang, emptied.nodes)
         return None
 
 
 def _ends(standing: Standing, start: float, *, jobs_only: bool) -> bool:
-    """Tell whether a placed group counts as one that will have ended: it is older than the hold, and perhaps a job."""
+    """Tell whether a placed group counts as one that will have ended: it is older than the hold, and perhaps a job.
+
+    A job that has ended only has its pods to lose, whenever that was noted.
+    """
+    if standing.record.job_outcome is not None:
+        return True
     if standing.record.decided_at >= start:
         return False
     return not jobs_only or all(item.runs_once for item in standing.admitted if item.demand)

@@ -101,7 +101,7 @@ def decide(
     placed = {standing.record.group for one in promised(state).values() for standing in one}
     ledger = ledger_of(state.tenancy, state.workloads.namespaces, [state.standing[key] for key in sorted(placed)])
     sites = Sites(allowed, {c.name: c.labels for c in state.clusters}, rooms, ledger)
-    turns = Turns(allowed, rooms, state.fleet.fairness, now)
+    turns = Turns(allowed, rooms, state.fleet.fairness, {key.namespace for key in (*groups, *state.standing)}, now)
     stays = [state.standing[key] for key in sorted(placed)]
     attachments = Attachments(state.grouping.groups, state.workloads, stays, snapshot)
     outcomes = []

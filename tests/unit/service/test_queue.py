@@ -12,7 +12,7 @@ from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.placement.turns import stretch
 from reconciler.service.checks import check_files
 from reconciler.service.state import Files
-from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, text
+from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, ray_job, text
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 
 CLASS = """
@@ -352,3 +352,61 @@ def test_a_group_that_may_queue_does_so_beside_the_cluster_that_is_held() -> Non
     assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
     late = decision(made, "late", "rayjob-train")
     assert (late.phase, late.reason, [share.name for share in late.clusters]) == (Phase.PLACED, "Queued", ["c1"])
+
+
+WORKER = "labels: {ray.io/group: gpu-group}"
+
+
+def pods_of(fleet: Fleet, job: str, first: int, more: str = "", ray: tuple[str, ...] = ()) -> None:
+    """The cluster shows the pods of a small job of namespace `team`, with its worker on a node of its own."""
+    common = f"namespace: team, node: n{first}, owner: {job}-abcde{more}"
+    made = (
+        f"{{{common}, name: h, requests: {{cpu: 1}}, nodeType: head}}",
+        f"{{{common}, name: w, requests: {{cpu: 1, nvidia.com/gpu: 1}}, nodeType: worker, {WORKER}}}",
+    )
+    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=made, ray=ray)
+
+
+def gang_behind_jobs_of_a_team(*names: str) -> Fleet:
+    """Small jobs of one namespace stand on c0, which has four nodes; a gang that needs all of them waits since NOW."""
+    fleet = fleet_of(4)
+    for name in names:
+        fleet.commit(f"workloads/team/{name}.yaml", ray_job(name, workers=1))
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=4)
+    fleet.cycle(now=NOW)
+    submit(fleet, "late")
+    return fleet
+
+
+@pytest.mark.parametrize("more", ["", ", deleting: true"])
+def test_pods_of_a_job_that_was_taken_away_do_not_end_a_hold(more: str) -> None:
+    fleet = gang_behind_jobs_of_a_team("one", "two")
+    assert of(fleet.plan(now=NOW + 10 * MINUTE), "late")[1] == "HeldForOlder"
+    fleet.commit("workloads/team/one.yaml", None)
+    pods_of(fleet, "one", 0, more)
+    for minute in (11, 12):
+        made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
+        assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, minute
+        assert of(made, "late")[1] == "HeldForOlder", minute
+    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)))
+    fleet.commit("workloads/team/two.yaml", None)
+    assert placed(fleet.cycle(now=NOW + 13 * MINUTE, allow_removals=True)) == ["big"]
+
+
+def test_a_pod_that_is_being_deleted_is_waited_for_whosever_it_is() -> None:
+    fleet = gang_behind_jobs_of_a_team("one")
+    stranger = "{namespace: x, name: p, node: n0, requests: {cpu: 1, nvidia.com/gpu: 1}, deleting: true}"
+    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=(stranger,))
+    assert of(fleet.plan(now=NOW + 10 * MINUTE), "late")[1] == "HeldForOlder"
+
+
+def test_pods_of_a_job_that_has_ended_do_not_end_a_hold() -> None:
+    fleet = gang_behind_jobs_of_a_team("one", "two")
+    fleet.cycle(now=NOW + 10 * MINUTE)
+    done = "{kind: RayJob, namespace: team, name: one, state: Complete, jobStatus: SUCCEEDED}"
+    pods_of(fleet, "one", 0, ray=(done,))
+    for minute in (11, 12):
+        made = fleet.cycle(now=NOW + minute * MINUTE)
+        assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, minute
+        assert of(made, "late")[1] == "HeldForOlder", minute
