@@ -216,6 +216,8 @@ def _problem(model: type[SkyRayModel], document: Located, detail: Mapping[str, A
             message = f"{field} is {_short(value)}, which is not a text; quote it"
         case "bool_type":
             message = f"{field} is {_short(value)}; write true or false"
+        case "int_type" if isinstance(value, float):
+            message = f"{field} is {_short(value)}; write a whole number"
         case "int_type" | "float_type":
             message = f"{field} is {_short(value)}; write a number without quotes"
         case "model_type" | "dict_type":

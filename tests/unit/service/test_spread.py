@@ -344,6 +344,11 @@ def test_a_running_job_is_not_divided_again() -> None:
     assert after == before
 
 
+def test_a_percentage_with_a_fraction_is_refused_with_the_remedy() -> None:
+    with pytest.raises(InvalidObject, match=r"percentage is 70\.5; write a whole number$"):
+        fleet_of({"a": 1, "b": 1}, split(a=70.5, b=29.5)).state()  # type: ignore[arg-type]  # what users may write
+
+
 def test_percentages_that_do_not_add_up_are_refused_with_their_place() -> None:
     with pytest.raises(InvalidObject, match=r"policies/spread.yaml:\d+:\d+: .*add up to 90; make them add up to 100"):
         fleet_of({"a": 1}, split(a=70, b=20)).state()
