@@ -71,6 +71,12 @@ class Outcome:
     parts: tuple[Part, ...] = ()
     lacks: tuple[tuple[Choice, ...], ...] = ()
 
+    @property
+    def joined(self) -> tuple[str, ...]:
+        """Return the clusters of the decision where nothing of the group stood before."""
+        before = self.before.record.clusters if self.before else ()
+        return tuple(share.name for share in self.decision.clusters if share.name not in {one.name for one in before})
+
     def on(self, cluster: str) -> Part:
         """Return what a cluster of the decision has afterwards."""
         whole = Part(cluster, self.objects, self.objects)

@@ -90,7 +90,7 @@ def decide(
 ) -> tuple[Outcome, ...]:
     """Decide on every group. `now` is in unix seconds; `openings` are those of earlier cycles.
 
-    Groups of which a part waits are followed in the queue, so that it gets no room before those that come first.
+    A group of which a part waits gets a new part in the queue only, after those that come first.
     """
     groups = {group.key: group for group in state.grouping.groups}
     asked = _asked(state)
@@ -112,21 +112,35 @@ def decide(
         if limited(tenant):
             ledger.charge(outcome.decision.group, tenant, used(outcome.parts))
 
-    queued = {key for key in groups if key not in placed or state.standing[key].record.waits}
+    queued = groups.keys() - placed
+    partly: dict[GroupKey, int] = {}
     for key in sorted(state.standing):
         standing = state.standing[key]
-        if key in groups and key not in queued:
+        if key in groups and key in placed:
+            marks = rooms.mark() if standing.record.waits else {}
             found = follow(groups[key], standing, attachments.beside(groups[key], sites), asked, now)
+            if standing.record.waits and found.joined:
+                rooms.back_to(marks)
+                queued |= {key}
+                continue
+            if found.lacks:
+                partly[key] = len(outcomes)
             note(found, groups[key].tenant)
         elif key not in groups and key not in reported:
             outcomes.append(leave(standing, rooms, asked, now))
     stands = {o.key: out.decision.group for out in outcomes for o in out.objects if o.demand}
     stands |= {o.key: key for key in placed & queued for o in state.standing[key].admitted if o.demand}
-    for group in ledger.in_turn(attachments.in_order([one for one in state.grouping.groups if one.key in queued])):
+    waiting = [group for group in state.grouping.groups if group.key in queued or group.key in partly]
+    for group in ledger.in_turn(attachments.in_order(waiting)):
         before = state.standing.get(group.key)
         if before is not None and group.key in placed:
-            found = follow(group, before, attachments.beside(group, sites), asked, now)
-            note(replace(found, decision=turns.held(group, before, found.decision, found.lacks)), group.tenant)
+            if group.key in queued:
+                partly[group.key] = len(outcomes)
+                note(follow(group, before, attachments.beside(group, sites), asked, now), group.tenant)
+            found = outcomes[partly[group.key]]
+            outcomes[partly[group.key]] = replace(
+                found, decision=turns.held(group, before, found.decision, found.lacks)
+            )
             continue
         parts: tuple[Part, ...] = ()
         decision = _unready(group, state, attachments)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reconciler.placement.model import Action, Phase, Verdict
 from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, text
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
-from tests.unit.service.spreads import DUPLICATE, split, standing
+from tests.unit.service.spreads import DUPLICATE, deployment, split, standing
 
 
 def spread_over(fleet: Fleet, spec: str) -> None:
@@ -309,3 +309,25 @@ def test_a_copy_that_waits_takes_no_room_from_those_who_come_first_in_the_queue(
     assert placed(made) == ["vip"]
     assert of(made, "big") == (Phase.PLACED, "PartlyPlaced")
     assert fleet.plan(now=NOW + MINUTE).drafts == ()
+
+
+def test_what_a_partly_placed_group_leaves_goes_to_who_comes_first_at_once() -> None:
+    fleet = fleet_of(3, 3, 3)
+    spread_over(fleet, f"{DUPLICATE}\nclusterSelector: {{matchLabels: {{spread: 'yes'}}}}")
+    for name in ("c0", "c1", "c2"):
+        fleet.files[f"inventory/{name}.yaml"] = cluster(name, labels="{spread: 'yes'}")
+    fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(b"values: [c0, c1, c2]", b"values: [c1]")
+    fleet.files["policies/vip.yaml"] = policy("vip", "priority: 1\nplacement: {require: Fit}").replace(
+        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
+    )
+    submit(fleet, "s0")
+    fleet.cycle()
+    web = deployment("web", 3).replace(b'cpu: "1"', b'cpu: "1", nvidia.com/gpu: "1"')
+    fleet.commit("workloads/big/web.yaml", web.replace(b"requests:", b"limits: {nvidia.com/gpu: '1'}, requests:"))
+    assert decision(fleet.cycle(), "big", "deployment-web").reason == "PartlyPlaced"
+    submit(fleet, "vip", workers=3)
+    assert of(fleet.cycle(), "vip")[0] is Phase.PENDING
+    fleet.files["inventory/c2.yaml"] = cluster("c2")
+    made = fleet.cycle(allow_removals=True)
+    assert fleet.plan(allow_removals=True).drafts == ()
+    assert [share.name for share in decision(made, "vip", "rayjob-train").clusters] == ["c2"]
