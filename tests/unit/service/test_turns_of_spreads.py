@@ -7,9 +7,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action, Phase, Verdict
-from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, text
+from reconciler.placement.outcome import Part
+from reconciler.policy.model import NAME_LABEL
+from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, ray_job, text
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
-from tests.unit.service.spreads import DUPLICATE, deployment, split, standing
+from tests.unit.service.spreads import DUPLICATE, deployed, deployment, split, standing
 
 
 def spread_over(fleet: Fleet, spec: str) -> None:
@@ -331,3 +333,44 @@ def test_what_a_partly_placed_group_leaves_goes_to_who_comes_first_at_once() -> 
     made = fleet.cycle(allow_removals=True)
     assert fleet.plan(allow_removals=True).drafts == ()
     assert [share.name for share in decision(made, "vip", "rayjob-train").clusters] == ["c2"]
+
+
+SPREADS = {"one": "", "dup": DUPLICATE, "div": "spreadConstraints: {spreadMode: Divide}"}
+EVENTS = st.lists(st.tuples(st.sampled_from(sorted(SPREADS)), st.integers(0, 5)), min_size=6, max_size=14)
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=3), EVENTS)
+def test_whatever_is_held_nothing_is_over_committed_divided_by_halves_or_placed_late(
+    sizes: list[int], events: list[tuple[str, int]]
+) -> None:
+    fleet = fleet_of(*sizes, fairness="{holdAfter: 2m, holdFor: 4m}")
+    for name, spec in SPREADS.items():
+        fleet.files[f"policies/{name}.yaml"] = policy(name, f"placement: {{require: Fit}}\n{spec}").replace(
+            b"namespaceSelector: {}", f"namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {name}}}}}".encode()
+        )
+    wishes: dict[tuple[str, str], int] = {}
+    for minute, (namespace, workers) in enumerate(events):
+        if workers:
+            fleet.commit(f"workloads/{namespace}/j{minute}.yaml", ray_job(f"j{minute}", workers=workers))
+            wishes[namespace, f"rayjob-j{minute}"] = workers
+        elif wishes:
+            gone, name = min(wishes)
+            fleet.commit(f"workloads/{gone}/{name.removeprefix('rayjob-')}.yaml", None)
+            del wishes[gone, name]
+        now = NOW + minute * MINUTE
+        fleet.cycle(now=now, allow_removals=True)
+        assert placed(fleet.plan(now=now, allow_removals=True)) == []
+        used = dict.fromkeys((f"c{i}" for i in range(len(sizes))), 0)
+        for (where, name), wish in wishes.items():
+            got = {cluster_: workers_of(part) for cluster_, part in standing(fleet, where, name).items()}
+            whole = set(got.values()) == {wish} if where == "dup" else sum(got.values()) == wish
+            assert not got or whole, (where, name, got)
+            for cluster_, count in got.items():
+                used[cluster_] += count
+        assert all(used[f"c{i}"] <= size for i, size in enumerate(sizes)), used
+
+
+def workers_of(part: Part) -> int:
+    [group] = deployed(part, "RayJob")["spec"]["rayClusterSpec"]["workerGroupSpecs"]
+    return int(group["replicas"])
