@@ -33,15 +33,16 @@ class Limits:
 class Guards:
     """A plan that removes more than this stops and asks.
 
-    `max_removed_share`: the share of all placements, 0 to 1. `always_removable`: so many may go whatever the share,
-    so that a small fleet is not blocked by its first finished job.
+    Counted are the clusters that groups leave and, apart from them, those that add-ons leave. `max_removed_share`: the
+    share of all there are, 0 to 1. `always_removable`: so many may go whatever the share, so that a small fleet is not
+    blocked by its first finished job.
     """
 
     max_removed_share: float = 0.2
     always_removable: int = 3
 
     def allows(self, removed: int, placed: int) -> bool:
-        """Tell whether a plan may remove `removed` of `placed` placements."""
+        """Tell whether a plan may remove `removed` of `placed` placements, of groups or of add-ons."""
         return removed <= self.always_removable or removed <= self.max_removed_share * placed
 
 

@@ -26,10 +26,15 @@ _RAY = "ray.io"
 
 @dataclass(frozen=True, slots=True)
 class AddOnPlan:
-    """The add-ons' files by path, and why some stay that nobody asks for."""
+    """The add-ons' files by path, and why some stay that nobody asks for.
+
+    `placed` and `left` name an add-on and its cluster each: those that stood when the plan began, and which of them go.
+    """
 
     files: Mapping[str, bytes]
     warnings: tuple[str, ...]
+    placed: tuple[str, ...]
+    left: tuple[str, ...]
 
 
 def spread_of(state: RepoState) -> AddOnSpread:
@@ -44,10 +49,12 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
     engine = Engine(state.fleet.engine)
     known = set(spread.placed)
     files: dict[str, bytes] = {}
-    warnings = []
+    warnings, placed, left = [], [], []
     for cluster in sorted(known | set(present)):
         there, wanted = present.get(cluster, {}), spread.placed.get(cluster, ())
-        leaving = _leaving(cluster, there, {addon.name for addon in wanted})
+        standing, names = _addons_of(cluster, there), {addon.name for addon in wanted}
+        leaving = [old for old in standing if old.name not in names]
+        placed += [_on(old, cluster) for old in standing]
         picture = snapshot.clusters.get(cluster) if cluster in known else None
         needed = [
             f"add-on {old.name} stays on {cluster}: {why}"
@@ -55,6 +62,7 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
             if (why := _still_needed(old, stands[cluster], picture, joined=cluster in known))
         ]
         warnings += needed
+        left += [] if needed else [_on(old, cluster) for old in leaving]
         if needed:  # the others that would leave may be what the needed one rests on
             wanted_files = render_addons(cluster, engine, wanted, leaving)
         elif cluster in known and (wanted or there):
@@ -63,7 +71,11 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
         else:
             continue
         files |= wanted_files
-    return AddOnPlan(files, tuple(warnings))
+    return AddOnPlan(files, tuple(warnings), tuple(placed), tuple(left))
+
+
+def _on(addon: KeptAddOn, cluster: str) -> str:
+    return f"{addon.name} on {cluster}"
 
 
 def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
@@ -77,8 +89,8 @@ def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     return found
 
 
-def _leaving(cluster: str, there: Mapping[str, bytes], wanted: set[str]) -> list[KeptAddOn]:
-    """Return the add-ons that stand on a cluster and that nobody asks for any more."""
+def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
+    """Return the add-ons that stand on a cluster; `there` are its files under `_addons/`."""
     base = folder_of(cluster) if there else ""
     told = told_by(there.get(f"{base}{SENTINEL}"))
     own: dict[str, dict[str, bytes]] = defaultdict(dict)
@@ -86,7 +98,7 @@ def _leaving(cluster: str, there: Mapping[str, bytes], wanted: set[str]) -> list
         name, _, inside = path.removeprefix(base).partition("/")
         if inside:
             own[name][path] = data
-    return [KeptAddOn(name, told.get(name), own[name]) for name in sorted(own) if name not in wanted]
+    return [KeptAddOn(name, told.get(name), own[name]) for name in sorted(own)]
 
 
 def _standing(state: RepoState) -> Mapping[str, list[PlacementRecord]]:

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.errors import GuardTripped, InvalidObject
+from reconciler.errors import InvalidObject
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
@@ -35,6 +35,7 @@ from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
 from reconciler.policy.tenant import Tenant
 from reconciler.repo.writer import CommitDraft
+from reconciler.service import guard
 from reconciler.service.addons import plan_addons, spread_of
 from reconciler.service.commits import drafts_of
 from reconciler.service.memory import Memory
@@ -68,14 +69,14 @@ def plan(
 ) -> Plan:
     """Plan one cycle. `now` is in unix seconds; `memory`, that of earlier cycles, changes how long it takes only.
 
-    Raises `GuardTripped` when more placements would be removed than fleet.yaml's guards allow, unless
+    Raises `GuardTripped` when more groups or add-ons would be removed than fleet.yaml's guards allow, unless
     `allow_removals`.
     """
     memory = memory or Memory()
     outcomes = decide(state, snapshot, now, memory.openings)
-    if not allow_removals:
-        _check_guard(state, outcomes)
     addons = plan_addons(state, snapshot, memory)
+    if not allow_removals:
+        guard.check(state.fleet.guards, state.standing.values(), outcomes, addons)
     drafts = drafts_of(state, outcomes, snapshot.digest, memory, addons.files)
     changes: dict[str, str] = {}
     for draft in drafts:
@@ -234,25 +235,6 @@ def _reject_file(file: BrokenFile, state: RepoState, snapshot: str, now: float) 
         decided_at=int(now),
     )  # fmt: skip
     return settled(Outcome(decision, (), record, state.standing.get(key)))
-
-
-def _check_guard(state: RepoState, outcomes: tuple[Outcome, ...]) -> None:
-    placed = sum(len(standing.record.clusters) for standing in state.standing.values())
-    gone = [(o.decision.group, cluster) for o in outcomes for cluster in _left(o)]
-    if not state.fleet.guards.allows(len(gone), placed):
-        groups = list(dict.fromkeys(str(group) for group, _ in gone))
-        names = ", ".join(groups[:3]) + (", ..." if len(groups) > 3 else "")
-        raise GuardTripped(
-            f"this would remove {len(gone)} of {placed} placements ({names}), more than guards in fleet.yaml allow: "
-            "if it is meant, run `skyray reconcile --allow-removals` once"
-        )
-
-
-def _left(outcome: Outcome) -> list[str]:
-    """Return the clusters that had a part of the group, and have none afterwards."""
-    before = outcome.before.record.clusters if outcome.before else ()
-    after = {share.name for share in outcome.record.clusters} if outcome.record else set()
-    return [share.name for share in before if share.name not in after]
 
 
 def _change(before: bytes | None, after: bytes | None) -> str:

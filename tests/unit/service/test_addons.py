@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.errors import InputError
+from reconciler.errors import GuardTripped, InputError
 from reconciler.placement.model import Action, Verdict
 from reconciler.service.checks import check_files
 from reconciler.service.state import Files
@@ -251,3 +251,49 @@ def test_a_cluster_that_leaves_the_inventory_takes_its_addons_folder_along() -> 
     del fleet.files["inventory/dynamic.yaml"]
     fleet.cycle()
     assert not any(path.startswith("clusters/dynamic/") for path in fleet.files)
+
+
+def wide(clusters: int) -> Fleet:
+    """Idle clusters with the label `ray`, each with the operator and another add-on, which it needs not."""
+    fleet = Fleet.of(
+        {f"c{i}": (cluster(f"c{i}", labels="{ray: 'yes'}"), picture(f"c{i}", node("n0"))) for i in range(clusters)},
+        {"p": policy("p")},
+    )
+    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only("ray: 'yes'"))
+    fleet.files["addons/tool/addon.yaml"] = addon("tool")
+    fleet.cycle()
+    return fleet
+
+
+def test_a_plan_that_takes_an_addon_off_many_idle_clusters_stops_and_asks() -> None:
+    fleet = wide(4)
+    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only("ray: 'yse'"))
+    with pytest.raises(GuardTripped) as caught:
+        fleet.plan()
+    assert str(caught.value) == (
+        "this would remove 4 of 8 placed add-ons (operator on c0, operator on c1, operator on c2, ...), more than "
+        "guards in fleet.yaml allow: if it is meant, run `skyray reconcile --allow-removals` once"
+    )
+    fleet.cycle(allow_removals=True)
+    assert not any(has(fleet, f"c{i}") for i in range(4))
+    assert fleet.plan().drafts == ()
+
+
+def test_few_addons_may_go_and_those_that_stay_are_not_counted() -> None:
+    fleet = wide(4)
+    seen = ("{kind: RayCluster, namespace: other, name: mine, state: ready}",)
+    fleet.files["snapshots/c0.yaml"] = picture("c0", node("n0"), ray=seen)
+    fleet.commit("addons/operator/addon.yaml", None)
+    fleet.cycle()
+    assert [has(fleet, f"c{i}") for i in range(4)] == [True, False, False, False]
+
+
+def test_addons_do_not_make_room_for_more_groups_to_go_unasked() -> None:
+    fleet = wide(20)
+    for i in range(4):
+        fleet.commit(f"workloads/team/code{i}.yaml", ray_job(f"job{i}", workers=0))
+    fleet.cycle()
+    for i in range(4):
+        fleet.commit(f"workloads/team/code{i}.yaml", None)
+    with pytest.raises(GuardTripped, match="4 of 4 placements"):
+        fleet.plan()
