@@ -1,8 +1,8 @@
-"""What in a pod's spec reaches beyond the pod: the node's files and network, privileges, an identity.
+"""What in a pod template reaches beyond the pod: the node's files and network, privileges, an identity.
 
 The one idea: this module only finds and names them, each with its path; who may use which is `policy.tenant`. The list
-is that of the Baseline level of the Pod Security Standards, as far as an operator can give it to one team and not to
-another, plus service accounts and Kubernetes' own priority classes, which Baseline leaves to RBAC and quotas.
+is that of the Baseline level of the Pod Security Standards (as of Kubernetes 1.34), plus service accounts and
+Kubernetes' own priority classes, which Baseline leaves to RBAC and quotas. Of capabilities every added one is named.
 """
 
 from __future__ import annotations
@@ -18,6 +18,20 @@ from reconciler.manifests.fields import Path
 SYSTEM_PRIORITY = "system-"
 """How the names of the priority classes begin that Kubernetes keeps for itself."""
 
+_APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+_SAFE_SYSCTLS = {
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_syncookies",
+}
 _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
@@ -29,9 +43,11 @@ class Feature(StrEnum):
     HOST_PID = "HostPID"
     HOST_IPC = "HostIPC"
     HOST_PORTS = "HostPorts"
+    HOST_PROBES = "HostProbes"
     PRIVILEGED = "Privileged"
     UNMASKED_PROC = "UnmaskedProc"
     UNCONFINED = "Unconfined"
+    SYSCTLS = "Sysctls"
     SYSTEM_PRIORITY = "SystemPriority"
     CAPABILITY = "Capability"
     SERVICE_ACCOUNT = "ServiceAccount"
@@ -39,7 +55,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a feature. `value` is the path, port, capability or account that is meant; empty where there is none.
+    """One use of a feature. `value`: the path, port, host, sysctl, capability or account that is meant; else empty.
 
     A capability is written without `CAP_`, in capital letters.
     """
@@ -49,8 +65,18 @@ class Use:
     value: str = ""
 
 
-def features(spec: Mapping[str, Any], at: Path = ("spec",)) -> Iterator[Use]:
-    """Yield what the pod's `spec` uses, in the order of its fields. Raises `InvalidField`."""
+def features(template: Mapping[str, Any], at: Path = ()) -> Iterator[Use]:
+    """Yield what a pod, or the template of one, uses, in the order of its fields. Raises `InvalidField`."""
+    here = (*at, "metadata", "annotations")
+    annotations = fields.mapping(fields.mapping(template, "metadata", at), "annotations", here[:-1])
+    for key in annotations:
+        profile = fields.text(annotations, key, here) if key.startswith(_APP_ARMOR) else ""
+        if profile not in {"", "runtime/default"} and not profile.startswith("localhost/"):
+            yield Use(Feature.UNCONFINED, (*here, key))
+    yield from _spec(fields.mapping(template, "spec", at), (*at, "spec"))
+
+
+def _spec(spec: Mapping[str, Any], at: Path) -> Iterator[Use]:
     for field, feature in (
         ("hostNetwork", Feature.HOST_NETWORK),
         ("hostPID", Feature.HOST_PID),
@@ -82,6 +108,19 @@ def container_features(container: Mapping[str, Any], at: Path) -> Iterator[Use]:
         number = fields.count(port, "hostPort", path, 0)
         if number:
             yield Use(Feature.HOST_PORTS, (*path, "hostPort"), str(number))
+    for part in (
+        *(_part((at, container), probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")),
+        *(_part(_part((at, container), "lifecycle"), hook) for hook in ("postStart", "preStop")),
+    ):
+        for path, action in (_part(part, "httpGet"), _part(part, "tcpSocket")):
+            host = fields.text(action, "host", path)
+            if host:  # the kubelet calls it, from the node's network
+                yield Use(Feature.HOST_PROBES, (*path, "host"), host)
+
+
+def _part(parent: tuple[Path, Mapping[str, Any]], key: str) -> tuple[Path, Mapping[str, Any]]:
+    at, parts = parent
+    return (*at, key), fields.mapping(parts, key, at)
 
 
 def _context(parent: Mapping[str, Any], at: Path) -> Iterator[Use]:
@@ -99,6 +138,14 @@ def _context(parent: Mapping[str, Any], at: Path) -> Iterator[Use]:
     for profile in ("seccompProfile", "appArmorProfile"):
         if fields.text(fields.mapping(context, profile, here), "type", (*here, profile)) == "Unconfined":
             yield Use(Feature.UNCONFINED, (*here, profile))
+    selinux = fields.mapping(context, "seLinuxOptions", here)
+    named = [fields.text(selinux, field, (*here, "seLinuxOptions")) for field in ("user", "role")]
+    if any(named) or fields.text(selinux, "type", (*here, "seLinuxOptions")) not in _SELINUX_TYPES:
+        yield Use(Feature.UNCONFINED, (*here, "seLinuxOptions"))
+    for path, sysctl in fields.maps(context, "sysctls", here):
+        name = fields.text(sysctl, "name", path)
+        if name not in _SAFE_SYSCTLS:
+            yield Use(Feature.SYSCTLS, (*path, "name"), name)
     added = (*here, "capabilities")
     for index, name in enumerate(fields.texts(fields.mapping(context, "capabilities", here), "add", added)):
         yield Use(Feature.CAPABILITY, (*added, "add", index), name.upper().removeprefix("CAP_"))

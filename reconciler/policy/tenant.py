@@ -19,6 +19,7 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podfeatures import Feature, Use, container_features, features
 from reconciler.manifests.quantity import Resources
 from reconciler.manifests.selector import LabelSelector
+from reconciler.policy import stand_ins
 from reconciler.policy.model import NAME_LABEL, KindSelector
 from reconciler.ray import rayspec
 from reconciler.ray.templates import pod_templates
@@ -41,7 +42,9 @@ DEFAULT_KINDS = tuple(
 )
 """What a tenant may commit unless its Tenant says otherwise: Ray, ordinary workloads, and what their pods refer to.
 
-Not among them: RBAC, what takes in traffic (Ingress), and what makes pods that no quota counts (DaemonSet, HPA).
+Not among them: RBAC, what takes in traffic (Ingress), and what makes pods that no quota counts (DaemonSet, HPA). Nor
+what External Secrets reads from (SecretStore) or makes up (its generators): whoever writes these chooses a service
+account or an address, and the operator goes there with rights of its own.
 """
 
 _POD_KINDS = {
@@ -60,9 +63,11 @@ _WORDS = {
     Feature.HOST_PORTS: "takes port {value} of the node",
     Feature.PRIVILEGED: "is privileged",
     Feature.UNMASKED_PROC: "unmasks /proc",
-    Feature.UNCONFINED: "switches a security profile off",
+    Feature.UNCONFINED: "leaves the default security profile",
     Feature.SYSTEM_PRIORITY: "has priority class {value}, which Kubernetes keeps for itself",
     Feature.CAPABILITY: "adds capability {value}",
+    Feature.HOST_PROBES: "has the node call {value}",
+    Feature.SYSCTLS: "sets {value} of the node's kernel",
     Feature.SERVICE_ACCOUNT: "runs as service account {value}",
 }
 
@@ -209,14 +214,30 @@ def _denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterato
         return
     if (key.api_version, key.kind) == ("v1", "ServiceAccount") and key.name not in tenant.pods.service_accounts:
         yield Denial(("metadata", "name"), f"service account {key.name} {_not_allowed(tenant)}")
+    yield from _stand_ins(tenant, key, body)
     templates = list(pod_templates(body))
     if key.kind in _POD_KINDS and not templates and not rayspec.is_ray(body):
         yield Denial(("apiVersion",), f"the pods of a {key.kind} of {key.api_version} cannot be checked: use its v1")
-    uses = [use for at, pod in templates for use in features(fields.mapping(pod, "spec", at), (*at, "spec"))]
+    uses = [use for at, pod in templates for use in features(pod, at)]
     for use in (*uses, *_sidecars(body)):
         if not tenant.pods.allow(use):
             what = _WORDS[use.feature].format(value=use.value)
             yield Denial(use.path, f"{fields.dotted(use.path)}: {key} {what}, which {_not_allowed(tenant)}")
+
+
+def _stand_ins(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
+    """Yield what the object would get its tenant by a way round."""
+    token = stand_ins.token_account(key, body)
+    if token is not None and token[1] not in {"default", *tenant.pods.service_accounts}:
+        whose = "any service account" if token[1] == stand_ins.ANY_ACCOUNT else f"service account {token[1]}"
+        text = f"{key} is for a token of {whose}, which {_not_allowed(tenant)}"
+        yield Denial(token[0], f"{fields.dotted(token[0])}: {text}")
+    for path in stand_ins.admin_access(key, body):
+        yield Denial(path, f"{fields.dotted(path)}: {key} reaches devices that others use, which no tenant may")
+    path_ = stand_ins.ingress(body)
+    if path_ is not None and not any(one.matches("Ingress", "networking.k8s.io") for one in tenant.kinds):
+        text = f"{key} has KubeRay make an Ingress, a kind that is not among those that tenant {tenant.name} may have"
+        yield Denial(path_, f"{fields.dotted(path_)}: {text}")
 
 
 def _not_allowed(tenant: Tenant) -> str:

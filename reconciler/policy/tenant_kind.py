@@ -61,9 +61,11 @@ class PodFeaturesPart(SkyRayModel):
             "HostPID",
             "HostIPC",
             "HostPorts",
+            "HostProbes",
             "Privileged",
             "UnmaskedProc",
             "Unconfined",
+            "Sysctls",
             "SystemPriority",
         ]
     ] = ()
@@ -71,13 +73,17 @@ class PodFeaturesPart(SkyRayModel):
     capabilities: Items[Annotated[str, AfterValidator(_capability)]] = ()
 
 
+_Kinds = Items[Annotated[Kind, BeforeValidator(kind_by_name)]]
+
+
 class TenantSpec(SkyRayModel):
-    """The team: see `policy.tenant.Tenant`."""
+    """The team: see `policy.tenant.Tenant`. `kinds` replaces the default kinds, `additionalKinds` adds to them."""
 
     namespaces: Items[DnsLabel] = ()
     namespace_selector: Selector | None = None
     cluster_selector: Selector | None = None
-    kinds: Items[Annotated[Kind, BeforeValidator(kind_by_name)]] | None = None
+    kinds: _Kinds | None = None
+    additional_kinds: _Kinds = ()
     quota: QuotaPart | None = None
     borrowing: BorrowingPart | None = None
     pod_features: PodFeaturesPart = PodFeaturesPart()
@@ -120,7 +126,10 @@ def read_tenant(document: Located) -> Tenant:
         namespaces=spec.namespaces,
         namespace_selector=spec.namespace_selector.selector() if spec.namespace_selector else None,
         cluster_selector=spec.cluster_selector.selector() if spec.cluster_selector else None,
-        kinds=DEFAULT_KINDS if spec.kinds is None else tuple(map(_kind, spec.kinds)),
+        kinds=(
+            *(DEFAULT_KINDS if spec.kinds is None else map(_kind, spec.kinds)),
+            *map(_kind, spec.additional_kinds),
+        ),
         quota=dict(spec.quota.requests) if spec.quota else {},
         borrowing=_borrowing(spec.borrowing),
         pods=PodRules(

@@ -153,6 +153,82 @@ spec: {template: {spec: {containers: [{name: c, securityContext: {privileged: tr
     assert "kind RayJob.ray.io is not among" in denied(rules, ray_job("train"))[0]
 
 
+def test_additional_kinds_come_beside_the_default_ones() -> None:
+    store = "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: vault}\nspec: {}\n"
+    assert denied(tenant("namespaces: [ns]"), store) == [
+        "kind| kind SecretStore.external-secrets.io is not among those that tenant a may have"
+    ]
+    more = "namespaces: [ns], additionalKinds: [{kind: SecretStore, group: external-secrets.io}]"
+    assert denied(tenant(more), store) == []
+    assert denied(tenant(more), job_with("none")) == []
+    assert denied(tenant(f"{more}, kinds: [RayJob]"), store) == []
+    assert len(denied(tenant(f"{more}, kinds: [RayService]"), job_with("none"))) == 1
+
+
+TOKENS = {
+    "Secret": ("v1", "{metadata}\ntype: {type}", "type"),
+    "SealedSecret": ("bitnami.com/v1alpha1", "spec: {{template: {{{metadata}, type: {type}}}}}", "spec.template.type"),
+    "ExternalSecret": (
+        "external-secrets.io/v1",
+        "spec: {{target: {{template: {{{metadata}, type: {type}}}}}}}",
+        "spec.target.template.type",
+    ),
+}
+
+
+def secret_of(kind: str, account: str, type_: str = "kubernetes.io/service-account-token") -> str:
+    """A Secret, or what makes one, of a type; its annotation names a service account."""
+    api, form, _ = TOKENS[kind]
+    annotations = f"annotations: {{kubernetes.io/service-account.name: {account}}}" if account else ""
+    metadata = f"metadata: {{{'name: t, ' if kind == 'Secret' else ''}{annotations}}}"
+    text = form.format(metadata=metadata, type=type_)
+    return f"apiVersion: {api}\nkind: {kind}\n{'' if kind == 'Secret' else 'metadata: {name: t}'}\n{text}\n"
+
+
+@pytest.mark.parametrize("kind", sorted(TOKENS))
+def test_a_secret_gets_nobody_the_token_of_a_service_account_that_is_not_listed(kind: str) -> None:
+    at, whose = TOKENS[kind][2], "any service account" if kind == "ExternalSecret" else "service account admin"
+    rules = tenant("namespaces: [ns], podFeatures: {serviceAccounts: [ray]}")
+    assert denied(rules, secret_of(kind, "admin")) == [
+        f"{at}| {at}: {kind} ns/t is for a token of {whose}, which tenant a does not allow"
+    ]
+    assert len(denied(rules, secret_of(kind, ""))) == 1, "an account that is not told is none that is listed"
+    fetched = kind == "ExternalSecret"
+    assert bool(denied(rules, secret_of(kind, "ray"))) is fetched, "what it fetches may name another account"
+    assert bool(denied(rules, secret_of(kind, "default"))) is fetched
+    assert denied(rules, secret_of(kind, "admin", "Opaque")) == []
+
+
+def test_kuberay_makes_no_ingress_for_who_may_have_none() -> None:
+    job = job_with("none").replace("headGroupSpec: {", "headGroupSpec: {enableIngress: true, ")
+    at = "spec.rayClusterSpec.headGroupSpec.enableIngress"
+    [line] = denied(tenant("namespaces: [ns]"), job)
+    assert line.startswith(f"{at}| {at}: RayJob ns/train has KubeRay make an Ingress, a kind that is not among those")
+    assert denied(tenant("namespaces: [ns], additionalKinds: [Ingress]"), job) == []
+    assert denied(tenant("namespaces: [ns]"), job.replace("Ingress: true", "Ingress: false")) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "request_", "at"),
+    [
+        ("ResourceClaim", "", "{adminAccess: true}", "spec.devices.requests[0].adminAccess"),
+        ("ResourceClaim", "", "{exactly: {adminAccess: true}}", "spec.devices.requests[0].exactly.adminAccess"),
+        (
+            "ResourceClaimTemplate",
+            "spec: {",
+            "{exactly: {adminAccess: true}}",
+            "spec.spec.devices.requests[0].exactly.adminAccess",
+        ),
+    ],
+)
+def test_no_claim_reaches_devices_that_others_use(kind: str, before: str, request_: str, at: str) -> None:
+    claim = f"apiVersion: resource.k8s.io/v1\nkind: {kind}\nmetadata: {{name: g}}\n"
+    claim += f"spec: {{{before}devices: {{requests: [{request_}]}}{'}' if before else ''}}}\n"
+    [line] = denied(tenant("namespaces: [ns]"), claim)
+    assert line == f"{at}| {at}: {kind} ns/g reaches devices that others use, which no tenant may"
+    assert denied(tenant("namespaces: [ns]"), claim.replace("true", "false")) == []
+
+
 TEMPLATES = {
     "head": "spec.rayClusterSpec.headGroupSpec.template.spec",
     "worker": "spec.rayClusterSpec.workerGroupSpecs[0].template.spec",
@@ -195,6 +271,12 @@ def test_the_sidecar_that_kuberay_adds_is_checked() -> None:
     assert line.startswith("spec.rayClusterSpec.autoscalerOptions.securityContext.privileged| ")
 
 
+def test_the_collector_that_kuberay_adds_is_checked() -> None:
+    collector = "historyServerOptions: {collectorOptions: {securityContext: {privileged: true}}}"
+    [line] = denied(tenant("namespaces: [ns]"), job_with("none").replace("autoscalerOptions: {}", collector))
+    assert line.startswith("spec.rayClusterSpec.historyServerOptions.collectorOptions.securityContext.privileged| ")
+
+
 def test_service_accounts_and_capabilities_are_allowed_by_name() -> None:
     pod = """
 apiVersion: v1
@@ -221,6 +303,16 @@ def test_pods_that_cannot_be_read_are_denied() -> None:
     assert "cannot be checked" in denied(tenant("namespaces: [ns]"), old)[0]
     wrong = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {hostPID: 'yes', containers: []}\n"
     assert "spec.hostPID is 'yes'" in denied(tenant("namespaces: [ns]"), wrong)[0]
+
+
+def test_a_job_on_a_cluster_that_exists_has_no_pods_to_check() -> None:
+    job = """
+apiVersion: ray.io/v1
+kind: RayJob
+metadata: {name: x}
+spec: {entrypoint: e, submissionMode: HTTPMode, clusterSelector: {ray.io/cluster: dev}}
+"""
+    assert denied(tenant("namespaces: [ns]"), job) == []
 
 
 def test_the_schema_is_published() -> None:

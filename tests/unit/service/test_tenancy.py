@@ -74,6 +74,17 @@ def test_what_a_tenant_may_not_have_is_rejected_with_its_line_in_plan_and_valida
     assert not any(path.startswith("clusters/east/team") for path in fleet.files)
 
 
+def test_of_several_things_that_are_denied_the_record_names_the_first_and_validation_all() -> None:
+    fleet = fleet_with(a="namespaces: [team]")
+    fleet.commit("workloads/team/job.yaml", privileged(ray_job("train", workers=1)).replace(
+        b"spec: {containers: [{name: ray-head", b"spec: {hostPID: true, containers: [{name: ray-head"
+    ))  # fmt: skip
+    refused = decision(fleet.cycle(), "team", "rayjob-train")
+    said = checked(fleet).errors
+    assert len(said) == 2
+    assert refused.message == f"{said[0]} (and 1 more)"
+
+
 def test_a_companion_that_is_denied_keeps_its_group_out() -> None:
     fleet = fleet_with(a="namespaces: [team], kinds: [RayJob]")
     fleet.commit("workloads/team/code.yaml", config_map("code"))
@@ -150,8 +161,8 @@ def test_a_group_that_could_never_have_its_quota_is_warned_of() -> None:
         "workloads/team/train.yaml:1:1: group team/rayjob-train needs 5 nvidia.com/gpu, "
         "and tenant a may never use more than 4"
     )
-    assert line in fleet.plan().warnings
-    assert line in checked(fleet).warnings
+    submit(fleet, "team", "small", workers=4)
+    assert fleet.plan().warnings == checked(fleet).warnings == (line,)
 
 
 def test_a_finished_job_gives_its_quota_back() -> None:
@@ -198,6 +209,19 @@ def test_an_update_beyond_the_quota_is_not_rolled_out() -> None:
     assert b"replicas: 2" in fleet.files["clusters/east/team/raycluster-dev/raycluster-dev.yaml"]
     fleet.commit("workloads/team/dev.yaml", ray_cluster(3))
     assert decision(fleet.cycle(), "team", "raycluster-dev").reason == "UpdatedInPlace"
+
+
+def test_groups_count_for_the_tenant_that_their_namespace_is_labelled_for() -> None:
+    fleet = fleet_with(a=f"namespaceSelector: {{matchLabels: {{team: a}}}}, {quota(4)}")
+    for name in ("one", "two"):
+        space = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {{team: a}}}}\n"
+        fleet.commit(f"workloads/{name}/namespace.yaml", space.encode())
+        fleet.commit(f"workloads/{name}/dev.yaml", ray_cluster(2))
+    fleet.cycle()
+    fleet.commit("workloads/one/dev.yaml", ray_cluster(3))
+    kept = decision(fleet.cycle(), "one", "raycluster-dev")
+    assert (kept.action, kept.reason) == (Action.KEEP, "QuotaExceeded")
+    assert "tenant a uses 4 of 4 nvidia.com/gpu, group needs 3 instead of 2" in kept.message
 
 
 def test_an_update_with_something_denied_leaves_what_was_admitted() -> None:
