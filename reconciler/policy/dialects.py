@@ -86,11 +86,6 @@ class Selector(SkyRayModel):
         return LabelSelector((*pairs, *(Requirement(e.key, e.operator, e.values) for e in self.match_expressions)))
 
 
-def kind_by_name(value: Any) -> Any:
-    """Take a plain `RayJob` for `{kind: RayJob}`."""
-    return {"kind": value} if isinstance(value, str) else value
-
-
 class Kind(SkyRayModel):
     """A kind of object. Without `group` every API group is meant; `core` is the group of Pods and Services."""
 
@@ -99,11 +94,16 @@ class Kind(SkyRayModel):
     version: str | None = None
 
 
+_BY_NAME = BeforeValidator(lambda it: {"kind": it} if isinstance(it, str) else it, json_schema_input_type=str | Kind)
+Kinds = Items[Annotated[Kind, _BY_NAME]]
+"""Kinds, a plain `RayJob` for `{kind: RayJob}`."""
+
+
 class ResourceSelectors(SkyRayModel):
     """What the policy applies to, in the selected namespaces. Entries of a list are OR, the two lists are AND."""
 
     label_selectors: Items[Selector] = ()
-    kinds: Items[Annotated[Kind, BeforeValidator(kind_by_name)]] = ()
+    kinds: Kinds = ()
 
 
 class GroupBy(SkyRayModel):

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 from reconciler.manifests import kinds
 from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, Quantity, SkyRayModel, read_object
 from reconciler.manifests.podfeatures import Feature
-from reconciler.policy.dialects import Kind, Selector, kind_by_name
+from reconciler.policy.dialects import Kind, Kinds, Selector
 from reconciler.policy.model import KindSelector
 from reconciler.policy.tenant import DEFAULT_KINDS, Borrowing, PodRules, Tenant
 
@@ -73,17 +73,14 @@ class PodFeaturesPart(SkyRayModel):
     capabilities: Items[Annotated[str, AfterValidator(_capability)]] = ()
 
 
-_Kinds = Items[Annotated[Kind, BeforeValidator(kind_by_name)]]
-
-
 class TenantSpec(SkyRayModel):
     """The team: see `policy.tenant.Tenant`. `kinds` replaces the default kinds, `additionalKinds` adds to them."""
 
     namespaces: Items[DnsLabel] = ()
     namespace_selector: Selector | None = None
     cluster_selector: Selector | None = None
-    kinds: _Kinds | None = None
-    additional_kinds: _Kinds = ()
+    kinds: Kinds | None = None
+    additional_kinds: Kinds = ()
     quota: QuotaPart | None = None
     borrowing: BorrowingPart | None = None
     pod_features: PodFeaturesPart = PodFeaturesPart()
