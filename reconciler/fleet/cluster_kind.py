@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
-from reconciler.manifests.identity import is_dns_subdomain, is_label_key, is_label_value
+from reconciler.manifests.identity import is_dns_subdomain, is_label_value
 from reconciler.manifests.kinds import (
     QUANTITY_SCHEMA,
     Duration,
@@ -19,6 +19,7 @@ from reconciler.manifests.kinds import (
     Labels,
     ObjectMeta,
     Quantity,
+    ResourceName,
     SkyRayModel,
 )
 from reconciler.manifests.quantity import Quantity as ExactQuantity
@@ -63,12 +64,6 @@ def _inside(text: str) -> str:
     return text
 
 
-def _resource_name(text: str) -> str:
-    if not is_label_key(text):
-        raise ValueError(f"{text!r} is not the name of a resource; use cpu, memory, nvidia.com/gpu ...")
-    return text
-
-
 def _gpu_sku(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", text) is None:
         raise ValueError(f"{text!r} is not the name of a GPU; write it as Luna does, such as L4 or A100")
@@ -92,7 +87,6 @@ def _headroom(value: object) -> int | ExactQuantity:
 
 
 LabelText = Annotated[str, AfterValidator(_label_text)]
-ResourceName = Annotated[str, AfterValidator(_resource_name)]
 
 
 class TaintPart(SkyRayModel):
@@ -127,6 +121,9 @@ class NodePoolPart(SkyRayModel):
         missing = [name for name in ("cpu", "memory") if name not in self.allocatable]
         if missing:
             raise ValueError(f"allocatable lacks {' and '.join(missing)}; no pod would fit a node of this pool")
+        parts = [name for name, amount in self.allocatable.items() if "/" in name and amount.nano % 10**9]
+        if parts:
+            raise ValueError(f"allocatable has {self.allocatable[parts[0]]} {parts[0]}; a node has whole devices only")
         return self
 
 

@@ -36,6 +36,10 @@ SCHEMA_BASE = "https://skyray.dev/schemas/v1alpha1"
 
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+")
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+_NATIVE = ("cpu", "memory", "ephemeral-storage", "pods")
+_NATIVE_PREFIXES = ("hugepages-", "attachable-volumes-")
+_QUOTA_PREFIXES = ("requests.", "limits.")
+_DEVICES = ("nvidia.com/gpu", "google.com/tpu", "aws.amazon.com/neuron")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -125,6 +129,19 @@ def _amount(value: object) -> ExactQuantity:
     return amount
 
 
+def _resource_name(text: str) -> str:
+    """Accept what pods can request. A wrong name would limit nothing, or promise what no pod asks for."""
+    native = text in _NATIVE or text.startswith(_NATIVE_PREFIXES)
+    if identity.is_label_key(text) and (native or ("/" in text and not text.startswith(_QUOTA_PREFIXES))):
+        return text
+    plain = next((text.removeprefix(prefix) for prefix in _QUOTA_PREFIXES if text.startswith(prefix)), "")
+    meant = plain or next((device for device in _DEVICES if device.endswith(f"/{text}")), "")
+    raise ValueError(
+        f"{text!r} is not the name of a resource that pods request; "
+        + (f"did you mean {meant!r}?" if meant else f"use one of {', '.join(_NATIVE)}, nvidia.com/gpu ...")
+    )
+
+
 T = TypeVar("T")
 Items = Annotated[tuple[T, ...], Strict(False)]
 """A YAML list, kept as a tuple."""
@@ -144,6 +161,9 @@ QUANTITY_SCHEMA: dict[str, Any] = {
 }
 Quantity = Annotated[Any, BeforeValidator(_amount), WithJsonSchema(QUANTITY_SCHEMA)]
 """A `manifests.quantity.Quantity` that is not negative."""
+
+
+ResourceName = Annotated[str, AfterValidator(_resource_name)]
 
 
 class ObjectMeta(SkyRayModel):

@@ -8,7 +8,16 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from reconciler.manifests import kinds
-from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, Quantity, SkyRayModel, read_object
+from reconciler.manifests.kinds import (
+    DnsLabel,
+    Items,
+    Located,
+    ObjectMeta,
+    Quantity,
+    ResourceName,
+    SkyRayModel,
+    read_object,
+)
 from reconciler.manifests.podfeatures import Feature
 from reconciler.policy.dialects import Kind, Kinds, Selector
 from reconciler.policy.model import KindSelector
@@ -18,7 +27,7 @@ KIND = "Tenant"
 ANY = "any"
 """What `borrowing.from` says for every tenant."""
 
-Amounts = dict[str, Quantity]
+Amounts = dict[ResourceName, Quantity]
 
 
 class QuotaPart(SkyRayModel):
@@ -86,11 +95,15 @@ class TenantSpec(SkyRayModel):
     pod_features: PodFeaturesPart = PodFeaturesPart()
 
     @model_validator(mode="after")
-    def _has_namespaces(self) -> TenantSpec:
+    def _is_whole(self) -> TenantSpec:
         if not self.namespaces and self.namespace_selector is None:
             raise ValueError("a tenant needs namespaces, or a namespaceSelector")
         if self.borrowing is not None and self.quota is None:
             raise ValueError("borrowing is for what goes beyond a quota; write a quota too")
+        quota = self.quota.requests if self.quota else {}
+        beside = [name for name in (self.borrowing.limit if self.borrowing else ()) if name not in quota]
+        if beside:
+            raise ValueError(f"borrowing.limit has {beside[0]}, of which there is no quota; write one, or leave it out")
         return self
 
 

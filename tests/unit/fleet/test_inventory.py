@@ -173,6 +173,15 @@ def test_a_snapshot_file_is_a_path_in_the_repo() -> None:
         ("headroom: {cpu: -1}", "-1 is negative"),
         ("headroom: {cpu: true}", "neither a percentage nor a quantity"),
         ("headroom: {'a b': 5%}", "is not the name of a resource"),
+        ("headroom: {mem: 5%}", "is not the name of a resource"),
+        (
+            "autoscaler: {kind: Luna, nodePools: [{name: a, maxNodes: 1, allocatable: {cpu: 1, memory: 1Gi, gpu: 1}}]}",
+            "'gpu' is not the name of a resource that pods request; did you mean 'nvidia.com/gpu'?",
+        ),
+        (
+            "autoscaler: {kind: Luna, nodePools: [{name: a, maxNodes: 1, allocatable: {cpu: 1, memory: 1, a/b: 1.5}}]}",
+            "allocatable has 1500m a/b; a node has whole devices only",
+        ),
         ("taints: [{key: a, effect: NoSchedule}]", "use NoPlace or NoExecute"),
         ("standby: {mode: Sleep}", "use Suspend or Delete"),
         ("standby: {idleAfter: 1h}", "spec.standby.mode is missing"),

@@ -59,6 +59,17 @@ def test_borrowing_from_any_names_nobody() -> None:
     [
         ("quota: {requests: {cpu: 1}}", "4:7: spec: a tenant needs namespaces, or a namespaceSelector"),
         ("namespaces: [x], quota: {requests: {cpu: -1}}", "negative"),
+        (
+            "namespaces: [x], quota: {requests: {gpu: 4}}",
+            "'gpu' is not the name of a resource that pods request; did you mean 'nvidia.com/gpu'?",
+        ),
+        ("namespaces: [x], quota: {requests: {requests.nvidia.com/gpu: 4}}", "did you mean 'nvidia.com/gpu'?"),
+        ("namespaces: [x], quota: {requests: {limits.cpu: 4}}", "did you mean 'cpu'?"),
+        ("namespaces: [x], quota: {requests: {'': 4}}", "use one of cpu, memory, ephemeral-storage, pods, nvidia.com/"),
+        (
+            "namespaces: [x], quota: {requests: {cpu: 1}}, borrowing: {from: any, limit: {memory: 1Gi}}",
+            "borrowing.limit has memory, of which there is no quota",
+        ),
         ("namespaces: [x], quota: {}", "spec.quota.requests is missing"),
         ("namespaces: [x], borrowing: {from: any}", "write a quota too"),
         ("namespaces: [x], quota: {requests: {cpu: 1}}, borrowing: {from: b}", "is not a list of tenants"),
