@@ -85,17 +85,15 @@ def ever_allowed(table: NodeTable, shape: PodShape) -> Mask:
     found = table.memo.get(key)
     if found is None:
         found = table.memo[key] = np.fromiter(
-            (
-                not any(
-                    t.effect in _BLOCKING and not t.key.startswith(_CONDITION) and not tolerates(shape.tolerations, t)
-                    for t in node.taints
-                )
-                for node in table.nodes
-            ),
-            dtype=np.bool_,
-            count=table.size,
+            (lasting_untolerated(shape, node) is None for node in table.nodes), dtype=np.bool_, count=table.size
         )
     return node_affinity(table, shape) & cast("Mask", found)
+
+
+def lasting_untolerated(shape: PodShape, node: Node) -> Taint | None:
+    """Return the first taint that keeps the pod off the node, and does not tell of the node's condition only."""
+    lasting = (t for t in node.taints if t.effect in _BLOCKING and not t.key.startswith(_CONDITION))
+    return next((taint for taint in lasting if not tolerates(shape.tolerations, taint)), None)
 
 
 def untolerated(shape: PodShape, node: Node, effects: tuple[str, ...] = _BLOCKING) -> Taint | None:

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reconciler.manifests.podshape import Taint
 from reconciler.placement.affinity import PodAffinity, is_silent
 from reconciler.placement.amounts import amount_text
-from reconciler.placement.filters import ever_allowed, node_affinity, ports_free, schedulable, tolerated, untolerated
+from reconciler.placement.filters import (
+    ever_allowed,
+    lasting_untolerated,
+    node_affinity,
+    ports_free,
+    schedulable,
+    tolerated,
+    untolerated,
+)
 from reconciler.placement.mirror import with_room
 from reconciler.placement.nodes import Mask, Nodes
 from reconciler.placement.scaleup import room_when_empty
@@ -155,7 +164,7 @@ def _shut(nodes: Nodes, pod_set: PodSet, shut: Mask, ready: Mask) -> Cause:
         return Cause("NodeUnschedulable", text)
     taints = Counter(untolerated(pod_set.shape, nodes.table.nodes[i]) for i in np.flatnonzero(shut & ready))
     taint, times = max(taints.items(), key=lambda item: item[1])
-    name = f"{taint.key}{f'={taint.value}' if taint.value else ''}:{taint.effect}" if taint else ""
+    name = _taint_text(taint) if taint else ""
     return Cause("UntoleratedTaint", f"{pod_set.title} does not tolerate the taint {name} ({times} of {which})")
 
 
@@ -186,16 +195,66 @@ def _never_one(nodes: Nodes, samples: Nodes, spare: np.ndarray, pod_set: PodSet)
         if asked.any():
             return _shut(nodes, pod_set, asked, asked)
         return Cause("NodeAffinity", f"{pod_set.title} {_wish(pod_set)}, and no node or pool matches")
-    for resource, amount in sorted(shape.requests.items(), key=lambda item: (item[0] in {"cpu", "memory"}, item[0])):
-        if amount <= 0:
-            continue
+    would_do = _would_do(nodes, samples, spare, pod_set)
+    for resource in _by_rarity(pod_set):
         most = max(
             int((_whole_each(nodes, resource) * here).max(initial=0)),
             int((_whole_each(samples, resource) * there).max(initial=0)),
         )
-        if most < amount:
-            return _needs(pod_set, resource, f"the largest node that it may use has {_free(pod_set, resource, most)}")
-    return Cause("InsufficientResource", f"{pod_set.title} needs more than any node that it may use has in all")
+        if most < shape.requests[resource]:
+            largest = f"the largest node that it may use has {_free(pod_set, resource, most)}"
+            return _needs(pod_set, resource, largest + would_do)
+    return Cause("InsufficientResource", _nearest(nodes, samples, (here, there), pod_set) + would_do)
+
+
+def _by_rarity(pod_set: PodSet) -> list[str]:
+    """Return the resources that the pod asks for, devices before cpu and memory."""
+    asked = (name for name, amount in pod_set.shape.requests.items() if amount > 0)
+    return sorted(asked, key=lambda name: (name in {"cpu", "memory"}, name))
+
+
+def _nearest(nodes: Nodes, samples: Nodes, allowed: tuple[Mask, Mask], pod_set: PodSet) -> str:
+    """Tell what the node lacks, of those that the pod may use, that lacks fewest of its devices and resources."""
+    requests = pod_set.shape.requests
+    lacking: list[tuple[str, list[tuple[str, int]]]] = []
+    for where, titles, passing in zip((nodes, samples), _titles(nodes), allowed, strict=True):
+        whole = {name: _whole_each(where, name) for name in _by_rarity(pod_set)}
+        lacking += [
+            (titles[i], [(name, int(has[i])) for name, has in whole.items() if has[i] < requests[name]])
+            for i in np.flatnonzero(passing)
+        ]
+    title, short = min(lacking, key=lambda one: (sum("/" in name for name, _ in one[1]), len(one[1])))
+    if not short:
+        return f"{pod_set.title} needs a pod slot, and no node that it may use has one"
+    *others, last = (f"{name} {_written(pod_set, name)}" for name in sorted(_by_rarity(pod_set)))
+    lacks = " and ".join(f"{name} (has {_free(pod_set, name, amount)})" for name, amount in short)
+    asks = f"{', '.join(others)} and {last}"
+    return f"{pod_set.title} needs {asks}, and no node that it may use has all of it: {title} lacks {lacks}"
+
+
+def _would_do(nodes: Nodes, samples: Nodes, spare: np.ndarray, pod_set: PodSet) -> str:
+    """Name a pool or node that has the room, and what keeps the pod off it; empty if none has."""
+    shape = pod_set.shape
+    of_nodes, of_pools = _titles(nodes)
+    for where, titles, more in ((samples, of_pools, spare), (nodes, of_nodes, np.ones(nodes.size))):
+        roomy = room_when_empty(where, shape, node_affinity(where.table, shape)) > 0
+        for i in np.flatnonzero(roomy):
+            taint = lasting_untolerated(shape, where.table.nodes[i])
+            if taint is not None:
+                kept = f"but for its taint {_taint_text(taint)}, which the pod does not tolerate"
+                return f"; {titles[i]} would do, {kept}"
+            if not more[i]:
+                return f"; {titles[i]} would do, and may add no node"
+    return ""
+
+
+def _titles(nodes: Nodes) -> tuple[list[str], list[str]]:
+    """Return what the nodes and what the pools are called in messages."""
+    return [f"node {node.name}" for node in nodes.table.nodes], [f"node pool {pool.name}" for pool in nodes.pools]
+
+
+def _taint_text(taint: Taint) -> str:
+    return f"{taint.key}{f'={taint.value}' if taint.value else ''}:{taint.effect}"
 
 
 def _shortest(nodes: Nodes, pod_set: PodSet) -> str:

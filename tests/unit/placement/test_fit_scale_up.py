@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
 
-from reconciler.fleet.snapshot import Pod
+from reconciler.fleet.snapshot import Node, NodePool, Pod
 from reconciler.manifests.podshape import NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.placement.model import Verdict
@@ -191,3 +191,34 @@ def test_a_dearer_pool_is_taken_when_the_cheaper_one_is_used_up() -> None:
 def test_without_all_prices_the_order_of_the_inventory_decides() -> None:
     nodes = cluster(pools=[pool("first", 4), pool("cheap", 4, price_per_hour=0.1)])
     assert try_gang(nodes, gang(workers(1))).new_nodes == {"first": 1}
+
+
+def test_a_pool_that_has_the_room_and_is_not_for_the_pod_is_named() -> None:
+    gpu = gang(workers(1, gpu=1))
+    needs = "never fits: worker group needs nvidia.com/gpu 1, the largest node that it may use has 0; "
+
+    def why(*pools: NodePool, existing: tuple[Node, ...] = ()) -> str:
+        fit = try_gang(cluster(node("cpu"), *existing, pools=pools), gpu)
+        assert fit.verdict is Verdict.NEVER_FITS
+        return fit.message
+
+    tainted = Taint("team", "NoSchedule", "a")
+    assert why(pool("l4", 4, gpu=1, taints=(tainted,))) == (
+        f"{needs}node pool l4 would do, but for its taint team=a:NoSchedule, which the pod does not tolerate"
+    )
+    assert why(pool("l4", 0, gpu=1)) == f"{needs}node pool l4 would do, and may add no node"
+    broken = node("old", gpu=1, taints=(Taint("node.kubernetes.io/not-ready", "NoExecute"), tainted))
+    assert "node old would do, but for its taint team=a:NoSchedule" in why(existing=(broken,))
+    assert why(pool("small", 4, cpu=500, gpu=1, taints=(tainted,))) == needs[:-2]
+
+
+def test_a_pod_that_finds_each_of_its_resources_on_another_node_is_told_the_nearest_one() -> None:
+    pools = [pool("l4", 4, cpu=500, gib=0.5, gpu=1), pool("cpu", 4), pool("thin", 4, cpu=800, gpu=1)]
+    fit = try_gang(cluster(pools=pools), gang(workers(1, gpu=1)))
+    assert fit.verdict is Verdict.NEVER_FITS
+    assert fit.message == (
+        "never fits: worker group needs cpu 1, memory 1Gi and nvidia.com/gpu 1, and no node that it may use has all "
+        "of it: node pool thin lacks cpu (has 800m)"
+    )
+    slots = try_gang(cluster(node("a", slots=0)), gang(workers(1)))
+    assert slots.message == "never fits: worker group needs a pod slot, and no node that it may use has one"
