@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,10 @@ def node(name: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "labels": LABELS}, "spec": {}, "status": status}
 
 
-def read(api: FakeApiServer, folder: Path, kind: str, timeout: float = 20.0) -> ClusterSnapshot:
+def read(api: FakeApiServer, folder: Path, kind: str, timeout: float = 20.0, now: float = 5.0) -> ClusterSnapshot:
     (folder / "east").write_text(json.dumps(api.kubeconfig()))
     cluster = Cluster("east", Place("inventory/east.yaml"), KubeconfigAccess(file="east"), autoscaler=kind)
-    return LiveSource(Mounts(files=folder), timeout).read(cluster, now=5.0)
+    return LiveSource(Mounts(files=folder), timeout).read(cluster, now=now)
 
 
 def answers(body: Any, status: int = 200) -> Any:
@@ -76,6 +77,15 @@ def test_cluster_autoscalers_status_becomes_pools(api: FakeApiServer, tmp_path: 
     assert (pool.name, pool.max_nodes, pool.existing, pool.allocatable["cpu"]) == ("l4", 5, 1, 3900)
     assert picture.pools_note == ""
     assert asked(api) == [CLUSTER_API, STATUS]
+
+
+def test_an_autoscaler_that_writes_its_status_no_more_is_not_counted_on(api: FakeApiServer, tmp_path: Path) -> None:
+    status = f"time: 2026-10-02 14:29:22 +0000 UTC\nnodeGroups: {json.dumps(json.loads(group())['nodeGroups'])}\n"
+    api.faults[STATUS] = answers({"kind": "ConfigMap", "data": {"status": status}})
+    then = datetime(2026, 10, 2, 14, 30, tzinfo=UTC).timestamp()
+    assert [pool.held for pool in read(api, tmp_path, "ClusterAutoscaler", now=then).pools] == [""]
+    (pool,) = read(api, tmp_path, "ClusterAutoscaler", now=then + 3600).pools
+    assert pool.held == "its autoscaler has told nothing since 2026-10-02 14:29:22 +0000"
 
 
 def test_cluster_api_is_read_in_the_version_that_the_cluster_prefers(api: FakeApiServer, tmp_path: Path) -> None:

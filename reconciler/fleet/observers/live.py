@@ -87,7 +87,7 @@ class LiveSource:
             client = self._client(cluster.name, choose(cluster.access, self._mounts))
             server = ApiServer(client, deadline, self._timeout)
             picture, capacities = take_picture(server, cluster.name, now)
-            pools, note = read_pools(server, cluster, picture.nodes, capacities)
+            pools, note = read_pools(server, cluster, picture.nodes, capacities, now)
             return replace(picture, pools=pools, pools_note=note)
         except Unreachable:
             self._forget(cluster.name)

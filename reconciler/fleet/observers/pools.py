@@ -62,11 +62,11 @@ _MACHINE = msgspec.json.Decoder(MachineSet)
 
 
 def read_pools(
-    server: Asked, cluster: Cluster, nodes: Sequence[Node], capacities: Mapping[str, Mapping[str, Any]]
+    server: Asked, cluster: Cluster, nodes: Sequence[Node], capacities: Mapping[str, Mapping[str, Any]], now: float
 ) -> tuple[tuple[NodePool, ...], str]:
     """Return the pools that the autoscaler of `cluster` tells, and why these may not be all; empty if they are.
 
-    `nodes` and `capacities` (what nodes have in all, by name) are those of its picture.
+    `nodes` and `capacities` (what nodes have in all, by name) are those of its picture, taken at `now`, unix seconds.
     """
     notes: list[str] = []
     pools: tuple[NodePool, ...] = ()
@@ -74,7 +74,7 @@ def read_pools(
         pools = _karpenter(server, nodes, capacities, notes)
     elif cluster.autoscaler == "ClusterAutoscaler":
         owned = _machines(server, cluster, nodes, notes)
-        pools = pools_of_groups(_groups(server, notes), nodes, owned)
+        pools = pools_of_groups(_groups(server, now, notes), nodes, owned)
     return pools, "; ".join(notes)
 
 
@@ -90,10 +90,10 @@ def _karpenter(
         return ()
 
 
-def _groups(server: Asked, notes: list[str]) -> tuple[NodeGroup, ...]:
+def _groups(server: Asked, now: float, notes: list[str]) -> tuple[NodeGroup, ...]:
     try:
         status = _decoded(*server.get(STATUS), _CONFIG_MAP, STATUS)
-        return node_groups((status.data or {}).get("status", ""))
+        return node_groups((status.data or {}).get("status", ""), now)
     except (Unreachable, InvalidObject) as error:
         notes.append(f"the status of Cluster Autoscaler cannot be read: {error}")
         return ()
