@@ -1,8 +1,8 @@
 """Karpenter's NodePools (karpenter.sh/v1) as node pools.
 
-The one idea: a NodePool names no machine, only rules and limits. What it can surely add is what it has added already,
-wherever its rules leave a choice of zone or capacity type in each of these ways; what else it might add stays open, so
-nothing is ruled out by it.
+The one idea: a NodePool names no machine, only rules and limits. What it can surely add is what it has added already
+and its rules still allow, wherever they leave a choice of zone or capacity type in each of these ways; what else it
+might add stays open, so nothing is ruled out by it. A pool that Karpenter would not grow now is told as held.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ UNLIMITED = 100_000
 
 CAPACITY_TYPE = "karpenter.sh/capacity-type"
 
+_CHOSEN = {*ZONES, CAPACITY_TYPE}
 _MAX_SHAPES = 8
 
 
@@ -56,10 +57,18 @@ class _KarpenterSpec(msgspec.Struct):
     template: _KarpenterTemplate = msgspec.field(default_factory=_KarpenterTemplate)
     limits: dict[str, str | int | float] | None = None
     weight: int | None = None
+    replicas: int | None = None
+
+
+class _Condition(msgspec.Struct):
+    type: str
+    status: str
+    reason: str = ""
 
 
 class _KarpenterStatus(msgspec.Struct):
     resources: dict[str, str | int | float] | None = None
+    conditions: list[_Condition] | None = None
 
 
 class KarpenterPool(msgspec.Struct):
@@ -88,13 +97,16 @@ def _karpenter_family(
 ) -> list[NodePool]:
     name, spec = item.metadata.name, item.spec
     own = [node for node in nodes if node.labels.get(KARPENTER_POOL) == name]
-    labels, choices = _required(spec.template.spec.requirements or [])
+    requirements = spec.template.spec.requirements or []
+    labels, choices = _required(requirements)
     labels = {**labels, **(spec.template.metadata.labels or {}), KARPENTER_POOL: name}
     by_type: dict[str, list[Node]] = {}
     for node in own:
+        if not all(_allows(one, node.labels) for one in requirements if one.key not in _CHOSEN):
+            continue
         by_type.setdefault(next((node.labels[key] for key in TYPE_LABELS if key in node.labels), ""), []).append(node)
     shapes: list[tuple[str, dict[str, int], dict[str, str]]] = [
-        (kind, least(alike), {k: v for k, v in shared_labels(alike).items() if k not in {*ZONES, CAPACITY_TYPE}})
+        (kind, least(alike), {k: v for k, v in shared_labels(alike).items() if k not in _CHOSEN})
         for kind, alike in sorted(by_type.items())[:_MAX_SHAPES]
     ] or [("", {}, {})]
     base = NodePool(
@@ -105,6 +117,7 @@ def _karpenter_family(
         existing=len(own),
         family=name,
         exact=False,
+        held=_held(item),
     )
     family = []
     for (kind, room, seen), chosen in product(shapes, _ways(choices)):
@@ -113,6 +126,34 @@ def _karpenter_family(
         spot = all_labels.get(CAPACITY_TYPE) == "spot"
         family.append(replace(base, name="/".join([name, *words]), allocatable=room, labels=all_labels, spot=spot))
     return family
+
+
+def _held(item: KarpenterPool) -> str:
+    """Say why Karpenter adds no nodes to a pool for pods that wait; empty where it does."""
+    if item.metadata.deletion_timestamp:
+        return "it is being deleted"
+    if item.spec.replicas is not None:
+        return f"its size is fixed at {item.spec.replicas}"
+    for one in item.status.conditions or ():
+        if (one.type, one.status) == ("Ready", "False"):
+            return f"Karpenter takes it for not ready{f' ({one.reason})' if one.reason else ''}"
+    return ""
+
+
+def _allows(rule: _Requirement, labels: Mapping[str, str]) -> bool:
+    """Tell whether a rule allows a node with these labels; one that has not the label is not judged by it."""
+    value, values = labels.get(rule.key), rule.values or [""]
+    if value is None:
+        return True
+    match rule.operator:
+        case "In":
+            return value in values
+        case "NotIn":
+            return value not in values
+        case "Gt" | "Lt" if value.isdecimal() and values[0].isdecimal():
+            return int(value) > int(values[0]) if rule.operator == "Gt" else int(value) < int(values[0])
+        case _:
+            return rule.operator == "Exists"
 
 
 def _required(requirements: Iterable[_Requirement]) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -143,7 +184,7 @@ def _within_limits(item: KarpenterPool, own: Sequence[Node], capacities: Mapping
             more = min(more, limit - len(own))
             continue
         each = max((size.get(resource, 0) for size in sizes), default=0)
-        if each:
-            used = reported.get(resource, sum(size.get(resource, 0) for size in sizes))
-            more = min(more, (limit - used) // each)
+        left = limit - reported.get(resource, sum(size.get(resource, 0) for size in sizes))
+        if each or left <= 0:
+            more = min(more, left // max(each, 1))
     return max(more, 0)

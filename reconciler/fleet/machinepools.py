@@ -69,10 +69,11 @@ def _machine_pool(item: MachineSet, nodes: Sequence[Node]) -> NodePool:
         raise InvalidObject(f"{where}: annotation {_MAX_SIZE} is {annotations[_MAX_SIZE]!r}; write a number of nodes")
     has = item.status.replicas if item.status.replicas is not None else item.spec.replicas or 0
     passed = {k: v for k, v in (item.spec.template.metadata.labels or {}).items() if k.startswith(_PASSED_ON)}
-    pool = NodePool(name, int(annotations[_MAX_SIZE]), {}, labels=passed, existing=has, exact=False)
+    held = "it is being deleted" if item.metadata.deletion_timestamp else ""
+    pool = NodePool(name, int(annotations[_MAX_SIZE]), {}, labels=passed, existing=has, exact=False, held=held)
     told = {key.removeprefix(_CAPACITY): value for key, value in annotations.items() if key.startswith(_CAPACITY)}
     if "cpu" not in told or "memory" not in told:
-        like = pool_of_group(NodeGroup(name, pool.max_nodes, has), nodes)
+        like = pool_of_group(NodeGroup(name, pool.max_nodes, has, held), nodes)
         return replace(like, name=name, labels={**like.labels, **passed})
     names = {"cpu": "cpu", "memory": "memory", "ephemeral-disk": "ephemeral-storage", "maxPods": "pods"}
     amounts = {names[key]: value for key, value in told.items() if key in names}

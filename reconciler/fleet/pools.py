@@ -31,6 +31,7 @@ class PoolMeta(msgspec.Struct):
     name: str
     namespace: str = ""
     annotations: dict[str, str] | None = None
+    deletion_timestamp: str = msgspec.field(name="deletionTimestamp", default="")
 
 
 def together(pools: Sequence[NodePool]) -> NodePool:

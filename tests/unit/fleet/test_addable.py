@@ -121,3 +121,37 @@ def test_spare_is_the_maximum_less_what_the_autoscaler_counts_else_what_the_labe
     assert spare_of([counted], nodes) == {"counted": 1}
     assert spare_of([named, labelled], nodes) == {"gpu": 3, "labelled": 3}
     assert spare_of([NodePool("full", 1, BIG, existing=3)], ()) == {"full": 0}
+
+
+def test_a_node_counts_for_the_pool_that_it_fits_most_closely() -> None:
+    wide, close = NodePool("wide", 4, BIG, {"team": "ml"}), NodePool("close", 4, BIG, {"team": "ml", "disk": "ssd"})
+    node = Node("a", SMALL, {"team": "ml", "disk": "ssd", "zone": "a"})
+    assert spare_of([wide, close], [node]) == {"wide": 4, "close": 3}
+    plain = NodePool("plain", 4, SMALL)
+    assert spare_of([plain, wide], [node]) == {"plain": 4, "wide": 3}, "labels tell more than a size"
+    assert spare_of([NodePool("other", 4, BIG), plain], [Node("b", SMALL)]) == {"other": 4, "plain": 3}
+
+
+def test_what_is_not_written_of_a_cluster_is_no_label_of_its_nodes() -> None:
+    (pool,) = addable(cluster(NodePool("l4", 1, BIG)), picture()).pools
+    assert pool.implied == {"kubernetes.io/os": "linux"}
+    (pool,) = addable(cluster(NodePool("l4", 1, BIG, {ZONE: "b"}), zone="a", region="r"), picture()).pools
+    assert (pool.implied[ZONE], pool.labels[ZONE]) == ("a", "b")
+    assert pool.implied["topology.kubernetes.io/region"] == "r"
+
+
+def test_a_pool_that_is_held_is_told_once_whatever_else_is_not_known_of_it() -> None:
+    held = NodePool("l4", 5, {}, existing=0, exact=False, held="no GPUs")
+    assert addable(cluster(), picture(held)).unsure == "node pool l4 adds none now: no GPUs"
+    shaped = NodePool("l4", 5, BIG, existing=0, exact=False, held="no GPUs")
+    assert addable(cluster(), picture(shaped)).unsure == "node pool l4 adds none now: no GPUs"
+    loose = NodePool("l4", 5, BIG, existing=0, exact=False)
+    assert addable(cluster(), picture(loose)).unsure == (
+        "node pool l4 may add nodes of other types or zones than those it has"
+    )
+
+
+def test_a_declared_pool_with_one_live_form_keeps_its_name_and_no_family() -> None:
+    live = NodePool("gpu/on-demand", 4, SMALL, {"karpenter.sh/nodepool": "gpu"}, existing=1, family="gpu", exact=False)
+    (pool,) = addable(cluster(NodePool("gpu", 9, BIG), kind="Karpenter"), picture(live)).pools
+    assert (pool.name, pool.family, pool.budget) == ("gpu", "", "gpu")

@@ -197,8 +197,9 @@ def test_the_zonal_groups_of_one_pool_are_one_pool() -> None:
 
 
 def karpenter(name: str = "gpu", **spec: Any) -> KarpenterPool:
-    status = spec.pop("status", {})
-    return msgspec.convert({"metadata": {"name": name}, "spec": spec, "status": status}, KarpenterPool)
+    status, deleted = spec.pop("status", {}), spec.pop("deleted", "")
+    metadata = {"name": name, "deletionTimestamp": deleted}
+    return msgspec.convert({"metadata": metadata, "spec": spec, "status": status}, KarpenterPool)
 
 
 def template(*requirements: tuple[str, str, list[str]], taints: Any = (), labels: Any = None) -> dict[str, Any]:
@@ -253,6 +254,66 @@ def test_karpenters_pools_come_in_the_order_of_their_weights() -> None:
     assert names == ["z", "a", "b"]
 
 
+@pytest.mark.parametrize(
+    ("rule", "allowed"),
+    [
+        (("node.kubernetes.io/instance-type", "In", ["g6"]), ["gpu"]),
+        (("node.kubernetes.io/instance-type", "NotIn", ["g6", "c7"]), ["gpu"]),
+        (("node.kubernetes.io/instance-type", "DoesNotExist", []), []),
+        (("node.kubernetes.io/instance-type", "Exists", []), ["gpu/g6", "gpu/m7"]),
+        (("karpenter.k8s.aws/instance-gpu-count", "Gt", ["3"]), ["gpu"]),
+        (("karpenter.k8s.aws/instance-gpu-count", "Lt", ["4"]), ["gpu"]),
+        (("karpenter.k8s.aws/instance-gpu-count", "Gt", ["0"]), ["gpu/g6", "gpu/m7"]),
+        (("example.com/unseen", "In", ["x"]), ["gpu/g6", "gpu/m7"]),
+        ((ZONE, "In", ["z"]), ["gpu/g6", "gpu/m7"]),
+        (("karpenter.sh/capacity-type", "NotIn", ["spot"]), ["gpu/g6", "gpu/m7"]),
+    ],
+)
+def test_karpenter_adds_no_more_of_what_its_rules_have_come_to_forbid(
+    rule: tuple[str, str, list[str]], allowed: list[str]
+) -> None:
+    nodes = [
+        node(kind, {"karpenter.sh/nodepool": "gpu", TYPE: kind, "karpenter.k8s.aws/instance-gpu-count": gpus, ZONE: "a",
+                    "karpenter.sh/capacity-type": "spot"})
+        for kind, gpus in (("g6", "4"), ("m7", "2"))
+    ]  # fmt: skip
+    read = karpenter_pools([karpenter(template=template(rule))], nodes, {})
+    assert [one.name for one in read if one.allocatable] == allowed
+    assert {one.existing for one in read} == {2}, "what it has counts all the same"
+    promised = [one.labels.get(rule[0]) for one in read]
+    assert rule[1] == "In" or not set(promised) & {*rule[2]}, "a rule that shuts out promises nothing"
+
+
+@pytest.mark.parametrize(
+    ("pool", "held"),
+    [
+        ({"replicas": 3}, "its size is fixed at 3"),
+        ({"deleted": "2026-10-02T14:29:22Z"}, "it is being deleted"),
+        (
+            {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "NodeClassNotReady"}]}},
+            "Karpenter takes it for not ready (NodeClassNotReady)",
+        ),
+        ({"status": {"conditions": [{"type": "Ready", "status": "True"}, {"type": "X", "status": "False"}]}}, ""),
+    ],
+)
+def test_a_pool_that_karpenter_does_not_grow_is_held(pool: dict[str, Any], held: str) -> None:
+    (read,) = karpenter_pools([karpenter(**pool)], [], {})
+    assert read.held == held
+
+
+def test_a_pool_has_its_own_nodes_only_and_counts_them_by_the_largest() -> None:
+    own = [node(name, {"karpenter.sh/nodepool": "gpu"}, allocatable={"cpu": cpu}) for name, cpu in (("a", 8), ("b", 2))]
+    other = node("c", {"karpenter.sh/nodepool": "cpu"}, allocatable={"cpu": 1})
+    (read,) = karpenter_pools([karpenter(limits={"cpu": "26m"})], [*own, other], {})
+    assert (read.existing, read.max_nodes, read.allocatable) == (2, 2 + 2, {"cpu": 2})
+
+
+def test_limits_without_nodes_say_nothing_unless_they_allow_nothing() -> None:
+    (open_,) = karpenter_pools([karpenter(limits={"cpu": "10"})], [], {})
+    (shut,) = karpenter_pools([karpenter(limits={"cpu": "0", "memory": "1Ti"})], [], {})
+    assert (open_.max_nodes, shut.max_nodes) == (UNLIMITED, 0)
+
+
 def test_a_spent_limit_leaves_nothing_to_add() -> None:
     own = node("ip-1", {"karpenter.sh/nodepool": "gpu"})
     (read,) = karpenter_pools([karpenter(limits={"cpu": "10"})], [own], {})
@@ -296,6 +357,19 @@ def test_only_what_may_grow_in_the_asked_cluster_is_a_pool() -> None:
     fixed = msgspec.convert({"metadata": {"name": "fixed"}, "spec": {"clusterName": "prod"}}, MachineSet)
     pools = machine_pools([machines(), machines("other", cluster="dev"), fixed], ["prod", ""], [])
     assert [(pool.name, pool.allocatable, pool.exact) for pool in pools] == [("md-0", {}, False)]
+
+
+def test_half_a_shape_is_none() -> None:
+    (pool,) = machine_pools([machines(cpu="16")], ["prod"], [])
+    assert (pool.allocatable, pool.exact) == ({}, False)
+
+
+def test_machines_that_are_being_deleted_are_held() -> None:
+    for item in (machines(cpu="16", memory="128G"), machines()):
+        (whole,) = machine_pools([item], ["prod"], [])
+        metadata = msgspec.structs.replace(item.metadata, deletion_timestamp="2026-10-02T14:29:22Z")
+        (gone,) = machine_pools([msgspec.structs.replace(item, metadata=metadata)], ["prod"], [])
+        assert (whole.held, gone.held) == ("", "it is being deleted")
 
 
 def test_an_annotation_that_is_no_number_is_an_error() -> None:
