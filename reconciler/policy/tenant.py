@@ -14,7 +14,7 @@ from typing import Any
 
 from reconciler.errors import InvalidObject, Place
 from reconciler.manifests import fields
-from reconciler.manifests.fields import Path
+from reconciler.manifests.fields import InvalidField, Path
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podfeatures import Feature, Use, container_features, features
 from reconciler.manifests.quantity import Resources
@@ -204,7 +204,8 @@ def denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> tuple[De
     try:
         return tuple(_denials(tenant, key, body))
     except InvalidObject as error:
-        return (Denial((), f"what its pods may do cannot be read: {error.message}"),)
+        path = error.path if isinstance(error, InvalidField) else ()
+        return (Denial(path, f"what it may do cannot be read: {error.message}"),)
 
 
 def _denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
@@ -217,7 +218,8 @@ def _denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterato
     yield from _stand_ins(tenant, key, body)
     templates = list(pod_templates(body))
     if key.kind in _POD_KINDS and not templates and not rayspec.is_ray(body):
-        yield Denial(("apiVersion",), f"the pods of a {key.kind} of {key.api_version} cannot be checked: use its v1")
+        text = f"the pods of a {key.kind} of {key.api_version} cannot be checked"
+        yield Denial(("apiVersion",), f"{text}: write their template, in an API version that SkyRay can size")
     uses = [use for at, pod in templates for use in features(pod, at)]
     for use in (*uses, *_sidecars(body)):
         if not tenant.pods.allow(use):
