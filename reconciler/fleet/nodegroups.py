@@ -165,7 +165,7 @@ def pools_of_groups(
         pool = pool_of_group(group, nodes)
         known = written.pop(group_name(group.name), None)
         if known is not None:
-            pool = replace(known, max_nodes=pool.max_nodes, existing=pool.existing, held=pool.held)
+            pool = replace(known, max_nodes=pool.max_nodes, existing=pool.existing, held=known.held or pool.held)
         found[pool.name] = together([found[pool.name], pool]) if pool.name in found else pool
     return tuple({**found, **written}.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,11 @@ from reconciler.errors import InvalidObject
 from reconciler.fleet.karpenter import UNLIMITED, KarpenterPool, karpenter_pools
 from reconciler.fleet.machinepools import MachineSet, machine_pools
 from reconciler.fleet.nodegroups import NodeGroup, node_groups, pools_of_groups
+from reconciler.fleet.pools import together
 from reconciler.fleet.snapshot import Node, NodePool
 from reconciler.manifests.podshape import Taint
 
+GPU = "nvidia.com/gpu"
 ZONE, TYPE = "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type"
 ZONAL = "https://x/zones/us-west1-b/instanceGroups"
 EKS = "eks-l4-1ec1ed72-4d0a-53a1-1a4f-46f8a44d6f42"
@@ -369,6 +372,8 @@ def test_machines_that_are_being_deleted_are_held() -> None:
         (whole,) = machine_pools([item], ["prod"], [])
         metadata = msgspec.structs.replace(item.metadata, deletion_timestamp="2026-10-02T14:29:22Z")
         (gone,) = machine_pools([msgspec.structs.replace(item, metadata=metadata)], ["prod"], [])
+        (grown,) = pools_of_groups([NodeGroup("md-0", 6, 1)], [], [gone])
+        assert grown.held == gone.held
         assert (whole.held, gone.held) == ("", "it is being deleted")
 
 
@@ -376,6 +381,29 @@ def test_an_annotation_that_is_no_number_is_an_error() -> None:
     broken = machines(cpu="many", memory="1G")
     with pytest.raises(InvalidObject, match="default/md-0"):
         machine_pools([broken], ["prod"], [])
+    words = machines()
+    (words.metadata.annotations or {})[MAX] = "six"
+    with pytest.raises(InvalidObject, match="max-size is 'six'; write a number of nodes"):
+        machine_pools([words], ["prod"], [])
+
+
+def test_machines_are_counted_as_they_are_and_before_that_as_they_are_asked_for() -> None:
+    def count(status: int | None, asked: int | None) -> int | None:
+        item = machines(cpu="16", memory="128G")
+        item.status.replicas, item.spec.replicas = status, asked
+        return machine_pools([item], ["prod"], [])[0].existing
+
+    assert (count(2, 5), count(0, 5), count(None, 5), count(None, None)) == (2, 0, 5, 0)
+
+
+def test_pools_that_are_one_pool_have_what_all_have_and_are_held_if_all_are() -> None:
+    small = NodePool("a", 2, {"cpu": 4, "memory": 9, GPU: 1}, existing=1, held="no room")
+    large = NodePool("b", 3, {"cpu": 8, "memory": 7}, existing=1)
+    one = together([small, NodePool("c", 1, {}, existing=0), large])
+    assert (one.name, one.max_nodes, one.existing, one.allocatable) == ("a", 6, 2, {"cpu": 4, "memory": 7})
+    assert (one.held, one.exact) == ("", False)
+    assert together([small, replace(large, held="no money")]).held == "no room"
+    assert together([replace(small, existing=None), large]).existing is None
 
 
 def test_cluster_autoscalers_sizes_go_with_cluster_apis_shapes() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
-from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod
+from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod, Unreadable
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement import prefer as prefer_module
 from reconciler.placement.choice import Allowed, Choice, choose
@@ -222,6 +222,52 @@ def test_a_gang_that_asks_for_nothing_can_be_placed_by_any_preference() -> None:
     for preference in Preference:
         choice = chosen(job(prefer=[preference]), site("a", node("n")), site("b", node("n")))
         assert choice.cluster == "a"
+
+
+def test_what_comes_first_and_was_passed_over_is_counted() -> None:
+    full = [site(name, node(f"{name}0", cpu=500)) for name in "abc"]
+    made = chosen(job(workers(1), ordered=["a", "b", "c", "z"]), *full, site("z", node("z0")))
+    assert made.cluster == "z"
+    assert "; a, which comes first (and 2 more): never fits: worker group needs cpu 1" in made.message
+    made = chosen(job(workers(1), ordered=["a", "z"]), full[0], site("z", node("z0")))
+    assert "; a, which comes first: never fits" in made.message
+
+
+def test_available_counts_the_room_of_all_that_a_gang_asks_for() -> None:
+    """The head's nodes have cpu too, even where the workers may not stand on them."""
+    heads = {"for": "heads"}
+    sets = (head(1000, node_selector=heads), workers(1, 1000, gpu=1))
+
+    def made(name: str, heads_cpu: int, cpu: int) -> Site:
+        return site(name, node("h", heads_cpu, labels=heads), node("w", cpu, gpu=8))
+
+    sites = made("a", 8000, 4000), made("b", 3000, 16000)
+    assert chosen(job(*sets, prefer=[AVAILABLE]), *sites).cluster == "b"
+    assert chosen(job(*reversed(sets), prefer=[AVAILABLE]), *sites).cluster == "b"
+
+
+def test_where_nothing_can_be_placed_the_message_says_how_much_was_looked_at() -> None:
+    assert chosen(job(workers(1))).message == "the inventory has no clusters: add one under inventory/"
+    small = [site(name, node(f"{name}0", cpu=500)) for name in "abcde"]
+    waits = chosen(job(workers(1)), *small[:2])
+    assert waits.message.startswith("none of 2 eligible clusters has room for it; nearest is a: never fits")
+    assert chosen(job(workers(1)), small[0]).message.startswith("a: never fits")
+    waits = chosen(job(workers(1), ordered=["z"]), *small[:3])
+    assert waits.reason == "NoEligibleCluster"
+    assert waits.message.count("; ") == 2
+    assert not waits.message.endswith("more)")
+    assert chosen(job(workers(1), ordered=["z"]), *small).message.endswith(" (and 2 more)")
+
+
+def test_clusters_that_nobody_can_read_are_not_said_to_be_full() -> None:
+    sites = [site(name, node(name)) for name in ("a", "b")]
+    clusters = [one.cluster for one in sites]
+    rooms = Rooms(clusters, FleetSnapshot({n: Unreadable(n, "no answer", 0.0) for n in "ab"}, ""), {}, 0.0, 0.0)
+    made = choose(job(workers(1)), Allowed([ClusterFacts(one.name, one.labels) for one in clusters]), rooms)
+    assert (made.reason, made.message) == (
+        "Unreachable",
+        "none of 2 eligible clusters tells its capacity; a: no answer",
+    )
 
 
 def test_the_room_of_the_choice_is_taken() -> None:
