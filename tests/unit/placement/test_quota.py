@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import Place
@@ -105,6 +105,18 @@ def test_borrowers_move_to_another_lender_to_make_room() -> None:
     assert ledger.refusal(key("two"), b, gpus(3)) != ""
 
 
+def test_borrowing_does_not_go_through_others() -> None:
+    a, b, c = tenant("a", 0, ("b",)), tenant("b", 2, ("c",)), tenant("c", 2)
+    ledger = Ledger([a, b, c])
+    assert ledger.refusal(key("one"), a, gpus(3)) == (
+        "tenant a uses 0 of 0 nvidia.com/gpu, group needs 3; b can lend it 2 more"
+    )
+    ledger.charge(key("one"), a, gpus(2))
+    assert "2 of it is lent to others" in ledger.refusal(key("two"), b, gpus(2)), "c lends to b, not to a through b"
+    ledger.charge(key("one"), None, {})
+    assert ledger.refusal(key("two"), b, gpus(4)) == ""
+
+
 def test_a_group_beyond_all_that_its_tenant_could_ever_have_is_known() -> None:
     assert never(tenant("a", 8), gpus(8)) == ""
     assert never(tenant("a", 8), gpus(9)) == "needs 9 nvidia.com/gpu, and tenant a may never use more than 8"
@@ -120,6 +132,12 @@ LINKS = st.sets(st.tuples(st.sampled_from("abc"), st.sampled_from("xyz")))
 
 @settings(deadline=None, max_examples=150)
 @given(AMOUNTS, SPARE, LINKS)
+@example({"a": 1, "b": 3}, {"x": 2, "y": 3}, {("a", "x"), ("a", "y"), ("b", "x")})
+@example(
+    {"a": 2, "b": 1, "c": 4},
+    {"w": 4, "x": 2, "y": 3, "z": 2},
+    {("a", "w"), ("a", "x"), ("a", "y"), ("b", "w"), ("b", "x"), ("c", "w")},
+)
 def test_what_can_be_covered_at_once_is_what_the_tightest_cut_allows(
     excess: dict[str, int], spare: dict[str, int], links: set[tuple[str, str]]
 ) -> None:
