@@ -54,21 +54,30 @@ def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]
     """Return how many nodes each pool (by its budget's name) may still add: its maximum less the nodes that it has.
 
     Where the autoscaler does not count them, a node belongs to the pool that it names in a label; else to that of which
-    it has all labels (the most specific one, then the first); a pool without labels owns the nodes of its size.
+    it has all labels (the most specific one, then the first); else to the first pool without labels, not full yet,
+    whose nodes are about as large: a declared size is a round figure. Where nodes name their pools, size tells nothing.
     """
     pools = tuple(pools)
     spare = {pool.budget: max(pool.max_nodes - (pool.existing or 0), 0) for pool in pools}
     counted = tuple(pool for pool in pools if pool.existing is None)
     labelled = sorted((pool for pool in counted if pool.labels), key=lambda pool: -len(pool.labels))
-    plain = [pool for pool in counted if not pool.labels]
+    plain = [pool for pool in counted if not pool.labels and not pool.implied.keys() & {*_NAME_LABELS.values()}]
     named = {pool.budget: pool for pool in pools}
     for node in nodes:
         owner = named.get(pool_name(node))
         owner = owner or next((p for p in labelled if p.labels.items() <= node.labels.items()), None)
-        owner = owner or next((p for p in plain if p.allocatable == node.allocatable), None)
+        owner = owner or next((p for p in plain if spare[p.budget] and _alike(p.allocatable, node.allocatable)), None)
         if owner is not None and owner.existing is None:
             spare[owner.budget] = max(spare[owner.budget] - 1, 0)
     return spare
+
+
+def _alike(declared: Mapping[str, int], real: Mapping[str, int]) -> bool:
+    """Tell whether two sizes can be of one kind of node: the same devices, and cpu and memory within a fifth."""
+    devices = {name for name in (*declared, *real) if "/" in name}
+    return all(declared.get(name, 0) == real.get(name, 0) for name in devices) and all(
+        5 * abs(declared.get(name, 0) - real.get(name, 0)) <= real.get(name, 0) for name in ("cpu", "memory")
+    )
 
 
 def _merged(declared: Sequence[NodePool], live: Sequence[NodePool]) -> list[NodePool]:

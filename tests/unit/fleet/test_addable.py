@@ -132,6 +132,19 @@ def test_a_node_counts_for_the_pool_that_it_fits_most_closely() -> None:
     assert spare_of([NodePool("other", 4, BIG), plain], [Node("b", SMALL)]) == {"other": 4, "plain": 3}
 
 
+def test_a_node_that_names_no_pool_counts_for_one_of_about_its_size() -> None:
+    declared = {"cpu": 15_000, "memory": 58 << 30, "nvidia.com/gpu": 1, "pods": 110}
+    real = {"cpu": 15_890, "memory": 60 << 30, "nvidia.com/gpu": 1, "pods": 58, "ephemeral-storage": 9}
+    first, second = NodePool("first", 2, declared), NodePool("second", 4, declared)
+    nodes = [Node(f"n{i}", real) for i in range(3)]
+    assert spare_of([first], nodes) == {"first": 0}
+    assert spare_of([first, second], nodes) == {"first": 0, "second": 3}, "what the first cannot have is the second's"
+    for other in ({"nvidia.com/gpu": 2}, {"cpu": 32_000}, {"memory": 32 << 30}, {"nvidia.com/gpu": 0}):
+        assert spare_of([second], [Node("n", {**real, **other})]) == {"second": 4}
+    (named,) = addable(cluster(second, kind="Karpenter"), picture(nodes=tuple(nodes))).pools
+    assert spare_of([named], nodes) == {"second": 4}, "Karpenter's nodes say that they are its"
+
+
 def test_what_is_not_written_of_a_cluster_is_no_label_of_its_nodes() -> None:
     (pool,) = addable(cluster(NodePool("l4", 1, BIG)), picture()).pools
     assert pool.implied == {"kubernetes.io/os": "linux"}
