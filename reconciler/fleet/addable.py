@@ -111,7 +111,7 @@ def _as_declared(declared: NodePool, live: Sequence[NodePool]) -> list[NodePool]
             declared,
             name=way.name if len(found) > 1 else declared.name,
             family=declared.name if len(found) > 1 else "",
-            max_nodes=min(declared.max_nodes, way.max_nodes),
+            max_nodes=min(declared.max_nodes, way.max_nodes, _within(way, declared.allocatable)),
             labels=way.labels,
             taints=declared.taints or way.taints,
             spot=way.spot,
@@ -120,6 +120,13 @@ def _as_declared(declared: NodePool, live: Sequence[NodePool]) -> list[NodePool]
         )
         for way in found.values()
     ]
+
+
+def _within(pool: NodePool, allocatable: Mapping[str, int]) -> int:
+    """Return how many nodes of the declared size a pool's limits allow, those that it has included."""
+    sizes = ((left, 1 if name == "nodes" else allocatable.get(name, 0)) for name, left in pool.left.items())
+    more = min((left // each for left, each in sizes if each), default=pool.max_nodes)
+    return (pool.existing or 0) + more
 
 
 def _named(pool: NodePool, cluster: Cluster, nodes: Sequence[Node]) -> NodePool:

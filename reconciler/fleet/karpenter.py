@@ -109,14 +109,16 @@ def _karpenter_family(
         (kind, least(alike), {k: v for k, v in shared_labels(alike).items() if k not in _CHOSEN})
         for kind, alike in sorted(by_type.items())[:_MAX_SHAPES]
     ] or [("", {}, {})]
+    left = _limits_left(item, own, capacities)
     base = NodePool(
         name=name,
-        max_nodes=len(own) + _within_limits(item, own, capacities),
+        max_nodes=len(own) + _most_more(left, own, capacities),
         allocatable={},
         taints=tuple(Taint(taint.key, taint.effect, taint.value or "") for taint in spec.template.spec.taints or ()),
         existing=len(own),
         family=name,
         exact=False,
+        left=left if not by_type else {},
         held=_held(item),
     )
     family = []
@@ -173,18 +175,22 @@ def _ways(choices: Mapping[str, list[str]]) -> list[dict[str, str]]:
     return [dict(zip(keys, values, strict=True)) for values in product(*(choices[key] for key in keys))]
 
 
-def _within_limits(item: KarpenterPool, own: Sequence[Node], capacities: Mapping[str, Mapping[str, int]]) -> int:
-    """Return how many more nodes its limits surely allow, if each is of the largest kind that it has."""
+def _limits_left(
+    item: KarpenterPool, own: Sequence[Node], capacities: Mapping[str, Mapping[str, int]]
+) -> dict[str, int]:
+    """Return what the limits leave, by resource; `nodes` is a number of nodes."""
     limits = units(item.spec.limits or {}, f"NodePool {item.metadata.name}: spec.limits")
-    reported = units(item.status.resources or {}, f"NodePool {item.metadata.name}: status.resources")
-    sizes = [{**node.allocatable, **capacities.get(node.name, {})} for node in own]
-    more = UNLIMITED
-    for resource, limit in limits.items():
-        if resource == "nodes":
-            more = min(more, limit - len(own))
-            continue
-        each = max((size.get(resource, 0) for size in sizes), default=0)
-        left = limit - reported.get(resource, sum(size.get(resource, 0) for size in sizes))
-        if each or left <= 0:
-            more = min(more, left // max(each, 1))
-    return max(more, 0)
+    used = units(item.status.resources or {}, f"NodePool {item.metadata.name}: status.resources")
+    sizes = [{"nodes": 1, **node.allocatable, **capacities.get(node.name, {})} for node in own]
+    summed = {name: sum(size.get(name, 0) for size in sizes) for name in limits}
+    spent = {name: summed[name] if name == "nodes" else used.get(name, summed[name]) for name in limits}
+    return {name: max(limit - spent[name], 0) for name, limit in limits.items()}
+
+
+def _most_more(left: Mapping[str, int], own: Sequence[Node], capacities: Mapping[str, Mapping[str, int]]) -> int:
+    """Return how many more nodes its limits surely allow, if each is of the largest kind that it has."""
+    sizes = [{"nodes": 1, **node.allocatable, **capacities.get(node.name, {})} for node in own] or [{"nodes": 1}]
+    each = {name: max(size.get(name, 0) for size in sizes) for name in left}
+    return min(
+        (amount // max(each[name], 1) for name, amount in left.items() if each[name] or not amount), default=UNLIMITED
+    )

@@ -72,7 +72,8 @@ class NodePool:
     beside `labels`, but that need not tell to which pool a node belongs. `existing`: how many nodes it has, where its
     autoscaler says so; None: those that have its labels. Pools of one `family` share `max_nodes` and `existing`: they
     are ways in which one pool of the cluster can grow. Not `exact`: it may add nodes of other kinds as well, so nothing
-    is ruled out; none is known where `allocatable` is empty. `held`: why it adds none now.
+    is ruled out; none is known where `allocatable` is empty. `held`: why it adds none now. `left`: what its limits
+    leave where `max_nodes` does not say it, in the units of `allocatable`, and `nodes`.
     """
 
     name: str
@@ -87,6 +88,7 @@ class NodePool:
     family: str = ""
     exact: bool = True
     held: str = ""
+    left: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def budget(self) -> str:

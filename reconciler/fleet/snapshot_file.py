@@ -59,7 +59,7 @@ _RULES = {name: hint for name, hint in get_type_hints(PodShape).items() if name 
 _PLAIN = ("labels", "node_selector", "claims", "volume_claims", "priority_class", "scheduler_name", "scheduling_gates")
 _NESTED = {name: hint for name, hint in _RULES.items() if name not in _PLAIN}
 _RULE_PARTS = {name: hint for name, hint in get_type_hints(RulesPart).items() if name in _NESTED}
-_POOL = tuple(name for name in PoolPart.__struct_fields__ if name not in {"allocatable", "taints"})
+_POOL = tuple(name for name in PoolPart.__struct_fields__ if name not in {"allocatable", "taints", "left"})
 _STEP = re.compile(r"\.([A-Za-z]+)|\[(\d+)\]")
 
 K = TypeVar("K", ClusterSnapshotKind, FleetSnapshotKind)
@@ -285,7 +285,7 @@ def _pool(part: PoolPart, at: Path) -> NodePool:
     rest = {name: getattr(part, name) for name in _POOL}
     amounts = _all_units(part.allocatable, (*at, "allocatable"))
     taints = tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints)
-    return NodePool(allocatable=amounts, taints=taints, **rest)
+    return NodePool(allocatable=amounts, taints=taints, left=_all_units(part.left, (*at, "left")), **rest)
 
 
 def _pod(part: PodPart, at: Path) -> Pod:
@@ -346,7 +346,7 @@ def _node_part(node: Node) -> NodePart:
 def _pool_part(pool: NodePool) -> PoolPart:
     rest = {name: getattr(pool, name) for name in _POOL}
     taints = tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in pool.taints)
-    return PoolPart(allocatable=_texts(pool.allocatable), taints=taints, **rest)
+    return PoolPart(allocatable=_texts(pool.allocatable), taints=taints, left=_texts(pool.left), **rest)
 
 
 def _pod_part(pod: Pod) -> PodPart:

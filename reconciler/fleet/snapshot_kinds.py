@@ -184,6 +184,7 @@ class PoolPart(Part, kw_only=True):
     family: str = ""
     exact: bool = True
     held: str = ""
+    left: Amounts = {}
 
 
 class ClusterSnapshotKind(Kind, tag="ClusterSnapshot", kw_only=True):

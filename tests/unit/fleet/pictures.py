@@ -102,6 +102,7 @@ pools = st.builds(
     words,
     st.booleans(),
     words,
+    resources,
 )
 rays = st.builds(RayStatus, st.sampled_from(["RayJob", "RayCluster"]), names, names, words, words, words, words, words)
 

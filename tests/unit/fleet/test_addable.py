@@ -49,6 +49,15 @@ def test_of_one_pool_the_declared_shape_counts_and_the_smaller_maximum() -> None
     assert addable(cluster(fewer), picture(live)).pools[0].max_nodes == 3
 
 
+def test_a_limit_counts_in_nodes_of_the_declared_size_where_none_exists_yet() -> None:
+    def most(existing: int = 0, **left: int) -> int:
+        live = NodePool("l4", 100_000, {}, existing=existing, exact=False, left=left)
+        return addable(cluster(NodePool("l4", 8, BIG), kind="Karpenter"), picture(live)).pools[0].max_nodes
+
+    assert (most(), most(cpu=40_000), most(existing=1, cpu=40_000), most(cpu=40_000, memory=1 << 30)) == (8, 2, 3, 0)
+    assert (most(nodes=3), most(**{"nvidia.com/gpu": 0}), most(cpu=0)) == (3, 8, 0)
+
+
 def test_a_declared_pool_is_found_under_the_clouds_name_for_it() -> None:
     live = NodePool("gke-c-prod-l4-1a2b3c4d-grp", 5, {}, existing=0, exact=False)
     found = addable(cluster(NodePool("l4", 8, BIG), NodePool("prod-l4", 8, SMALL)), picture(live))

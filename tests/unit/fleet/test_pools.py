@@ -315,6 +315,13 @@ def test_limits_without_nodes_say_nothing_unless_they_allow_nothing() -> None:
     (open_,) = karpenter_pools([karpenter(limits={"cpu": "10"})], [], {})
     (shut,) = karpenter_pools([karpenter(limits={"cpu": "0", "memory": "1Ti"})], [], {})
     assert (open_.max_nodes, shut.max_nodes) == (UNLIMITED, 0)
+    assert open_.left == {"cpu": 10_000}
+    started = karpenter(limits={"cpu": "10", "nodes": 3}, status={"resources": {"cpu": "4", "nodes": "1"}})
+    (read,) = karpenter_pools([started], [], {})
+    assert (read.left, read.max_nodes) == ({"cpu": 6_000, "nodes": 3}, 3)
+    own = node("ip-1", {"karpenter.sh/nodepool": "gpu"}, allocatable={"cpu": 2_000})
+    (read,) = karpenter_pools([started], [own], {})
+    assert (read.left, read.max_nodes) == ({}, 1 + 2)
 
 
 def test_a_spent_limit_leaves_nothing_to_add() -> None:
