@@ -5,7 +5,7 @@ from __future__ import annotations
 from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
 
 from reconciler.fleet.snapshot import Node, NodePool, Pod
-from reconciler.manifests.podshape import NodeRequirement, NodeTerm, Taint, Toleration
+from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.placement.model import Verdict
 
@@ -62,6 +62,13 @@ def test_the_cheapest_pool_that_does_is_asked_first() -> None:
     large, small = pool("large", 8, cpu=32000, price_per_hour=1.6), pool("small", 8, price_per_hour=0.4)
     assert try_gang(cluster(pools=[large, small]), gang(workers(1))).new_nodes == {"small": 1}
     assert try_gang(cluster(pools=[large, small]), gang(workers(5, 6000))).new_nodes == {"large": 1}
+
+
+def test_pods_that_take_the_same_port_get_a_node_each() -> None:
+    listening = workers(3, host_ports=(HostPort(80),))
+    assert try_gang(cluster(pools=[pool("p", 4)]), gang(listening)).new_nodes == {"p": 3}
+    fit = try_gang(cluster(pools=[pool("p", 2)]), gang(listening))
+    assert fit.message == "never fits: worker group asks for 3 pods, and all nodes together hold 2 even when empty"
 
 
 def test_several_pools_work_together() -> None:
