@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
 from reconciler.manifests.quantity import Format, Quantity
+from reconciler.placement.amounts import amount_text
 from reconciler.placement.gang import Gang
 from reconciler.placement.group import Group
 from reconciler.placement.model import GroupKey
@@ -23,6 +24,8 @@ from reconciler.policy.tenant import Tenant
 
 EXCEEDED = "QuotaExceeded"
 PODS = "pods"
+_LONGEST = 8
+"""Characters of an amount in a message."""
 
 _Amounts = Mapping[str, int]
 
@@ -133,19 +136,18 @@ class Ledger:
 
     def _message(self, tenant: Tenant, name: str, used: int, needs: int, own: int) -> str:
         quota = tenant.quota[name]
-        text = (
-            f"tenant {tenant.name} uses {_amount(used, quota)} of {quota} {name}, group needs {_amount(needs, quota)}"
-        )
+        text = f"tenant {tenant.name} uses {_amount(name, used, quota)} of {quota} {name}"
+        text += f", group needs {_amount(name, needs, quota)}"
         if own:
-            text += f" instead of {_amount(own, quota)}"
+            text += f" instead of {_amount(name, own, quota)}"
         lent = self._lent(tenant, name)
         if lent:
-            text += f"; {_amount(lent, quota)} of it is lent to others until their groups end"
+            text += f"; {_amount(name, lent, quota)} of it is lent to others until their groups end"
         if tenant.borrowing is None:
             return text
         limit = tenant.borrowing.limit.get(name)
         whom = "other tenants" if tenant.borrowing.lenders is None else ", ".join(tenant.borrowing.lenders)
-        text += f"; {whom} can lend it {_amount(self._borrowable(tenant, name), quota)} more"
+        text += f"; {whom} can lend it {_amount(name, self._borrowable(tenant, name), quota)} more"
         return text + (f", and it may borrow {limit} in all" if limit is not None else "")
 
     def _lent(self, tenant: Tenant, name: str) -> int:
@@ -233,8 +235,10 @@ def _path(
     return None
 
 
-def _amount(nano: int, like: Quantity) -> Quantity:
-    return Quantity(nano, like.format if like.format is not Format.DecimalExponent else Format.DecimalSI)
+def _amount(name: str, nano: int, like: Quantity) -> str:
+    """Write an amount of resource `name` as its quota is written; of bytes that come out long, the first digits."""
+    text = str(Quantity(nano, like.format if like.format is not Format.DecimalExponent else Format.DecimalSI))
+    return text if name == "cpu" or len(text) <= _LONGEST else amount_text(name, nano // 10**9, like)
 
 
 def never(tenant: Tenant, amounts: _Amounts) -> str:
@@ -247,6 +251,6 @@ def never(tenant: Tenant, amounts: _Amounts) -> str:
                 continue
             most += limit.nano
         if amounts.get(name, 0) > most:
-            needs = _amount(amounts[name], quota)
-            return f"needs {needs} {name}, and tenant {tenant.name} may never use more than {_amount(most, quota)}"
+            needs, at_most = _amount(name, amounts[name], quota), _amount(name, most, quota)
+            return f"needs {needs} {name}, and tenant {tenant.name} may never use more than {at_most}"
     return ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +40,21 @@ def test_the_refusal_has_the_numbers() -> None:
     ledger.charge(key("one"), a, gpus(6))
     assert ledger.refusal(key("two"), a, gpus(2)) == ""
     assert ledger.refusal(key("two"), a, gpus(4)) == "tenant a uses 6 of 8 nvidia.com/gpu, group needs 4"
+
+
+@pytest.mark.parametrize(
+    ("resource", "quota", "needs", "said"),
+    [
+        ("memory", "1G", 4504682496, "uses 0 of 1G memory, group needs 4.5G"),
+        ("memory", "1Gi", 4504682496, "uses 0 of 1Gi memory, group needs 4296Mi"),
+        ("memory", "1Gi", 4504682497, "uses 0 of 1Gi memory, group needs 4.1Gi"),
+        ("memory", "2e9", 4504682496, "uses 0 of 2e9 memory, group needs 4.5G"),
+        ("nvidia.com/gpu", "2", 123456, "uses 0 of 2 nvidia.com/gpu, group needs 123456"),
+    ],
+)
+def test_amounts_are_told_as_the_quota_is_written_and_short(resource: str, quota: str, needs: int, said: str) -> None:
+    one = Tenant("a", Place("policies/a.yaml"), quota={resource: Quantity.parse(quota)})
+    assert Ledger([one]).refusal(key("one"), one, {resource: needs * 10**9}) == f"tenant a {said}"
 
 
 def test_what_is_not_in_the_quota_is_not_limited() -> None:
