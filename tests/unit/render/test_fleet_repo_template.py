@@ -9,6 +9,7 @@ from reconciler.fleet.inventory import read_inventory
 from reconciler.fleet.settings import read_fleet
 from reconciler.manifests.loader import load
 from reconciler.policy.dialects import read_policies
+from reconciler.policy.tenant_kind import TenantSpec, read_tenants
 from reconciler.service.scaffold import lay_down
 from tests.unit.policy.reading import READY_MADE
 
@@ -54,6 +55,16 @@ def test_the_cluster_that_the_inventory_readme_shows_is_valid() -> None:
     (cluster,) = read_inventory({"inventory/gpu-1.yaml": example.encode()})
     assert cluster.labels["cluster.class"] == "production"
     assert cluster.pools[0].max_nodes == 8
+
+
+def test_the_tenant_that_the_readme_shows_is_valid_and_has_every_field() -> None:
+    readme = (TEMPLATE / "README.md").read_text()
+    [example] = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    documents = load(example.encode(), "policies/team-a.yaml").documents
+    [tenant] = read_tenants(documents)
+    assert tenant.has("team-a-dev", {})
+    shown, all_ = set(documents[0].body["spec"]), {field.alias for field in TenantSpec.model_fields.values()}
+    assert all_ - shown == {"kinds", "namespaceSelector"}
 
 
 def test_the_default_policy_is_the_ready_made_one() -> None:
