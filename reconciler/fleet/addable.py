@@ -74,10 +74,11 @@ def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]
 
 def _alike(declared: Mapping[str, int], real: Mapping[str, int]) -> bool:
     """Tell whether two sizes can be of one kind of node: the same devices, and cpu and memory within a fifth."""
-    devices = {name for name in (*declared, *real) if "/" in name}
-    return all(declared.get(name, 0) == real.get(name, 0) for name in devices) and all(
-        5 * abs(declared.get(name, 0) - real.get(name, 0)) <= real.get(name, 0) for name in ("cpu", "memory")
-    )
+    for name in ("cpu", "memory"):
+        has = real.get(name, 0)
+        if 5 * abs(declared.get(name, 0) - has) > has:
+            return False
+    return all(declared.get(name, 0) == real.get(name, 0) for name in (*declared, *real) if "/" in name)
 
 
 def _merged(declared: Sequence[NodePool], live: Sequence[NodePool]) -> list[NodePool]:
