@@ -111,21 +111,24 @@ def _positive(seconds: float) -> float:
 
 
 class LimitsPart(SkyRayModel):
-    """How long to wait, and how long to trust: see `Limits`."""
+    """How long to wait for one cluster, and how long its last picture counts once it answers no more."""
 
     snapshot_max_age: Duration = Limits().snapshot_max_age
     cluster_timeout: Duration = Limits().cluster_timeout
 
 
 class GuardsPart(SkyRayModel):
-    """A plan that removes more than this stops and asks: see `Guards`."""
+    """A plan that would take more than this share of all groups, or of all add-ons, off their clusters stops and asks.
+
+    So many as `alwaysRemovable` may go whatever the share.
+    """
 
     max_removed_share: float = Field(default=Guards().max_removed_share, ge=0, le=1)
     always_removable: int = Field(default=Guards().always_removable, ge=0)
 
 
 class FairnessPart(SkyRayModel):
-    """When the turn of a waiting group is held, and for how long: see `Fairness`."""
+    """How long a group waits before room is held for it on one cluster, and how long that and the break after last."""
 
     hold_after: Duration = Fairness().hold_after
     hold_for: Annotated[Duration, AfterValidator(_positive)] = Fairness().hold_for
@@ -138,7 +141,10 @@ class ForgePart(SkyRayModel):
 
 
 class FleetSpec(SkyRayModel):
-    """The settings: see `Fleet`."""
+    """The settings. `branch` is read and pushed. `tenancy` Required: what belongs to no Tenant gets nothing placed.
+
+    Left out, tenants are required as soon as there is one.
+    """
 
     engine: Literal["argocd", "flux"]
     branch: Annotated[str, AfterValidator(_branch)] = "main"

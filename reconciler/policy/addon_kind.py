@@ -68,7 +68,7 @@ def _path(text: str) -> str:
 
 
 class HelmPart(SkyRayModel):
-    """A chart by its exact version: see `HelmChart`."""
+    """A chart of a repo (https or oci) by its exact version, released into `namespace`."""
 
     repo: Annotated[str, AfterValidator(_chart_repo)]
     chart: DnsLabel
@@ -79,7 +79,7 @@ class HelmPart(SkyRayModel):
 
 
 class KustomizePart(SkyRayModel):
-    """A kustomization in another git repo, by tag or commit: see `RemoteKustomization`."""
+    """The kustomization in the folder `path` of another git repo, by tag or commit."""
 
     url: Annotated[str, AfterValidator(_remote)]
     ref: Annotated[str, AfterValidator(_pinned)]
@@ -103,7 +103,10 @@ class StepPart(SkyRayModel):
 
 
 class AddOnSpec(SkyRayModel):
-    """What the add-on is, and for which clusters: see `policy.addon.AddOn`."""
+    """What the add-on is, for which clusters (all where it does not say), and which API groups it provides there.
+
+    Its steps follow one another, each once the one before it is healthy.
+    """
 
     cluster_selector: Selector | None = None
     provides: Items[Annotated[str, AfterValidator(_api_group)]] = ()

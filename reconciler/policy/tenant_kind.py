@@ -83,7 +83,10 @@ class PodFeaturesPart(SkyRayModel):
 
 
 class TenantSpec(SkyRayModel):
-    """The team: see `policy.tenant.Tenant`. `kinds` replaces the default kinds, `additionalKinds` adds to them."""
+    """The team. Its namespaces are those of `namespaces`, and those whose Namespace object `namespaceSelector` matches.
+
+    Without `clusterSelector` it may use all clusters. `kinds` replaces the usual kinds, `additionalKinds` adds to them.
+    """
 
     namespaces: Items[DnsLabel] = ()
     namespace_selector: Selector | None = None

@@ -138,6 +138,12 @@ def test_an_editor_accepts_what_skyray_accepts(title: str) -> None:
             assert refused(schema, schema, {**document.body, "spce": {}}) != ""
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_an_editor_shows_what_is_meant_and_not_where_the_code_says_it(name: str) -> None:
+    told = [part.get("description", "") for part in every_schema(json.loads(schema_files()[name]))]
+    assert [text for text in told if "see `" in str(text)] == []
+
+
 def test_writing_removes_schemas_that_are_no_more(tmp_path: Path) -> None:
     (tmp_path / "old.json").write_text("{}")
     (tmp_path / "README.md").write_text("kept")
