@@ -32,7 +32,7 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     """
     import time
 
-    from reconciler.service.planner import plan
+    from reconciler.service.planner import preview
     from reconciler.service.report import errors_of, plan_document
 
     git = open_repo(repo)
@@ -43,7 +43,7 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     else:
         state = read_repo(git, rev, uncommitted=True)
     now = time.time()
-    made = plan(state, look_at_fleet(state, snapshot, now), now, allow_removals=True)
+    made = preview(state, look_at_fleet(state, snapshot, now), now)
     errors = errors_of(made, state)
     print_data(output, plan_document(made, errors), lambda: _table(made))
     if output == "table":
@@ -54,9 +54,11 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
 
 def _table(made: Plan) -> str:
     rows = [decision_row(decision) for decision in made.decisions]
-    if not rows:
-        return "nothing to place: workloads/ has no object that a policy matches"
-    table = columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows)
+    table = "nothing to place: workloads/ has no object that a policy matches"
+    if rows:
+        table = columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows)
+    elif not made.drafts:
+        return table
     files = f"{len(made.changes)} file{'s' * (len(made.changes) != 1)} would change"
     commits = f"{len(made.drafts)} commit{'s' * (len(made.drafts) != 1)}"
     return f"{table}\n\n{files}, in {commits}." if made.drafts else f"{table}\n\nNothing would change."

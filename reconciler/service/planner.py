@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.errors import InvalidObject
+from reconciler.errors import GuardTripped, InvalidObject
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
@@ -84,6 +84,15 @@ def plan(
             changes[path] = _change(state.rendered.get(path), content)
     changed = {path: action for path, action in sorted(changes.items()) if action}
     return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, (*_warnings(state), *addons.warnings))
+
+
+def preview(state: RepoState, snapshot: FleetSnapshot, now: float) -> Plan:
+    """Return the plan; where a guard would stop a cycle from carrying it out, its first warning says so."""
+    try:
+        return plan(state, snapshot, now)
+    except GuardTripped as stopped:
+        made = plan(state, snapshot, now, allow_removals=True)
+        return replace(made, warnings=(f"a cycle would stop here: {stopped}", *made.warnings))
 
 
 def decide(

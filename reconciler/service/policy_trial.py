@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.errors import GuardTripped, InvalidObject, Place
+from reconciler.errors import InvalidObject, Place
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey
@@ -19,7 +19,7 @@ from reconciler.policy.dialects import read_policies
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
 from reconciler.policy.matching import PolicyIndex
 from reconciler.policy.model import SchedulePolicy
-from reconciler.service.planner import Plan, plan
+from reconciler.service.planner import Plan, preview
 from reconciler.service.rules import SUFFIXES, is_policy
 from reconciler.service.state import POLICIES, Files, RepoState
 
@@ -108,8 +108,7 @@ def attempt(
     names = {policy.name for policy in policies}
     there = {policy.name: policy.place for policy in before.policies}
     own = [policy for policy in after.policies if policy.name in names]
-    planned, warnings = _planned(after, snapshot, now)
-    first, _ = _planned(before, snapshot, now)
+    planned, first = preview(after, snapshot, now), preview(before, snapshot, now)
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in after.clusters]
     outranked = _outranked(after, names)
     tried = tuple(
@@ -124,15 +123,7 @@ def attempt(
     )
     unplaced = tuple(d for d in planned.decisions if d.policy in names and d.action in {Action.WAIT, Action.REJECT})
     new = tuple(line for line in planned.warnings if line not in first.warnings)
-    return Trial(tried, _changes(first, planned), _files(first, planned), unplaced, (*warnings, *new))
-
-
-def _planned(state: RepoState, snapshot: FleetSnapshot, now: float) -> tuple[Plan, tuple[str, ...]]:
-    """Return the plan, and as a warning that the guard would stop it."""
-    try:
-        return plan(state, snapshot, now), ()
-    except GuardTripped as error:
-        return plan(state, snapshot, now, allow_removals=True), (str(error),)
+    return Trial(tried, _changes(first, planned), _files(first, planned), unplaced, new)
 
 
 def _changes(before: Plan, after: Plan) -> tuple[Change, ...]:

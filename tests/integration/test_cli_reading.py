@@ -118,6 +118,15 @@ def test_uncommitted_files_count_in_a_checkout_and_that_is_said(command: str, to
     assert committed.status == (1 if command == "explain" else 0)
 
 
+def test_a_plan_without_groups_still_tells_of_files(tmp_path: Path) -> None:
+    top = checkout_of(static_and_dynamic(), tmp_path / "fleet")
+    said = skyray("plan", cwd=top).out.splitlines()
+    assert said[0] == "nothing to place: workloads/ has no object that a policy matches"
+    assert said[-1] == "4 files would change, in 1 commit."
+    assert skyray("reconcile", cwd=top).status == 0
+    assert skyray("plan", cwd=top).out.splitlines() == said[:1]
+
+
 def test_a_clean_checkout_is_not_said_to_have_uncommitted_files(top: Path) -> None:
     assert skyray("plan", cwd=top).err == ""
     (top / ".gitignore").write_text("junk\n")

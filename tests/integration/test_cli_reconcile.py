@@ -168,6 +168,8 @@ def test_the_guard_stops_a_mass_removal_until_it_is_allowed_once(top: Path) -> N
     assert standing(top) == before
     planned = json.loads(skyray("plan", "-o", "json", cwd=top).out)
     assert {d["action"] for d in planned["decisions"]} == {"retire"}
+    assert planned["warnings"][0].startswith("a cycle would stop here: this would remove 4 of 4 placements")
+    assert "a cycle would stop here" in skyray("plan", cwd=top).err
     assert skyray("reconcile", "--allow-removals", cwd=top).status == 0
     assert not (top / "placements").exists()
     assert (top / "clusters/static/kustomization.yaml").is_file(), "a cluster's directory is never empty"

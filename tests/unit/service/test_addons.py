@@ -7,8 +7,10 @@ import pytest
 from reconciler.errors import GuardTripped, InputError
 from reconciler.placement.model import Action, Verdict
 from reconciler.service.checks import check_files
+from reconciler.service.planner import preview
 from reconciler.service.state import Files
 from tests.fleets import (
+    NOW,
     Fleet,
     cluster,
     config_map,
@@ -274,6 +276,9 @@ def test_a_plan_that_takes_an_addon_off_many_idle_clusters_stops_and_asks() -> N
         "this would remove 4 of 8 placed add-ons (operator on c0, operator on c1, operator on c2, ...), more than "
         "guards in fleet.yaml allow: if it is meant, run `skyray reconcile --allow-removals` once"
     )
+    made = preview(fleet.state(), fleet.snapshot(), NOW)
+    assert made.warnings == (f"a cycle would stop here: {caught.value}",)
+    assert made.drafts, "a preview shows what would be done all the same"
     fleet.cycle(allow_removals=True)
     assert not any(has(fleet, f"c{i}") for i in range(4))
     assert fleet.plan().drafts == ()

@@ -9,7 +9,7 @@ import pytest
 from reconciler.errors import InvalidObject
 from reconciler.service.policy_trial import Trial, attempt, policies_in, with_file
 from reconciler.service.state import Files
-from tests.fleets import NOW, Fleet, cluster, config_map, node, ordered, picture, policy, ray_job, text
+from tests.fleets import FLEET, NOW, Fleet, cluster, config_map, node, ordered, picture, policy, ray_job, text
 
 GPUS = tuple(node(f"n{i}") for i in range(4))
 
@@ -65,6 +65,19 @@ def test_what_the_repo_would_do_anyway_is_not_the_policys_doing() -> None:
     assert trial.files == {}
     assert trial.policies[0].groups == ()
     assert [(str(key), by) for key, by in trial.policies[0].outranked] == [("RayJob team/train", "all")]
+
+
+def test_a_policy_that_a_guard_would_stop_is_tried_and_that_is_said() -> None:
+    fleet = two(("all", policy("all", "spreadConstraints: {spreadMode: Duplicate}")))
+    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, guards: {alwaysRemovable: 0}"))
+    fleet.commit("workloads/team/job.yaml", config_map("code"))
+    fleet.cycle()
+    spread = "spreadConstraints: {spreadMode: Duplicate}\n"
+    only = policy("all", spread + "clusterSelector: {matchLabels: {kubernetes.io/metadata.name: one}}")
+    trial = _With(fleet).tries("policies/all.yaml", only, ("all",))
+    assert moves(trial) == {"team/configmap-code": (["one", "two"], ["one"])}
+    assert len(trial.warnings) == 1
+    assert trial.warnings[0].startswith("a cycle would stop here: this would remove 1 of 2 placements")
 
 
 def test_a_policy_of_the_same_name_is_replaced_wherever_it_stands_and_its_neighbours_stay() -> None:
