@@ -324,6 +324,18 @@ def test_limits_without_nodes_say_nothing_unless_they_allow_nothing() -> None:
     assert (read.left, read.max_nodes) == ({}, 1 + 2)
 
 
+def test_a_rule_that_leaves_a_choice_promises_none_of_it() -> None:
+    rules = (("kubernetes.io/arch", "In", ["amd64", "arm64"]), ("team", "In", ["a"]), ("team", "In", ["b"]))
+    (read,) = karpenter_pools([karpenter(template=template(*rules))], [], {})
+    assert read.labels == {"karpenter.sh/nodepool": "gpu"}
+
+
+def test_a_limit_of_what_its_nodes_have_not_is_not_spent() -> None:
+    own = node("ip-1", {"karpenter.sh/nodepool": "gpu"}, allocatable={"cpu": 2_000})
+    (read,) = karpenter_pools([karpenter(limits={"cpu": "6", "nvidia.com/gpu": 1})], [own], {})
+    assert read.max_nodes == 1 + 2
+
+
 def test_a_spent_limit_leaves_nothing_to_add() -> None:
     own = node("ip-1", {"karpenter.sh/nodepool": "gpu"})
     (read,) = karpenter_pools([karpenter(limits={"cpu": "10"})], [own], {})
