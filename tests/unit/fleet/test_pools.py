@@ -260,28 +260,28 @@ def test_karpenters_pools_come_in_the_order_of_their_weights() -> None:
 @pytest.mark.parametrize(
     ("rule", "allowed"),
     [
-        (("node.kubernetes.io/instance-type", "In", ["g6"]), ["gpu"]),
-        (("node.kubernetes.io/instance-type", "NotIn", ["g6", "c7"]), ["gpu"]),
+        (("node.kubernetes.io/instance-type", "In", ["g6"]), [4]),
+        (("node.kubernetes.io/instance-type", "NotIn", ["g6", "c7"]), [2]),
         (("node.kubernetes.io/instance-type", "DoesNotExist", []), []),
-        (("node.kubernetes.io/instance-type", "Exists", []), ["gpu/g6", "gpu/m7"]),
-        (("karpenter.k8s.aws/instance-gpu-count", "Gt", ["3"]), ["gpu"]),
-        (("karpenter.k8s.aws/instance-gpu-count", "Lt", ["4"]), ["gpu"]),
-        (("karpenter.k8s.aws/instance-gpu-count", "Gt", ["0"]), ["gpu/g6", "gpu/m7"]),
-        (("example.com/unseen", "In", ["x"]), ["gpu/g6", "gpu/m7"]),
-        ((ZONE, "In", ["z"]), ["gpu/g6", "gpu/m7"]),
-        (("karpenter.sh/capacity-type", "NotIn", ["spot"]), ["gpu/g6", "gpu/m7"]),
+        (("node.kubernetes.io/instance-type", "Exists", []), [4, 2]),
+        (("karpenter.k8s.aws/instance-gpu-count", "Gt", ["3"]), [4]),
+        (("karpenter.k8s.aws/instance-gpu-count", "Lt", ["4"]), [2]),
+        (("karpenter.k8s.aws/instance-gpu-count", "Gt", ["0"]), [4, 2]),
+        (("example.com/unseen", "In", ["x"]), [4, 2]),
+        ((ZONE, "In", ["z"]), [4, 2]),
+        (("karpenter.sh/capacity-type", "NotIn", ["spot"]), [4, 2]),
     ],
 )
 def test_karpenter_adds_no_more_of_what_its_rules_have_come_to_forbid(
-    rule: tuple[str, str, list[str]], allowed: list[str]
+    rule: tuple[str, str, list[str]], allowed: list[int]
 ) -> None:
     nodes = [
         node(kind, {"karpenter.sh/nodepool": "gpu", TYPE: kind, "karpenter.k8s.aws/instance-gpu-count": gpus, ZONE: "a",
-                    "karpenter.sh/capacity-type": "spot"})
+                    "karpenter.sh/capacity-type": "spot"}, allocatable={"nvidia.com/gpu": int(gpus)})
         for kind, gpus in (("g6", "4"), ("m7", "2"))
     ]  # fmt: skip
     read = karpenter_pools([karpenter(template=template(rule))], nodes, {})
-    assert [one.name for one in read if one.allocatable] == allowed
+    assert [one.allocatable["nvidia.com/gpu"] for one in read if one.allocatable] == allowed
     assert {one.existing for one in read} == {2}, "what it has counts all the same"
     promised = [one.labels.get(rule[0]) for one in read]
     assert rule[1] == "In" or not set(promised) & {*rule[2]}, "a rule that shuts out promises nothing"
