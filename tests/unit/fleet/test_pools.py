@@ -393,6 +393,8 @@ def test_machines_that_are_being_deleted_are_held() -> None:
         (gone,) = machine_pools([msgspec.structs.replace(item, metadata=metadata)], ["prod"], [])
         (grown,) = pools_of_groups([NodeGroup("md-0", 6, 1)], [], [gone])
         assert grown.held == gone.held
+        (waits,) = pools_of_groups([NodeGroup("md-0", 6, 1, "no room")], [], [whole])
+        assert waits.held == "no room"
         assert (whole.held, gone.held) == ("", "it is being deleted")
 
 

@@ -227,5 +227,7 @@ def test_a_pod_that_finds_each_of_its_resources_on_another_node_is_told_the_near
         "never fits: worker group needs cpu 1, memory 1Gi and nvidia.com/gpu 1, and no node that it may use has all "
         "of it: node pool thin lacks cpu (has 800m)"
     )
+    few = try_gang(cluster(node("a", slots=2)), gang(workers(3)))
+    assert (few.verdict, few.reason) == (Verdict.NEVER_FITS, "TooManyPods")
     slots = try_gang(cluster(node("a", slots=0)), gang(workers(1)))
     assert slots.message == "never fits: worker group needs a pod slot, and no node that it may use has one"
