@@ -21,7 +21,7 @@ from reconciler.placement.queue import turn
 from reconciler.placement.workloads import Workloads
 from reconciler.policy.groups import as_dns_label, group_name, pinned_cluster
 from reconciler.policy.matching import PolicyIndex
-from reconciler.policy.model import SchedulePolicy, unsupported
+from reconciler.policy.model import NAME_LABEL, SchedulePolicy, unsupported
 from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
 
 SHARED = "shared"
@@ -78,7 +78,8 @@ def group_objects(
     groups.sort(key=lambda group: turn(group, classes))
     everything = {item.key: item for group in groups for item in group.objects}
     warnings = missing_warnings(everything.values(), companions)
-    return Grouping(tuple(groups), tuple(unplaced), _unread(groups, workloads.broken, companions), warnings)
+    unread = _unread(groups, workloads, companions, selected_by_namespace=any(map(_by_namespace, policies)))
+    return Grouping(tuple(groups), tuple(unplaced), unread, warnings)
 
 
 def _policies(workloads: Workloads, policies: Sequence[SchedulePolicy]) -> _Policies:
@@ -190,10 +191,17 @@ def _problem(key: GroupKey, objects: Iterable[WorkloadObject], policy: ScheduleP
     return ""
 
 
-def _unread(groups: Iterable[Group], broken: Sequence[BrokenFile], companions: Companions) -> dict[GroupKey, str]:
+def _by_namespace(policy: SchedulePolicy) -> bool:
+    """Tell whether it depends on the labels of a namespace, other than its name, what `policy` selects."""
+    return any(requirement.key != NAME_LABEL for requirement in policy.namespace_selector.requirements)
+
+
+def _unread(
+    groups: Iterable[Group], workloads: Workloads, companions: Companions, *, selected_by_namespace: bool
+) -> dict[GroupKey, str]:
     """Return the groups of which a file that cannot be read may hold a part, with what may be in it."""
     files: dict[str, BrokenFile] = {}
-    for one in broken:
+    for one in workloads.broken:
         files.setdefault(one.namespace, one)
     found = {}
     for group in groups if files else ():
@@ -204,6 +212,8 @@ def _unread(groups: Iterable[Group], broken: Sequence[BrokenFile], companions: C
         wanted = next((f"{need.kind} {need.name}" for need in absent), "")
         if not wanted and any(_label(item, group.policy) for item in group.members):
             wanted = "another object of the group"
+        if selected_by_namespace and group.key.namespace not in workloads.namespaces:
+            wanted = wanted or "its Namespace, by whose labels policies select,"
         if wanted:
             found[group.key] = (
                 f"{wanted} may be in {file.path}, which cannot be read: repair that file ({file.problem})"

@@ -1,19 +1,30 @@
 """Reads `workloads/<namespace>/**` into objects, each of which is valid, or carries the problem that keeps it out.
 
 The one idea: a bad file spoils only itself. What cannot be read at all becomes a `BrokenFile`, so that nobody mistakes
-unknown objects for deleted ones; what can be read but must not be deployed becomes an object with a `problem`.
+unknown objects for deleted ones; what can be read but must not be deployed becomes an object with a `problem`. A
+Namespace that cannot be used counts as unreadable: its labels are unknown, which is not the same as none.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from reconciler.errors import InputError, InvalidObject, Place
+from reconciler.manifests import fields
 from reconciler.manifests.admitted import CLUSTER_SCOPED, admit
 from reconciler.manifests.fields import InvalidField
-from reconciler.manifests.identity import ObjectKey, canonical_digest, is_dns_label, is_dns_subdomain, object_key
+from reconciler.manifests.identity import (
+    ObjectKey,
+    canonical_digest,
+    is_dns_label,
+    is_dns_subdomain,
+    is_label_key,
+    is_label_value,
+    object_key,
+)
 from reconciler.manifests.loader import Document, load
 from reconciler.placement.companions import is_plain_secret, needs
 from reconciler.placement.group import BrokenFile, WorkloadObject
@@ -59,7 +70,7 @@ def read_workloads(
     read = read or read_file
     objects: list[WorkloadObject] = []
     broken = [_unusable(path, why) for path, why in sorted(unusable.items()) if is_workload_file(path)]
-    namespaces: dict[str, WorkloadObject] = {}
+    written: list[WorkloadObject] = []
     warnings = [
         f"{path}: lies in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
         for path in sorted({*files, *unusable})
@@ -76,15 +87,30 @@ def read_workloads(
             continue
         warnings += noted
         for item in found:
-            if item.key.kind == "Namespace" and item.key.api_version == "v1" and not item.problem:
-                namespaces[item.key.name] = item
-            else:
-                objects.append(item)
-    return Workloads(_without_twins(objects), tuple(broken), namespaces, tuple(warnings))
+            (written if item.key.kind == "Namespace" else objects).append(item)
+    namespaces, refused = _namespaces(written)
+    return Workloads(_without_twins(objects), (*broken, *refused), namespaces, tuple(warnings))
 
 
 def _unusable(path: str, why: str) -> BrokenFile:
     return BrokenFile(path, path.split("/")[1], f"{path}: {why}: put an ordinary file in its place, or take it out")
+
+
+def _namespaces(written: Iterable[WorkloadObject]) -> tuple[dict[str, WorkloadObject], list[BrokenFile]]:
+    """Return the Namespaces that can be used, by name, and the files of all others."""
+    by_name: dict[str, list[WorkloadObject]] = defaultdict(list)
+    problems: dict[str, BrokenFile] = {}
+    for item in written:
+        if item.problem:
+            path = item.place.file
+            problems.setdefault(path, BrokenFile(path, path.split("/")[1], item.problem))
+        else:
+            by_name[item.key.name].append(item)
+    for name, (first, *others) in by_name.items():
+        for twin in others:
+            problem = f"{twin.place}: {twin.key} stands at {first.place} already: keep one of them"
+            problems.setdefault(twin.place.file, BrokenFile(twin.place.file, name, problem))
+    return {name: same[0] for name, same in by_name.items() if len(same) == 1}, list(problems.values())
 
 
 def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
@@ -126,6 +152,7 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
     notes: list[str] = []
     try:
         _check_identity(document, key, namespace)
+        _check_metadata(document)
         body = admit(document.body, namespace)
         refers = frozenset((r.kind, r.name) for r in needs(body))
         findings = problems(document.body)
@@ -140,8 +167,37 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
     except InvalidObject as error:
         at = document.locate(*error.path) if isinstance(error, InvalidField) else document.place
         problem = str(error) if error.place else f"{at}: {error}"
-        item = WorkloadObject(key, body, canonical_digest(body), document.place, None, refers, problem)
+        item = WorkloadObject(key, _legible(body), canonical_digest(body), document.place, None, refers, problem)
     return item, notes
+
+
+def _check_metadata(document: Document) -> None:
+    """Refuse labels and annotations that no API server takes: one that is a number, above all."""
+    metadata = document.body["metadata"]
+    for part in ("labels", "annotations"):
+        for name, value in fields.text_map(metadata, part, ("metadata",)).items():
+            at = ("metadata", part, name)
+            # The API server makes small letters of an annotation's key before it looks at it.
+            if not is_label_key(name if part == "labels" else name.lower()):
+                rule = "use letters, digits, '-', '_' and '.' (at most 63), if needed after a DNS prefix and '/'"
+                raise InvalidField(at, f"has a key that cannot be one: {rule}")
+            if part == "labels" and not is_label_value(value):
+                rule = "use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
+                raise InvalidField(at, f"is {fields.shown(value)}: {rule}")
+
+
+def _legible(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a refused object with labels and annotations that are text, so that it counts with those it belongs to."""
+    metadata = dict(body["metadata"])
+    for part in ("labels", "annotations"):
+        given = metadata.get(part)
+        told = given.items() if isinstance(given, dict) else ()
+        metadata[part] = {name: _as_text(value) for name, value in told if isinstance(value, str | int | float)}
+    return {**body, "metadata": metadata}
+
+
+def _as_text(value: str | float) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
@@ -150,6 +206,9 @@ def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
         where = document.locate("metadata", "name")
         raise InvalidObject(f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'", where)
     if kind == "Namespace":
+        if key.api_version != "v1":
+            where = document.locate("apiVersion")
+            raise InvalidObject(f"the apiVersion of a Namespace is v1, not {key.api_version}", where)
         if name != namespace:
             where = document.locate("metadata", "name")
             raise InvalidObject(f"Namespace {name} stands in the folder of namespace {namespace}: move it", where)

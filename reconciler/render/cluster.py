@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import InvalidObject, ManifestError
+from reconciler.manifests import fields
 from reconciler.manifests.admitted import CLUSTER_SCOPED
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
@@ -21,6 +22,7 @@ from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, Name
 
 ROOT = "clusters"
 SENTINEL = "skyray.yaml"
+NAMESPACE = "namespace.yaml"
 SENTINEL_NAME = "skyray"
 CLUSTER_LABEL = "skyray.dev/cluster"
 
@@ -59,8 +61,8 @@ def render_cluster(
     resources = [SENTINEL]
     for namespace in sorted({one.namespace for one in groups}):
         meta = directory.namespaces.get(namespace, NamespaceMeta())
-        files[f"{namespace}/namespace.yaml"] = emit(_namespace(namespace, meta, engine))
-        resources.append(f"{namespace}/namespace.yaml")
+        files[f"{namespace}/{NAMESPACE}"] = emit(_namespace(namespace, meta, engine))
+        resources.append(f"{namespace}/{NAMESPACE}")
         for group in (one for one in groups if one.namespace == namespace):
             place = f"{namespace}/{group.group}"
             files.update({f"{place}/{name}": data for name, data in render(group, engine).items()})
@@ -89,6 +91,19 @@ def _namespace(name: str, meta: NamespaceMeta, engine: Engine) -> dict[str, Any]
         metadata["labels"] = dict(sorted(meta.labels.items()))
     metadata["annotations"] = dict(sorted({**meta.annotations, **_NAMESPACE_STAYS[engine]}.items()))
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
+def namespace_meta(written: bytes, path: str) -> NamespaceMeta | None:
+    """Return what a user said of a namespace, from the file that was rendered of it; None where it cannot be read."""
+    try:
+        (document,) = load(written, path).documents
+        metadata = document.body["metadata"]
+        labels = fields.text_map(metadata, "labels", ("metadata",))
+        annotations = fields.text_map(metadata, "annotations", ("metadata",))
+    except (ManifestError, ValueError, KeyError, TypeError):
+        return None
+    own = {name for stays in _NAMESPACE_STAYS.values() for name in stays}
+    return NamespaceMeta(labels, {name: text for name, text in annotations.items() if name not in own})
 
 
 def _digest(files: dict[str, bytes]) -> str:

@@ -230,9 +230,12 @@ def _file_group(file: BrokenFile) -> GroupKey:
 
 
 def _unclaimed(state: RepoState) -> list[BrokenFile]:
-    """Return the unreadable files that no standing group came from, and that a record can be written for."""
-    own = {_file_group(file) for file in state.workloads.broken}
-    claimed = {path for key, s in state.standing.items() if key not in own for path in s.record.sources}
+    """Return the unreadable files for which no standing group speaks, and that a record can be written for.
+
+    A group speaks for its file where all of it is in there, so that it stays as it is and says why.
+    """
+    silent = {_file_group(file) for file in state.workloads.broken} | {group.key for group in state.grouping.groups}
+    claimed = {path for key, s in state.standing.items() if key not in silent for path in s.record.sources}
     return [f for f in state.workloads.broken if f.path not in claimed and is_dns_label(f.namespace)]
 
 

@@ -15,6 +15,7 @@ from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import Cluster, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import Fleet, read_fleet
+from reconciler.manifests.identity import ObjectKey, canonical_digest
 from reconciler.manifests.loader import load
 from reconciler.placement.governance import govern
 from reconciler.placement.group import Source, WorkloadObject
@@ -31,6 +32,7 @@ from reconciler.policy.dialects import read_policies
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
 from reconciler.policy.tenant import NO_TENANTS, Tenancy, tenancy_of
+from reconciler.render.cluster import NAMESPACE, namespace_meta
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.group import FILE as KUSTOMIZATION
 from reconciler.render.placement_record import ROOT as PLACEMENTS
@@ -106,7 +108,9 @@ def read_state(
     inventory, policy_files = files.below(INVENTORY), files.below(POLICIES)
     clusters = memory.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
     policies = memory.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
-    workloads = read_workloads(*workload_files(files), memory.read_file)
+    rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
+    rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
+    workloads = _with_kept_namespaces(read_workloads(*workload_files(files), memory.read_file), rendered)
     classes = _classes(files, policy_files, memory)
     addon = files.below(ADDONS)
     addons = memory.addons.of(tuple(addon.items()), lambda: read_addons(addon))
@@ -114,8 +118,6 @@ def read_state(
     tenancy = tenancy_of(tenants, fleet.tenancy)
     formed = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}), classes)
     grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), memory.check_object).grouping
-    rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
-    rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
     standing = _standing(files.below(PLACEMENTS), rendered, workloads, memory)
     return RepoState(
         revision, fleet, clusters, policies, workloads, grouping, standing, rendered, tenancy=tenancy, classes=classes,
@@ -152,6 +154,26 @@ def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
         files.below(WORKLOADS)
     contents = {path: data for path, data in files.contents.items() if path.startswith(f"{WORKLOADS}/")}
     return contents, {path: why for path, why in files.unusable.items() if path.startswith(f"{WORKLOADS}/")}
+
+
+def _with_kept_namespaces(workloads: Workloads, rendered: Mapping[str, bytes]) -> Workloads:
+    """Return `workloads` with the Namespaces that may stand in a file that cannot be read as they were rendered last.
+
+    A namespace that lost its labels could fall under another policy or tenant, or refuse the pods that run in it.
+    """
+    kept = dict(workloads.namespaces)
+    unknown = {file.namespace for file in workloads.broken} - kept.keys()
+    copies = sorted(path for path in rendered if path.endswith(f"/{NAMESPACE}")) if unknown else []
+    for name in sorted(unknown):
+        own = (path for path in copies if path.split("/")[2:] == [name, NAMESPACE])
+        metas = (namespace_meta(rendered[path], path) for path in own)
+        meta = next((one for one in metas if one is not None), None)
+        if meta is not None:
+            metadata = {"name": name, "labels": dict(meta.labels), "annotations": dict(meta.annotations)}
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+            key = ObjectKey("v1", "Namespace", "", name)
+            kept[name] = WorkloadObject(key, body, canonical_digest(body), Place(f"{WORKLOADS}/{name}"))
+    return replace(workloads, namespaces=kept)
 
 
 def _standing(
