@@ -8,7 +8,7 @@ of them together are what a clean rendering would write.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from reconciler.errors import GuardTripped, InvalidObject
@@ -16,6 +16,7 @@ from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
 from reconciler.placement.addons import Equipped
+from reconciler.placement.apart import apart_warnings
 from reconciler.placement.attached import Attachments
 from reconciler.placement.choice import choose
 from reconciler.placement.entering import enter
@@ -83,7 +84,8 @@ def plan(
         for path, content in draft.changes.items():
             changes[path] = _change(state.rendered.get(path), content)
     changed = {path: action for path, action in sorted(changes.items()) if action}
-    return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, (*_warnings(state), *addons.warnings))
+    warnings = (*_warnings(state, outcomes), *addons.warnings)
+    return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, warnings)
 
 
 def preview(state: RepoState, snapshot: FleetSnapshot, now: float) -> Plan:
@@ -257,7 +259,7 @@ def _change(before: bytes | None, after: bytes | None) -> str:
     return "delete" if after is None else "modify"
 
 
-def _warnings(state: RepoState) -> tuple[str, ...]:
+def _warnings(state: RepoState, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     unplaced = (
         f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
         for item in state.grouping.unplaced
@@ -265,4 +267,7 @@ def _warnings(state: RepoState) -> tuple[str, ...]:
     groups = state.grouping
     waiting = (*unknown_classes(groups.groups, state.classes), *beyond_quota(groups))
     idle = without_effect(state.policies, groups.groups, {cluster.name: cluster.labels for cluster in state.clusters})
-    return (*state.workloads.warnings, *unplaced, *groups.warnings, *waiting, *idle)
+    standing = ((o.decision.group, o.record.clusters) for o in outcomes if o.record)
+    places = {key: frozenset(share.name for share in clusters) for key, clusters in standing}
+    apart = apart_warnings(groups.groups, places)
+    return (*state.workloads.warnings, *unplaced, *groups.warnings, *apart, *waiting, *idle)
