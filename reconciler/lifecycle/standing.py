@@ -7,13 +7,14 @@ stands there is not rolled out.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from reconciler.errors import InvalidObject
 from reconciler.lifecycle.changes import moves
 from reconciler.lifecycle.jobs import ended, followed_jobs, with_outcomes
 from reconciler.manifests.identity import ObjectKey
+from reconciler.placement.companions import companions_of
 from reconciler.placement.governance import REFUSED_AS
 from reconciler.placement.group import Group, WorkloadObject
 from reconciler.placement.model import PARTLY, Action, Decision, Phase
@@ -35,6 +36,17 @@ from reconciler.placement.spread import (
 )
 
 HELD_EDIT = "JobEditHeld"
+HELD_OBJECT = "ObjectHeldHere"
+UNDISTURBED = "Undisturbed"
+DISTURBANCES = frozenset(
+    {"InvalidObject", *REFUSED_AS, "NoPolicy", "SourceUnreadable", "UpdateDoesNotFit", EXCEEDED, PARTLY}
+    | {"JobHeldHere", HELD_EDIT, HELD_OBJECT}
+)
+"""Reasons that a placed group has as long as something is wrong."""
+
+
+_Held = tuple[Sequence[WorkloadObject], Sequence[tuple[WorkloadObject, str]]]
+"""Objects whose edit is held back, and those that stay because they would stand nowhere else, with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +54,14 @@ class Asked:
     """What `workloads/` asks for.
 
     `keys` of all objects, whatever their group; `unclaimed` are those that no policy matches; `broken` are the paths of
-    files that cannot be read.
+    files that cannot be read. `homeless` are objects that another group asks for now, and that would stand nowhere if
+    the group that has them let them go: with that other group, and why it cannot take them.
     """
 
     keys: Collection[ObjectKey]
     unclaimed: Collection[ObjectKey]
     broken: Collection[str]
+    homeless: Mapping[ObjectKey, str] = field(default_factory=dict)
 
 
 def follow(group: Group, standing: Standing, sites: Sites, asked: Asked, now: float) -> Outcome:
@@ -55,6 +69,7 @@ def follow(group: Group, standing: Standing, sites: Sites, asked: Asked, now: fl
     if group.problem:
         return _unusable(standing, sites.rooms, now, group.problem, group.refused_as)
     objects, held = _wanted(group, standing, asked)
+    homeless = [(item, asked.homeless[item.key]) for item in objects if item.key in asked.homeless]
     try:
         if group.policy.spreading or len(standing.parts) != 1:
             made = arrange(group, objects, standing.parts, sites)
@@ -62,7 +77,7 @@ def follow(group: Group, standing: Standing, sites: Sites, asked: Asked, now: fl
             made = _in_place(group, objects, standing.parts[0], sites)
     except InvalidObject as error:
         return _unusable(standing, sites.rooms, now, str(error))
-    return _followed(group, standing, made, held, sites.rooms, now)
+    return _followed(group, standing, made, (held, homeless), sites.rooms, now)
 
 
 def _in_place(group: Group, objects: tuple[WorkloadObject, ...], before: Part, sites: Sites) -> Arrangement:
@@ -86,29 +101,30 @@ def _followed(
     group: Group,
     standing: Standing,
     made: Arrangement,
-    held: tuple[WorkloadObject, ...],
+    held: _Held,
     rooms: Rooms,
     now: float,
 ) -> Outcome:
     """Return the outcome of an arrangement: kept where nothing moved, else placed anew."""
     record, policy, clusters = standing.record, group.policy.name, shares_of(made.parts)
+    sources = _sources(group, made.parts)
     every, different = recorded_parts(made.parts)
     same = (every, clusters) == (record.objects, record.clusters) and same_parts(standing.parts, made.parts)
     if same and made.refusals:
         return _keep(standing, rooms, now, *_lacking(made), made=made)
     if same:
         reason, message = _lacking(made) if made.waits else (_settled_reason(record), record.message)
-        if held:
-            reason, message = HELD_EDIT, _held_message(held)
-        return _keep(standing, rooms, now, reason, message, policy=policy, sources=_sources(group), made=made)
+        if any(held):
+            reason, message = _held_back(*held)
+        return _keep(standing, rooms, now, reason, message, policy=policy, sources=sources, made=made)
     reason, message = "UpdatedInPlace", moves(standing.parts, made.parts)
     if not made.parts:
         reason, message = "NoEligibleCluster", f"policy {policy} leaves no cluster eligible: {message}"
     elif made.refusals or made.waits:
         reason, why = _lacking(made)
         message = f"{message}; {why}"
-    elif held:
-        reason, message = HELD_EDIT, _held_message(held)
+    elif any(held):
+        reason, message = _held_back(*held)
     action, phase = (Action.PLACE, Phase.PLACED) if made.parts else (Action.WAIT, Phase.PENDING)
     decision = Decision(group.key, action, phase, policy, clusters, reason, message, made.candidates)
     updated = replace(
@@ -121,7 +137,7 @@ def _followed(
         reason=reason,
         message=message,
         candidates=made.candidates or record.candidates,
-        sources=_sources(group),
+        sources=sources,
         source_commit=group.source.commit,
         snapshot_digest=rooms.digest,
         decided_at=int(now),
@@ -164,6 +180,8 @@ def kept_unasked(standing: Standing, asked: Asked) -> tuple[str, str] | None:
         if item.demand is not None and item.key in asked.unclaimed:
             message = f"no policy matches {item.key.kind} {item.key.name} any more: it stays as it is"
             return "NoPolicy", f"{message}; to take it away, remove its manifest"
+        if item.key in asked.homeless:
+            return _held_back((), [(item, asked.homeless[item.key])])
         if item.runs_once and item.key in asked.keys:
             message = (
                 f"{item.key.kind} {item.key.name} is asked for under another group now, yet was placed with this one"
@@ -209,15 +227,16 @@ def _keep(
 
 def _settled_reason(record: PlacementRecord) -> str:
     """Return the reason of an undisturbed group: what it was, unless that told of a disturbance that is over."""
-    over = {"InvalidObject", *REFUSED_AS, "NoPolicy", "SourceUnreadable", "UpdateDoesNotFit", EXCEEDED, PARTLY}
-    over |= {"JobHeldHere", HELD_EDIT}
-    return "Undisturbed" if record.reason in over else record.reason
+    return UNDISTURBED if record.reason in DISTURBANCES else record.reason
 
 
 def _wanted(
     group: Group, standing: Standing, asked: Asked
 ) -> tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]:
-    """Return the objects that should stand now, and those whose edit is held back."""
+    """Return the objects that should stand now, and those whose edit is held back.
+
+    What stays without being asked for keeps the companions that it was admitted with.
+    """
     admitted: Mapping[ObjectKey, WorkloadObject] = {o.key: o for o in standing.admitted}
     objects, held = [], []
     for item in group.objects:
@@ -229,22 +248,32 @@ def _wanted(
             objects.append(item)
     wanted = {o.key for o in group.objects}
     files = {(o.api_version, o.kind, o.name): o.source for o in standing.record.objects}
+    stays = []
     for key, item in admitted.items():
         if key in wanted:
             continue
-        moved_away = item.runs_once and key in asked.keys
+        moved_away = item.key in asked.homeless or (item.runs_once and key in asked.keys)
         if moved_away or files.get((key.api_version, key.kind, key.name)) in asked.broken:
-            objects.append(item)
-    return tuple(objects), tuple(held)
+            stays.append(item)
+    needed = companions_of(stays, [item for key, item in admitted.items() if key not in wanted])
+    return (*objects, *stays, *needed), tuple(held)
 
 
-def _held_message(held: tuple[WorkloadObject, ...]) -> str:
-    names = ", ".join(f"{o.key.kind} {o.key.name}" for o in held)
-    return (
-        f"the edit of {names} is not rolled out: it was placed already, and would run twice or not at all; "
+def _held_back(edited: Iterable[WorkloadObject], homeless: Iterable[tuple[WorkloadObject, str]]) -> tuple[str, str]:
+    """Return the word and the sentence for what was asked for and is not done: an edit, or a change of group."""
+    if homeless:
+        said = "; ".join(f"{_listed([item])} belongs to {why}" for item, why in homeless)
+        return HELD_OBJECT, f"{said}: it stays here until that group can; to take it away, remove its manifest"
+    return HELD_EDIT, (
+        f"the edit of {_listed(edited)} is not rolled out: it was placed already, and would run twice or not at all; "
         "to run it again, add it under a new name"
     )
 
 
-def _sources(group: Group) -> tuple[str, ...]:
-    return tuple(sorted({o.place.file for o in group.objects}))
+def _listed(objects: Iterable[WorkloadObject]) -> str:
+    return ", ".join(f"{o.key.kind} {o.key.name}" for o in objects)
+
+
+def _sources(group: Group, parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return the files that the group comes from, those of objects that only stay among them."""
+    return tuple(sorted({o.place.file for o in (*group.objects, *objects_of(tuple(parts)))}))

@@ -135,6 +135,25 @@ class Companions:
         return found
 
 
+def companions_of(leaders: Iterable[WorkloadObject], offered: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:
+    """Return those of `offered`, without pods, that `leaders` refer to, along the chain of references."""
+    leaders = list(leaders)
+    named: dict[tuple[str, str], list[WorkloadObject]] = defaultdict(list)
+    for item in offered if leaders else ():
+        if item.demand is None:
+            for name in {(item.key.kind, item.key.name), (SECRET, made_secret(item.key, item.body))}:
+                named[name].append(item)
+    found = {item.key: item for item in leaders}
+    open_ends = list(leaders)
+    while open_ends:
+        for name in sorted(open_ends.pop().references):
+            for item in named.get(name, ()):
+                if item.key not in found:
+                    found[item.key] = item
+                    open_ends.append(item)
+    return tuple(found.values())[len(leaders) :]
+
+
 def missing_warnings(objects: Iterable[WorkloadObject], companions: Companions) -> tuple[str, ...]:
     """Return a warning for each object that `objects` need and that is nowhere, told at the first that names it."""
     users: dict[tuple[str, str, str], list[WorkloadObject]] = defaultdict(list)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 from reconciler.manifests.identity import ObjectKey
@@ -67,6 +68,7 @@ class Directories:
         for cluster in sorted(before | after):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
+                _let_go(groups, outcome.on(cluster))
                 groups[decision.group] = (decision.policy, outcome.on(cluster))
             else:
                 groups.pop(decision.group, None)
@@ -145,6 +147,16 @@ class Directories:
             (namespace, group, policy, _digests(objects), repr(patches)),
             lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects), patches),
         )
+
+
+def _let_go(groups: dict[GroupKey, tuple[str, Part]], taken: Part) -> None:
+    """Take out of all groups what one of them takes over: whose commit comes first does not matter."""
+    keys = {item.key for item in taken.admitted if item.demand is not None}
+    for key, (policy, part) in groups.items():
+        if any(item.key in keys for item in part.admitted):
+            admitted = tuple(item for item in part.admitted if item.key not in keys)
+            deployed = tuple(item for item in part.deployed if item.key not in keys)
+            groups[key] = (policy, replace(part, admitted=admitted, deployed=deployed))
 
 
 def _likeness(part: Part) -> tuple[object, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.errors import GuardTripped
 from reconciler.fleet.settings import Guards
+from reconciler.lifecycle.regroup import REGROUPED
 from reconciler.placement.outcome import Outcome, Standing
 from reconciler.service.addons import AddOnPlan
 
@@ -33,7 +34,9 @@ def _check(guards: Guards, what: str, gone: Sequence[str], placed: int) -> None:
 
 
 def _left(outcome: Outcome) -> list[str]:
-    """Return the clusters that had a part of the group, and have none afterwards."""
+    """Return the clusters that had a part of the group, and have none afterwards; what others took over stays."""
+    if outcome.decision.reason == REGROUPED:
+        return []
     before = outcome.before.record.clusters if outcome.before else ()
     after = {share.name for share in outcome.record.clusters} if outcome.record else set()
     return [share.name for share in before if share.name not in after]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.errors import GuardTripped, InvalidObject
 from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.lifecycle.regroup import regroup
 from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
 from reconciler.placement.addons import Equipped
@@ -102,15 +103,48 @@ def decide(
 ) -> tuple[Outcome, ...]:
     """Decide on every group. `now` is in unix seconds; `openings` are those of earlier cycles.
 
-    A group of which a part waits gets a new part in the queue only, after those that come first.
+    What stands and is asked for under another group goes there; where that leaves it without a place, it stays.
     """
-    groups = {group.key: group for group in state.grouping.groups}
     asked = _asked(state)
-    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age, openings)
+    while True:
+        moved = regroup(state.standing, state.grouping.groups, asked.homeless, state.grouping.unread.keys(), now)
+        regrouped = replace(state, standing={**state.standing, **moved.standing})
+        outcomes = _decide(regrouped, snapshot, now, openings, asked)
+        homeless = _homeless(state, asked, outcomes)
+        if not homeless:
+            return tuple(moved.told(outcome, state.standing.get(outcome.decision.group)) for outcome in outcomes)
+        asked = replace(asked, homeless={**asked.homeless, **homeless})
+
+
+def _homeless(state: RepoState, asked: Asked, outcomes: tuple[Outcome, ...]) -> dict[ObjectKey, str]:
+    """Return what has pods, left its group for another one, and would stand nowhere: with the reason of that one."""
+    there = {item.key for outcome in outcomes for item in outcome.objects} | asked.homeless.keys()
+    lost = {
+        item.key: standing.record.group
+        for standing in state.standing.values()
+        for item in standing.admitted
+        if item.demand is not None and item.key in asked.keys and item.key not in there and standing.record.placed
+    }
+    now = {item.key: group.key for group in state.grouping.groups for item in group.members if item.key in lost}
+    said = {outcome.decision.group: outcome.decision for outcome in outcomes}
+    return {
+        key: f"group {group}, which cannot take it ({said[group].reason}: {said[group].message})"
+        for key, group in now.items()
+        if group != lost[key]
+    }
+
+
+def _decide(
+    state: RepoState, snapshot: FleetSnapshot, now: float, openings: Openings | None, asked: Asked
+) -> tuple[Outcome, ...]:
+    """Decide once. A group of which a part waits gets a new part in the queue only, after those that come first."""
+    groups = {group.key: group for group in state.grouping.groups}
+    there = promised(state, asked)
+    rooms = Rooms(state.clusters, snapshot, there, now, state.fleet.limits.snapshot_max_age, openings)
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
     allowed = Equipped(facts, spread_of(state))
     reported = {_file_group(file) for file in state.workloads.broken}
-    placed = {standing.record.group for one in promised(state).values() for standing in one}
+    placed = {standing.record.group for one in there.values() for standing in one}
     ledger = ledger_of(state.tenancy, state.workloads.namespaces, [state.standing[key] for key in sorted(placed)])
     sites = Sites(allowed, {c.name: c.labels for c in state.clusters}, rooms, ledger)
     turns = Turns(allowed, rooms, state.fleet.fairness, {key.namespace for key in (*groups, *state.standing)}, now)
@@ -163,9 +197,9 @@ def decide(
     return tuple(outcomes)
 
 
-def promised(state: RepoState) -> dict[str, list[Standing]]:
+def promised(state: RepoState, asked: Asked | None = None) -> dict[str, list[Standing]]:
     """Return by cluster the placed groups that stay: their room is taken, or promised."""
-    groups, asked = {group.key for group in state.grouping.groups}, _asked(state)
+    groups, asked = {group.key for group in state.grouping.groups}, asked or _asked(state)
     found: dict[str, list[Standing]] = defaultdict(list)
     for key, standing in sorted(state.standing.items()):
         if standing.record.placed and (key in groups or kept_unasked(standing, asked)):

@@ -1,0 +1,227 @@
+"""Objects that change their group: what runs goes on, on the cluster where it is, whatever becomes of the groups."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.placement.model import Action
+from reconciler.service.planner import Plan
+from tests.fleets import Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
+
+FIT = "placement: {require: Fit}\ngroupBy: {labelKey: app}\n"
+
+
+def ray_cluster(name: str, app: str, cpu: int = 3, config: str = "") -> bytes:
+    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
+    return text(f"""
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {{name: {name}, labels: {{app: {app}}}}}
+spec:
+  headGroupSpec:
+    rayStartParams: {{}}
+    template: {{spec: {{containers: [{{name: h, image: r, resources: {{requests: {{cpu: "{cpu}"}}}}}}]{volumes}}}}}
+""")
+
+
+def fleet_of(**cpus: int) -> Fleet:
+    """One node a cluster."""
+    clusters = {name: (cluster(name), picture(name, node("n0", 0, str(cpu)))) for name, cpu in cpus.items()}
+    return Fleet.of(clusters, {"p": policy("p", ordered(*cpus) + "\n" + FIT)})
+
+
+def run(fleet: Fleet, name: str, cpu: int, *running: tuple[str, int]) -> None:
+    """Let pods be on a cluster: RayClusters by name, with the cpu of their heads."""
+    pods = tuple(
+        f"{{namespace: team, name: {one}-head, node: n0, requests: {{cpu: {cpus}}}, owner: {one}, nodeType: head}}"
+        for one, cpus in running
+    )
+    ray = tuple(f"{{kind: RayCluster, namespace: team, name: {one}, state: ready}}" for one, _ in running)
+    fleet.files[f"snapshots/{name}.yaml"] = picture(name, node("n0", gpus=0, cpu=str(cpu)), pods=pods, ray=ray)
+
+
+def stands(fleet: Fleet, name: str) -> list[str]:
+    paths = (path.split("/") for path in sorted(fleet.files) if path.endswith(f"-{name}.yaml"))
+    return [f"{parts[1]}/{parts[3]}" for parts in paths if parts[0] == "clusters"]
+
+
+def changed(made: Plan, name: str) -> list[str]:
+    return [draft.subject for draft in made.drafts if name in draft.subject]
+
+
+def test_a_service_whose_group_is_renamed_stays_where_it_is_also_on_a_full_cluster() -> None:
+    fleet = fleet_of(one=4, two=4)
+    fleet.commit("workloads/team/code.yaml", config_map("code"))
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "old", config="code"))
+    fleet.cycle()
+    run(fleet, "one", 4, ("big", 3))
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "new", config="code"))
+    made = fleet.cycle()
+    assert stands(fleet, "big") == ["one/new"]
+    assert stands(fleet, "code") == ["one/new"]
+    assert [draft.subject for draft in made.drafts] == ["place team/new on one", "retire team/old from one"]
+    left, taken = decision(made, "team", "old"), decision(made, "team", "new")
+    assert (left.reason, left.message) == ("Regrouped", "RayCluster big belongs to group team/new now")
+    assert taken.message == (
+        "RayCluster big stands there already, and was part of group team/old until now; "
+        "updated on one: changed RayCluster big"
+    )
+    assert fleet.plan().drafts == ()
+
+
+def test_a_policy_that_groups_otherwise_renames_all_groups_and_moves_none() -> None:
+    fleet = fleet_of(one=16)
+    for name in ("a", "b", "c"):
+        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, f"app-{name}"))
+    fleet.cycle()
+    fleet.files["policies/p.yaml"] = policy("p", ordered("one") + "\nplacement: {require: Fit}")
+    made = fleet.cycle()
+    assert [stands(fleet, name) for name in "abc"] == [[f"one/raycluster-{name}"] for name in "abc"]
+    assert {d.reason for d in made.decisions} == {"Regrouped"}, "and no guard stops it, since nothing is removed"
+    told = yaml.safe_load(fleet.files["placements/team/raycluster-a.yaml"])["status"]["message"]
+    assert told == "RayCluster a stands there already, and was part of group team/app-a until now"
+    assert fleet.plan().drafts == ()
+
+
+def test_what_is_split_from_a_group_stays_beside_it() -> None:
+    fleet = fleet_of(one=8, two=8)
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "both"))
+    fleet.commit("workloads/team/small.yaml", ray_cluster("small", "both"))
+    fleet.cycle()
+    run(fleet, "one", 8, ("big", 3), ("small", 3))
+    fleet.commit("workloads/team/small.yaml", ray_cluster("small", "alone"))
+    made = fleet.cycle()
+    assert (stands(fleet, "big"), stands(fleet, "small")) == (["one/both"], ["one/alone"])
+    assert decision(made, "team", "both").message == "RayCluster small belongs to group team/alone now"
+    assert changed(made, "both") == ["update team/both on one"]
+    assert fleet.plan().drafts == ()
+
+
+def test_what_the_new_group_asks_for_besides_waits_while_what_runs_goes_on() -> None:
+    fleet = fleet_of(one=4, two=16)
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "old"))
+    fleet.cycle()
+    run(fleet, "one", 4, ("big", 3))
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "new"))
+    fleet.commit("workloads/team/more.yaml", ray_cluster("more", "new"))
+    taken = decision(fleet.cycle(), "team", "new")
+    assert (stands(fleet, "big"), stands(fleet, "more")) == (["one/new"], [])
+    assert (taken.action, taken.reason) == (Action.PLACE, "UpdateDoesNotFit")
+    assert "was part of group team/old until now; the update does not fit on one" in taken.message
+    assert fleet.plan().drafts == ()
+
+
+def test_what_a_group_on_another_cluster_cannot_take_stays_with_the_first_which_says_why() -> None:
+    fleet = fleet_of(one=4, two=4)
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
+    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
+    fleet.cycle()
+    assert (stands(fleet, "a"), stands(fleet, "b")) == (["one/first"], ["two/second"])
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
+    made = fleet.cycle()
+    assert (stands(fleet, "a"), stands(fleet, "b")) == (["one/first"], ["two/second"])
+    kept = decision(made, "team", "first")
+    assert (kept.action, kept.reason) == (Action.KEEP, "ObjectHeldHere")
+    assert kept.message.startswith(
+        "RayCluster a belongs to group team/second, which cannot take it (UpdateDoesNotFit: the update does not fit on "
+    )
+    assert fleet.plan().drafts == ()
+    fleet.files["snapshots/two.yaml"] = picture("two", node("n0", gpus=0, cpu="8"))
+    fleet.cycle(allow_removals=True)
+    assert (stands(fleet, "a"), stands(fleet, "b")) == (["two/second"], ["two/second"]), "as soon as there is room"
+
+
+def test_what_two_groups_have_stays_until_one_cluster_has_room_for_both() -> None:
+    fleet = fleet_of(one=4, two=4)
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
+    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
+    fleet.commit("workloads/team/c.yaml", ray_cluster("c", "second", cpu=1))
+    fleet.cycle()
+    for name in "ab":
+        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, "merged"))
+    made = fleet.cycle()
+    assert [stands(fleet, name) for name in "abc"] == [["one/first"], ["two/second"], ["two/second"]]
+    assert decision(made, "team", "merged").reason == "HeldByAnotherGroup"
+    assert {decision(made, "team", name).reason for name in ("first", "second")} == {"ObjectHeldHere"}
+    assert fleet.plan().drafts == ()
+
+
+@pytest.mark.parametrize("label", ["UPPER", "3"])
+def test_a_label_that_is_no_group_takes_nothing_away(label: str) -> None:
+    fleet = fleet_of(one=16)
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
+    fleet.cycle()
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", label))
+    made = fleet.cycle()
+    assert stands(fleet, "a") == ["one/first"]
+    assert any(d.action is Action.REJECT for d in made.decisions)
+    assert decision(made, "team", "first").reason == "ObjectHeldHere"
+
+
+def test_an_object_that_another_group_took_is_not_kept_by_an_update_that_is_refused() -> None:
+    fleet = fleet_of(one=8)
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "two", cpu=1))
+    for name in "bc":
+        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, "one", cpu=2))
+    fleet.cycle()
+    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "two", cpu=2))
+    fleet.commit("workloads/team/d.yaml", ray_cluster("d", "one", cpu=7))
+    made = fleet.cycle()
+    assert [stands(fleet, name) for name in "abcd"] == [["one/two"], ["one/two"], ["one/one"], []]
+    assert decision(made, "team", "one").reason == "UpdateDoesNotFit"
+    assert fleet.plan().drafts == ()
+
+
+def test_an_object_whose_file_cannot_be_read_stays_when_the_rest_of_its_group_goes() -> None:
+    fleet = fleet_of(one=16)
+    for name in "ab":
+        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, "both"))
+    fleet.cycle()
+    fleet.commit("workloads/team/a.yaml", b"kind: [\n")
+    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "both", cpu=2))
+    fleet.cycle()
+    fleet.commit("workloads/team/b.yaml", None)
+    made = fleet.cycle(allow_removals=True)
+    assert stands(fleet, "a") == ["one/both"]
+    assert decision(made, "team", "both").reason == "SourceUnreadable"
+
+
+def test_a_job_that_stays_with_its_first_group_keeps_what_it_refers_to() -> None:
+    fleet = Fleet.of(
+        {"one": (cluster("one"), picture("one", node("n0", gpus=4, cpu="16")))},
+        {"p": policy("p", FIT)},
+    )
+    fleet.commit("workloads/team/code.yaml", config_map("code"))
+    fleet.commit("workloads/team/a.yaml", ray_job("a", workers=1, labels="{app: one}", config="code"))
+    fleet.commit("workloads/team/b.yaml", ray_job("b", workers=1, labels="{app: one}"))
+    fleet.cycle()
+    fleet.commit("workloads/team/a.yaml", ray_job("a", workers=1, labels="{app: two}", config="code"))
+    fleet.cycle()
+    assert (stands(fleet, "a"), stands(fleet, "code")) == (["one/one"], ["one/one"])
+
+
+LABELS = st.sampled_from(["one", "two", "three", "UPPER", "''", "[", None])
+"""An empty one makes a group of its own; one cannot name a group, one makes the file unreadable; None removes it."""
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from("abcd"), LABELS), min_size=1, max_size=10), st.booleans())
+def test_whatever_is_relabelled_nothing_that_is_asked_for_stops_and_the_plans_come_to_rest(
+    steps: list[tuple[str, str | None]], one_cluster: bool
+) -> None:
+    fleet = fleet_of(one=8) if one_cluster else fleet_of(one=8, two=6)
+    for name, app in steps:
+        before = [one for one in "abcd" if stands(fleet, one)]
+        path, cpu = f"workloads/team/{name}.yaml", 1 + "abcd".index(name)
+        if app is not None or path in fleet.files:
+            fleet.commit(path, None if app is None else ray_cluster(name, app, cpu))
+        fleet.cycle(allow_removals=True)
+        assert all(len(stands(fleet, one)) == 1 for one in before if one != name or app)
+        assert len(stands(fleet, name)) <= 1
+    # What one group frees after another was decided on is that one's in the next cycle.
+    for _ in "abc":
+        fleet.cycle(allow_removals=True)
+    assert fleet.plan(allow_removals=True).drafts == ()
