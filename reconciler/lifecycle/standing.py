@@ -113,7 +113,7 @@ def _followed(
     if same and made.refusals:
         return _keep(standing, rooms, now, *_lacking(made), made=made)
     if same:
-        reason, message = _lacking(made) if made.waits else (_settled_reason(record), record.message)
+        reason, message = _lacking(made) if made.waits else _settled(record)
         if any(held):
             reason, message = _held_back(*held)
         return _keep(standing, rooms, now, reason, message, policy=policy, sources=sources, made=made)
@@ -225,9 +225,11 @@ def _keep(
     return outcome if outcome.changed else replace(outcome, record=record)
 
 
-def _settled_reason(record: PlacementRecord) -> str:
-    """Return the reason of an undisturbed group: what it was, unless that told of a disturbance that is over."""
-    return UNDISTURBED if record.reason in DISTURBANCES else record.reason
+def _settled(record: PlacementRecord) -> tuple[str, str]:
+    """Return reason and message of an undisturbed group: what they were, unless they told of what is over."""
+    if record.reason in DISTURBANCES:
+        return UNDISTURBED, f"it stands on {', '.join(share.name for share in record.clusters)} as it is asked for"
+    return record.reason, record.message
 
 
 def _wanted(

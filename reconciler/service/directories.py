@@ -68,7 +68,7 @@ class Directories:
         for cluster in sorted(before | after):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
-                _let_go(groups, outcome.on(cluster))
+                _made_room(groups, outcome.on(cluster))
                 groups[decision.group] = (decision.policy, outcome.on(cluster))
             else:
                 groups.pop(decision.group, None)
@@ -149,14 +149,26 @@ class Directories:
         )
 
 
-def _let_go(groups: dict[GroupKey, tuple[str, Part]], taken: Part) -> None:
-    """Take out of all groups what one of them takes over: whose commit comes first does not matter."""
-    keys = {item.key for item in taken.admitted if item.demand is not None}
+def _made_room(groups: dict[GroupKey, tuple[str, Part]], fresh: Part) -> None:
+    """Bring all groups of a cluster in line with one that changes, whose commit need not be the last of them.
+
+    What it takes over leaves its former group, and what it shares is the copy that it has now.
+    """
+    taken = {item.key for item in fresh.admitted if item.demand is not None}
+    shared = {item.key: item for item in fresh.admitted if item.demand is None and not _patched(fresh, item)}
     for key, (policy, part) in groups.items():
-        if any(item.key in keys for item in part.admitted):
-            admitted = tuple(item for item in part.admitted if item.key not in keys)
-            deployed = tuple(item for item in part.deployed if item.key not in keys)
+        admitted = tuple(
+            shared.get(item.key, item) if not _patched(part, item) else item
+            for item in part.admitted
+            if item.key not in taken
+        )
+        if _digests(admitted) != _digests(part.admitted):
+            deployed = tuple(item for item in part.deployed if item.key not in taken)
             groups[key] = (policy, replace(part, admitted=admitted, deployed=deployed))
+
+
+def _patched(part: Part, item: WorkloadObject) -> bool:
+    return any(patch.is_for(item.key) for patch in part.patches)
 
 
 def _likeness(part: Part) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from reconciler.lifecycle.regroup import regroup
 from reconciler.lifecycle.standing import Asked, follow, kept_unasked, leave
 from reconciler.manifests.identity import ObjectKey, is_dns_label
 from reconciler.placement.addons import Equipped
+from reconciler.placement.agreement import agreed
 from reconciler.placement.apart import apart_warnings
 from reconciler.placement.attached import Attachments
 from reconciler.placement.choice import choose
@@ -112,7 +113,8 @@ def decide(
         outcomes = _decide(regrouped, snapshot, now, openings, asked)
         homeless = _homeless(state, asked, outcomes)
         if not homeless:
-            return tuple(moved.told(outcome, state.standing.get(outcome.decision.group)) for outcome in outcomes)
+            told = (moved.told(outcome, state.standing.get(outcome.decision.group)) for outcome in outcomes)
+            return agreed(tuple(told), state.workloads.objects)
         asked = replace(asked, homeless={**asked.homeless, **homeless})
 
 

@@ -1,0 +1,75 @@
+"""A companion of several groups is one object on a cluster, and every record and commit says the truth of it."""
+
+from __future__ import annotations
+
+import yaml
+
+from tests.fleets import Fleet, cluster, config_map, decision, node, picture, policy, ray_job, static_and_dynamic
+
+SHARED = "clusters/static/team1/shared/configmap-code.yaml"
+BAD = "backoffLimit: -1"
+
+
+def two_jobs() -> Fleet:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/code.yaml", config_map("code"))
+    for name in "ab":
+        fleet.commit(f"workloads/team1/{name}.yaml", ray_job(name, workers=1, config="code"))
+    fleet.cycle()
+    return fleet
+
+
+def digests(fleet: Fleet, name: str) -> dict[str, str]:
+    record = yaml.safe_load(fleet.files[f"placements/team1/rayjob-{name}.yaml"])
+    return {one["name"]: one["digest"] for one in record["spec"]["objects"]}
+
+
+def test_an_edit_reaches_the_cluster_also_while_one_of_its_groups_must_stay_as_it_is() -> None:
+    fleet = two_jobs()
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=1, config="code", more=BAD))
+    for value in ("print(2)", "print(3)"):
+        fleet.commit("workloads/team1/code.yaml", config_map("code", value))
+        made = fleet.cycle()
+        assert value.encode() in fleet.files[SHARED]
+        assert digests(fleet, "a")["code"] == digests(fleet, "b")["code"]
+        assert SHARED in made.drafts[0].changes, "in the commit that says so"
+        assert decision(made, "team1", "rayjob-a").message == "updated on static: changed ConfigMap code"
+        kept = decision(made, "team1", "rayjob-b")
+        assert kept.reason == "InvalidObject"
+        assert kept.message.endswith("stays as it is; ConfigMap code changed with the other groups that share it")
+        assert fleet.plan().drafts == ()
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=1, config="code"))
+    over = decision(fleet.cycle(), "team1", "rayjob-b")
+    assert (over.reason, over.message) == ("Undisturbed", "it stands on static as it is asked for")
+    assert fleet.plan().drafts == ()
+
+
+def test_a_companion_that_is_removed_from_one_user_stays_with_the_other_until_nobody_refers_to_it() -> None:
+    fleet = two_jobs()
+    fleet.commit("workloads/team1/b.yaml", None)
+    fleet.cycle(allow_removals=True)
+    assert "clusters/static/team1/rayjob-a/configmap-code.yaml" in fleet.files
+    assert SHARED not in fleet.files
+    fleet.commit("workloads/team1/code.yaml", None)
+    made = fleet.cycle()
+    assert "clusters/static/team1/rayjob-a/configmap-code.yaml" not in fleet.files
+    assert any("ConfigMap code, which is nowhere" in warning for warning in made.warnings)
+    assert fleet.plan().drafts == ()
+
+
+def test_each_cluster_has_its_own_copy_of_what_groups_on_two_clusters_refer_to() -> None:
+    fleet = Fleet.of(
+        {name: (cluster(name), picture(name, node("n0", gpus=1))) for name in ("one", "two")}, {"p": policy("p")}
+    )
+    fleet.commit("workloads/team1/code.yaml", config_map("code"))
+    for name, where in (("a", "one"), ("b", "two")):
+        pin = f"annotations: {{skyray.dev/cluster: {where}}}".encode()
+        job = ray_job(name, workers=1, config="code").replace(b"labels: {}", pin)
+        fleet.commit(f"workloads/team1/{name}.yaml", job)
+    fleet.cycle()
+    fleet.commit("workloads/team1/code.yaml", config_map("code", "print(2)"))
+    made = fleet.cycle()
+    assert [draft.subject for draft in made.drafts] == ["update team1/rayjob-a on one", "update team1/rayjob-b on two"]
+    for name, where in (("a", "one"), ("b", "two")):
+        assert b"print(2)" in fleet.files[f"clusters/{where}/team1/rayjob-{name}/configmap-code.yaml"]
+    assert fleet.plan().drafts == ()
