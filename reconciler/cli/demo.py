@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,8 @@ def command(words: tuple[str, ...]) -> None:
     story, directory = chosen(words)
     directory = free_name(directory)
     click.echo(f"{story.name}: a fleet repo with {len(story.clusters)} clusters, in {directory}/\n")
-    click.echo(click.wrap_text(story.plot, width=100, initial_indent="  ", subsequent_indent="  ") + "\n")
+    width = min(100, shutil.get_terminal_size().columns)
+    click.echo(click.wrap_text(story.plot, width=width, initial_indent="  ", subsequent_indent="  ") + "\n")
     click.echo(columns(("CLUSTER", "WHAT IT IS"), [(name, described(name)) for name in story.clusters]) + "\n")
     told = play(story, directory, lambda line: click.echo(f"  {line}"))
     click.echo("\n" + columns((story.noun, "CLUSTER", "VERDICT", "WHY"), [_row(one) for one in told]))
@@ -99,7 +101,7 @@ def _row(told: Told) -> tuple[str, str, str, str]:
 def _next(story: Story, directory: Path) -> str:
     hints = (("skyray get clusters", "what is free now"), *story.hints)
     width = max(len(command) for command, why in hints if why)
-    lines = [f"  {command.ljust(width)} {why}".rstrip() for command, why in hints]
+    lines = [f"  {command.ljust(width)}  {why}".rstrip() for command, why in hints]
     return "\n".join(
         [
             "\nTry next:",

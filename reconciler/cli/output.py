@@ -5,6 +5,7 @@ Tables are plain aligned text without colour, so that they can be piped, diffed 
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -41,7 +42,10 @@ def print_data(output: str, data: Any, table: Callable[[], str]) -> None:
 
 
 def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> str:
-    """Align `rows` under `header`, two spaces between columns; the columns named in `right` are flush right."""
+    """Align `rows` under `header`, two spaces between columns; the columns named in `right` are flush right.
+
+    On a terminal a row that is too long goes on below, indented; in pipes and files a row is one line.
+    """
     table = [list(header), *[[str(cell) for cell in row] for row in rows]]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = []
@@ -51,7 +55,28 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
             for cell, width, name in zip(row, widths, header, strict=True)
         ]
         lines.append("  ".join(cells).rstrip())
-    return "\n".join(lines)
+    if not sys.stdout.isatty():
+        return "\n".join(lines)
+    margin = sum(widths[:-1]) + 2 * (len(widths) - 1)
+    return "\n".join(_wrapped(line, margin, shutil.get_terminal_size().columns) for line in lines)
+
+
+_NARROW = 40
+"""A last column of fewer characters is not worth being kept: what is too long goes below the whole row."""
+
+
+def _wrapped(line: str, margin: int, width: int) -> str:
+    """Break a line that is wider than the terminal in its last column, which begins at `margin`."""
+    if len(line) <= width or not line[margin:]:
+        return line
+    import textwrap
+
+    beside = width - margin >= _NARROW
+    indent = margin if beside else 4
+    room = max(width - indent, _NARROW)
+    below = textwrap.wrap(line[margin:], room, break_long_words=False, break_on_hyphens=False)
+    head = line[:margin] + below.pop(0) if beside else line[:margin].rstrip()
+    return "\n".join([head, *(" " * indent + one for one in below)])
 
 
 def note(text: str) -> None:

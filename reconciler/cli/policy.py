@@ -12,8 +12,11 @@ from reconciler.cli.output import columns, note, output_option, print_data
 from reconciler.cli.repo_options import look_at_fleet, open_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from reconciler.repo.repository import GitRepo
     from reconciler.service.policy_trial import Trial, Tried
+    from reconciler.service.state import Files, RepoState
 
 
 @click.group("policy", short_help="List, show, add and try out policies.")
@@ -99,8 +102,9 @@ def add(name: str, repo: str) -> None:
 def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
     """Show which workloads and clusters a policy matches, and what would change if it were committed.
 
-    FILE is compared with what is committed; a policy of the same name is replaced. NAME is one that comes with SkyRay.
-    Nothing is written. Exit status 1 when a workload under the policy would not be placed.
+    FILE is compared with what is committed, or with a checkout's files where nothing is committed yet; a policy of the
+    same name is replaced. NAME is one that comes with SkyRay. Nothing is written. Exit status 1 when a workload under
+    the policy would not be placed.
 
     \b
     skyray policy test policies/fill-and-spill.yaml
@@ -109,16 +113,13 @@ def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: st
     import time
 
     from reconciler.service.policy_trial import attempt, policies_in, with_file
-    from reconciler.service.reading import read_changed, read_revision
 
     git = open_repo(repo)
     shown, path, data = _source(file, git)
     policies = policies_in(shown, data)
     replaced = {policy.name for policy in policies} if path is None else set()
-    sha = git.head(rev)
-    before = read_revision(git, sha)
     target = path or f"policies/{Path(shown).name}"
-    after = read_changed(git, sha, lambda files: with_file(files, target, data, replaced))
+    before, after = _both(git, rev, path, lambda files: with_file(files, target, data, replaced))
     now = time.time()
     trial = attempt(before, after, policies, look_at_fleet(before, snapshot, now), now)
     print_data(output, _document(trial), lambda: _text(trial))
@@ -126,6 +127,28 @@ def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: st
         for line in trial.warnings:
             note(line)
     sys.exit(1 if trial.unplaced else 0)
+
+
+def _both(
+    git: GitRepo, rev: str | None, path: str | None, change: Callable[[Files], Files]
+) -> tuple[RepoState, RepoState]:
+    """Return what is committed, and that with `change` made; the file `path` of the checkout is what is tried.
+
+    Before the first commit, what is committed is all files of the checkout but that one.
+    """
+    from reconciler.repo.tree import NO_COMMIT
+    from reconciler.service.reading import read_changed, read_revision, read_worktree
+
+    tree = git.worktree() if rev is None and git.work_tree is not None else None
+    if tree is not None and tree.revision == NO_COMMIT:
+        note("reading uncommitted files; nothing is committed yet")
+        return read_worktree(git, lambda files: files.without(path)), read_worktree(git, change)
+    sha = git.head(rev)
+    if tree is not None:
+        now, then = ({p: e for p, e in one.entries.items() if p != path} for one in (tree, git.tree(sha)))
+        if now != then:
+            note(f"comparing with what is committed ({sha[:10]}); uncommitted files are left out")
+    return read_revision(git, sha), read_changed(git, sha, change)
 
 
 def _source(file: str, git: GitRepo) -> tuple[str, str | None, bytes]:
@@ -204,8 +227,11 @@ def _text(trial: Trial) -> str:
 
 
 def _policy_text(one: Tried) -> str:
+    from reconciler.service.ready_made import applies_to
+
     head = f"policy {one.policy.name}, " + (f"instead of {one.replaces}" if one.replaces else "new")
-    lines = [head, f"  selects {len(one.groups)} group{'s' * (len(one.groups) != 1)}{_listed(one.groups)}"]
+    lines = [head, f"  applies to {applies_to(one.policy)}"]
+    lines += [f"  selects {len(one.groups)} group{'s' * (len(one.groups) != 1)}{_listed(one.groups)}"]
     if one.outranked:
         by = sorted({policy for _, policy in one.outranked})
         lines.append(f"  would select, but policy {_some(by)} comes first: {_some([str(k) for k, _ in one.outranked])}")

@@ -25,10 +25,13 @@ def read_revision(repo: GitRepo, sha: str, memory: Memory | None = None) -> Repo
     return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), memory=memory)
 
 
-def read_worktree(repo: GitRepo) -> RepoState:
-    """Return the state of a checkout as its files are now; what is not committed comes last in the queue."""
+def read_worktree(repo: GitRepo, change: Callable[[Files], Files] = lambda files: files) -> RepoState:
+    """Return the state of a checkout as its files are now, with `change` made to them.
+
+    What is not committed comes last in the queue.
+    """
     tree = repo.worktree()
-    return _read(repo, tree, files_of(tree))
+    return _read(repo, tree, change(files_of(tree)))
 
 
 def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:

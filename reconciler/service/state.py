@@ -79,6 +79,10 @@ class Files:
     contents: Mapping[str, bytes]
     unusable: Mapping[str, str] = field(default_factory=dict)
 
+    def without(self, path: str | None) -> Files:
+        """Return them without one file."""
+        return Files({name: data for name, data in self.contents.items() if name != path}, self.unusable)
+
     def below(self, folder: str) -> dict[str, bytes]:
         """Return the contents under `folder`. Raises `InvalidObject` when anything there is unusable."""
         for path, reason in sorted(self.unusable.items()):

@@ -109,6 +109,7 @@ def test_test_shows_matches_and_what_would_change_and_writes_nothing(top: Path) 
     assert (said.status, said.err) == (0, "")
     assert said.out.startswith(
         "policy spill, instead of policies/spill.yaml:1:1\n"
+        "  applies to all objects\n"
         "  selects 1 group: team/rayjob-train\n"
         "  clusters: dynamic\n"
         "  not static: kubernetes.io/metadata.name is static, policy spill wants dynamic\n"
@@ -156,10 +157,33 @@ def test_test_reads_what_is_committed_also_in_a_bare_repository(top: Path, tmp_p
     (top / "workloads/team/job.yaml").unlink()
     for repo in (top, tmp_path / "bare.git"):
         said = policy_command(top, "test", "fill-no-spill", "--repo", str(repo))
-        assert "policy fill-no-spill, new\n  selects 0 groups\n" in said.out
+        applies = "  applies to all objects with training.class=experimental\n"
+        assert f"policy fill-no-spill, new\n{applies}  selects 0 groups\n" in said.out
         assert "policy spill comes first" not in said.out, "fill-no-spill wants another label"
     first = policy_command(top, "test", "available-capacity", "--rev", "HEAD~1")
     assert "RayJob team/train" in first.out
+
+
+def test_test_says_that_uncommitted_workloads_are_left_out(top: Path) -> None:
+    (top / "workloads/team/more.yaml").write_bytes(ray_job("more", labels=LABELS))
+    said = policy_command(top, "test", "fill-and-spill", "-o", "json")
+    head = git(top, "rev-parse", "HEAD")[:10]
+    assert said.err == f"comparing with what is committed ({head}); uncommitted files are left out\n"
+    assert "more" not in said.out
+    assert policy_command(top, "test", "fill-and-spill", "--rev", "HEAD").err == ""
+
+
+def test_test_works_before_the_first_commit_on_the_files_as_they_are(top: Path, tmp_path: Path) -> None:
+    fresh = tmp_path / "fresh"
+    git(tmp_path, "init", "-q", "-b", "main", "fresh")
+    for path in git(top, "ls-files").split("\n"):
+        (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+        (fresh / path).write_bytes((top / path).read_bytes())
+    said = policy_command(fresh, "test", "policies/spill.yaml")
+    assert (said.status, said.err) == (0, "reading uncommitted files; nothing is committed yet\n")
+    assert said.out.startswith("policy spill, new\n  applies to all objects\n  selects 1 group: team/rayjob-train\n")
+    rows = [line.split(maxsplit=3) for line in said.out.splitlines() if line.startswith("team/")]
+    assert [row[:3] for row in rows] == [["team/rayjob-train", "-", "static"]], "without the file, nothing selects it"
 
 
 def test_a_file_that_is_wrong_or_missing_is_told(top: Path, tmp_path: Path) -> None:

@@ -38,3 +38,33 @@ def test_columns_line_up_and_lose_nothing(rows: list[tuple[str, str, str]]) -> N
     assert [line.split() for line in lines] == [["NAME", "COUNT", "WHY"], *map(list, rows)]
     starts = {len(line) - len(line.split(maxsplit=2)[2]) for line in lines}
     assert len(starts) == 1, "the last column starts at one place"
+
+
+WHY = "all 4 pods fit after adding 2 nodes of pool l4; static-cluster: worker gpu-group needs nvidia.com/gpu 1"
+ROWS = [("rayjob1/rayjob", "static-cluster", "all 4 pods fit"), ("rayjob3/rayjob", "dynamic-cluster", WHY)]
+
+
+def printed(monkeypatch: pytest.MonkeyPatch, width: int, *, terminal: bool = True) -> list[str]:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
+    return columns(("JOB", "CLUSTER", "WHY"), ROWS).split("\n")
+
+
+def test_a_long_row_goes_on_below_its_last_column_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, 80)
+    assert max(map(len, lines)) <= 80
+    assert lines[2] == "rayjob3/rayjob  dynamic-cluster  all 4 pods fit after adding 2 nodes of pool l4;"
+    assert [line[:33].strip() for line in lines[3:]] == [""] * len(lines[3:])
+    assert " ".join([lines[2][33:], *(line.strip() for line in lines[3:])]) == WHY
+
+
+def test_a_long_row_goes_on_below_the_whole_row_where_that_column_is_narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(monkeypatch, 60)
+    assert lines[1] == "rayjob1/rayjob  static-cluster   all 4 pods fit"
+    assert lines[2] == "rayjob3/rayjob  dynamic-cluster"
+    assert all(line.startswith("    ") and line[4] != " " for line in lines[3:])
+    assert " ".join(line.strip() for line in lines[3:]) == WHY
+
+
+def test_a_row_is_one_line_in_pipes_and_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(printed(monkeypatch, 60, terminal=False)) == 1 + len(ROWS)
