@@ -40,6 +40,39 @@ def selected(item: WorkloadObject) -> str:
     return "" if job is None else fields.text_map(job[1], "clusterSelector", job[0]).get(CLUSTER_SELECTOR_KEY, "")
 
 
+def lost_warnings(outcomes: Iterable[Outcome], snapshot: FleetSnapshot) -> tuple[str, ...]:
+    """Return a warning for each placed job that has not ended and whose RayCluster is gone from its cluster."""
+    outcomes = tuple(outcomes)
+    placed = [
+        (outcome, outcome.on(share.name)) for outcome in outcomes if outcome.record for share in outcome.record.clusters
+    ]
+    jobs = [
+        (outcome, part, item, (item.key.namespace, selected(item)))
+        for outcome, part in placed
+        if part.job_outcome is None and outcome.record and outcome.record.job_outcome is None
+        for item in part.admitted
+        if item.runs_once and selected(item)
+    ]
+    if not jobs:
+        return ()
+    there = {
+        (part.cluster, _name(item))
+        for _, part in placed
+        for item in part.admitted
+        if item.key.kind == rayspec.RAY_CLUSTER
+    }
+    found = []
+    for _, part, item, name in jobs:
+        picture = snapshot.clusters.get(part.cluster)
+        known = isinstance(picture, ClusterSnapshot) and not _has(picture, name)
+        if known and (part.cluster, name) not in there:
+            found.append(
+                f"{item.place}: {item.key} is on {part.cluster}, and RayCluster {name[1]}, which it runs on, is gone "
+                "from there: bring that back, or remove the job"
+            )
+    return tuple(found)
+
+
 class Attachments:
     """Which groups run on which RayClusters, and where these are while a plan is made."""
 

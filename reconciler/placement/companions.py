@@ -14,7 +14,7 @@ from typing import Any
 from reconciler.manifests import fields
 from reconciler.manifests.fields import Path, dotted
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.group import WorkloadObject
+from reconciler.placement.group import BrokenFile, WorkloadObject
 from reconciler.policy.model import SchedulePolicy
 from reconciler.ray.references import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Reference, references
 
@@ -154,8 +154,13 @@ def companions_of(leaders: Iterable[WorkloadObject], offered: Iterable[WorkloadO
     return tuple(found.values())[len(leaders) :]
 
 
-def missing_warnings(objects: Iterable[WorkloadObject], companions: Companions) -> tuple[str, ...]:
-    """Return a warning for each object that `objects` need and that is nowhere, told at the first that names it."""
+def missing_warnings(
+    objects: Iterable[WorkloadObject], companions: Companions, broken: Mapping[str, BrokenFile]
+) -> tuple[str, ...]:
+    """Return a warning for each object that `objects` need and that is nowhere, told at the first that names it.
+
+    `broken` has for each namespace a file that cannot be read, if there is any: it may be in there.
+    """
     users: dict[tuple[str, str, str], list[WorkloadObject]] = defaultdict(list)
     for item in sorted(objects, key=lambda one: (one.place.file, one.place.line, one.key)):
         for kind, name in companions.unknown(item):
@@ -165,13 +170,18 @@ def missing_warnings(objects: Iterable[WorkloadObject], companions: Companions) 
         needed = ((item, one) for item in users[target] for one in companions.missing(item))
         first = next(((item, one) for item, one in needed if (one.kind, one.name) == target[1:]), None)
         if first is not None:
-            found.append(_missing(*first, len(users[target]) - 1))
+            found.append(_missing(*first, len(users[target]) - 1, broken.get(target[0])))
     return tuple(found)
 
 
-def _missing(item: WorkloadObject, one: Reference, others: int) -> str:
+def _missing(item: WorkloadObject, one: Reference, others: int, broken: BrokenFile | None) -> str:
     brings = "an ExternalSecret or SealedSecret that makes it" if one.kind == SECRET else "its manifest"
     more = f" ({others} other object{'s refer' if others > 1 else ' refers'} to it)" if others else ""
+    if broken is not None:
+        return (
+            f"{item.place}: {item.key} refers in {dotted(one.path)} to {one.kind} {one.name}, which may be in "
+            f"{broken.path}: that file cannot be read{more}"
+        )
     return (
         f"{item.place}: {item.key} refers in {dotted(one.path)} to {one.kind} {one.name}, which is nowhere in "
         f"workloads/{item.key.namespace}/: add {brings}, unless it is on the cluster already{more}"

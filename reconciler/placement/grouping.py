@@ -77,8 +77,10 @@ def group_objects(
     groups = [_disputed(group, companions, matched.of, disputes.get(group.key, "")) for group in groups]
     groups.sort(key=lambda group: turn(group, classes))
     everything = {item.key: item for group in groups for item in group.objects}
-    warnings = missing_warnings(everything.values(), companions)
-    unread = _unread(groups, workloads, companions, selected_by_namespace=any(map(_by_namespace, policies)))
+    broken = {file.namespace: file for file in reversed(workloads.broken)}
+    warnings = missing_warnings(everything.values(), companions, broken)
+    by_namespace = any(map(_by_namespace, policies))
+    unread = _unread(groups, workloads, companions, broken, selected_by_namespace=by_namespace)
     return Grouping(tuple(groups), tuple(unplaced), unread, warnings)
 
 
@@ -197,12 +199,17 @@ def _by_namespace(policy: SchedulePolicy) -> bool:
 
 
 def _unread(
-    groups: Iterable[Group], workloads: Workloads, companions: Companions, *, selected_by_namespace: bool
+    groups: Iterable[Group],
+    workloads: Workloads,
+    companions: Companions,
+    files: Mapping[str, BrokenFile],
+    *,
+    selected_by_namespace: bool,
 ) -> dict[GroupKey, str]:
-    """Return the groups of which a file that cannot be read may hold a part, with what may be in it."""
-    files: dict[str, BrokenFile] = {}
-    for one in workloads.broken:
-        files.setdefault(one.namespace, one)
+    """Return the groups of which a file that cannot be read may hold a part, with what may be in it.
+
+    `files` has the first of these of each namespace.
+    """
     found = {}
     for group in groups if files else ():
         file = files.get(group.key.namespace)

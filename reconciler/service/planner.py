@@ -19,7 +19,7 @@ from reconciler.manifests.identity import ObjectKey, is_dns_label
 from reconciler.placement.addons import Equipped
 from reconciler.placement.agreement import agreed
 from reconciler.placement.apart import apart_warnings
-from reconciler.placement.attached import Attachments
+from reconciler.placement.attached import Attachments, lost_warnings
 from reconciler.placement.choice import choose
 from reconciler.placement.entering import enter
 from reconciler.placement.governance import beyond_quota, ledger_of
@@ -86,7 +86,7 @@ def plan(
         for path, content in draft.changes.items():
             changes[path] = _change(state.rendered.get(path), content)
     changed = {path: action for path, action in sorted(changes.items()) if action}
-    warnings = (*_warnings(state, outcomes), *addons.warnings)
+    warnings = (*_warnings(state, outcomes), *lost_warnings(outcomes, snapshot), *addons.warnings)
     return Plan(state.revision, snapshot.digest, outcomes, drafts, changed, warnings)
 
 

@@ -108,9 +108,10 @@ def test_what_makes_no_secret_of_that_name_satisfies_nothing(maker: bytes) -> No
     assert any("Secret token, which is nowhere in workloads/team1/" in warning for warning in made.warnings)
 
 
-def test_a_plain_secret_in_git_is_warned_about_with_its_place() -> None:
+@pytest.mark.parametrize("contents", ["stringData: {token: t}", "data: {token: dA==}"])
+def test_a_plain_secret_in_git_is_warned_about_with_its_place(contents: str) -> None:
     fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/secret.yaml", secret("token"))
+    fleet.commit("workloads/team1/secret.yaml", secret("token", contents))
     fleet.commit("workloads/team1/empty.yaml", secret("issued", "type: kubernetes.io/service-account-token"))
     fleet.commit("workloads/team1/job.yaml", job_with(from_secret("token")))
     plain = [warning for warning in fleet.plan().warnings if "plain Secret" in warning]
@@ -345,6 +346,8 @@ def test_a_job_whose_companion_may_be_in_an_unreadable_file_waits_for_it() -> No
     waits = decision(fleet.cycle(), "team1", "rayjob-train")
     assert (waits.action, waits.reason) == (Action.WAIT, "SourceUnreadable")
     assert "ConfigMap code" in waits.message
+    (warning,) = fleet.plan().warnings
+    assert warning.endswith("to ConfigMap code, which may be in workloads/team1/code.yaml: that file cannot be read")
     fleet.commit("workloads/team1/code.yaml", config_map("code"))
     assert decision(fleet.cycle(), "team1", "rayjob-train").action is Action.PLACE
 
@@ -521,6 +524,28 @@ def test_a_ray_cluster_outside_git_is_found_where_the_snapshot_shows_it(told: st
     fleet.commit("workloads/team1/job.yaml", attached())
     fleet.cycle()
     assert where(fleet, "team1/rayjob-task") == ["dynamic"]
+
+
+def test_a_placed_job_whose_ray_cluster_is_taken_away_is_warned_about_until_one_of_them_is_back_or_gone() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/cluster.yaml", ray_cluster())
+    fleet.commit("workloads/team1/job.yaml", attached())
+    assert fleet.cycle().warnings == ()
+    fleet.commit("workloads/team1/cluster.yaml", None)
+    words = (
+        "workloads/team1/job.yaml: RayJob team1/task is on static, and RayCluster big, which it runs on, is gone from "
+        "there: bring that back, or remove the job"
+    )
+    assert fleet.cycle(allow_removals=True).warnings == (words,)
+    assert fleet.plan().warnings == (words,)
+    assert fleet.plan(unreadable=("static",)).warnings == (), "it may be there"
+    nodes = [node(f"n{i}") for i in range(4)]
+    seen = "{kind: RayCluster, namespace: team1, name: big, state: ready}"
+    fleet.files["snapshots/static.yaml"] = picture("static", *nodes, ray=(seen,))
+    assert fleet.plan().warnings == (), "it is still there"
+    ended = "{kind: RayJob, namespace: team1, name: task, jobStatus: SUCCEEDED, jobDeploymentStatus: Complete}"
+    fleet.files["snapshots/static.yaml"] = picture("static", *nodes, ray=(ended,))
+    assert fleet.plan().warnings == (), "it needs it no more"
 
 
 def test_an_unreadable_cluster_may_have_the_ray_cluster_so_the_job_waits() -> None:
