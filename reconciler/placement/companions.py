@@ -202,13 +202,20 @@ def _of_companion(body: Mapping[str, Any]) -> _Found:
 
 
 _PROVIDER: Path = ("spec", "provider")
+_ACCOUNTS = frozenset({"serviceAccountRef", "serviceAccount"})
+"""Where a store names a service account: the latter in the provider `kubernetes`."""
 
 
 def _of_external_secret(spec: Mapping[str, Any], at: Path) -> _Found:
     yield from _store(spec, "secretStoreRef", at)
     for field in ("data", "dataFrom"):
         for path, entry in fields.maps(spec, field, at):
-            yield from _store(fields.mapping(entry, "sourceRef", path), "storeRef", (*path, "sourceRef"))
+            origin, here = fields.mapping(entry, "sourceRef", path), (*path, "sourceRef")
+            yield from _store(origin, "storeRef", here)
+            generator = fields.mapping(origin, "generatorRef", here)
+            kind = fields.text(generator, "kind", (*here, "generatorRef"))
+            if kind and kind != "ClusterGenerator":
+                yield from _named(kind, generator, "name", (*here, "generatorRef"))
     target = fields.mapping(spec, "target", at)
     template = fields.mapping(target, "template", (*at, "target"))
     for path, source in fields.maps(template, "templateFrom", (*at, "target", "template")):
@@ -230,7 +237,7 @@ def _credentials(value: Any, at: Path) -> _Found:
             yield from _credentials(element, (*at, index))
     if not isinstance(value, dict):
         return
-    if _text(value, "name") and at[-1] == "serviceAccountRef":
+    if _text(value, "name") and at[-1] in _ACCOUNTS:
         yield Reference(SERVICE_ACCOUNT, value["name"], (*at, "name"))
     elif _text(value, "name") and _text(value, "key"):
         yield Reference(CONFIG_MAP if value.get("type") == CONFIG_MAP else SECRET, value["name"], (*at, "name"))

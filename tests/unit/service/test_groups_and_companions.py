@@ -170,6 +170,33 @@ spec:
     assert made.warnings == ()
 
 
+GENERATOR = "apiVersion: generators.external-secrets.io/v1alpha1\nkind: Password\nmetadata: {name: random}\nspec: {}"
+
+
+def test_what_generates_a_secret_follows_and_so_does_the_account_that_a_store_signs_in_as() -> None:
+    fleet = static_and_dynamic()
+    generated = "{name: random, kind: Password, apiVersion: generators.external-secrets.io/v1alpha1}"
+    cluster_wide = "{name: shared, kind: ClusterGenerator}"
+    origins = f"[{{sourceRef: {{generatorRef: {generated}}}}}, {{sourceRef: {{generatorRef: {cluster_wide}}}}}]"
+    fleet.commit(
+        "workloads/team1/s.yaml", external_secret("s", f"{{secretStoreRef: {{name: k}}, dataFrom: {origins}}}")
+    )
+    store = "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: k}\n"
+    auth = "{auth: {serviceAccount: {name: reader}}, server: {caProvider: {name: no-key}}, other: {key: no-name}}"
+    fleet.commit("workloads/team1/store.yaml", text(f"{store}spec: {{provider: {{kubernetes: {auth}}}}}"))
+    fleet.commit("workloads/team1/reader.yaml", account("reader"))
+    fleet.commit("workloads/team1/random.yaml", text(GENERATOR))
+    fleet.commit("workloads/team1/job.yaml", job_with(from_secret("s")))
+    made = fleet.cycle()
+    assert companions(fleet) == [
+        "externalsecret-s.yaml",
+        "password-random.yaml",
+        "secretstore-k.yaml",
+        "serviceaccount-reader.yaml",
+    ]
+    assert made.warnings == ()
+
+
 def test_companions_that_no_policy_selects_follow_along_the_whole_chain() -> None:
     fleet = static_and_dynamic()
     only_jobs = policy("spill", ordered("static")).replace(
