@@ -19,10 +19,19 @@ QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCh
 class Job:
     workers: int
     gpus: int
-    broken: bool = False
+    fault: str = ""
 
 
-JOBS = st.lists(st.builds(Job, st.integers(1, 4), st.integers(0, 2), st.booleans()), min_size=1, max_size=6)
+FAULTS = {"file": b"kind: [\n", "namespace": b"apiVersion: v1\nkind: Namespace\nmetadata: {name: other}\n"}
+JOB_FAULTS = {
+    "field": (b"submissionMode: K8sJobMode", b"backoffLimit: -1"),
+    "label": (b"labels: {}", b"labels: {a: 3}"),
+}
+JOBS = st.lists(
+    st.builds(Job, st.integers(1, 4), st.integers(0, 2), st.sampled_from(["", "", "", *FAULTS, *JOB_FAULTS])),
+    min_size=1,
+    max_size=6,
+)
 FLEETS = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=1, max_size=3)
 
 
@@ -37,7 +46,8 @@ def fleet_of(sizes: list[list[int]]) -> Fleet:
 
 
 def manifest(job: Job) -> bytes:
-    return b"kind: [\n" if job.broken else ray_job("train", workers=job.workers, gpus=job.gpus)
+    whole = ray_job("train", workers=job.workers, gpus=job.gpus)
+    return FAULTS[job.fault] if job.fault in FAULTS else whole.replace(*JOB_FAULTS.get(job.fault, (b"", b"")))
 
 
 def commit_all(fleet: Fleet, jobs: list[Job], only: set[int] | None = None) -> None:
@@ -94,9 +104,10 @@ def test_removing_a_rejected_workload_changes_nothing_else(sizes: list[list[int]
     fleet, without = fleet_of(sizes), fleet_of(sizes)
     commit_all(fleet, jobs)
     made = fleet.plan()
-    commit_all(without, jobs, {i for i, job in enumerate(jobs) if not job.broken})
-    kept = {group: place for group, place in places(made).items() if not group.endswith("/file-job")}
-    assert places(without.plan()) == kept
+    commit_all(without, jobs, {i for i, job in enumerate(jobs) if not job.fault})
+    rejected = {str(d.group) for d in made.decisions if d.action is Action.REJECT}
+    assert len(rejected) == sum(bool(job.fault) for job in jobs)
+    assert places(without.plan()) == {group: at for group, at in places(made).items() if group not in rejected}
 
 
 @QUIET
