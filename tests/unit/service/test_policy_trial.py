@@ -125,6 +125,19 @@ def test_a_group_that_the_policy_leaves_nowhere_to_go_is_told() -> None:
     assert [refusal.cluster for refusal in trial.policies[0].eligibility.refused] == ["one", "two"]
 
 
+def test_only_the_warnings_that_the_policy_brings_about_are_told() -> None:
+    fleet = two(("all", policy("all", f"priority: -1\n{ordered('one')}")))
+    fleet.commit("workloads/team/job.yaml", ray_job("train", config="code"))
+    fleet.commit("workloads/team/code.yaml", config_map("code"))
+    fleet.commit(
+        "workloads/team/token.yaml", text("apiVersion: v1\nkind: Secret\nmetadata: {name: t}\ndata: {k: dA==}")
+    )
+    assert ["plain Secret" in line for line in fleet.plan().warnings] == [True]
+    jobs = policy("jobs", ordered("two")).replace(b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}")
+    (warning,) = _With(fleet).tries("policies/jobs.yaml", jobs).warnings
+    assert "RayJob team/train is on two, and ConfigMap team/code, to which it refers in" in warning
+
+
 @pytest.mark.parametrize(
     ("path", "data", "told"),
     [
