@@ -17,7 +17,7 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.companions import companions_of
 from reconciler.placement.governance import REFUSED_AS
 from reconciler.placement.group import Group, WorkloadObject
-from reconciler.placement.model import PARTLY, Action, Decision, Phase
+from reconciler.placement.model import PARTLY, Action, Decision, GroupKey, Phase
 from reconciler.placement.outcome import Outcome, Part, Standing, objects_of, recorded_parts, shares_of, used
 from reconciler.placement.overrides import Tailor
 from reconciler.placement.queue import dated
@@ -62,6 +62,8 @@ class Asked:
     unclaimed: Collection[ObjectKey]
     broken: Collection[str]
     homeless: Mapping[ObjectKey, str] = field(default_factory=dict)
+    jobs: Mapping[ObjectKey, GroupKey] = field(default_factory=dict)
+    """The placed group of each batch object that stands: no other one gets it."""
 
 
 def follow(group: Group, standing: Standing, sites: Sites, asked: Asked, now: float) -> Outcome:
@@ -69,6 +71,8 @@ def follow(group: Group, standing: Standing, sites: Sites, asked: Asked, now: fl
     if group.problem:
         return _unusable(standing, sites.rooms, now, group.problem, group.refused_as)
     objects, held = _wanted(group, standing, asked)
+    if not objects:
+        return leave(standing, sites.rooms, asked, now)  # all that it asks for stays with other groups
     homeless = [(item, asked.homeless[item.key]) for item in objects if item.key in asked.homeless]
     try:
         if group.policy.spreading or len(standing.parts) != 1:
@@ -243,6 +247,8 @@ def _wanted(
     objects, held = [], []
     for item in group.objects:
         before = admitted.get(item.key)
+        if before is None and (item.key in asked.homeless or item.key in asked.jobs):
+            continue  # it stays with another group
         if before is not None and item.runs_once and before.digest != item.digest:
             held.append(item)
             objects.append(replace(before, place=item.place))

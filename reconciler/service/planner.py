@@ -111,7 +111,7 @@ def decide(
         moved = regroup(state.standing, state.grouping.groups, asked.homeless, state.grouping.unread.keys(), now)
         regrouped = replace(state, standing={**state.standing, **moved.standing})
         outcomes = _decide(regrouped, snapshot, now, openings, asked)
-        homeless = _homeless(state, asked, outcomes)
+        homeless = _homeless(state, asked, outcomes) if moved.why else {}
         if not homeless:
             told = (moved.told(outcome, state.standing.get(outcome.decision.group)) for outcome in outcomes)
             return agreed(tuple(told), state.workloads.objects)
@@ -213,7 +213,9 @@ def promised(state: RepoState, asked: Asked | None = None) -> dict[str, list[Sta
 def _asked(state: RepoState) -> Asked:
     keys = frozenset(item.key for item in state.workloads.objects)
     unclaimed = frozenset(item.key for item in state.grouping.unplaced)
-    return Asked(keys, unclaimed, frozenset(file.path for file in state.workloads.broken))
+    placed = (one for one in state.standing.values() if one.record.placed)
+    jobs = {item.key: one.record.group for one in placed for item in one.admitted if item.runs_once}
+    return Asked(keys, unclaimed, frozenset(file.path for file in state.workloads.broken), jobs=jobs)
 
 
 def _unready(group: Group, state: RepoState, attachments: Attachments) -> Decision | None:

@@ -196,7 +196,7 @@ SPOILED = st.sampled_from([yaml.safe_load(data) for data in MANIFESTS]).flatmap(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(SPOILED)
 def test_no_value_in_any_field_stops_the_others(body: Any) -> None:
     fleet = grouped()

@@ -189,6 +189,20 @@ def test_an_object_whose_file_cannot_be_read_stays_when_the_rest_of_its_group_go
     assert decision(made, "team", "both").reason == "SourceUnreadable"
 
 
+def test_a_job_that_is_labelled_into_a_group_that_stands_runs_once_and_stops_nobody() -> None:
+    for nodes in (("one",), ("one", "two")):
+        clusters = {name: (cluster(name), picture(name, node("n0", gpus=3, cpu="16"))) for name in nodes}
+        fleet = Fleet.of(clusters, {"p": policy("p", ordered(*nodes) + "\n" + FIT)})
+        fleet.commit("workloads/team/a.yaml", ray_job("a", workers=1, labels="{app: blue}"))
+        fleet.commit("workloads/team/b.yaml", ray_job("b", workers=1))
+        fleet.cycle()
+        fleet.commit("workloads/team/b.yaml", ray_job("b", workers=1, labels="{app: blue}"))
+        made = fleet.cycle()
+        assert stands(fleet, "b") == ["one/rayjob-b"]
+        assert decision(made, "team", "rayjob-b").reason == "JobHeldHere"
+        assert fleet.plan().drafts == ()
+
+
 def test_a_job_that_stays_with_its_first_group_keeps_what_it_refers_to() -> None:
     fleet = Fleet.of(
         {"one": (cluster("one"), picture("one", node("n0", gpus=4, cpu="16")))},
@@ -219,7 +233,7 @@ def test_whatever_is_relabelled_nothing_that_is_asked_for_stops_and_the_plans_co
         if app is not None or path in fleet.files:
             fleet.commit(path, None if app is None else ray_cluster(name, app, cpu))
         fleet.cycle(allow_removals=True)
-        assert all(len(stands(fleet, one)) == 1 for one in before if one != name or app)
+        assert all(len(stands(fleet, one)) == 1 for one in before if f"workloads/team/{one}.yaml" in fleet.files)
         assert len(stands(fleet, name)) <= 1
     # What one group frees after another was decided on is that one's in the next cycle.
     for _ in "abc":
