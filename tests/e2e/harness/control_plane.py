@@ -78,7 +78,6 @@ class ControlPlane:
         if kwok:
             self._others["kwok"] = self._program("kwok", self._kwok_arguments())
         self._probe_port = free_port()
-        self._others["ray-operator"] = self._program("ray-operator", self._operator_arguments())
 
     def start(self) -> None:
         """Start every program and return when all of them are ready. Raises `NotReady` with the logs' ends."""
@@ -90,9 +89,8 @@ class ControlPlane:
             self._await_certificate()
             self._write_kubeconfig()
             self._await_apiserver()
-            for name, program in self._others.items():
-                if name != "ray-operator":
-                    program.start()
+            for program in self._others.values():
+                program.start()
             self._await_scheduler()
             if self._kuberay:
                 self.add_definitions(sorted((module_dir("ray-operator") / "config" / "crd" / "bases").glob("*.yaml")))
@@ -125,7 +123,7 @@ class ControlPlane:
 
     def start_kuberay(self) -> None:
         """Start KubeRay's operator, which needs its definitions, and return when it works."""
-        operator = self._others["ray-operator"]
+        operator = self._others["ray-operator"] = self._program("ray-operator", self._operator_arguments())
         operator.start()
         self.wait(
             lambda: operator.log.read_text(errors="replace").count('"Starting workers"') >= 3,
