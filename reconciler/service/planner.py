@@ -32,6 +32,7 @@ from reconciler.placement.queue import unknown_classes
 from reconciler.placement.quota import EXCEEDED, limited, most
 from reconciler.placement.record import PlacementRecord
 from reconciler.placement.room import Rooms
+from reconciler.placement.rounds import combined, standing_after, unsettled
 from reconciler.placement.spread import Sites, with_overrides
 from reconciler.placement.turns import Turns
 from reconciler.policy.eligibility import ClusterFacts
@@ -43,6 +44,9 @@ from reconciler.service.addons import plan_addons, spread_of
 from reconciler.service.commits import drafts_of
 from reconciler.service.memory import Memory
 from reconciler.service.state import RepoState
+
+_MOST_ROUNDS = 8
+"""Rounds in one plan after the first; the next plan goes on where these were not enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,22 @@ def decide(
 ) -> tuple[Outcome, ...]:
     """Decide on every group. `now` is in unix seconds; `openings` are those of earlier cycles.
 
+    What a group waits for may be gone once later ones have been decided on: the room beside a hold, or what is left of
+    a quota. So as long as somebody waits and somebody moves, all are decided on again as the next plan would find them.
+    """
+    openings = openings if openings is not None else Openings()
+    outcomes = found = _round(state, snapshot, now, openings)
+    for _ in range(_MOST_ROUNDS):
+        if not unsettled(found):
+            break
+        found = _round(replace(state, standing=standing_after(outcomes)), snapshot, now, openings)
+        outcomes = combined(outcomes, found)
+    return outcomes
+
+
+def _round(state: RepoState, snapshot: FleetSnapshot, now: float, openings: Openings) -> tuple[Outcome, ...]:
+    """Decide on every group once, in turn.
+
     What stands and is asked for under another group goes there; where that leaves it without a place, it stays.
     """
     asked = _asked(state)
@@ -137,7 +157,7 @@ def _homeless(state: RepoState, asked: Asked, outcomes: tuple[Outcome, ...]) -> 
 
 
 def _decide(
-    state: RepoState, snapshot: FleetSnapshot, now: float, openings: Openings | None, asked: Asked
+    state: RepoState, snapshot: FleetSnapshot, now: float, openings: Openings, asked: Asked
 ) -> tuple[Outcome, ...]:
     """Decide once. A group of which a part waits gets a new part in the queue only, after those that come first."""
     groups = {group.key: group for group in state.grouping.groups}

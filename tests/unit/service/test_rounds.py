@@ -1,0 +1,165 @@
+"""A plan is finished: another one, made of what it leaves in an unchanged world, would change nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import Phase as Phases
+from hypothesis import strategies as st
+
+from reconciler.placement.model import Action, Phase, Verdict
+from reconciler.placement.outcome import Standing
+from reconciler.placement.rounds import combined
+from reconciler.policy.model import NAME_LABEL
+from tests.fleets import FLEET, NOW, Fleet, cluster, node, ordered, picture, policy, ray_job, text
+from tests.unit.service.queues import HOUR, MINUTE, fleet_of, of, placed, submit
+from tests.unit.service.spreads import DUPLICATE
+
+SPREADS = {"dup": DUPLICATE, "div": "spreadConstraints: {spreadMode: Divide}"}
+
+
+def tenant(name: str, namespaces: str, gpus: int, more: str = "") -> bytes:
+    return text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: Tenant
+metadata: {{name: {name}}}
+spec:
+  namespaces: {namespaces}
+  quota: {{requests: {{nvidia.com/gpu: "{gpus}"}}}}
+  {more}
+""")
+
+
+def own_policy(namespace: str, spec: str) -> bytes:
+    """A policy for one namespace."""
+    selector = f"namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {namespace}}}}}"
+    return policy(namespace, spec).replace(b"namespaceSelector: {}", selector.encode())
+
+
+def test_who_waits_for_a_hold_is_told_so_only_if_a_younger_group_left_the_room() -> None:
+    fleet = fleet_of(4)
+    for team in ("small-a", "small-b"):
+        submit(fleet, team)
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=3)
+    fleet.cycle(now=NOW)
+    submit(fleet, "middle", workers=2)
+    now = NOW + 10 * MINUTE
+    assert of(fleet.plan(now=now), "middle") == (Phase.PENDING, "HeldForOlder")
+    submit(fleet, "late")
+    made = fleet.cycle(now=now)
+    assert placed(made) == ["late"]
+    assert of(made, "middle") == (Phase.PENDING, Verdict.NO_FIT)
+    assert fleet.plan(now=now).drafts == ()
+
+
+def test_who_waits_is_told_that_younger_groups_have_used_up_the_quota() -> None:
+    fleet = fleet_of(4)
+    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["policies/tenants.yaml"] = tenant("t", "[big, late]", 4)
+    submit(fleet, "other")
+    fleet.cycle()
+    submit(fleet, "big", workers=4)
+    assert of(fleet.plan(), "big") == (Phase.PENDING, Verdict.NO_FIT)
+    submit(fleet, "late")
+    made = fleet.cycle()
+    assert placed(made) == ["late"]
+    assert of(made, "big") == (Phase.PENDING, "QuotaExceeded")
+    assert fleet.plan().drafts == ()
+
+
+def test_the_turn_of_a_group_without_quota_passes_in_the_same_cycle() -> None:
+    fleet = fleet_of(4)
+    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["policies/tenants.yaml"] = tenant("t", "[big, late]", 3)
+    for team in ("small-a", "small-b"):
+        submit(fleet, team)
+    fleet.cycle(now=NOW - HOUR)
+    submit(fleet, "big", workers=3)
+    fleet.cycle(now=NOW)
+    submit(fleet, "middle", workers=2)
+    now = NOW + 10 * MINUTE
+    assert of(fleet.plan(now=now), "middle")[1] == "HeldForOlder"
+    fleet.files["inventory/c1.yaml"], fleet.files["snapshots/c1.yaml"] = cluster("c1"), picture("c1", node("n0"))
+    fleet.files["policies/late.yaml"] = own_policy("late", f"{ordered('c1')}\nplacement: {{require: Fit}}")
+    submit(fleet, "late")
+    made = fleet.cycle(now=now)
+    assert of(made, "big") == (Phase.PENDING, "QuotaExceeded")
+    assert set(placed(made)) == {"late", "middle"}, "nothing is held for a group that its quota would not let in"
+    assert fleet.plan(now=now).drafts == ()
+
+
+def test_a_group_that_is_kept_where_a_round_has_put_it_is_placed_by_the_plan() -> None:
+    fleet = fleet_of(1)
+    submit(fleet, "team")
+    [first] = fleet.plan().outcomes
+    assert first.record is not None
+    before = Standing(first.record, first.objects, first.parts)
+    told = replace(first.record, reason="Other")
+    kept = replace(first, decision=replace(first.decision, action=Action.KEEP), record=told, before=before)
+    [both] = combined([first], [kept])
+    assert (both.decision.action, both.record, both.before) == (Action.PLACE, told, None)
+
+
+def random_fleet(dice: Random, *, quotas: bool) -> Fleet:
+    """A few small clusters of different nodes, and a namespace for each way to place."""
+    clusters = {}
+    for name in ("c0", "c1", "c2")[: dice.randint(1, 3)]:
+        nodes = [node(f"n{j}", dice.choice([1, 2, 4]), cpu=dice.choice(["4", "8"])) for j in range(dice.randint(1, 4))]
+        clusters[name] = (cluster(name), picture(name, *nodes))
+    fleet = Fleet.of(clusters, {})
+    for name in ("one", "two", "vip", "any"):
+        some = ordered(*dice.sample(list(clusters), dice.randint(1, len(clusters))))
+        more = "priority: 1\n" if name == "vip" else ""
+        require = "Any" if name == "any" else "Fit"
+        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"{more}{some}\nplacement: {{require: {require}}}")
+    for name, spread in SPREADS.items():
+        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"placement: {{require: Fit}}\n{spread}")
+    if quotas:
+        borrowing = "borrowing: {from: [t2]}" if dice.randint(0, 1) else ""
+        fleet.files["policies/t1.yaml"] = tenant("t1", "[one, div]", dice.randint(2, 6), borrowing)
+        fleet.files["policies/t2.yaml"] = tenant("t2", "[two, dup]", dice.randint(2, 6))
+    spec = "argocd, tenancy: Optional, fairness: {holdAfter: 2m, holdFor: 6m}"
+    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", spec))
+    return fleet
+
+
+def not_finished(dice: Random, cycles: int, *, quotas: bool) -> list[str]:
+    """Let jobs come and go for some cycles; return what a second plan would have committed in each of them."""
+    fleet = random_fleet(dice, quotas=quotas)
+    jobs: list[str] = []
+    found = []
+    for minute in range(cycles):
+        for _ in range(dice.randint(0, 2)):
+            namespace, name = dice.choice(["one", "two", "vip", "any", *SPREADS]), f"j{fleet.revision}"
+            workers, gpus, cpu = (
+                dice.choice([1, 1, 1, 2, 3, 4, 5]),
+                dice.choice([1, 1, 2]),
+                dice.choice(["1", "2", "3"]),
+            )
+            jobs.append(f"workloads/{namespace}/{name}.yaml")
+            fleet.commit(jobs[-1], ray_job(name, workers=workers, gpus=gpus, cpu=cpu))
+        if jobs and dice.randint(0, 1):
+            fleet.commit(jobs.pop(dice.randrange(len(jobs))), None)
+        now = NOW + minute * MINUTE
+        fleet.cycle(now=now, allow_removals=True)
+        again = fleet.plan(now=now + 5, allow_removals=True)
+        found += [f"{minute}: {draft.subject}" for draft in again.drafts]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seed", "cycles", "quotas"),
+    [(8, 18, False), (7, 5, True), (9, 16, True), (11, 8, True), (13, 7, True), (16, 18, True)],
+)
+def test_the_plan_of_a_plans_result_is_empty_where_it_once_was_not(seed: int, cycles: int, quotas: bool) -> None:
+    assert not_finished(Random(seed), cycles, quotas=quotas) == []
+
+
+@settings(max_examples=6, phases=[Phases.explicit, Phases.generate], suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 2**32), st.booleans())
+def test_the_plan_of_a_plans_result_is_empty_whoever_comes_and_goes(seed: int, quotas: bool) -> None:
+    assert not_finished(Random(seed), 12, quotas=quotas) == []
