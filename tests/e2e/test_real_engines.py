@@ -68,16 +68,11 @@ class Rig:
 
     fleet: Fleet
     engine: RealEngine
+    dashboards: Dashboards
 
     @property
     def planes(self) -> tuple[ControlPlane, ControlPlane]:
         return self.fleet.planes[FIRST], self.fleet.planes[SECOND]
-
-
-@pytest.fixture(scope="module")
-def dashboards() -> Iterator[Dashboards]:
-    with Dashboards() as running:
-        yield running
 
 
 @pytest.fixture(scope="module", params=[ArgoCD, Flux], ids=["argocd", "flux"])
@@ -85,10 +80,14 @@ def rig(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     control_planes: StartControlPlanes,
-    dashboards: Dashboards,
 ) -> Iterator[Rig]:
-    kind: type[RealEngine] = request.param
-    directory = tmp_path_factory.mktemp(kind.name)
+    with Dashboards() as dashboards:
+        yield from _rig(request.param, tmp_path_factory.mktemp(request.param.name), control_planes, dashboards)
+
+
+def _rig(
+    kind: type[RealEngine], directory: Path, control_planes: StartControlPlanes, dashboards: Dashboards
+) -> Iterator[Rig]:
     [management] = control_planes("management", kuberay=False, kwok=False, scheduler=False)
     planes = control_planes(
         FIRST,
@@ -116,7 +115,7 @@ def rig(
                 engine.sync_add_ons(plane)
                 plane.start_kuberay()
             assert served.internet.refused == []
-            yield Rig(fleet, engine)
+            yield Rig(fleet, engine, dashboards)
         finally:
             engine.stop()
             for plane in (management, *planes):
@@ -171,7 +170,7 @@ def test_bare_clusters_get_their_add_ons_in_order(rig: Rig) -> None:
             assert times == sorted(times), "CRDs, then the operator, then what depends on it"
 
 
-def test_a_job_runs_where_it_was_placed_and_goes_with_its_manifest(rig: Rig, dashboards: Dashboards) -> None:
+def test_a_job_runs_where_it_was_placed_and_goes_with_its_manifest(rig: Rig) -> None:
     fleet, (plane, other) = rig.fleet, rig.planes
     fleet.commit({manifest("train"): RAY_JOB}, "train")
     assert fleet.reconcile().told("train/rayjob-rayjob-train") == ("place", FIRST, "FitsNow")
@@ -183,7 +182,7 @@ def test_a_job_runs_where_it_was_placed_and_goes_with_its_manifest(rig: Rig, das
     job = plane.request("GET", "/apis/ray.io/v1/namespaces/train/rayjobs/rayjob-train")
     assert job["metadata"]["labels"]["skyray.dev/group"] == "rayjob-rayjob-train"
 
-    dashboards.succeed(plane, "train")
+    rig.dashboards.succeed(plane, "train")
     plane.wait(lambda: ended(plane, job), what="the job's end")
     health(rig, "Healthy")
     fleet.reconcile()
