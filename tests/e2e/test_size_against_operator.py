@@ -43,11 +43,12 @@ Role = tuple[str, str]
 
 @dataclass
 class Sample:
-    """One object of the samples, in its namespace, and what was seen of its pods."""
+    """One object of the samples, in its namespace, and what was seen of its pods (of one `run` if it has several)."""
 
     title: str
     body: dict[str, Any]
     demand: Demand
+    run: str = ""
     most: Counter[Role] = field(default_factory=Counter)
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -99,12 +100,18 @@ def role_of(pod: Mapping[str, Any]) -> Role:
     return (kind, labels["ray.io/group"]) if kind else ("submitter", "")
 
 
+def of_run(pod: Mapping[str, Any], run: str) -> bool:
+    """Tell whether a pod is the submitter of the RayJob `run`, or of the RayCluster that it made."""
+    labels = pod["metadata"].get("labels") or {}
+    return labels.get("job-name", labels.get("ray.io/cluster", "")).startswith(run)
+
+
 def look(plane: ControlPlane, samples: dict[str, Sample]) -> bool:
     """Take in what pods there are; tell whether every sample has had all of its pods."""
     now: dict[str, Counter[Role]] = {}
     for pod in plane.pods():
         sample = samples.get(pod["metadata"]["namespace"])
-        if sample is not None:
+        if sample is not None and of_run(pod, sample.run):
             sample.pods.setdefault(pod["metadata"]["uid"], pod)
             now.setdefault(sample.namespace, Counter())[role_of(pod)] += 1
     for namespace, counted in now.items():
@@ -138,18 +145,21 @@ def samples(control_planes: StartControlPlanes) -> list[Sample]:
         plane.apply([*at_hand, sample.body])
     for sample in found:
         if sample.body["kind"] == rayspec.RAY_CRON_JOB:
-            let_run_once(plane, sample.namespace, sample.demand.key.name)
+            sample.run = first_run(plane, sample.namespace, sample.demand.key.name)
     by_namespace = {sample.namespace: sample for sample in found}
     with suppress(NotReady):  # the tests below name each sample that differs
         plane.wait(lambda: look(plane, by_namespace), timeout=180, what="all pods of all samples")
     return found
 
 
-def let_run_once(plane: ControlPlane, namespace: str, name: str) -> None:
-    """Wait for the first run of a RayCronJob, and prevent the second."""
+def first_run(plane: ControlPlane, namespace: str, name: str) -> str:
+    """Wait for the first run of a RayCronJob, prevent further ones (one may have come meanwhile), return its name."""
     kinds = f"/apis/ray.io/v1/namespaces/{namespace}"
     plane.wait(lambda: plane.request("GET", f"{kinds}/rayjobs")["items"], what="the first run of a RayCronJob")
     plane.request("PATCH", f"{kinds}/raycronjobs/{name}", {"spec": {"suspend": True}})
+    runs = [one["metadata"] for one in plane.request("GET", f"{kinds}/rayjobs")["items"]]
+    first: str = min(runs, key=lambda run: run["creationTimestamp"])["name"]
+    return first
 
 
 def existing_cluster(sample: Sample) -> dict[str, Any]:
