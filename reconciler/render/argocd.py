@@ -74,23 +74,26 @@ def _project(repo_url: str) -> dict[str, Any]:
 
 def _application_set(repo_url: str, branch: str) -> dict[str, Any]:
     source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": "clusters/*"}]}
-    cluster = {"selector": {"matchLabels": {CLUSTER_LABEL: "{{.path.basename}}"}}}
+    return _set_of("skyray", source, "{{.path.basename}}", "skyray-{{.path.basename}}", _application(repo_url, branch))
+
+
+def _set_of(name: str, source: dict[str, Any], cluster: str, application: str, spec: dict[str, Any]) -> dict[str, Any]:
+    """Return a set of one application for each directory of `source` whose `cluster` Argo CD knows.
+
+    `cluster`, `application` (the name of each) and `spec` are templates over the directory and Argo CD's cluster.
+    """
+    known = {"selector": {"matchLabels": {CLUSTER_LABEL: cluster}}}
+    annotations = {"argocd.argoproj.io/manifest-generate-paths": "."}
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "ApplicationSet",
-        "metadata": {"name": "skyray", "namespace": "argocd"},
+        "metadata": {"name": name, "namespace": "argocd"},
         "spec": {
             "goTemplate": True,
             "goTemplateOptions": ["missingkey=error"],
-            "generators": [{"matrix": {"generators": [{"git": source}, {"clusters": cluster}]}}],
+            "generators": [{"matrix": {"generators": [{"git": source}, {"clusters": known}]}}],
             "syncPolicy": {"preserveResourcesOnDeletion": True, "applicationsSync": "create-update"},
-            "template": {
-                "metadata": {
-                    "name": "skyray-{{.path.basename}}",
-                    "annotations": {"argocd.argoproj.io/manifest-generate-paths": "."},
-                },
-                "spec": _application(repo_url, branch),
-            },
+            "template": {"metadata": {"name": application, "annotations": annotations}, "spec": spec},
         },
     }
 
@@ -153,7 +156,6 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
     It fills in what only Argo CD knows: its own name of the cluster, and the address of the fleet repo.
     """
     source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": f"clusters/*/{addons.FOLDER}"}]}
-    cluster = {"selector": {"matchLabels": {CLUSTER_LABEL: _CLUSTER_OF_PATH}}}
     ours = {"group": "argoproj.io", "kind": "Application"}
     from_here = {**ours, "labelSelector": f"{addons.SOURCE_LABEL}={addons.FLEET_REPO}"}
     destination = [{"op": "replace", "path": "/spec/destination/name", "value": "{{.name}}"}]
@@ -165,34 +167,18 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
         {"target": ours, "patch": emit(destination).decode()},
         {"target": from_here, "patch": emit(address).decode()},
     ]
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "ApplicationSet",
-        "metadata": {"name": addons.PROJECT, "namespace": "argocd"},
-        "spec": {
-            "goTemplate": True,
-            "goTemplateOptions": ["missingkey=error"],
-            "generators": [{"matrix": {"generators": [{"git": source}, {"clusters": cluster}]}}],
-            "syncPolicy": {"preserveResourcesOnDeletion": True, "applicationsSync": "create-update"},
-            "template": {
-                "metadata": {
-                    "name": f"skyray-addons-{_CLUSTER_OF_PATH}",
-                    "annotations": {"argocd.argoproj.io/manifest-generate-paths": "."},
-                },
-                "spec": {
-                    "project": _ADDONS_ROOT,
-                    "source": {
-                        "repoURL": repo_url,
-                        "targetRevision": branch,
-                        "path": "{{.path.path}}",
-                        "kustomize": {"patches": patches},
-                    },
-                    "destination": {"server": "https://kubernetes.default.svc", "namespace": "argocd"},
-                    "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": addons.RETRY},
-                },
-            },
+    spec = {
+        "project": _ADDONS_ROOT,
+        "source": {
+            "repoURL": repo_url,
+            "targetRevision": branch,
+            "path": "{{.path.path}}",
+            "kustomize": {"patches": patches},
         },
+        "destination": {"server": "https://kubernetes.default.svc", "namespace": "argocd"},
+        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": addons.RETRY},
     }
+    return _set_of(addons.PROJECT, source, _CLUSTER_OF_PATH, f"skyray-addons-{_CLUSTER_OF_PATH}", spec)
 
 
 def _ignored() -> list[dict[str, Any]]:
