@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+
+from tests.loopback import LoopbackServer
 
 GIT = shutil.which("git") or "git"
 
 
-class GitServer:
+class GitServer(LoopbackServer):
     """Serves every bare repository below `root`. `login` is (user, password) when credentials are required."""
 
     def __init__(self, root: Path, login: tuple[str, str] | None = None) -> None:
@@ -30,27 +29,7 @@ class GitServer:
         """How the next push loses its answer once git has accepted it: "drop" (nothing comes) or "cut" (half of it)."""
         self.deaf_to_pushes = False
         """Whether pushes are dropped before git sees them."""
-        handler = type("Handler", (_Handler,), {"git": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        port: int = self._server.server_address[1]
-        return port
+        super().__init__(type("Handler", (_Handler,), {"git": self}))
 
     def url(self, name: str, login: str | None = None) -> str:
         """Return the address of repository `name`; `login` is put in as `user:password`."""

@@ -12,14 +12,12 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import yaml
@@ -27,6 +25,7 @@ import yaml
 from tests.e2e.harness.api import ApiError, Object
 from tests.e2e.harness.control_plane import ControlPlane
 from tests.integration.git_http import commit_files, git
+from tests.loopback import LoopbackServer
 
 _BIN = Path(sys.executable).parent
 _SECONDS = 60
@@ -34,7 +33,7 @@ _KEPT = "Prune=false"
 Identity = tuple[str, str, str, str]
 
 
-class Dashboards:
+class Dashboards(LoopbackServer):
     """Every Ray dashboard of a fleet, in one server: jobs run until `succeed` is called for their namespace.
 
     The operator asks a dashboard by its Service's name, which only a cluster's DNS knows; as the operator's HTTP proxy
@@ -43,26 +42,12 @@ class Dashboards:
 
     def __init__(self) -> None:
         self.ended: set[str] = set()
-        handler = type("Handler", (_DashboardHandler,), {"dashboards": self})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(type("Handler", (_DashboardHandler,), {"dashboards": self}))
 
     @property
     def environment(self) -> dict[str, dict[str, str]]:
         """What the operator's environment needs; Go never asks a proxy for loopback, so the API server is not in it."""
-        return {"ray-operator": {"HTTP_PROXY": f"http://127.0.0.1:{self._server.server_address[1]}", "NO_PROXY": ""}}
+        return {"ray-operator": {"HTTP_PROXY": f"http://127.0.0.1:{self.port}", "NO_PROXY": ""}}
 
     def succeed(self, plane: ControlPlane, namespace: str) -> None:
         """Let the job of `namespace` succeed: Ray says so, and its submitter ends, as it would after the job."""

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import io
 import tarfile
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
 from reconciler.service.scaffold import data_folder
 from tests.integration.git_http import GitServer, git, make_bare
+from tests.loopback import LoopbackServer
 
 from .internet import Internet
 from .parts import module_dir
@@ -61,7 +61,7 @@ def serve(directory: Path) -> Iterator[Upstream]:
     with ExitStack() as stack:
         fleet = stack.enter_context(GitServer(directory / "git"))
         sources = stack.enter_context(GitServer(directory / "sources"))
-        charts = stack.enter_context(_FileServer(directory / "charts"))
+        charts = stack.enter_context(LoopbackServer(partial(_QuietHandler, directory=str(directory / "charts"))))
         hosts = {FLEET_HOST: fleet.port, crds_host: sources.port, chart_host: charts.port}
         yield Upstream(fleet, stack.enter_context(Internet(hosts, directory)))
 
@@ -124,31 +124,6 @@ def _crd() -> dict[str, Any]:
             "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
         },
     }
-
-
-class _FileServer:
-    """Serves the files below `root` on loopback."""
-
-    def __init__(self, root: Path) -> None:
-        handler = partial(_QuietHandler, directory=str(root))
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    @property
-    def port(self) -> int:
-        """The port that it listens on."""
-        port: int = self._server.server_address[1]
-        return port
 
 
 class _QuietHandler(SimpleHTTPRequestHandler):
