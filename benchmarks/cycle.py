@@ -10,9 +10,9 @@ from pathlib import Path
 from benchmarks.measuring import Row, show, timed
 from benchmarks.synthetic import NOW, Fleet, bare_repo, git, stream, workloads
 from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.planning.state import RepoState
 from reconciler.repo.repository import GitRepo
 from reconciler.service.cycle import Reconciler
-from reconciler.service.state import RepoState
 
 
 def main() -> None:

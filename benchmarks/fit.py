@@ -14,12 +14,13 @@ import time
 from collections.abc import Callable, Mapping
 
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, Pod
+from reconciler.kube_scheduler.fit import commit, try_gang
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.podshape import PodShape, PodTerm
 from reconciler.manifests.quantity import Quantity
 from reconciler.manifests.selector import LabelSelector, Requirement
-from reconciler.placement.fit import commit, try_gang
-from reconciler.placement.gang import Gang
-from reconciler.placement.nodes import Nodes
+from reconciler.placement.model import verdict_of
 from reconciler.ray.demand import PodSet, Role
 
 GIB = 1 << 30
@@ -115,7 +116,7 @@ def main() -> None:
         free, nodes = free_by_node(snapshot), Nodes.of(snapshot)
         fit = try_gang(nodes, wanted)
         floor = median_ms(lambda: first_fit(free, wanted))  # noqa: B023  (called at once)
-        print(f"{size} nodes, {busy:.0%} busy, {fit.total} pods: {fit.verdict}")
+        print(f"{size} nodes, {busy:.0%} busy, {fit.total} pods: {verdict_of(fit)}")
         print(f"  plain Python first fit (floor) {floor:8.3f} ms")
         rows: list[tuple[str, Callable[[], object]]] = [("candidate (try_gang)", lambda: try_gang(nodes, wanted))]  # noqa: B023
         if fit.ok:

@@ -29,13 +29,12 @@ from pathlib import Path
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.gang import Fit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podshape import PodShape
 from reconciler.placement.choice import Allowed, choose
-from reconciler.placement.gang import Fit
-from reconciler.placement.group import Group, Source, WorkloadObject
-from reconciler.placement.likeness import Wanted
-from reconciler.placement.model import GroupKey, Phase, Share
+from reconciler.placement.model import Phase, Share
 from reconciler.placement.opening import Openings
 from reconciler.placement.outcome import Standing
 from reconciler.placement.record import JobOutcome, PlacementRecord
@@ -43,6 +42,7 @@ from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet, Role
+from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
 
 CLUSTERS = 20
 ARRIVALS = 1.3

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from benchmarks.measuring import Row, show, timed
 from benchmarks.synthetic import NOW, Fleet
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
-from reconciler.placement.gang import Gang
-from reconciler.placement.group import Source
-from reconciler.service.memory import Memory
-from reconciler.service.planner import decide
-from reconciler.service.state import Files, RepoState, read_state
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.planning.memory import Memory
+from reconciler.planning.planner import decide
+from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.workloads.group import Source
 
 WAITING = 200
 SIZES = ((100, 50, 3), (1000, 20, 2))

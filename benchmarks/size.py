@@ -5,8 +5,8 @@ from __future__ import annotations
 from benchmarks.measuring import race, show
 from benchmarks.synthetic import ray_job
 from reconciler.manifests.loader import load
-from reconciler.placement.workloads import read_file
 from reconciler.ray.workload import demand_of
+from reconciler.workloads.files import read_file
 
 TIMES = 30
 

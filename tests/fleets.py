@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_file import fleet_snapshot
-from reconciler.placement.group import Source
 from reconciler.placement.model import Decision
-from reconciler.service.planner import Plan, plan
-from reconciler.service.state import Files, RepoState, read_state
+from reconciler.planning.planner import Plan, plan
+from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.workloads.group import Source
 
 NOW = 1_800_000_000.0
 

@@ -31,9 +31,9 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
     """
     import time
 
-    from reconciler.placement.model import GroupKey
-    from reconciler.service.planner import decide
+    from reconciler.planning.planner import decide
     from reconciler.service.report import explanation_document
+    from reconciler.workloads.group import GroupKey
 
     namespace, slash, name = group.partition("/")
     if not (namespace and slash and name):

@@ -11,7 +11,7 @@ from reconciler.cli.output import columns, note, output_option, print_data
 from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
-    from reconciler.service.planner import Plan
+    from reconciler.planning.planner import Plan
 
 
 @click.command("plan", short_help="Show where each group would run, why, and what would change.")
@@ -32,7 +32,7 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     """
     import time
 
-    from reconciler.service.planner import preview
+    from reconciler.planning.planner import preview
     from reconciler.service.report import errors_of, plan_document
 
     git = open_repo(repo)

@@ -14,9 +14,9 @@ from reconciler.cli.repo_options import look_at_fleet, open_repo, repo_option, r
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from reconciler.planning.state import Files, RepoState
     from reconciler.repo.repository import GitRepo
     from reconciler.service.policy_trial import Trial, Tried
-    from reconciler.service.state import Files, RepoState
 
 
 @click.group("policy", short_help="List, show, add and try out policies.")

@@ -9,8 +9,8 @@ import click
 
 if TYPE_CHECKING:
     from reconciler.fleet.snapshot import FleetSnapshot
+    from reconciler.planning.state import RepoState
     from reconciler.repo.repository import GitRepo
-    from reconciler.service.state import RepoState
 
 
 def repo_option(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.fleet.snapshot import Unreadable
-from reconciler.placement.group import WorkloadObject
 from reconciler.placement.outcome import Part
 from reconciler.placement.record import JobOutcome, PlacedPart, PlacementRecord
 from reconciler.placement.reservation import PodIndex
 from reconciler.placement.room import Rooms
 from reconciler.ray.status import JobState
+from reconciler.workloads.group import WorkloadObject
 
 
 @dataclass(frozen=True, slots=True)

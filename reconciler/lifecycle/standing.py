@@ -14,15 +14,10 @@ from reconciler.errors import InvalidObject
 from reconciler.lifecycle.changes import moves
 from reconciler.lifecycle.jobs import ended, followed_jobs, with_outcomes
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.companions import companions_of
-from reconciler.placement.governance import REFUSED_AS
-from reconciler.placement.group import Group, WorkloadObject
-from reconciler.placement.model import PARTLY, Action, Decision, GroupKey, Phase
+from reconciler.placement.model import PARTLY, Action, Decision, Phase
 from reconciler.placement.outcome import Outcome, Part, Standing, objects_of, recorded_parts, shares_of, used
-from reconciler.placement.overrides import Tailor
-from reconciler.placement.queue import dated
 from reconciler.placement.quota import EXCEEDED, limited
-from reconciler.placement.record import PlacementRecord
+from reconciler.placement.record import PlacementRecord, dated
 from reconciler.placement.room import Rooms
 from reconciler.placement.spread import (
     Arrangement,
@@ -34,6 +29,10 @@ from reconciler.placement.spread import (
     same_part,
     same_parts,
 )
+from reconciler.workloads.companions import companions_of
+from reconciler.workloads.governance import REFUSED_AS
+from reconciler.workloads.group import Group, GroupKey, WorkloadObject
+from reconciler.workloads.overrides import Tailor
 
 HELD_EDIT = "JobEditHeld"
 HELD_OBJECT = "ObjectHeldHere"

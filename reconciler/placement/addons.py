@@ -10,10 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from reconciler.placement.choice import Allowed
-from reconciler.placement.group import Group
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.policy.addon import AddOn
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, Refusal, Tier
+from reconciler.workloads.group import Group
 
 ADDON_MISSING = "AddOnMissing"
 """Why a cluster is not eligible for a group."""

@@ -14,15 +14,15 @@ from dataclasses import replace
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.manifests import fields
 from reconciler.placement.choice import Allowed
-from reconciler.placement.group import Group, WorkloadObject
-from reconciler.placement.model import Action, Candidate, Decision, GroupKey, Phase, Verdict
+from reconciler.placement.model import Action, Candidate, Decision, Phase, Verdict
 from reconciler.placement.outcome import Outcome, Part, Standing, rejection
 from reconciler.placement.spread import Sites
-from reconciler.placement.workloads import Workloads
 from reconciler.policy.eligibility import Eligibility, Refusal, Tier
 from reconciler.policy.model import Require
 from reconciler.ray import rayspec
 from reconciler.ray.job_rules import CLUSTER_SELECTOR_KEY
+from reconciler.workloads.files import Workloads
+from reconciler.workloads.group import Group, GroupKey, WorkloadObject
 
 NOT_PLACED = "RayClusterNotPlaced"
 NOWHERE = "NoSuchRayCluster"

@@ -11,16 +11,16 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from reconciler.fleet.snapshot import Unreadable
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.placement.cost import cost_of
-from reconciler.placement.gang import Fit, Gang
-from reconciler.placement.group import Group
 from reconciler.placement.hold import HELD_FOR_OLDER
-from reconciler.placement.likeness import Wanted
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.prefer import Contender, rank
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
 from reconciler.policy.model import Require, SchedulePolicy
+from reconciler.workloads.group import Group
 
 _ORDER = {verdict: rank for rank, verdict in enumerate(Verdict)}
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from reconciler.fleet.snapshot import NodePool
-from reconciler.placement.gang import Fit
+from reconciler.kube_scheduler.gang import Fit
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from reconciler.placement.group import Group
 from reconciler.placement.model import PARTLY, Action, Decision, Phase, Verdict
 from reconciler.placement.outcome import placement
 from reconciler.placement.quota import EXCEEDED
 from reconciler.placement.spread import Arrangement, Sites, arrange
 from reconciler.policy.model import SpreadMode
+from reconciler.workloads.group import Group
 
 _ORDER = {str(verdict): rank for rank, verdict in enumerate(Verdict)}
 

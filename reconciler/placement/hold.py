@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from reconciler.placement.fit import commit, try_gang
-from reconciler.placement.gang import Fit, Gang
-from reconciler.placement.likeness import Wanted
-from reconciler.placement.model import GroupKey
-from reconciler.placement.nodes import Nodes
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.fit import commit, try_gang
+from reconciler.kube_scheduler.gang import Fit, Gang
+from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.workloads.group import GroupKey
 
 HELD_FOR_OLDER = "HeldForOlder"
 """Why a group gets no room on a cluster where it would fit."""

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from reconciler.kube_scheduler.gang import Fit
+from reconciler.workloads.group import GroupKey
+
 
 class Verdict(StrEnum):
     """What a candidate cluster can do for a group, best first; declaration order is the order of preference."""
@@ -22,6 +25,13 @@ class Verdict(StrEnum):
     def fits(self) -> bool:
         """Tell whether a group may be placed on this verdict."""
         return self.value.startswith("Fits")
+
+
+def verdict_of(fit: Fit) -> Verdict:
+    """Return what the outcome of a fit is called."""
+    if fit.ok:
+        return Verdict.FITS_AFTER_SCALE_UP if fit.waits else Verdict.FITS_NOW
+    return Verdict.NEVER_FITS if fit.never else Verdict.NO_FIT
 
 
 class Phase(StrEnum):
@@ -50,18 +60,6 @@ class Action(StrEnum):
     RETIRE = "retire"
     WAIT = "wait"
     REJECT = "reject"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class GroupKey:
-    """A group: one namespace, one name, one cluster for all of it (unless spread)."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        """Return `namespace/name`."""
-        return f"{self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,12 @@ from typing import TypeVar, cast
 from reconciler.fleet.addable import addable
 from reconciler.fleet.inventory import Cluster, Headroom
 from reconciler.fleet.snapshot import ClusterSnapshot
-from reconciler.placement.affinity import namespaces_meant
-from reconciler.placement.fit import reserve, reserve_pending, try_gang
-from reconciler.placement.gang import Fit
-from reconciler.placement.likeness import Wanted
-from reconciler.placement.model import Candidate
-from reconciler.placement.nodes import Nodes
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.fit import reserve, reserve_pending, try_gang
+from reconciler.kube_scheduler.gang import Fit
+from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.kube_scheduler.pod_affinity import namespaces_meant
+from reconciler.placement.model import Candidate, verdict_of
 from reconciler.placement.outcome import Standing
 from reconciler.placement.reservation import PodIndex, outstanding
 
@@ -61,7 +61,7 @@ class Ground:
         found = self._answers.get(likeness)
         if found is None:
             fit = try_gang(self.nodes, wanted.gang)
-            found = fit, Candidate(self.cluster, fit.verdict, fit.reason, fit.message)
+            found = fit, Candidate(self.cluster, verdict_of(fit), fit.reason, fit.message)
             self._answers[likeness] = found
         return found
 

@@ -6,13 +6,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from reconciler.placement.group import Group, WorkloadObject, gang_of
 from reconciler.placement.model import Action, Decision, Phase, Share
-from reconciler.placement.overrides import Tailored
-from reconciler.placement.patch import Patch
-from reconciler.placement.queue import dated
 from reconciler.placement.quota import requested
-from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord
+from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord, dated
+from reconciler.workloads.group import Group, WorkloadObject, gang_of
+from reconciler.workloads.overrides import Tailored
+from reconciler.workloads.patch import Patch
 
 if TYPE_CHECKING:
     from reconciler.placement.choice import Choice

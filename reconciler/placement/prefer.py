@@ -23,13 +23,13 @@ from typing import Any
 
 import numpy as np
 
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.filters import allowed
+from reconciler.kube_scheduler.fit import commit
+from reconciler.kube_scheduler.gang import Fit, Gang
+from reconciler.kube_scheduler.nodes import Mask, Nodes
 from reconciler.placement.cost import Cost, cost_of
-from reconciler.placement.filters import allowed
-from reconciler.placement.fit import commit
 from reconciler.placement.fragmentation import Mix
-from reconciler.placement.gang import Fit, Gang
-from reconciler.placement.likeness import Wanted
-from reconciler.placement.nodes import Mask, Nodes
 from reconciler.placement.room import Room
 from reconciler.policy.model import Preference
 

@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.kube_scheduler.resource_text import amount_text
 from reconciler.manifests.quantity import Format, Quantity
-from reconciler.placement.amounts import amount_text
-from reconciler.placement.gang import Gang
-from reconciler.placement.group import Group
-from reconciler.placement.model import GroupKey
 from reconciler.policy.tenant import Tenant
+from reconciler.workloads.group import Group, GroupKey
+from reconciler.workloads.grouping import Grouping
 
 EXCEEDED = "QuotaExceeded"
 PODS = "pods"
@@ -254,3 +254,17 @@ def never(tenant: Tenant, amounts: _Amounts) -> str:
             needs, at_most = _amount(name, amounts[name], quota), _amount(name, most, quota)
             return f"needs {needs} {name}, and tenant {tenant.name} may never use more than {at_most}"
     return ""
+
+
+def beyond_quota(grouping: Grouping) -> tuple[str, ...]:
+    """Return one warning for each group that waits for ever, because it alone is more than its tenant's quota."""
+    warnings = []
+    for group in grouping.groups:
+        why = (
+            never(group.tenant, requested([group.gang]))
+            if group.tenant and limited(group.tenant) and not group.problem
+            else ""
+        )
+        if why:
+            warnings.append(f"{group.members[0].place}: group {group.key} {why}")
+    return tuple(warnings)

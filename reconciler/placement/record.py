@@ -6,10 +6,11 @@ and writing its file form is `render.placement_record`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from reconciler.placement.model import PARTLY, Candidate, GroupKey, Phase, Share
-from reconciler.placement.patch import Patch
+from reconciler.placement.model import PARTLY, Candidate, Phase, Share
+from reconciler.workloads.group import GroupKey
+from reconciler.workloads.patch import Patch
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -99,3 +100,17 @@ class PlacementRecord:
 def _heart(record: PlacementRecord) -> tuple[object, ...]:
     place = (record.group, record.policy, record.objects, record.sources, record.clusters, record.run)
     return (*place, record.parts, record.phase, record.reason, record.job_outcome)
+
+
+def waiting_since(record: PlacementRecord | None) -> int | None:
+    """Return since when a group, or a part of it, has waited, in unix seconds; None when it does not wait yet."""
+    if record is None or not record.waits:
+        return None
+    return record.decided_at if record.waiting_since is None else record.waiting_since
+
+
+def dated(record: PlacementRecord, before: PlacementRecord | None, now: float) -> PlacementRecord:
+    """Return a group's new `record` with what it says of its waiting; `before` is the last record."""
+    known = waiting_since(before)
+    since = int(now) if known is None else known
+    return replace(record, waiting_since=since if record.waits else None)

@@ -13,11 +13,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from reconciler.fleet.snapshot import ClusterSnapshot, Pod
+from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.gang import Gang
-from reconciler.placement.group import WorkloadObject
 from reconciler.ray.demand import PodSet, Role
 from reconciler.ray.status import Outcome, outcome
+from reconciler.workloads.group import WorkloadObject
 
 _GENERATED = re.compile(r"-(?:raycluster-)?[a-z0-9]{5}")
 """What KubeRay appends to a RayJob's or RayService's name for its RayCluster."""

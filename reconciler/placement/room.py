@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.snapshot import FleetSnapshot, Pod, Unreadable
-from reconciler.placement.fit import commit, reserve, try_gang
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.fit import commit, reserve, try_gang
+from reconciler.kube_scheduler.gang import Fit, Gang
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.fragmentation import Mix
-from reconciler.placement.gang import Fit, Gang
-from reconciler.placement.group import WorkloadObject, gang_of
 from reconciler.placement.hold import Hold
-from reconciler.placement.likeness import Wanted
-from reconciler.placement.model import Candidate
-from reconciler.placement.nodes import Nodes
+from reconciler.placement.model import Candidate, verdict_of
 from reconciler.placement.opening import Ground, Opening, Openings, opened
 from reconciler.placement.outcome import Standing
+from reconciler.workloads.group import WorkloadObject, gang_of
 
 _PodName = tuple[str, str]
 """Namespace and name."""
@@ -73,7 +73,7 @@ class Room:
         if self.hold is None:
             return fit, candidate
         fit = self.hold.judge(wanted, fit)
-        return fit, Candidate(self.cluster.name, fit.verdict, fit.reason, fit.message)
+        return fit, Candidate(self.cluster.name, verdict_of(fit), fit.reason, fit.message)
 
     def take(self, gang: Gang, fit: Fit) -> None:
         """Take the room that `fit` found for `gang`, or for one like it."""

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.placement.model import Action, GroupKey
+from reconciler.placement.model import Action
 from reconciler.placement.outcome import Outcome, Standing, settled
 from reconciler.placement.quota import EXCEEDED
+from reconciler.workloads.group import GroupKey
 
 _REFUSED = ("UpdateDoesNotFit", EXCEEDED)
 """Reasons of groups that stand otherwise than they should, for want of room or quota."""

@@ -14,16 +14,16 @@ from dataclasses import dataclass, replace
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.choice import Allowed, Choice, choose
-from reconciler.placement.divide import Portion, portions, share_out
-from reconciler.placement.group import Group, WorkloadObject, gang_of
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.placement.outcome import Part, used
-from reconciler.placement.overrides import Tailor
-from reconciler.placement.patch import Operations
 from reconciler.placement.quota import EXCEEDED, Ledger, limited, most
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import Eligibility, Tier
 from reconciler.policy.model import SchedulePolicy, SpreadMode
+from reconciler.workloads.divide import Portion, portions, share_out
+from reconciler.workloads.group import Group, WorkloadObject, gang_of
+from reconciler.workloads.overrides import Tailor
+from reconciler.workloads.patch import Operations
 
 _Objects = tuple[WorkloadObject, ...]
 _VALUES_SHOWN = 10

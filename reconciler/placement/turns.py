@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.fleet.settings import Fairness
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.choice import Allowed, Choice
-from reconciler.placement.gang import Gang
-from reconciler.placement.group import Group
 from reconciler.placement.hold import Hold, promise
-from reconciler.placement.likeness import Wanted
 from reconciler.placement.model import Decision, Verdict
-from reconciler.placement.nodes import Nodes
 from reconciler.placement.outcome import Standing
-from reconciler.placement.queue import waiting_since
+from reconciler.placement.record import waiting_since
 from reconciler.placement.room import Room, Rooms
+from reconciler.workloads.group import Group
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from reconciler.errors import InvalidObject
 from reconciler.manifests.admitted import admit
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey, check_dns_label, object_key
-from reconciler.placement.patch import apply
 from reconciler.policy.groups import as_dns_label
 from reconciler.render.model import Engine, GroupOverlay, Patch
+from reconciler.workloads.patch import apply
 
 GROUP_LABEL = "skyray.dev/group"
 AUTOSCALED_LABEL = "skyray.dev/autoscaled"

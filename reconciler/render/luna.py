@@ -14,11 +14,11 @@ from typing import Any
 from reconciler.fleet.inventory import Cluster
 from reconciler.manifests import fields
 from reconciler.manifests.identity import object_key
-from reconciler.placement.patch import Patch, patch_of
 from reconciler.policy.fieldpath import pointer
 from reconciler.ray import rayspec
 from reconciler.ray.rayspec import Part
 from reconciler.ray.templates import pod_templates
+from reconciler.workloads.patch import Patch, patch_of
 
 LABEL = "elotl-luna"
 GPU_ANNOTATION = "node.elotl.co/instance-gpu-skus"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from reconciler.placement.patch import Patch
+from reconciler.workloads.patch import Patch
 
 __all__ = ["ClusterDirectory", "Engine", "GroupOverlay", "NamespaceMeta", "Patch"]
 

@@ -16,9 +16,10 @@ from reconciler.manifests import kinds
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, SkyRayModel, read_object
-from reconciler.placement.model import Candidate, GroupKey, Phase, Share, Verdict
-from reconciler.placement.patch import Patch
+from reconciler.placement.model import Candidate, Phase, Share, Verdict
 from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord
+from reconciler.workloads.group import GroupKey
+from reconciler.workloads.patch import Patch
 
 ROOT = "placements"
 KIND = "Placement"

@@ -17,7 +17,7 @@ from reconciler.fleet.observers.observer import Observer
 from reconciler.fleet.observers.snapshot_source import RepoFiles
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.fleet.snapshot_file import read_fleet_snapshot
-from reconciler.service.state import RepoState
+from reconciler.planning.state import RepoState
 
 
 class CapacityReader:

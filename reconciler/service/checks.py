@@ -14,20 +14,11 @@ from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
-from reconciler.placement.governance import beyond_quota, govern
-from reconciler.placement.grouping import Grouping, group_objects
-from reconciler.placement.overrides import without_effect
-from reconciler.placement.queue import unknown_classes
-from reconciler.placement.workloads import Workloads, read_workloads
-from reconciler.policy.addon_kind import addon_folders, read_addon_folder, read_addons, unread
-from reconciler.policy.model import SchedulePolicy
-from reconciler.policy.tenant import tenancy_of
-from reconciler.render.cluster import ROOT as CLUSTERS
-from reconciler.render.placement_record import ROOT as PLACEMENTS
-from reconciler.service.memory import Memory
-from reconciler.service.planner import decide
-from reconciler.service.rules import locator, read_class_files, read_tenant_files
-from reconciler.service.state import (
+from reconciler.placement.quota import beyond_quota
+from reconciler.planning.memory import Memory
+from reconciler.planning.planner import decide
+from reconciler.planning.rules import locator, read_class_files, read_tenant_files
+from reconciler.planning.state import (
     ADDONS,
     POLICIES,
     Files,
@@ -38,6 +29,16 @@ from reconciler.service.state import (
     read_state,
     workload_files,
 )
+from reconciler.policy.addon_kind import addon_folders, read_addon_folder, read_addons, unread
+from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.tenant import tenancy_of
+from reconciler.render.cluster import ROOT as CLUSTERS
+from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.workloads.files import Workloads, read_workloads
+from reconciler.workloads.governance import govern
+from reconciler.workloads.grouping import Grouping, group_objects
+from reconciler.workloads.overrides import without_effect
+from reconciler.workloads.queue import unknown_classes
 
 T = TypeVar("T")
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.fleet.snapshot_file import write_fleet_snapshot
+from reconciler.planning.memory import Memory
+from reconciler.planning.planner import Plan, plan
+from reconciler.planning.state import RepoState
 from reconciler.repo.publish import Proposal, Published, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author
-from reconciler.service.memory import Memory
-from reconciler.service.planner import Plan, plan
 from reconciler.service.reading import read_revision
-from reconciler.service.state import RepoState
 
 AUTHOR = Author("SkyRay", "skyray@users.noreply.skyray.dev")
 

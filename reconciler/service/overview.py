@@ -7,12 +7,12 @@ from typing import Any
 
 from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.snapshot import FleetSnapshot, Node, Unreadable
-from reconciler.placement.model import GroupKey
 from reconciler.placement.outcome import Outcome, Standing
 from reconciler.placement.room import Room, Rooms
+from reconciler.planning.planner import decide, promised
+from reconciler.planning.state import RepoState
 from reconciler.policy.eligibility import ClusterFacts, eligible
-from reconciler.service.planner import decide, promised
-from reconciler.service.state import RepoState
+from reconciler.workloads.group import GroupKey
 
 
 def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:

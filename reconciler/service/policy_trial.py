@@ -14,14 +14,15 @@ from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.loader import load
-from reconciler.placement.model import Action, Decision, GroupKey
+from reconciler.placement.model import Action, Decision
+from reconciler.planning.planner import Plan, preview
+from reconciler.planning.rules import SUFFIXES, is_policy
+from reconciler.planning.state import POLICIES, Files, RepoState
 from reconciler.policy.dialects import read_policies
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
 from reconciler.policy.matching import PolicyIndex
 from reconciler.policy.model import SchedulePolicy
-from reconciler.service.planner import Plan, preview
-from reconciler.service.rules import SUFFIXES, is_policy
-from reconciler.service.state import POLICIES, Files, RepoState
+from reconciler.workloads.group import GroupKey
 
 _AS_IS = b"\0"
 """Stands for a file that a plan does not touch; no rendered file has a zero byte."""

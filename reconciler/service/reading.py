@@ -9,12 +9,12 @@ from reconciler.errors import InputError, RepoError
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
-from reconciler.placement.group import Source
-from reconciler.placement.workloads import ROOT as WORKLOADS
+from reconciler.planning.memory import Memory
+from reconciler.planning.state import READ, Files, RepoState, read_state
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.tree import NO_COMMIT, Tree
-from reconciler.service.memory import Memory
-from reconciler.service.state import READ, Files, RepoState, read_state
+from reconciler.workloads.files import ROOT as WORKLOADS
+from reconciler.workloads.group import Source
 
 
 def read_revision(repo: GitRepo, sha: str, memory: Memory | None = None) -> RepoState:

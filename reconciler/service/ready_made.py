@@ -14,11 +14,11 @@ from pathlib import Path
 from reconciler.errors import UsageError
 from reconciler.manifests.loader import load
 from reconciler.manifests.selector import LabelSelector
+from reconciler.planning.state import POLICIES, RepoState
 from reconciler.policy.dialects import read_policies
 from reconciler.policy.eligibility import ClusterFacts, eligible
 from reconciler.policy.model import SchedulePolicy
 from reconciler.service.scaffold import data_folder
-from reconciler.service.state import POLICIES, RepoState
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from typing import Any
 
 from reconciler.placement.model import Action, Candidate, Decision
 from reconciler.placement.outcome import Outcome
-from reconciler.service.planner import Plan
-from reconciler.service.state import RepoState
+from reconciler.planning.planner import Plan
+from reconciler.planning.state import RepoState
 
 API_VERSION = "skyray.dev/v1alpha1"
 

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from reconciler.placement.gang import Fit
+from reconciler.kube_scheduler.gang import Fit
 from tests.e2e.conftest import StartControlPlanes
 from tests.e2e.gang_cases import Case, draw_case
 from tests.e2e.harness.gangs import GangTrials, Outcome

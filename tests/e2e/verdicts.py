@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from reconciler.fleet.kubectl_list import read_kubectl_list
+from reconciler.kube_scheduler.fit import try_gang
+from reconciler.kube_scheduler.gang import Fit, Gang
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.pod import effective_requests, pod_shape
-from reconciler.placement.fit import try_gang
-from reconciler.placement.gang import Fit, Gang
-from reconciler.placement.nodes import Nodes
 from reconciler.ray.demand import PodSet, Role
 from tests.e2e.gang_cases import Case, PodGroup
 

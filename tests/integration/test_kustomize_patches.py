@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 
 from reconciler.manifests.identity import object_key
-from reconciler.placement.patch import apply, patch_of
 from reconciler.render.group import render_group
 from reconciler.render.model import Engine, GroupOverlay
+from reconciler.workloads.patch import apply, patch_of
 from tests.fleets import Fleet, policy, ray_job, text
 from tests.unit.render.building import kustomize, write_files
 from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of, split, standing

@@ -17,13 +17,13 @@ from git_http import GIT, GitServer, commit_files, contents, git, make_bare
 
 from reconciler.errors import PushRejected
 from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.planning.directories import Directories
+from reconciler.planning.memory import Memory
+from reconciler.planning.state import Files, RepoState, read_state
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
-from reconciler.service.directories import Directories
-from reconciler.service.memory import Memory
 from reconciler.service.reading import files_of
-from reconciler.service.state import Files, RepoState, read_state
 from tests.fleets import FLEET, NOW, cluster, node, ordered, picture, policy, ray_job, text
 
 CLUSTERS = ("c1", "c2", "c3")

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.podshape import PodShape
 from reconciler.manifests.quantity import Format, Quantity
 from reconciler.manifests.selector import LabelSelector, Requirement
-from reconciler.placement.gang import Gang
-from reconciler.placement.nodes import Nodes
 from reconciler.ray.demand import PodSet, Role
 
 GIB = 1 << 30

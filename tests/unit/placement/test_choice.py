@@ -16,14 +16,14 @@ from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod,
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement import prefer as prefer_module
 from reconciler.placement.choice import Allowed, Choice, choose
-from reconciler.placement.group import Group, Source, WorkloadObject
-from reconciler.placement.model import GroupKey, Phase, Share, Verdict
+from reconciler.placement.model import Phase, Share, Verdict
 from reconciler.placement.outcome import Standing
 from reconciler.placement.record import JobOutcome, PlacementRecord
 from reconciler.placement.room import Rooms
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import NAME_LABEL, OrderedKey, Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet
+from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
 from tests.unit.placement.gangmaking import GPU, bound, head, node, pool, shape, workers
 
 HERE = Place("test.yaml")

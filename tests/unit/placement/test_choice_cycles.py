@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.service.planner import Plan
+from reconciler.planning.planner import Plan
 from tests.fleets import Fleet, cluster, decision, node, picture, policy, ray_job
 
 POOL = """

@@ -7,8 +7,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.kube_scheduler.gang import Fit
 from reconciler.placement.cost import Cost, cost_of
-from reconciler.placement.gang import Fit
 from tests.unit.placement.gangmaking import pool
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.manifests.identity import canonical_digest, object_key
-from reconciler.placement.divide import Portion, portions, share_out
-from reconciler.placement.group import WorkloadObject
-from reconciler.placement.patch import apply
 from reconciler.ray.workload import demand_of
+from reconciler.workloads.divide import Portion, portions, share_out
+from reconciler.workloads.group import WorkloadObject
+from reconciler.workloads.patch import apply
 
 WEIGHTS = st.lists(st.integers(1, 100), min_size=1, max_size=6)
 

@@ -8,6 +8,9 @@ import pytest
 from gangmaking import GIB, GPU, HOST, ZONE, bound, cluster, gang, head, node, pods, selects, shape, submitter, workers
 
 from reconciler.fleet.snapshot import Pod
+from reconciler.kube_scheduler.bind import place
+from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
+from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.manifests.podshape import (
     HostPort,
     NodeRequirement,
@@ -17,10 +20,7 @@ from reconciler.manifests.podshape import (
     Taint,
     Toleration,
 )
-from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
-from reconciler.placement.gang import Fit, Gang
-from reconciler.placement.mirror import place
-from reconciler.placement.model import Verdict
+from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import Role
 
 
@@ -37,11 +37,11 @@ def test_a_gang_takes_room_until_the_next_one_no_longer_fits() -> None:
     train = gang(head(2000, 4), workers(2, 4000, 8, gpu=1, group="gpu-group"))
     for _ in range(2):
         fit = try_gang(nodes, train)
-        assert (fit.verdict, fit.reason, fit.placed, fit.total) == (Verdict.FITS_NOW, "FitsNow", 3, 3)
+        assert (verdict_of(fit), fit.reason, fit.placed, fit.total) == (Verdict.FITS_NOW, "FitsNow", 3, 3)
         assert fit.message == "all 3 pods fit"
         nodes = commit(nodes, train, fit)
     fit = try_gang(nodes, train)
-    assert fit.verdict is Verdict.NO_FIT
+    assert verdict_of(fit) is Verdict.NO_FIT
     assert fit.reason == "InsufficientResource"
     assert fit.message == "1 of 3 pods fit; worker gpu-group needs nvidia.com/gpu 1, largest free 0"
     assert not fit.bindings
@@ -285,11 +285,11 @@ def test_pods_of_another_scheduler_are_judged_with_a_note() -> None:
 def test_what_no_node_could_ever_hold_is_never() -> None:
     nodes = cluster(*gpu_nodes(2), placed=[bound("gpu-0", shape(7000, 8))])
     fit = try_gang(nodes, gang(workers(1, gpu=8)))
-    assert fit.verdict is Verdict.NEVER_FITS
+    assert verdict_of(fit) is Verdict.NEVER_FITS
     assert fit.message == ("never fits: worker group needs nvidia.com/gpu 8, the largest node that it may use has 1")
-    assert try_gang(nodes, gang(workers(3, gpu=1))).verdict is Verdict.NEVER_FITS
-    assert try_gang(nodes, gang(workers(2, 8000))).verdict is Verdict.NO_FIT
-    assert try_gang(cluster(node("a", unschedulable=True)), gang(workers(1))).verdict is Verdict.NO_FIT
+    assert verdict_of(try_gang(nodes, gang(workers(3, gpu=1)))) is Verdict.NEVER_FITS
+    assert verdict_of(try_gang(nodes, gang(workers(2, 8000)))) is Verdict.NO_FIT
+    assert verdict_of(try_gang(cluster(node("a", unschedulable=True)), gang(workers(1)))) is Verdict.NO_FIT
 
 
 def test_two_groups_together_can_be_too_much_for_ever() -> None:
@@ -299,7 +299,7 @@ def test_two_groups_together_can_be_too_much_for_ever() -> None:
 
 def test_a_cluster_without_nodes_fits_nothing_but_may_some_day() -> None:
     fit = try_gang(cluster(), gang(workers(1)))
-    assert (fit.verdict, fit.reason, fit.message) == (
+    assert (verdict_of(fit), fit.reason, fit.message) == (
         Verdict.NO_FIT, "NoNodes", "0 of 1 pods fit; the cluster has no nodes"
     )  # fmt: skip
 

@@ -10,6 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node, Pod
+from reconciler.kube_scheduler.bind import place
+from reconciler.kube_scheduler.filters import tolerates
+from reconciler.kube_scheduler.fit import commit, try_gang
+from reconciler.kube_scheduler.packing import can_pack
+from reconciler.kube_scheduler.scores import RoomScore
 from reconciler.manifests.podshape import (
     HostPort,
     NodeRequirement,
@@ -20,11 +25,6 @@ from reconciler.manifests.podshape import (
     Taint,
     Toleration,
 )
-from reconciler.placement.filters import tolerates
-from reconciler.placement.fit import commit, try_gang
-from reconciler.placement.mirror import place
-from reconciler.placement.packing import can_pack
-from reconciler.placement.scores import RoomScore
 from reconciler.ray.demand import PodSet, Role
 
 TAINTS = (

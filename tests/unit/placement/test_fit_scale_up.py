@@ -5,9 +5,9 @@ from __future__ import annotations
 from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
 
 from reconciler.fleet.snapshot import Node, NodePool, Pod
+from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
-from reconciler.placement.fit import commit, reserve, reserve_pending, try_gang
-from reconciler.placement.model import Verdict
+from reconciler.placement.model import Verdict, verdict_of
 
 GPU_ONLY = Taint(GPU, "NoSchedule")
 
@@ -15,7 +15,7 @@ GPU_ONLY = Taint(GPU, "NoSchedule")
 def test_pods_that_do_not_fit_now_get_nodes_of_a_pool() -> None:
     nodes = cluster(node("cpu"), pools=[pool("l4", 8, gpu=1)])
     fit = try_gang(nodes, gang(head(), workers(2, gpu=1)))
-    assert (fit.verdict, fit.reason) == (Verdict.FITS_AFTER_SCALE_UP, "FitsAfterScaleUp")
+    assert (verdict_of(fit), fit.reason) == (Verdict.FITS_AFTER_SCALE_UP, "FitsAfterScaleUp")
     assert fit.message == "all 3 pods fit after adding 2 nodes of pool l4"
     assert fit.new_nodes == {"l4": 2}
     assert [dict(one.nodes) for one in fit.bindings] == [{0: 1}, {1: 1, 2: 1}]
@@ -23,7 +23,7 @@ def test_pods_that_do_not_fit_now_get_nodes_of_a_pool() -> None:
 
 def test_what_fits_now_adds_nothing() -> None:
     fit = try_gang(cluster(node("a"), pools=[pool("big", 8, cpu=64000)]), gang(workers(3)))
-    assert fit.verdict is Verdict.FITS_NOW
+    assert verdict_of(fit) is Verdict.FITS_NOW
     assert not fit.new_nodes
 
 
@@ -38,9 +38,9 @@ def test_a_pool_has_a_maximum_and_its_existing_nodes_count() -> None:
     full = [bound("l4-1", shape(gpu=1))]
     assert try_gang(cluster(owned, placed=full, pools=[labelled]), gang(workers(2, gpu=1))).new_nodes == {"l4": 2}
     fit = try_gang(cluster(owned, placed=full, pools=[labelled]), gang(workers(3, gpu=1)))
-    assert (fit.verdict, fit.placed) == (Verdict.NO_FIT, 2)
+    assert (verdict_of(fit), fit.placed) == (Verdict.NO_FIT, 2)
     assert fit.message.startswith("2 of 3 pods fit; worker group needs nvidia.com/gpu 1, largest free 0, with all that")
-    assert try_gang(cluster(owned, pools=[labelled]), gang(workers(4, gpu=1))).verdict is Verdict.NEVER_FITS
+    assert verdict_of(try_gang(cluster(owned, pools=[labelled]), gang(workers(4, gpu=1)))) is Verdict.NEVER_FITS
 
 
 def test_a_pool_without_labels_owns_the_nodes_of_its_size() -> None:
@@ -86,7 +86,7 @@ def test_the_room_of_promised_nodes_is_not_promised_twice() -> None:
     assert int(nodes.free[nodes.table.rows[GPU]].sum()) == 0
     second = try_gang(nodes, train)
     nodes = commit(nodes, train, second)
-    assert try_gang(nodes, train).verdict is Verdict.NO_FIT
+    assert verdict_of(try_gang(nodes, train)) is Verdict.NO_FIT
 
 
 def test_room_left_on_promised_nodes_is_room_after_a_scale_up_without_further_nodes() -> None:
@@ -94,9 +94,9 @@ def test_room_left_on_promised_nodes_is_room_after_a_scale_up_without_further_no
     first = gang(workers(1, 2000))
     nodes = commit(nodes, first, try_gang(nodes, first))
     fit = try_gang(nodes, first)
-    assert (fit.verdict, fit.new_nodes) == (Verdict.FITS_AFTER_SCALE_UP, {})
+    assert (verdict_of(fit), fit.new_nodes) == (Verdict.FITS_AFTER_SCALE_UP, {})
     assert fit.message == "the pod fits with nodes that are being added"
-    assert try_gang(nodes, gang(workers(1, 500))).verdict is Verdict.FITS_NOW
+    assert verdict_of(try_gang(nodes, gang(workers(1, 500)))) is Verdict.FITS_NOW
 
 
 def test_waiting_and_promised_pods_use_up_the_pools() -> None:
@@ -110,7 +110,7 @@ def test_waiting_and_promised_pods_use_up_the_pools() -> None:
 def test_headroom_is_kept_on_new_nodes_too() -> None:
     nodes = cluster(pools=[pool("p", 4)], headroom={"cpu": 1000})
     assert try_gang(nodes, gang(workers(2, 7000))).new_nodes == {"p": 2}
-    assert try_gang(nodes, gang(workers(1, 7001))).verdict is Verdict.NEVER_FITS
+    assert verdict_of(try_gang(nodes, gang(workers(1, 7001)))) is Verdict.NEVER_FITS
 
 
 def test_pods_without_devices_leave_the_nodes_with_devices_to_others() -> None:
@@ -129,7 +129,7 @@ def test_easy_pods_fill_what_hard_ones_leave() -> None:
 def test_a_scale_up_counts_only_if_no_pod_can_take_anothers_new_node() -> None:
     small = [pool("gpu", 1, gpu=1), pool("cpu", 1)]
     fit = try_gang(cluster(pools=small), gang(head(6000), workers(1, 6000, gpu=1)))
-    assert (fit.verdict, fit.reason) == (Verdict.NO_FIT, "Fragmentation")
+    assert (verdict_of(fit), fit.reason) == (Verdict.NO_FIT, "Fragmentation")
     assert fit.message == (
         "1 of 2 pods fit even after adding 1 node of pool gpu and 1 node of pool cpu, as kube-scheduler may bind "
         "others to nodes that are meant for them; worker group needs cpu 6, largest free 2 on the 1 node with "
@@ -173,7 +173,7 @@ def test_daemons_take_their_room_on_new_nodes_too() -> None:
     one = gang(workers(1, 7000))
     assert int(commit(nodes, one, try_gang(nodes, one)).free[0, 1]) == 8000 - 7000 - 500
     fit = try_gang(nodes, gang(workers(1, 7501)))
-    assert (fit.verdict, fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
+    assert (verdict_of(fit), fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
     labelled = cluster(node("old", cpu=4000), placed=[proxy, driver], pools=[pool("p", 4, labels={"gpu": "l4"})])
     assert try_gang(labelled, gang(workers(1, 4500))).ok
     assert not try_gang(labelled, gang(workers(1, 4501))).ok
@@ -183,10 +183,10 @@ def test_nothing_is_ruled_out_while_something_unknown_may_be_added() -> None:
     huge = gang(workers(1, 64000))
     assert try_gang(cluster(node("a"), pools=[pool("p", 4)]), huge).never
     fit = try_gang(cluster(node("a"), pools=[pool("p", 4)], unsure="node pool x is not known"), huge)
-    assert (fit.verdict, fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
+    assert (verdict_of(fit), fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
     assert fit.message.endswith("with all that the node pools may still add; node pool x is not known")
     blind = try_gang(cluster(node("a"), unsure="Luna may add nodes"), huge)
-    assert (blind.verdict, blind.reason) == (Verdict.NO_FIT, "UnknownPools")
+    assert (verdict_of(blind), blind.reason) == (Verdict.NO_FIT, "UnknownPools")
     assert blind.message == "0 of 1 pods fit; worker group needs cpu 64, largest free 8; Luna may add nodes"
 
 
@@ -206,7 +206,7 @@ def test_a_pool_that_has_the_room_and_is_not_for_the_pod_is_named() -> None:
 
     def why(*pools: NodePool, existing: tuple[Node, ...] = ()) -> str:
         fit = try_gang(cluster(node("cpu"), *existing, pools=pools), gpu)
-        assert fit.verdict is Verdict.NEVER_FITS
+        assert verdict_of(fit) is Verdict.NEVER_FITS
         return fit.message
 
     tainted = Taint("team", "NoSchedule", "a")
@@ -222,12 +222,12 @@ def test_a_pool_that_has_the_room_and_is_not_for_the_pod_is_named() -> None:
 def test_a_pod_that_finds_each_of_its_resources_on_another_node_is_told_the_nearest_one() -> None:
     pools = [pool("l4", 4, cpu=500, gib=0.5, gpu=1), pool("cpu", 4), pool("thin", 4, cpu=800, gpu=1)]
     fit = try_gang(cluster(pools=pools), gang(workers(1, gpu=1)))
-    assert fit.verdict is Verdict.NEVER_FITS
+    assert verdict_of(fit) is Verdict.NEVER_FITS
     assert fit.message == (
         "never fits: worker group needs cpu 1, memory 1Gi and nvidia.com/gpu 1, and no node that it may use has all "
         "of it: node pool thin lacks cpu (has 800m)"
     )
     few = try_gang(cluster(node("a", slots=2)), gang(workers(3)))
-    assert (few.verdict, few.reason) == (Verdict.NEVER_FITS, "TooManyPods")
+    assert (verdict_of(few), few.reason) == (Verdict.NEVER_FITS, "TooManyPods")
     slots = try_gang(cluster(node("a", slots=0)), gang(workers(1)))
     assert slots.message == "never fits: worker group needs a pod slot, and no node that it may use has one"

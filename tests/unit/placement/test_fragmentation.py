@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.fragmentation import DEFAULT_KINDS, Mix, Typical
-from reconciler.placement.nodes import Nodes
 from tests.unit.placement.gangmaking import GIB, GPU, bound, cluster, gang, head, node, shape, workers
 
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.fit import try_gang
+from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.podshape import PodTerm, SpreadConstraint
-from reconciler.placement.fit import try_gang
-from reconciler.placement.gang import Gang
-from reconciler.placement.likeness import Wanted
 from reconciler.placement.opening import Ground
 from tests.unit.placement.gangmaking import HOST, bound, cluster, gang, head, node, selects, shape, workers
 

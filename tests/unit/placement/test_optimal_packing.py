@@ -11,10 +11,10 @@ from collections import Counter
 from gangmaking import cluster, gang, head, node, workers
 from ortools.sat.python import cp_model
 
-from reconciler.placement.fit import try_gang
-from reconciler.placement.gang import Gang
-from reconciler.placement.nodes import Nodes
-from reconciler.placement.packing import can_pack
+from reconciler.kube_scheduler.fit import try_gang
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.kube_scheduler.packing import can_pack
 
 CASES = 1_500
 SEED = 31

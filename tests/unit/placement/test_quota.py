@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.manifests.quantity import Quantity
-from reconciler.placement.model import GroupKey
 from reconciler.placement.quota import Ledger, covered, never
 from reconciler.policy.tenant import Borrowing, Tenant
+from reconciler.workloads.group import GroupKey
 
 GPU = "nvidia.com/gpu"
 UNIT = 10**9

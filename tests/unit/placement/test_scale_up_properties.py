@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node, NodePool, Pod
+from reconciler.kube_scheduler.fit import commit, try_gang
+from reconciler.kube_scheduler.no_fit_reasons import why_never
+from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.kube_scheduler.simulate import Batch, bind_after
 from reconciler.manifests.podshape import PodShape, Taint, Toleration
-from reconciler.placement.fit import commit, try_gang
-from reconciler.placement.model import Verdict
-from reconciler.placement.nodes import Nodes
-from reconciler.placement.reasons import why_never
-from reconciler.placement.sequence import Batch, bind_after
+from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import PodSet, Role
 
 SPOT, TEAM = Taint("spot", "NoSchedule"), Taint("team", "NoExecute", "a")
@@ -111,10 +111,10 @@ def test_a_gang_that_fits_after_a_scale_up_fits_once_its_nodes_are_there(made: C
     nodes, placed, pools, sets = made
     before = cluster(*nodes, placed=placed, pools=pools)
     fit = try_gang(before, gang(*sets))
-    if fit.verdict is not Verdict.FITS_AFTER_SCALE_UP:
+    if verdict_of(fit) is not Verdict.FITS_AFTER_SCALE_UP:
         return
     there = after(before, fit.growth).table.nodes
-    assert try_gang(cluster(*there, placed=placed), gang(*sets)).verdict is Verdict.FITS_NOW
+    assert verdict_of(try_gang(cluster(*there, placed=placed), gang(*sets))) is Verdict.FITS_NOW
 
 
 @given(cases() | contended())
@@ -127,7 +127,7 @@ def test_no_node_is_added_in_vain(made: Case) -> None:
     for name in fit.new_nodes:
         fewer = [(one, count - (one == name)) for one, count in fit.new_nodes.items() if count > (one == name)]
         there = after(before, tuple(fewer)).table.nodes
-        surely = try_gang(cluster(*there, placed=placed), gang(*sets)).verdict is Verdict.FITS_NOW
+        surely = verdict_of(try_gang(cluster(*there, placed=placed), gang(*sets))) is Verdict.FITS_NOW
         assert not (surely and bind_after(before, batches, fewer).ok)
 
 

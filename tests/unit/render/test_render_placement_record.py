@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests.loader import load
-from reconciler.placement.model import Candidate, GroupKey, Phase, Share, Verdict
+from reconciler.placement.model import Candidate, Phase, Share, Verdict
 from reconciler.render.placement_record import (
     JobOutcome,
     PlacedObject,
@@ -18,6 +18,7 @@ from reconciler.render.placement_record import (
     read,
     write,
 )
+from reconciler.workloads.group import GroupKey
 
 RECORD = PlacementRecord(
     group=GroupKey("rayjob3", "rayjob"),

@@ -8,10 +8,11 @@ import pytest
 
 from reconciler.errors import InputError
 from reconciler.manifests.loader import load
-from reconciler.placement.model import GroupKey, Phase, Share
-from reconciler.placement.patch import Patch
+from reconciler.placement.model import Phase, Share
 from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord
 from reconciler.render.placement_record import read, write
+from reconciler.workloads.group import GroupKey
+from reconciler.workloads.patch import Patch
 
 OBJECT = PlacedObject("apps/v1", "Deployment", "web", "sha256:" + "0" * 64, "workloads/team/web.yaml")
 OPERATIONS = (

@@ -7,8 +7,8 @@ from typing import Any
 import yaml
 
 from reconciler.manifests.loader import load
-from reconciler.placement.model import GroupKey
 from reconciler.placement.outcome import Part
+from reconciler.workloads.group import GroupKey
 from tests.fleets import Fleet, cluster, node, picture, policy, text
 
 DUPLICATE = "spreadConstraints: {spreadMode: Duplicate}"

@@ -6,9 +6,9 @@ import pytest
 
 from reconciler.errors import GuardTripped, InputError
 from reconciler.placement.model import Action, Verdict
+from reconciler.planning.planner import preview
+from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
-from reconciler.service.planner import preview
-from reconciler.service.state import Files
 from tests.fleets import (
     NOW,
     Fleet,

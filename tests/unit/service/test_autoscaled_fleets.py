@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from reconciler.placement.model import Verdict
-from reconciler.service.memory import Memory
-from reconciler.service.planner import plan
+from reconciler.planning.memory import Memory
+from reconciler.planning.planner import plan
 from tests.fleets import GROWS, NOW, Fleet, cluster, decision, node, ordered, picture, policy, ray_job
 
 L4 = '{name: l4, maxNodes: 3, existing: 0, allocatable: {cpu: "15", memory: 58Gi, nvidia.com/gpu: "1"}%s}'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
-from reconciler.service.state import Files
 from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, text
 from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of
 

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.placement.group import Group
-from reconciler.placement.grouping import group_objects
 from reconciler.placement.model import Action
-from reconciler.placement.workloads import read_workloads
+from reconciler.planning.memory import Memory
+from reconciler.planning.planner import plan
+from reconciler.planning.state import Files, read_policy_files
 from reconciler.service.checks import check_files
-from reconciler.service.memory import Memory
-from reconciler.service.planner import plan
-from reconciler.service.state import Files, read_policy_files
+from reconciler.workloads.files import read_workloads
+from reconciler.workloads.group import Group
+from reconciler.workloads.grouping import group_objects
 from tests.fleets import (
     NOW,
     Fleet,

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import reconciler.placement.opening as opening
 from reconciler.errors import SkyRayError
-from reconciler.service.memory import Memory, Recall, Same
-from reconciler.service.planner import Plan, plan
-from reconciler.service.state import Files, RepoState, read_state
+from reconciler.planning.memory import Memory, Recall, Same
+from reconciler.planning.planner import Plan, plan
+from reconciler.planning.state import Files, RepoState, read_state
 from tests.fleets import (
     GROWS,
     NOW,

@@ -7,7 +7,7 @@ import pytest
 from reconciler.errors import GuardTripped, InputError
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.service.planner import plan
+from reconciler.planning.planner import plan
 from tests.fleets import (
     NOW,
     Fleet,

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
-from reconciler.service.planner import Plan
+from reconciler.planning.planner import Plan
 from tests.fleets import Fleet, cluster, config_map, node, ordered, picture, policy, ray_job
 
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])

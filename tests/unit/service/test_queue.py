@@ -10,8 +10,8 @@ from reconciler.errors import InputError
 from reconciler.fleet.settings import Fairness
 from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.placement.turns import stretch
+from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
-from reconciler.service.state import Files
 from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, ray_job, text
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 

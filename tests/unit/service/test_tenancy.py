@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from reconciler.errors import InputError
 from reconciler.placement.model import Action, Phase, Verdict
+from reconciler.planning.state import Files
 from reconciler.service.checks import Findings, check_files
 from reconciler.service.report import errors_of
-from reconciler.service.state import Files
 from tests.fleets import FLEET, NOW, Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
 
 GPU = "nvidia.com/gpu"

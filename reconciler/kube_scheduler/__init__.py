@@ -1,0 +1,1 @@
+"""What kube-scheduler and the autoscaler of one cluster would do with a gang."""

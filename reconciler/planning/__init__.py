@@ -1,0 +1,1 @@
+"""The pipeline from the repo's state to a plan: files, commits and warnings. Pure."""

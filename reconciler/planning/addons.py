@@ -1,0 +1,132 @@
+"""What a plan does about add-ons: every cluster's `_addons/` folder, and which add-ons must stay for now.
+
+The one idea: an add-on leaves last. An operator that goes before the resources that it looks after leaves them with
+finalizers that nobody answers, so an add-on stays on a cluster while groups that need it stand there, and while Ray
+resources are seen there, or nobody can see whether there are any.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
+from reconciler.placement.addons import AddOnSpread, spread_addons
+from reconciler.placement.record import PlacementRecord
+from reconciler.planning.memory import Memory, Same
+from reconciler.planning.state import RepoState
+from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, render_addons, told_by
+from reconciler.render.cluster import ROOT
+from reconciler.render.model import Engine
+
+_RAY = "ray.io"
+
+
+@dataclass(frozen=True, slots=True)
+class AddOnPlan:
+    """The add-ons' files by path, and why some stay that nobody asks for.
+
+    `placed` and `left` name an add-on and its cluster each: those that stood when the plan began, and which of them go.
+    """
+
+    files: Mapping[str, bytes]
+    warnings: tuple[str, ...]
+    placed: tuple[str, ...]
+    left: tuple[str, ...]
+
+
+def spread_of(state: RepoState) -> AddOnSpread:
+    """Return where the fleet's add-ons are."""
+    return spread_addons(state.addons, {cluster.name: cluster.labels for cluster in state.clusters})
+
+
+def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> AddOnPlan:
+    """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
+    spread, present = spread_of(state), _present(state.rendered)
+    stands = _standing(state)
+    engine = Engine(state.fleet.engine)
+    known = set(spread.placed)
+    files: dict[str, bytes] = {}
+    warnings, placed, left = [], [], []
+    for cluster in sorted(known | set(present)):
+        there, wanted = present.get(cluster, {}), spread.placed.get(cluster, ())
+        standing, names = _addons_of(cluster, there), {addon.name for addon in wanted}
+        leaving = [old for old in standing if old.name not in names]
+        placed += [_on(old, cluster) for old in standing]
+        picture = snapshot.clusters.get(cluster) if cluster in known else None
+        needed = [
+            f"add-on {old.name} stays on {cluster}: {why}"
+            for old in leaving
+            if (why := _still_needed(old, stands[cluster], picture, joined=cluster in known))
+        ]
+        warnings += needed
+        left += [] if needed else [_on(old, cluster) for old in leaving]
+        if needed:  # the others that would leave may be what the needed one rests on
+            wanted_files = render_addons(cluster, engine, wanted, leaving)
+        elif cluster in known and (wanted or there):
+            key = (engine, cluster, tuple(map(Same, wanted)))
+            wanted_files = memory.addon_files.of(key, partial(render_addons, cluster, engine, wanted))
+        else:
+            continue
+        files |= wanted_files
+    return AddOnPlan(files, tuple(warnings), tuple(placed), tuple(left))
+
+
+def _on(addon: KeptAddOn, cluster: str) -> str:
+    return f"{addon.name} on {cluster}"
+
+
+def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """Return the files under `_addons/` as they stand, by cluster."""
+    found: dict[str, dict[str, bytes]] = defaultdict(dict)
+    for path, data in rendered.items():
+        root, _, rest = path.partition("/")
+        cluster, _, inside = rest.partition("/")
+        if root == ROOT and inside.startswith(f"{FOLDER}/"):
+            found[cluster][path] = data
+    return found
+
+
+def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
+    """Return the add-ons that stand on a cluster; `there` are its files under `_addons/`."""
+    base = folder_of(cluster) if there else ""
+    told = told_by(there.get(f"{base}{SENTINEL}"))
+    own: dict[str, dict[str, bytes]] = defaultdict(dict)
+    for path, data in there.items():
+        name, _, inside = path.removeprefix(base).partition("/")
+        if inside:
+            own[name][path] = data
+    return [KeptAddOn(name, told.get(name), own[name]) for name in sorted(own)]
+
+
+def _standing(state: RepoState) -> Mapping[str, list[PlacementRecord]]:
+    """Return the records of what stands on each cluster."""
+    found: dict[str, list[PlacementRecord]] = defaultdict(list)
+    for key in sorted(state.standing):
+        record = state.standing[key].record
+        for share in record.clusters:
+            found[share.name].append(record)
+    return found
+
+
+def _still_needed(addon: KeptAddOn, stands: list[PlacementRecord], picture: object, *, joined: bool) -> str:
+    """Say why an add-on cannot leave a cluster yet; empty when it can. `joined`: the cluster is in the inventory."""
+    users = [record.group for record in stands if addon.provides is None or _groups(record) & addon.provides]
+    if users:
+        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        return f"group {users[0]}{more} needs it there; it leaves once no such group stands there"
+    if not joined or (addon.provides is not None and _RAY not in addon.provides):
+        return ""
+    if not isinstance(picture, ClusterSnapshot):
+        return "the cluster cannot be read, so nobody knows whether Ray resources are left there"
+    if picture.ray:
+        one = picture.ray[0]
+        return f"{one.kind} {one.namespace}/{one.name} is still there; it leaves once no Ray resource is left"
+    return ""
+
+
+def _groups(record: PlacementRecord) -> set[str]:
+    """Return the API groups of what a group has deployed."""
+    return {one.api_version.rpartition("/")[0] for one in record.objects}

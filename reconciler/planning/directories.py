@@ -1,0 +1,188 @@
+"""The cluster directories while a plan is carried out: what stands there, and which files each decision changes.
+
+The one idea: a directory is always rendered whole from the groups that stand on its cluster, and compared with the
+files that are there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
+A companion that several groups of a namespace refer to is rendered once, in the folder `shared`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+
+from reconciler.manifests.identity import ObjectKey
+from reconciler.placement.outcome import Outcome, Part
+from reconciler.placement.record import PlacementRecord
+from reconciler.planning.memory import Memory, Same
+from reconciler.planning.state import RepoState
+from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
+from reconciler.render.group import render_group
+from reconciler.render.luna import luna_patches, luna_settings
+from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
+from reconciler.render.placement_record import path_of, write
+from reconciler.workloads.files import Workloads
+from reconciler.workloads.group import GroupKey, WorkloadObject
+from reconciler.workloads.grouping import SHARED
+from reconciler.workloads.patch import Patch
+
+_Objects = tuple[WorkloadObject, ...]
+
+
+class Directories:
+    """Every cluster's directory, as the commits made so far leave it."""
+
+    def __init__(self, state: RepoState, memory: Memory, addons: Mapping[str, bytes] | None = None) -> None:
+        self._state = state
+        self._addons = addons or {}
+        self._memory = memory
+        self._engine = Engine(state.fleet.engine)
+        self._namespaces = _namespaces(state.workloads)
+        self._groups: dict[str, dict[GroupKey, tuple[str, Part]]] = {c.name: {} for c in state.clusters}
+        self._known = frozenset(self._groups)
+        self._clusters = {cluster.name: cluster for cluster in state.clusters}
+        self._files: dict[str, dict[str, bytes]] = {}
+        for key, standing in state.standing.items():
+            for part in standing.parts:
+                self._groups.setdefault(part.cluster, {})[key] = (standing.record.policy, part)
+
+    def settle(self) -> dict[str, bytes | None]:
+        """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
+        wanted = {path_of(key): self._written(s.record) for key, s in self._state.standing.items()}
+        wanted |= self._addons
+        present = self._state.rendered
+        for cluster in self._groups:
+            base = directory_of(cluster)
+            self._files[cluster] = self._render(cluster, present.get(f"{base}{SENTINEL}"))
+            wanted |= self._files[cluster]
+        return _difference(present, wanted)
+
+    def apply(self, outcome: Outcome) -> dict[str, bytes | None]:
+        """Carry out one decision; return the changes under `clusters/`. Call `settle` first."""
+        decision = outcome.decision
+        before = {share.name for share in outcome.before.record.clusters} if outcome.before else set()
+        after = {share.name for share in outcome.record.clusters} if outcome.record else set()
+        changes: dict[str, bytes | None] = {}
+        for cluster in sorted(before | after):
+            groups = self._groups.setdefault(cluster, {})
+            if cluster in after:
+                _made_room(groups, outcome.on(cluster))
+                groups[decision.group] = (decision.policy, outcome.on(cluster))
+            else:
+                groups.pop(decision.group, None)
+            old = self._files.get(cluster, {})
+            new = self._render(cluster, old.get(f"{directory_of(cluster)}{SENTINEL}"))
+            self._files[cluster] = new
+            changes |= _difference(old, new)
+        return changes
+
+    def _render(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
+        groups = self._groups[cluster]
+        if not groups and cluster not in self._known:
+            return {}
+        follows_from = (
+            self._engine,
+            cluster,
+            luna_settings(self._clusters.get(cluster)),
+            tuple((key, policy, _likeness(part)) for key, (policy, part) in sorted(groups.items())),
+            tuple(self._namespace_digest(key.namespace) for key in sorted(groups)),
+        )
+        path = f"{directory_of(cluster)}{SENTINEL}"
+        # An unchanged directory keeps its sentinel, whatever the revision; only then is it the same as before.
+        return self._memory.directories.of(
+            follows_from, partial(self._rendered, cluster, sentinel), holds=lambda known: known[path] == sentinel
+        )
+
+    def _rendered(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
+        directory = ClusterDirectory(cluster, self._overlays(self._groups[cluster]), self._namespaces)
+        return render_cluster(directory, self._engine, self._state.revision, sentinel, self._group)
+
+    def _group(self, overlay: GroupOverlay, engine: Engine) -> Mapping[str, bytes]:
+        return self._memory.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
+
+    def _written(self, record: PlacementRecord) -> bytes:
+        return self._memory.written.of(Same(record), partial(write, record))
+
+    def _namespace_digest(self, namespace: str) -> str:
+        written = self._state.workloads.namespaces.get(namespace)
+        return written.digest if written else ""
+
+    def _overlays(self, groups: Mapping[GroupKey, tuple[str, Part]]) -> tuple[GroupOverlay, ...]:
+        """Return the overlays of one cluster.
+
+        Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
+        """
+        uses = Counter(o.key for _, part in groups.values() for o in part.admitted if o.demand is None)
+        shared: dict[str, dict[ObjectKey, tuple[WorkloadObject, Part]]] = defaultdict(dict)
+        overlays = []
+        for key, (policy, part) in sorted(groups.items()):
+            own = []
+            for item in part.admitted:
+                if uses[item.key] > 1:
+                    shared[key.namespace][item.key] = (item, part)
+                else:
+                    own.append(item)
+            if own:
+                patches = tuple(patch for item in own for patch in self._patches(item, part))
+                overlays.append(self._overlay(key.namespace, key.name, policy, tuple(own), patches))
+        for namespace, items in shared.items():
+            each = [items[key] for key in sorted(items)]
+            patches = tuple(patch for item, part in each for patch in self._patches(item, part))
+            overlays.append(self._overlay(namespace, SHARED, SHARED, tuple(item for item, _ in each), patches))
+        return tuple(overlays)
+
+    def _patches(self, item: WorkloadObject, part: Part) -> Iterator[Patch]:
+        """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
+        yield from (patch for patch in part.patches if patch.is_for(item.key))
+        cluster = self._clusters.get(part.cluster)
+        if cluster is not None and item.demand is not None:
+            yield from luna_patches((one.body for one in part.deployed if one.key == item.key), cluster)
+
+    def _overlay(
+        self, namespace: str, group: str, policy: str, objects: _Objects, patches: tuple[Patch, ...]
+    ) -> GroupOverlay:
+        return self._memory.overlays.of(
+            (namespace, group, policy, _digests(objects), repr(patches)),
+            lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects), patches),
+        )
+
+
+def _made_room(groups: dict[GroupKey, tuple[str, Part]], fresh: Part) -> None:
+    """Bring all groups of a cluster in line with one that changes, whose commit need not be the last of them.
+
+    What it takes over leaves its former group, and what it shares is the copy that it has now.
+    """
+    taken = {item.key for item in fresh.admitted if item.demand is not None}
+    shared = {item.key: item for item in fresh.admitted if item.demand is None and not _patched(fresh, item)}
+    for key, (policy, part) in groups.items():
+        admitted = tuple(
+            shared.get(item.key, item) if not _patched(part, item) else item
+            for item in part.admitted
+            if item.key not in taken
+        )
+        if _digests(admitted) != _digests(part.admitted):
+            deployed = tuple(item for item in part.deployed if item.key not in taken)
+            groups[key] = (policy, replace(part, admitted=admitted, deployed=deployed))
+
+
+def _patched(part: Part, item: WorkloadObject) -> bool:
+    return any(patch.is_for(item.key) for patch in part.patches)
+
+
+def _likeness(part: Part) -> tuple[object, ...]:
+    return (_digests(part.admitted), repr(part.patches))
+
+
+def _digests(objects: _Objects) -> tuple[str, ...]:
+    return tuple(o.digest for o in objects)
+
+
+def _difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> dict[str, bytes | None]:
+    changes: dict[str, bytes | None] = {path: None for path in old if path not in new}
+    changes |= {path: data for path, data in new.items() if old.get(path) != data}
+    return changes
+
+
+def _namespaces(workloads: Workloads) -> dict[str, NamespaceMeta]:
+    return {name: NamespaceMeta(item.labels, item.annotations) for name, item in workloads.namespaces.items()}

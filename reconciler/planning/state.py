@@ -1,0 +1,273 @@
+"""Everything that a plan needs to know of the fleet repo at one revision, as immutable data.
+
+The one idea: policies, inventory and fleet.yaml are all or nothing (a file of theirs that cannot be read stops the
+cycle, since it is never an empty list), while a workload that cannot be read spoils only itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from reconciler.errors import InvalidObject, Place
+from reconciler.fleet.inventory import FOLDER as INVENTORY
+from reconciler.fleet.inventory import Cluster, read_inventory
+from reconciler.fleet.settings import FILE as FLEET_FILE
+from reconciler.fleet.settings import Fleet, read_fleet
+from reconciler.manifests.identity import ObjectKey, canonical_digest
+from reconciler.manifests.loader import load
+from reconciler.placement.outcome import Part, Standing, objects_of
+from reconciler.placement.record import PlacedObject, PlacedPart, PlacementRecord
+from reconciler.planning.memory import Memory, Same
+from reconciler.planning.rules import documents_of, is_policy, locator, read_class_files, read_tenant_files
+from reconciler.policy.addon import AddOn
+from reconciler.policy.addon_kind import read_addons
+from reconciler.policy.dialects import read_policies
+from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
+from reconciler.policy.tenant import NO_TENANTS, Tenancy, tenancy_of
+from reconciler.render.cluster import NAMESPACE, namespace_meta
+from reconciler.render.cluster import ROOT as CLUSTERS
+from reconciler.render.group import FILE as KUSTOMIZATION
+from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.render.placement_record import path_of
+from reconciler.render.placement_record import read as read_record
+from reconciler.workloads.files import ROOT as WORKLOADS
+from reconciler.workloads.files import Workloads, read_workloads
+from reconciler.workloads.governance import govern
+from reconciler.workloads.group import GroupKey, Source, WorkloadObject
+from reconciler.workloads.grouping import SHARED, Grouping, group_objects
+from reconciler.workloads.overrides import patched
+
+POLICIES = "policies"
+ADDONS = "addons"
+_OWN = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
+
+READ = (FLEET_FILE, f"{INVENTORY}/", f"{POLICIES}/", f"{ADDONS}/", f"{WORKLOADS}/", f"{PLACEMENTS}/", f"{CLUSTERS}/")
+"""What of the repo a plan reads: paths that start with one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoState:
+    """The repo at `revision`.
+
+    `rendered` are the files under SkyRay's own folders, path -> content. `pictures` are the capacity files that the
+    inventory names, as far as they exist; `committed_at` (unix seconds) dates them where they do not date themselves.
+    """
+
+    revision: str
+    fleet: Fleet
+    clusters: tuple[Cluster, ...]
+    policies: tuple[SchedulePolicy, ...]
+    workloads: Workloads
+    grouping: Grouping
+    standing: Mapping[GroupKey, Standing]
+    rendered: Mapping[str, bytes]
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    committed_at: float = 0.0
+    tenancy: Tenancy = NO_TENANTS
+    classes: PriorityClasses = WELL_KNOWN
+    addons: tuple[AddOn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that a plan reads: `contents` by path, and of the `unusable` ones (links, unsafe names) the reason."""
+
+    contents: Mapping[str, bytes]
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
+    def without(self, path: str | None) -> Files:
+        """Return them without one file."""
+        return Files({name: data for name, data in self.contents.items() if name != path}, self.unusable)
+
+    def below(self, folder: str) -> dict[str, bytes]:
+        """Return the contents under `folder`. Raises `InvalidObject` when anything there is unusable."""
+        for path, reason in sorted(self.unusable.items()):
+            if path.startswith(f"{folder}/") or path == folder:
+                raise InvalidObject(
+                    f"{reason}: put an ordinary file or folder in its place, or take it out", Place(path)
+                )
+        return {path: data for path, data in self.contents.items() if path.startswith(f"{folder}/")}
+
+
+def read_state(
+    revision: str,
+    files: Files,
+    sources: Callable[[Iterable[str]], Mapping[str, Source]],
+    memory: Memory | None = None,
+) -> RepoState:
+    """Read the state from `files`.
+
+    `sources` tells which commit changed each of some paths last; `memory` is that of earlier cycles. Raises
+    `InputError` for fleet.yaml, inventory, policies, add-ons and placement records that cannot be read.
+    """
+    files.below(FLEET_FILE)
+    if FLEET_FILE not in files.contents:
+        raise InvalidObject("is missing: `skyray init` makes one", Place(FLEET_FILE))
+    fleet = read_fleet(files.contents[FLEET_FILE])
+    memory = memory or Memory()
+    inventory, policy_files = files.below(INVENTORY), files.below(POLICIES)
+    clusters = memory.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
+    policies = memory.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
+    rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
+    rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
+    workloads = _with_kept_namespaces(read_workloads(*workload_files(files), memory.read_file), rendered)
+    classes = _classes(files, policy_files, memory)
+    addon = files.below(ADDONS)
+    addons = memory.addons.of(tuple(addon.items()), lambda: read_addons(addon))
+    tenants = memory.tenants.of(tuple(policy_files.items()), lambda: read_tenant_files(policy_files))
+    tenancy = tenancy_of(tenants, fleet.tenancy)
+    formed = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}), classes)
+    grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), memory.check_object).grouping
+    standing = _standing(files.below(PLACEMENTS), rendered, workloads, memory)
+    return RepoState(
+        revision, fleet, clusters, policies, workloads, grouping, standing, rendered, tenancy=tenancy, classes=classes,
+        addons=addons,
+    )  # fmt: skip
+
+
+def read_records(path: str, data: bytes) -> tuple[PlacementRecord, ...]:
+    """Return the decision records in one file of `placements/`. Raises `InputError`."""
+    return tuple(read_record(document) for document in load(data, path).documents)
+
+
+def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
+    """Return all policies of `policies/`, sorted by name. Raises `InputError` for any that cannot be read."""
+    return read_policies(document for document in documents_of(files) if is_policy(document))
+
+
+def addon_files(files: Files) -> dict[str, bytes]:
+    """Return the contents under `addons/`."""
+    return {path: data for path, data in files.contents.items() if path.startswith(f"{ADDONS}/")}
+
+
+def _classes(files: Files, policies: Mapping[str, bytes], memory: Memory) -> PriorityClasses:
+    addons = addon_files(files)
+    return memory.classes.of((*policies.items(), *addons.items()), lambda: read_class_files(policies, addons))
+
+
+def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
+    """Return the contents under `workloads/`, and the paths there that cannot be read, with the reason.
+
+    Raises `InvalidObject` when `workloads` itself is no folder: that is not the same as having no workloads.
+    """
+    if WORKLOADS in files.unusable:
+        files.below(WORKLOADS)
+    contents = {path: data for path, data in files.contents.items() if path.startswith(f"{WORKLOADS}/")}
+    return contents, {path: why for path, why in files.unusable.items() if path.startswith(f"{WORKLOADS}/")}
+
+
+def _with_kept_namespaces(workloads: Workloads, rendered: Mapping[str, bytes]) -> Workloads:
+    """Return `workloads` with the Namespaces that may stand in a file that cannot be read as they were rendered last.
+
+    A namespace that lost its labels could fall under another policy or tenant, or refuse the pods that run in it.
+    """
+    kept = dict(workloads.namespaces)
+    unknown = {file.namespace for file in workloads.broken} - kept.keys()
+    copies = sorted(path for path in rendered if path.endswith(f"/{NAMESPACE}")) if unknown else []
+    for name in sorted(unknown):
+        own = (path for path in copies if path.split("/")[2:] == [name, NAMESPACE])
+        metas = (namespace_meta(rendered[path], path) for path in own)
+        meta = next((one for one in metas if one is not None), None)
+        if meta is not None:
+            metadata = {"name": name, "labels": dict(meta.labels), "annotations": dict(meta.annotations)}
+            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+            key = ObjectKey("v1", "Namespace", "", name)
+            kept[name] = WorkloadObject(key, body, canonical_digest(body), Place(f"{WORKLOADS}/{name}"))
+    return replace(workloads, namespaces=kept)
+
+
+def _standing(
+    placements: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, memory: Memory
+) -> dict[GroupKey, Standing]:
+    """Return all groups that have a record. Raises `InputError` for a record that cannot be read."""
+    folders = _folders(rendered)
+    by_namespace: dict[str, list[WorkloadObject]] = {}
+    for item in workloads.objects:
+        by_namespace.setdefault(item.key.namespace, []).append(item)
+    standing = {}
+    for path, data in sorted(placements.items()):
+        for record in memory.records.of((path, data), partial(read_records, path, data)):
+            copies = _copies(record, folders, rendered, memory)
+            admitted = _admitted(record, (*copies, *by_namespace.get(record.group.namespace, ())))
+            key = (Same(record), *map(Same, admitted.values()))
+            standing[record.group] = memory.standing.of(key, partial(_stands, record, admitted))
+    return standing
+
+
+_Identity = tuple[str, str, str]
+
+
+def _admitted(record: PlacementRecord, offered: Iterable[WorkloadObject]) -> dict[_Identity, WorkloadObject]:
+    """Return the admitted copies of a placed group by kind, name and digest.
+
+    A copy that is gone, or is not what the record says was admitted, was changed by hand: it is taken from the user's
+    file where that still says the same, else it is left out.
+    """
+    own = [entry for part in record.parts for entry in part.objects or ()]
+    wanted = {(entry.kind, entry.name, entry.digest) for entry in (*record.objects, *own)}
+    found: dict[_Identity, WorkloadObject] = {}
+    for item in offered if wanted else ():
+        identity = (item.key.kind, item.key.name, item.digest)
+        if identity in wanted:
+            found.setdefault(identity, item)
+    return {identity: found[identity] for identity in sorted(found)}
+
+
+def _stands(record: PlacementRecord, admitted: Mapping[_Identity, WorkloadObject]) -> Standing:
+    """Return a group as it stands, cluster by cluster. Raises `InvalidObject` for patches that fit no more."""
+    different = {part.cluster: part for part in record.parts}
+    whole = _copied(record.objects, admitted)
+    parts = []
+    cuts: dict[tuple[int, str], tuple[WorkloadObject, ...]] = {}
+    for share in record.clusters:
+        own = different.get(share.name, PlacedPart(share.name))
+        objects = whole if own.objects is None else _copied(own.objects, admitted)
+        deployed = objects
+        if own.patches:
+            key = (id(objects), repr(own.patches))
+            try:
+                deployed = cuts[key] if key in cuts else tuple(patched(item, own.patches) for item in objects)
+                if objects is whole:
+                    cuts[key] = deployed
+            except InvalidObject as error:
+                message = f"the patches for {share.name} do not apply: {error.message}; restore this file"
+                raise InvalidObject(message, Place(path_of(record.group))) from None
+        ended = own.job_outcome or record.job_outcome
+        parts.append(Part(share.name, objects, deployed, own.patches, share.share, ended))
+    return Standing(record, objects_of(tuple(parts)) if parts else whole, tuple(parts))
+
+
+def _copied(
+    entries: Iterable[PlacedObject], admitted: Mapping[_Identity, WorkloadObject]
+) -> tuple[WorkloadObject, ...]:
+    """Return the copies of `entries`, as far as there are any."""
+    sources = {(entry.kind, entry.name, entry.digest): entry.source for entry in entries}
+    return tuple(replace(item, place=Place(sources[one])) for one, item in admitted.items() if one in sources)
+
+
+def _copies(
+    record: PlacementRecord, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], memory: Memory
+) -> list[WorkloadObject]:
+    """Return what can be read of the objects that stand in the group's folders."""
+    namespace = record.group.namespace
+    paths = (
+        path
+        for share in record.clusters
+        for name in (record.group.name, SHARED)
+        for path in folders.get(f"{CLUSTERS}/{share.name}/{namespace}/{name}", ())
+    )
+    found = (memory.read_copy(path, rendered[path], namespace) for path in paths)
+    return [item for item in found if item is not None]
+
+
+def _folders(rendered: Mapping[str, bytes]) -> dict[str, list[str]]:
+    """Return the object files of each group's folder."""
+    folders: dict[str, list[str]] = {}
+    for path in rendered:
+        folder, _, name = path.rpartition("/")
+        if folder.count("/") == 3 and name != KUSTOMIZATION:
+            folders.setdefault(folder, []).append(path)
+    return folders

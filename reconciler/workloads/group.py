@@ -1,0 +1,127 @@
+"""Groups and what they are made of: the input side of a decision. Plain data.
+
+A group is the unit of placement: one cluster for all of it. It has members (objects that a policy selected) and
+companions (ConfigMaps and the like that members refer to, which follow them).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from reconciler.errors import Place
+from reconciler.kube_scheduler.gang import Gang
+from reconciler.manifests.identity import ObjectKey
+from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.tenant import Tenant
+from reconciler.ray.demand import Demand
+
+BATCH_KINDS = frozenset({"RayJob", "Job"})
+"""Kinds that run once: an edit of one that was placed is never rolled out, since it would run again or do nothing."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GroupKey:
+    """A group: one namespace, one name, one cluster for all of it (unless spread)."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        """Return `namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadObject:
+    """One object of a workload, as it would be deployed (namespace set, server-set fields stripped).
+
+    `digest` is that of `body`. `demand` is None for objects that make no pods. `references` are the keys (kind, name)
+    of the objects in its namespace that its pods need. `problem` says why it must not be deployed; empty when it may.
+    """
+
+    key: ObjectKey
+    body: Mapping[str, Any]
+    digest: str
+    place: Place
+    demand: Demand | None = None
+    references: frozenset[tuple[str, str]] = frozenset()
+    problem: str = ""
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Return its labels; empty when it has none."""
+        labels: Mapping[str, str] = self.body.get("metadata", {}).get("labels") or {}
+        return labels
+
+    @property
+    def annotations(self) -> Mapping[str, str]:
+        """Return its annotations; empty when it has none."""
+        annotations: Mapping[str, str] = self.body.get("metadata", {}).get("annotations") or {}
+        return annotations
+
+    @property
+    def runs_once(self) -> bool:
+        """Tell whether it is a batch object (see `BATCH_KINDS`)."""
+        return self.key.kind in BATCH_KINDS
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenFile:
+    """A file under `workloads/` that cannot be read: its objects are unknown, which is not the same as gone."""
+
+    path: str
+    namespace: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The user's commit that a group comes from: `commit` is its sha, `order` its place in history (older is less)."""
+
+    commit: str
+    order: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A group as it stands in `workloads/`.
+
+    `problem` says why it cannot be placed as it is (an invalid member, contradicting pins, a name that cannot be a
+    folder); empty when it can. `refused_as` is the CamelCase word for it. `tenant` is whose namespace it stands
+    in; None in fleets that have no tenants. `elsewhere` are the clusters that would get its objects patched, and what
+    they are there.
+    """
+
+    key: GroupKey
+    policy: SchedulePolicy
+    members: tuple[WorkloadObject, ...]
+    companions: tuple[WorkloadObject, ...]
+    source: Source
+    pin: str = ""
+    problem: str = ""
+    refused_as: str = "InvalidObject"
+    tenant: Tenant | None = None
+    elsewhere: Mapping[str, tuple[WorkloadObject, ...]] = field(default_factory=dict)
+
+    @property
+    def objects(self) -> tuple[WorkloadObject, ...]:
+        """Return members, then companions."""
+        return self.members + self.companions
+
+    @property
+    def gang(self) -> Gang:
+        """Return all pods that must fit on one cluster."""
+        gang = gang_of(self.members)
+        if not self.elsewhere:
+            return gang
+        known = {id(one): gang_of(one) for one in self.elsewhere.values()}
+        return replace(gang, elsewhere={cluster: known[id(one)] for cluster, one in self.elsewhere.items()})
+
+
+def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:
+    """Return the pods of all `objects`, those created last at the end."""
+    sets = [pod_set for o in objects if o.demand for pod_set in o.demand.pod_sets if pod_set.count]
+    unsized = tuple(reason for o in objects if o.demand for reason in o.demand.unsized)
+    return Gang(tuple(sorted(sets, key=lambda pod_set: pod_set.after)), unsized)
