@@ -26,6 +26,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from reconciler.placement.choice import Allowed, choose
+from reconciler.placement.opening import Openings
+from reconciler.placement.outcome import Standing
+from reconciler.placement.room import Room, Rooms
+
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node
@@ -33,15 +38,11 @@ from reconciler.kube_scheduler.equivalence import Wanted
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podshape import PodShape
-from reconciler.placement.choice import Allowed, choose
 from reconciler.placement.model import Phase, Share
-from reconciler.placement.opening import Openings
-from reconciler.placement.outcome import Standing
-from reconciler.placement.record import JobOutcome, PlacementRecord
-from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet, Role
+from reconciler.workloads.cluster_copy import PlacementRecord
 from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
 
 CLUSTERS = 20

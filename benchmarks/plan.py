@@ -13,7 +13,6 @@ from benchmarks.synthetic import NOW, Fleet
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.planning.memory import Memory
-from reconciler.planning.planner import decide
 from reconciler.planning.state import Files, RepoState, read_state
 from reconciler.workloads.group import Source
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_file import fleet_snapshot
-from reconciler.placement.model import Decision
-from reconciler.planning.planner import Plan, plan
+from reconciler.placement.decision import Decision
+from reconciler.planning.pipeline import plan
+from reconciler.planning.plan import Plan
 from reconciler.planning.state import Files, RepoState, read_state
 from reconciler.workloads.group import Source
 
@@ -166,7 +167,10 @@ class Fleet:
         return fleet_snapshot(pictures)
 
     def plan(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
-        return plan(self.state(), self.snapshot(unreadable), now, allow_removals=allow_removals)
+        made = plan(self.state(), self.snapshot(unreadable), now)
+        if not allow_removals:
+            made.guard.check()
+        return made
 
     def cycle(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
         """Plan, and carry the plan's commits out on the files."""

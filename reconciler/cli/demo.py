@@ -94,7 +94,7 @@ def free_name(directory: Path) -> Path:
 
 def _row(told: Told) -> tuple[str, str, str, str]:
     decision = told.decision
-    where = ",".join(share.name for share in decision.clusters)
+    where = ",".join(decision.clusters)
     return (str(decision.group), where, decision.reason, decision.message)
 
 

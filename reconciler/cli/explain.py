@@ -11,7 +11,7 @@ from reconciler.cli.output import columns, output_option, print_data
 from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
-    from reconciler.placement.outcome import Outcome
+    from reconciler.placement.decision import Decision
 
 
 @click.command("explain", short_help="Tell why a group is where it is.")
@@ -31,7 +31,7 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
     """
     import time
 
-    from reconciler.planning.planner import decide
+    from reconciler.planning.pipeline import decide_groups
     from reconciler.service.report import explanation_document
     from reconciler.workloads.group import GroupKey
 
@@ -41,10 +41,11 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
     git = open_repo(repo)
     state = read_repo(git, rev, uncommitted=True)
     now = time.time()
-    outcomes = {o.decision.group: o for o in decide(state, look_at_fleet(state, snapshot, now), now)}
-    found = outcomes.get(GroupKey(namespace, name))
+    decisions, _ = decide_groups(state, look_at_fleet(state, snapshot, now), now)
+    by_group = {decision.group: decision for decision in decisions}
+    found = by_group.get(GroupKey(namespace, name))
     if found is None:
-        _unknown(group, [str(key) for key in outcomes])
+        _unknown(group, [str(key) for key in by_group])
         return
     print_data(output, explanation_document(found), lambda: _text(found))
 
@@ -58,9 +59,9 @@ def _unknown(group: str, known: list[str]) -> None:
     sys.exit(1)
 
 
-def _text(outcome: Outcome) -> str:
-    decision, record = outcome.decision, outcome.record
-    where = ", ".join(share.name for share in decision.clusters) or "-"
+def _text(decision: Decision) -> str:
+    record = decision.placement
+    where = ", ".join(decision.clusters) or "-"
     facts = [
         ("group", str(decision.group)),
         ("cluster", where),

@@ -11,7 +11,7 @@ from reconciler.cli.output import columns, note, output_option, print_data
 from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
-    from reconciler.planning.planner import Plan
+    from reconciler.planning.plan import Plan
 
 
 @click.command("plan", short_help="Show where each group would run, why, and what would change.")
@@ -32,7 +32,7 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     """
     import time
 
-    from reconciler.planning.planner import preview
+    from reconciler.planning.pipeline import preview
     from reconciler.service.report import errors_of, plan_document
 
     git = open_repo(repo)
@@ -66,5 +66,5 @@ def _table(made: Plan) -> str:
 
 def decision_row(decision: Any) -> tuple[str, str, str, str, str]:
     """Return one decision as a table row: group, action, cluster, reason, message."""
-    where = ",".join(share.name for share in decision.clusters) or "-"
+    where = ",".join(decision.clusters) or "-"
     return (str(decision.group), str(decision.action), where, decision.reason, decision.message)

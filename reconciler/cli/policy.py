@@ -253,7 +253,7 @@ def _some(names: list[str]) -> str:
 def _where(decision: Any) -> str:
     if decision is None:
         return "-"
-    return ",".join(share.name for share in decision.clusters) or str(decision.phase)
+    return ",".join(decision.clusters) or str(decision.phase)
 
 
 def _why(decision: Any) -> str:

@@ -89,8 +89,8 @@ def _table(cycle: Cycle) -> str:
     from reconciler.cli.output import columns
     from reconciler.cli.plan import decision_row
 
-    rows = [decision_row(outcome.decision) for outcome in cycle.plan.outcomes if outcome.changed]
-    kept = len(cycle.plan.outcomes) - len(rows)
+    rows = [decision_row(decision) for decision in cycle.plan.decisions if decision.changed]
+    kept = len(cycle.plan.decisions) - len(rows)
     lines = [columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows)] if rows else []
     if not cycle.published.changed:
         return "\n".join([*lines, f"nothing to do: {kept} group{'s' * (kept != 1)} as before"])

@@ -1,8 +1,9 @@
-"""Objects that stand as part of one group and belong to another now: a label or a policy was changed.
+"""Objects that one group has on clusters and another group asks for now: a label or a policy was changed.
 
-The one idea: what is on a cluster knows nothing of groups, so a service whose group gets another name stays where it
-is, with the room that it has. Where the other group cannot stand in its place, it must find room for the object as for
-any other that it adds. Batch objects are left to their first group (`lifecycle.standing`).
+What is on a cluster knows nothing of groups, so a service whose group gets another name stays where it is, with the
+capacity that it uses. Where the other group cannot be in its place, it must find capacity for the object as for any
+other that it adds: that is a transfer, which happens as a whole or not at all (docs/decisions/0010). Batch objects stay
+with their first group (`lifecycle.desired`).
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from reconciler.lifecycle.standing import DISTURBANCES, UNDISTURBED
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.model import Action, Phase
-from reconciler.placement.outcome import Outcome, Part, Standing, objects_of, recorded_parts, shares_of
+from reconciler.placement.model import Phase
+from reconciler.placement.placed_group import PlacedGroup
+from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole
 from reconciler.workloads.companions import companions_of
 from reconciler.workloads.group import Group, GroupKey
 
@@ -22,137 +23,182 @@ REGROUPED = "Regrouped"
 
 
 @dataclass(frozen=True, slots=True)
-class Regrouping:
-    """`standing` are the groups that give or take, as if it had been so before; `why` says for each what changed."""
+class Transfer:
+    """Objects that `taker` asks for and `giver` has, and for which the taker must find capacity first."""
 
-    standing: Mapping[GroupKey, Standing]
-    why: Mapping[GroupKey, str]
-
-    def told(self, outcome: Outcome, before: Standing | None) -> Outcome:
-        """Return the outcome with what really stood `before`, and with what changed, besides what else there is."""
-        decision, record = outcome.decision, outcome.record
-        why = self.why.get(decision.group)
-        if why is None:
-            return outcome
-        if record is None:
-            clusters = before.record.clusters if before else ()
-            decision = replace(decision, clusters=clusters, reason=REGROUPED, message=why)
-            return replace(outcome, decision=decision, before=before)
-        stood = self.standing[decision.group].record
-        reason, message, action = decision.reason, f"{why}; {decision.message}", decision.action
-        if action is Action.KEEP:
-            action = Action.PLACE
-            if reason not in DISTURBANCES and reason in {stood.reason, UNDISTURBED}:
-                reason, message = REGROUPED, why
-        decision = replace(decision, action=action, phase=record.phase, reason=reason, message=message)
-        record = replace(record, reason=reason, message=message)
-        return replace(outcome, decision=decision, record=record, before=before)
+    taker: GroupKey
+    giver: GroupKey
+    keys: frozenset[ObjectKey]
 
 
-def regroup(
-    standing: Mapping[GroupKey, Standing],
-    groups: Iterable[Group],
-    stays: Collection[ObjectKey],
-    unready: Collection[GroupKey],
-    now: float,
-) -> Regrouping:
-    """Take from each group what belongs to another one now, and hand it over where that one can stand in its place.
+@dataclass(frozen=True, slots=True)
+class Ownership:
+    """Which objects changed their group.
 
-    What `stays` is left where it is. `unready` groups take nothing. `now` is in unix seconds.
+    `placed` are the groups that give or take in place, with the objects that they have afterwards; `why` says for each
+    what changed. `transfers` are still to be decided. `kept` are objects that stay, since the group that asks for them
+    cannot be deployed as it is; with that group and the reason.
     """
-    holders = _holders(standing)
-    found: dict[GroupKey, Standing] = {}
+
+    placed: Mapping[GroupKey, PlacedGroup]
+    why: Mapping[GroupKey, str]
+    transfers: tuple[Transfer, ...]
+    kept: Mapping[ObjectKey, str]
+
+
+def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
+    """Return the placed group that has each object with pods."""
+    found: dict[ObjectKey, GroupKey] = {}
+    for group in placed:
+        for item in group.admitted:
+            if item.demand is not None:
+                found[item.key] = group.key
+    return found
+
+
+def ownership(
+    placements: Mapping[GroupKey, PlacedGroup],
+    groups: Iterable[Group],
+    unread: Mapping[GroupKey, str],
+    now: float,
+) -> Ownership:
+    """Return what becomes of objects that are asked for under another group than the one that has them.
+
+    `unread` groups get no first place, with the reason. `now` is in unix seconds.
+    """
+    holders = owners(one for one in placements.values() if one.placed)
+    found: dict[GroupKey, PlacedGroup] = {}
     why: dict[GroupKey, str] = {}
+    transfers: list[Transfer] = []
+    kept: dict[ObjectKey, str] = {}
     for group in groups if holders else ():
-        moved: dict[GroupKey, list[ObjectKey]] = defaultdict(list)
-        for item in group.members:
-            holder = holders.get(item.key, group.key)
-            if holder != group.key and not item.runs_once and item.key not in stays:
-                moved[holder].append(item.key)
-        before = standing.get(group.key)
-        placed = before is not None and before.record.placed
-        able = not group.problem and group.key not in unready
-        for giver, keys in moved.items():
-            names = ", ".join(sorted(f"{key.kind} {key.name}" for key in keys))
-            given = found.get(giver, standing[giver])
+        taker = placements.get(group.key)
+        is_placed = taker is not None and taker.placed
+        for giver, keys in _taken_from(group, holders).items():
+            cannot = _cannot_take(group, is_placed, unread)
+            if cannot:
+                kept.update(dict.fromkeys(keys, f"group {group.key}, which cannot take it ({cannot})"))
+                continue
+            given = found.get(giver, placements[giver])
             own = _only(given, keys)
-            found[giver] = _only(given, {item.key for item in given.admitted} - set(keys), companions=False)
-            _say(why, giver, f"{names} belongs to group {group.key} now")
-            taker = found.get(group.key, before) if placed else None
-            together = sum(item.key in holders for item in group.members) == len(keys)
-            if able and (_beside(taker, own) if taker else together):
-                found[group.key] = _joined(taker, own) if taker else _taken(group, own, given, now)
-                _say(why, group.key, f"{names} stands there already, and was part of group {giver} until now")
-    return Regrouping(found, why)
+            # A group may have taken other objects in place already.
+            current = found.get(group.key, taker) if is_placed else None
+            from_one_group = sum(item.key in holders for item in group.members) == len(keys)
+            whole = group.key not in unread
+            if whole and current is not None and set(current.clusters) == set(own.clusters):
+                found[group.key] = _joined(current, own)
+            elif whole and current is None and from_one_group:
+                found[group.key] = _renamed(group, own, given, now)
+            else:
+                transfers.append(Transfer(group.key, giver, frozenset(keys)))
+                continue
+            found[giver] = without(given, keys)
+            _say(why, giver, given_message(keys, group.key))
+            _say(why, group.key, taken_message(keys, giver))
+    return Ownership(found, why, tuple(transfers), kept)
+
+
+def without(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
+    """Return a placed group without the objects `keys`; a copy that has nothing left is gone."""
+    return _having(placed, {item.key for item in placed.admitted} - set(keys))
+
+
+def given_message(keys: Iterable[ObjectKey], taker: GroupKey) -> str:
+    """Say which objects another group has now."""
+    return f"{_names(keys)} belongs to group {taker} now"
+
+
+def taken_message(keys: Iterable[ObjectKey], giver: GroupKey) -> str:
+    """Say which objects a group has from another one."""
+    return f"{_names(keys)} stands there already, and was part of group {giver} until now"
+
+
+def _taken_from(group: Group, holders: Mapping[ObjectKey, GroupKey]) -> dict[GroupKey, list[ObjectKey]]:
+    """Return the objects of `group` that other groups have, by the group that has them."""
+    found: dict[GroupKey, list[ObjectKey]] = defaultdict(list)
+    for item in group.members:
+        holder = holders.get(item.key, group.key)
+        if holder != group.key and not item.is_batch:
+            found[holder].append(item.key)
+    return found
+
+
+def _cannot_take(group: Group, is_placed: bool, unread: Mapping[GroupKey, str]) -> str:
+    """Return why a group gets nothing, whatever capacity there is: reason and message; empty when it may."""
+    if group.problem:
+        stays = ". What was admitted stays as it is" if is_placed else ""
+        return f"{group.refused_as}: {group.problem}{stays}"
+    if not is_placed and group.key in unread:
+        return f"SourceUnreadable: {unread[group.key]}"
+    return ""
 
 
 def _say(why: dict[GroupKey, str], key: GroupKey, said: str) -> None:
     why[key] = f"{why[key]}; {said}" if key in why else said
 
 
-def _holders(standing: Mapping[GroupKey, Standing]) -> dict[ObjectKey, GroupKey]:
-    """Return the placed group that has each object with pods."""
-    placed = (one for one in standing.values() if one.record.placed)
-    return {item.key: one.record.group for one in placed for item in one.admitted if item.demand is not None}
+def _names(keys: Iterable[ObjectKey]) -> str:
+    return ", ".join(sorted(f"{key.kind} {key.name}" for key in keys))
 
 
-def _beside(taker: Standing, own: Standing) -> bool:
-    """Tell whether a group stands on the same clusters as what it is to take over."""
-    return {part.cluster for part in taker.parts} == {part.cluster for part in own.parts}
+def _only(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
+    """Return a placed group with the objects `keys` alone, and the companions that these have there."""
+    kept = set(keys)
+    for copy in placed.copies:
+        own = [item for item in copy.admitted if item.key in keys]
+        kept |= {item.key for item in companions_of(own, copy.admitted)}
+    return _having(placed, kept)
 
 
-def _joined(taker: Standing, own: Standing) -> Standing:
-    """Return a placed group as if what it takes over had always been its own."""
-    more = {part.cluster: part for part in own.parts}
-    parts = []
-    for part in taker.parts:
-        known, extra = {item.key for item in part.admitted}, more[part.cluster]
-        fresh = {item.key for item in extra.admitted} - known
-        admitted = (*part.admitted, *(item for item in extra.admitted if item.key in fresh))
-        deployed = (*part.deployed, *(item for item in extra.deployed if item.key in fresh))
-        patches = (*part.patches, *(patch for patch in extra.patches if any(patch.is_for(key) for key in fresh)))
-        parts.append(replace(part, admitted=admitted, deployed=deployed, patches=patches))
-    return _of(taker, tuple(parts))
+def _having(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
+    copies = []
+    for copy in placed.copies:
+        admitted = tuple(item for item in copy.admitted if item.key in keys)
+        if not admitted:
+            continue
+        deployed = tuple(item for item in copy.deployed if item.key in keys)
+        patches = tuple(patch for patch in copy.patches if any(patch.is_for(key) for key in keys))
+        copies.append(replace(copy, admitted=admitted, deployed=deployed, patches=patches, missing=()))
+    return replace(placed, copies=tuple(copies))
 
 
-def _only(standing: Standing, keys: Collection[ObjectKey], *, companions: bool = True) -> Standing:
-    """Return a group as if only the objects `keys` stood of it, with the companions that these have if so told."""
-    parts = []
-    for part in standing.parts:
-        own = [item for item in part.admitted if item.key in keys]
-        if companions:
-            own += companions_of(own, part.admitted)
-        kept = {item.key for item in own}
-        admitted = tuple(item for item in part.admitted if item.key in kept)
-        deployed = tuple(item for item in part.deployed if item.key in kept)
-        patches = tuple(patch for patch in part.patches if any(patch.is_for(key) for key in kept))
-        if admitted:
-            parts.append(Part(part.cluster, admitted, deployed, patches, part.share, part.job_outcome))
-    return _of(standing, tuple(parts))
+def _joined(taker: PlacedGroup, own: PlacedGroup) -> PlacedGroup:
+    """Return the placed group with the transferred objects included."""
+    copies = []
+    for copy in taker.copies:
+        extra = own.on(copy.cluster)
+        copies.append(copy if extra is None else _with_objects(copy, extra))
+    return replace(taker, copies=tuple(copies))
 
 
-def _of(standing: Standing, parts: tuple[Part, ...]) -> Standing:
-    every, different = recorded_parts(parts)
-    record = replace(standing.record, objects=every, parts=different, clusters=shares_of(parts))
-    return Standing(record, objects_of(parts) if parts else (), parts)
+def _with_objects(copy: ClusterCopy, extra: ClusterCopy) -> ClusterCopy:
+    known = {item.key for item in copy.admitted}
+    fresh = {item.key for item in extra.admitted} - known
+    return replace(
+        copy,
+        admitted=(*copy.admitted, *(item for item in extra.admitted if item.key in fresh)),
+        deployed=(*copy.deployed, *(item for item in extra.deployed if item.key in fresh)),
+        patches=(*copy.patches, *(patch for patch in extra.patches if any(patch.is_for(key) for key in fresh))),
+    )
 
 
-def _taken(group: Group, own: Standing, giver: Standing, now: float) -> Standing:
-    """Return the group as if it had always had what it takes over."""
-    record = replace(
-        giver.record,
-        group=group.key,
+def _renamed(group: Group, own: PlacedGroup, giver: PlacedGroup, now: float) -> PlacedGroup:
+    """Return the group with the copies that it takes over, as its first ones."""
+    copies = []
+    for copy in own.copies:
+        role = CopyRole.STARTING if copy.role is CopyRole.ENDED else copy.role
+        copies.append(replace(copy, run=1, role=role, job_result=None))
+    return PlacedGroup(
+        key=group.key,
         policy=group.policy.name,
-        objects=own.record.objects,
-        parts=own.record.parts,
-        clusters=own.record.clusters,
+        copies=tuple(copies),
         phase=Phase.PLACED,
         reason=REGROUPED,
+        message=giver.message,
+        candidates=giver.candidates,
         sources=tuple(sorted({item.place.file for item in group.objects})),
         source_commit=group.source.commit,
+        snapshot=giver.snapshot,
         decided_at=int(now),
-        job_outcome=None,
-        run=1,
+        waiting_since=giver.waiting_since,
     )
-    parts = tuple(replace(part, job_outcome=None) for part in own.parts)
-    return Standing(record, own.admitted, parts)

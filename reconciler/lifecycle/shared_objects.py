@@ -1,91 +1,86 @@
 """One cluster has one copy of a companion, whatever its groups would have of it.
 
-The one idea: a group that must stay as it is (its manifest is invalid, its update does not fit) keeps the copies that
-it was admitted with, but an object that it shares with another group is one object. Where they differ, all get the one
-that `workloads/` asks for, so that every record says what the cluster has.
+A group that must stay as it is (its manifest is invalid, its update does not fit) keeps the objects that it was
+admitted with, but an object that it shares with another group is one object on the cluster. Where they differ, all get
+the one that `workloads/` asks for, so that every Placement says what the cluster has.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.outcome import Outcome, Part, objects_of, recorded_parts
-from reconciler.workloads.group import WorkloadObject
+from reconciler.workloads.cluster_copy import ClusterCopy
+from reconciler.workloads.group import GroupKey, WorkloadObject
 
 _At = tuple[str, ObjectKey]
 """A cluster, and an object on it."""
 
+Copies = Mapping[GroupKey, tuple[ClusterCopy, ...]]
 
-def agreed(outcomes: tuple[Outcome, ...], asked: Iterable[WorkloadObject]) -> tuple[Outcome, ...]:
-    """Return `outcomes` with one copy of each companion a cluster; `asked` are the objects of `workloads/`."""
-    doubtful = _doubtful(outcomes)
-    copies: dict[_At, dict[str, WorkloadObject]] = defaultdict(dict)
-    for outcome in outcomes if doubtful else ():
-        for part in _parts(outcome):
-            for item in part.admitted:
-                if item.key in doubtful and not _patched(part, item.key):
-                    copies[part.cluster, item.key][item.digest] = item
-    rivals = {at: each for at, each in copies.items() if len(each) > 1}
-    if not rivals:
-        return outcomes
+
+@dataclass(frozen=True, slots=True)
+class Exchanged:
+    """The copies of a group with shared objects exchanged; `names` are the objects that changed."""
+
+    copies: tuple[ClusterCopy, ...]
+    names: tuple[str, ...]
+
+
+def one_copy_each(copies: Copies, asked: Iterable[WorkloadObject]) -> dict[GroupKey, Exchanged]:
+    """Return the groups whose copies must change so that each cluster has one copy of each companion.
+
+    `asked` are the objects of `workloads/`.
+    """
+    several = _with_several_digests(copies)
+    if not several:
+        return {}
+    offered: dict[_At, dict[str, WorkloadObject]] = defaultdict(dict)
+    for group_copies in copies.values():
+        for copy in group_copies:
+            for item in copy.admitted:
+                if item.key in several and not copy.patches_of(item.key):
+                    offered[copy.cluster, item.key][item.digest] = item
     now = {item.key: item.digest for item in asked}
-    chosen = {at: each.get(now.get(at[1], ""), list(each.values())[-1]) for at, each in rivals.items()}
-    return tuple(_with(outcome, chosen) for outcome in outcomes)
+    chosen: dict[_At, WorkloadObject] = {}
+    for at, by_digest in offered.items():
+        if len(by_digest) > 1:
+            # What workloads/ says now, else what the last group has.
+            chosen[at] = by_digest.get(now.get(at[1], ""), list(by_digest.values())[-1])
+    found = {}
+    for key, group_copies in copies.items():
+        exchanged = _exchanged(group_copies, chosen)
+        if exchanged is not None:
+            found[key] = exchanged
+    return found
 
 
-def _doubtful(outcomes: Iterable[Outcome]) -> set[ObjectKey]:
-    """Return the companions of which there is more than one copy, on whatever clusters."""
+def _with_several_digests(copies: Copies) -> set[ObjectKey]:
+    """Return the companions of which there is more than one form, on whatever clusters."""
     digests: dict[ObjectKey, set[str]] = defaultdict(set)
-    for outcome in outcomes:
-        # Most parts of a group have one tuple of objects in common.
-        for objects in {id(one): one for one in (outcome.objects, *(part.admitted for part in outcome.parts))}.values():
+    for group_copies in copies.values():
+        # Most copies of a group have one tuple of objects in common.
+        for objects in {id(copy.admitted): copy.admitted for copy in group_copies}.values():
             for item in objects:
                 if item.demand is None:
                     digests[item.key].add(item.digest)
     return {key for key, each in digests.items() if len(each) > 1}
 
 
-def _parts(outcome: Outcome) -> tuple[Part, ...]:
-    return tuple(outcome.on(share.name) for share in outcome.record.clusters) if outcome.record else ()
-
-
-def _patched(part: Part, key: ObjectKey) -> bool:
-    return any(patch.is_for(key) for patch in part.patches)
-
-
-def _with(outcome: Outcome, chosen: Mapping[_At, WorkloadObject]) -> Outcome:
-    before = _parts(outcome)
-    parts = tuple(_exchanged(part, chosen) for part in before)
-    if outcome.record is None or all(new is old for new, old in zip(parts, before, strict=True)):
-        return outcome
-    every, different = recorded_parts(parts)
-    names = sorted(
-        {
-            f"{item.key.kind} {item.key.name}"
-            for part in before
-            for item in part.admitted
-            if chosen.get((part.cluster, item.key), item).digest != item.digest
-        }
-    )
-    message = f"{outcome.decision.message}; {', '.join(names)} changed with the other groups that share it"
-    record = replace(outcome.record, objects=every, parts=different, message=message)
-    decision = replace(outcome.decision, message=message)
-    return Outcome(decision, objects_of(parts), record, outcome.before, parts)
-
-
-def _exchanged(part: Part, chosen: Mapping[_At, WorkloadObject]) -> Part:
-    """Return the part with the copies that were chosen for its cluster; the same part where it has them already."""
-    new = {
-        item.key: replace(chosen[part.cluster, item.key], place=item.place)
-        for item in part.admitted
-        if (part.cluster, item.key) in chosen
-        and chosen[part.cluster, item.key].digest != item.digest
-        and not _patched(part, item.key)
-    }
-    if not new:
-        return part
-    admitted = tuple(new.get(item.key, item) for item in part.admitted)
-    return replace(part, admitted=admitted, deployed=tuple(new.get(item.key, item) for item in part.deployed))
+def _exchanged(copies: tuple[ClusterCopy, ...], chosen: Mapping[_At, WorkloadObject]) -> Exchanged | None:
+    """Return the copies with the objects that were chosen for their clusters; None where they have them already."""
+    found = []
+    names: set[str] = set()
+    for copy in copies:
+        fresh: dict[ObjectKey, WorkloadObject] = {}
+        for item in copy.admitted:
+            other = chosen.get((copy.cluster, item.key), item)
+            if other.digest != item.digest and not copy.patches_of(item.key):
+                fresh[item.key] = replace(other, place=item.place)
+                names.add(f"{item.key.kind} {item.key.name}")
+        admitted = tuple(fresh.get(item.key, item) for item in copy.admitted)
+        deployed = tuple(fresh.get(item.key, item) for item in copy.deployed)
+        found.append(replace(copy, admitted=admitted, deployed=deployed) if fresh else copy)
+    return Exchanged(tuple(found), tuple(sorted(names))) if names else None

@@ -1,18 +1,16 @@
 """Which add-ons go to which clusters, and which clusters lack what a group needs.
 
-The one idea: an add-on is placed by the inventory alone, before any group, so whether a cluster has it is known before
-capacity is looked at. A cluster without it is not eligible for what needs it; what stands there already may stay.
+An add-on is placed by the inventory alone, before any group, so whether a cluster has it is known before capacity is
+looked at. A cluster without it is not eligible for groups that need it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from reconciler.placement.choice import Allowed
-from reconciler.placement.model import Candidate, Verdict
 from reconciler.policy.addon import AddOn
-from reconciler.policy.eligibility import ClusterFacts, Eligibility, Refusal, Tier
+from reconciler.policy.eligibility import Refusal
 from reconciler.workloads.group import Group
 
 ADDON_MISSING = "AddOnMissing"
@@ -59,38 +57,23 @@ def spread_addons(addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, s
     return AddOnSpread(placed, why_not, providers)
 
 
-class Equipped(Allowed):
-    """Leaves each group the clusters that have the add-ons that it needs."""
+class AddOnFilter:
+    """Refuses the clusters that lack an add-on which a group needs; what is there already may stay."""
 
-    def __init__(self, facts: Sequence[ClusterFacts], addons: AddOnSpread) -> None:
-        super().__init__(facts)
+    narrows_choice = False
+
+    def __init__(self, addons: AddOnSpread) -> None:
         self._addons = addons
-        self._equipped: dict[tuple[int, frozenset[str]], tuple[Eligibility, tuple[Candidate, ...]]] = {}
-        self._held: list[Eligibility] = []
 
-    def to(self, group: Group) -> tuple[Eligibility, tuple[Candidate, ...]]:
-        """Return the clusters that `group` may go to, and all others as candidates with the reason why not."""
-        leaves, refused = super().to(group)
-        needs = frozenset(item.key.group for item in group.objects if item.key.group in self._addons.providers)
-        if not needs:
-            return leaves, refused
-        key = (id(leaves), needs)
-        if key not in self._equipped:
-            self._held.append(leaves)  # so that its id stays its own
-            self._equipped[key] = self._without(leaves, refused, needs)
-        return self._equipped[key]
+    def depends_on(self, group: Group) -> frozenset[str] | None:
+        """Return the API groups of the group's objects that add-ons provide; None when there are none."""
+        provided = self._addons.providers
+        return frozenset(item.key.group for item in group.objects if item.key.group in provided) or None
 
-    def _without(
-        self, leaves: Eligibility, refused: tuple[Candidate, ...], needs: frozenset[str]
-    ) -> tuple[Eligibility, tuple[Candidate, ...]]:
-        lacking = {name: why for name in leaves.clusters if (why := self._addons.lacks(name, needs))}
-        if not lacking:
-            return leaves, refused
-        kept = (Tier(t.rank, tuple(name for name in t.clusters if name not in lacking)) for t in leaves.tiers)
-        more = tuple(Refusal(name, ADDON_MISSING, why, stays=True) for name, why in lacking.items())
-        told = tuple(Candidate(one.cluster, Verdict.NOT_ELIGIBLE, one.reason, one.message) for one in more)
-        left = replace(leaves, tiers=tuple(t for t in kept if t.clusters), refused=(*leaves.refused, *more))
-        return left, (*refused, *told)
+    def refuse(self, group: Group, cluster: str) -> Refusal | None:
+        """Return which add-on `cluster` lacks for `group`; None when it has all."""
+        lacks = self._addons.lacks(cluster, self.depends_on(group) or ())
+        return Refusal(cluster, ADDON_MISSING, lacks, stays=True) if lacks else None
 
 
 def _why_not(addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]) -> str:

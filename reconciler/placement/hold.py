@@ -1,8 +1,8 @@
-"""Room on one cluster that is held for a gang that has waited long, while a plan is made.
+"""Capacity of one cluster that is reserved for a gang that has waited long: a backfill reservation, as in EASY.
 
-The one idea: holding must not delay the gang, and need not stop anyone else. So what is kept is a second picture of the
-cluster, in which all that was placed before the hold began has ended: the gang fits there. A younger group may come if
-it fits now and the gang would still fit in that picture beside it.
+A hold must not delay the gang, and need not stop anyone else. So it keeps a second state of the cluster, in which all
+that was placed before the hold began has ended: the gang fits there. A later group gets capacity if it fits now, and
+the gang would still fit in that second state beside it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from reconciler.kube_scheduler.equivalence import Wanted
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.placement.placed_group import HeldCapacity
 from reconciler.workloads.group import GroupKey
 
 HELD_FOR_OLDER = "HeldForOlder"
 """Why a group gets no room on a cluster where it would fit."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Hold:
     """`gang` of `group` has waited since `since`; the room is held until `until` (both in unix seconds).
 
@@ -53,9 +54,9 @@ class Hold:
             waits=False,
         )
 
-    def take(self, gang: Gang, fit: Fit) -> None:
-        """Note that a younger group takes the room that `fit` found for it."""
-        self.emptied = self._beside(gang, fit)
+    def beside(self, gang: Gang, fit: Fit) -> Hold:
+        """Return the hold once a later group uses the capacity that `fit` found for it."""
+        return replace(self, emptied=self._beside(gang, fit))
 
     def _beside(self, gang: Gang, fit: Fit) -> Nodes:
         """Return the emptied nodes with a younger group on the very nodes that it gets, else where it would land."""
@@ -64,11 +65,11 @@ class Hold:
         return commit(self.emptied, gang, fit) if fit.ok else self.emptied
 
 
-def promise(since: float, until: float) -> str:
-    """Say to a group that waits `since` what holding its turn `until` then means (both in unix seconds)."""
+def hold_message(held: HeldCapacity) -> str:
+    """Say to a group that waits what is reserved for it, and until when."""
     return (
-        f"its turn is held until {_time(until)}, since it has waited from {_time(since)} on: "
-        "until then no younger group gets room that it needs"
+        f"on {', '.join(held.clusters)} its turn is held until {_time(held.until)}, since it has waited from "
+        f"{_time(held.since)} on: until then no younger group gets room that it needs"
     )
 
 

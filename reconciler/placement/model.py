@@ -1,4 +1,8 @@
-"""The words of a plan: verdicts, candidates, decisions (DESIGN sections 3 and 8). Plain data, no behaviour."""
+"""The words of a decision: verdicts of clusters, phases of groups, actions of a plan. Plain data.
+
+Their values are part of the contract with users (docs/contract.md): they are written into commits, Placement files and
+the Plan JSON.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.kube_scheduler.gang import Fit
-from reconciler.workloads.group import GroupKey
 
 
 class Verdict(StrEnum):
@@ -48,7 +51,7 @@ class Phase(StrEnum):
 
 
 PARTLY = "PartlyPlaced"
-"""The reason of a group of which some clusters have their part, and others wait for room."""
+"""The reason of a group that has a copy on some of its clusters, and waits for capacity on the others."""
 
 
 class Action(StrEnum):
@@ -63,14 +66,6 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """A cluster and the percentage of the group that it gets."""
-
-    name: str
-    share: int = 100
-
-
-@dataclass(frozen=True, slots=True)
 class Candidate:
     """One cluster considered for a group. `reason` is a CamelCase word, `message` a sentence with numbers."""
 
@@ -78,17 +73,3 @@ class Candidate:
     verdict: Verdict
     reason: str
     message: str
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a plan does with one group, and why."""
-
-    group: GroupKey
-    action: Action
-    phase: Phase
-    policy: str
-    clusters: tuple[Share, ...]
-    reason: str
-    message: str
-    candidates: tuple[Candidate, ...] = ()

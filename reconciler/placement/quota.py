@@ -1,18 +1,19 @@
-"""Who has used how much of what was granted: the quotas of tenants while a plan is made.
+"""What tenants use of their quotas while a plan is made, and why a group may not use more.
 
-The one idea: a tenant uses what its placed groups request, as admitted, whether or not their pods exist yet. Beyond its
-quota it may borrow what others leave unused, and all that is borrowed must be coverable at once: per resource, the
-excess of every borrower is matched with the unused quota of those it may borrow from, as a maximum flow. A group is
-refused when it would leave more uncovered than before, so a quota lowered under running groups stops new ones only.
+A tenant uses what its placed groups request, as admitted, whether or not their pods exist yet. Beyond its quota it may
+borrow what others leave unused, and all that is borrowed must be coverable at once: per resource, the excess of every
+borrower is matched with the unused quota of those it may borrow from, as a maximum flow. A group is refused when it
+would leave more uncovered than before, so a quota lowered under running groups stops new ones only.
 
 Borrowers come after all who stay within their own quota, and what a lender's own waiting group was refused is not lent
-on. So what was lent comes back, as fast as the borrowers' groups end; nothing is evicted.
+on. So what was lent comes back as fast as the borrowers' groups end; nothing is evicted.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from reconciler.kube_scheduler.gang import Gang
@@ -55,78 +56,108 @@ def most(gang: Gang, clusters: Iterable[str]) -> dict[str, int]:
     return total
 
 
-class Ledger:
-    """What every tenant uses, group by group. Amounts are in nano units."""
+@dataclass(frozen=True, slots=True)
+class QuotaUsage:
+    """What every tenant uses at one point of a plan, as a value; amounts are in nano units.
 
-    def __init__(self, tenants: Iterable[Tenant]) -> None:
-        self._tenants = {tenant.name: tenant for tenant in tenants}
-        self._lending = any(tenant.borrowing for tenant in self._tenants.values())
-        self._charged: dict[GroupKey, tuple[str, _Amounts]] = {}
-        self._used: dict[str, dict[str, int]] = {name: {} for name in self._tenants}
-        self._claimed: dict[str, dict[str, int]] = {name: {} for name in self._tenants}
+    `used` and `claimed` are by tenant and resource. Claimed is what a tenant's own waiting groups were refused though its
+    own quota would do: it is not lent to borrowers. `charged` is what each group counts for, by tenant.
+    """
 
-    def charge(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> None:
-        """Note what a group uses from now on, in place of what it used before."""
-        owner, before = self._charged.pop(key, ("", {}))
-        for name, amount in before.items():
-            self._used[owner][name] -= amount
-        if tenant is None or not limited(tenant):
-            return
-        self._charged[key] = (tenant.name, amounts)
-        used = self._used[tenant.name]
-        for name, amount in amounts.items():
-            used[name] = used.get(name, 0) + amount
+    tenants: Mapping[str, Tenant]
+    used: Mapping[str, _Amounts] = field(default_factory=dict)
+    claimed: Mapping[str, _Amounts] = field(default_factory=dict)
+    charged: Mapping[GroupKey, tuple[str, _Amounts]] = field(default_factory=dict)
+    changed: Mapping[GroupKey, tuple[str, _Amounts]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, tenants: Iterable[Tenant], charged: Iterable[tuple[GroupKey, Tenant | None, _Amounts]]) -> QuotaUsage:
+        """Return the usage with what placed groups are `charged`: group, its tenant, and what it requests."""
+        used: dict[str, dict[str, int]] = {}
+        known: dict[GroupKey, tuple[str, _Amounts]] = {}
+        for key, tenant, amounts in charged:
+            if tenant is None or not limited(tenant):
+                continue
+            known[key] = (tenant.name, amounts)
+            own = used.setdefault(tenant.name, {})
+            for name, amount in amounts.items():
+                own[name] = own.get(name, 0) + amount
+        return cls({tenant.name: tenant for tenant in tenants}, used, {}, known)
+
+    def add_usage(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> QuotaUsage:
+        """Return the usage with `amounts` as what a group uses, in place of what it used before."""
+        owner, before = self._charge_of(key)
+        counted = limited(tenant) and tenant is not None
+        if not before and not counted:
+            return self
+        used = dict(self.used)
+        if before:
+            used[owner] = _sum(used.get(owner, {}), before, -1)
+        charge: tuple[str, _Amounts] = ("", {})
+        if counted and tenant is not None:
+            used[tenant.name] = _sum(used.get(tenant.name, {}), amounts, 1)
+            charge = (tenant.name, amounts)
+        return replace(self, used=used, changed={**self.changed, key: charge})
+
+    def without_claims(self) -> QuotaUsage:
+        """Return the usage with no claims of waiting groups."""
+        return replace(self, claimed={})
 
     def refusal(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> str:
-        """Say why a group may not use `amounts`, instead of what it uses now; empty when it may. Charges nothing."""
-        return next(self._over(key, tenant, amounts), "") if tenant is not None else ""
-
-    def in_turn(self, groups: Iterable[Group]) -> Iterator[Group]:
-        """Yield `groups` in their order, but those that must borrow after all others.
-
-        Each is judged when its turn comes, so whoever iterates charges what it places before it goes on.
-        """
-        borrowers: list[Group] = []
-        for group in groups:
-            tenant = group.tenant
-            if tenant is not None and tenant.borrowing is not None and self._exceeds(tenant, requested([group.gang])):
-                borrowers.append(group)
-            else:
-                yield group
-        yield from borrowers
-
-    def enter(self, group: Group, amounts: _Amounts) -> str:
-        """Say why a group without a place may not have `amounts`; empty when it may. Charges nothing.
-
-        What it is refused although its tenant's own quota would do is lent out: it is not lent on.
-        """
-        tenant = group.tenant
-        refusal = self.refusal(group.key, tenant, amounts)
-        if refusal and tenant is not None and not self._exceeds(tenant, amounts):
-            claimed = self._claimed[tenant.name]
-            for name, amount in amounts.items():
-                claimed[name] = claimed.get(name, 0) + amount
-        return refusal
-
-    def _exceeds(self, tenant: Tenant, wanted: _Amounts) -> bool:
-        """Tell whether a group that uses `wanted` would take its tenant beyond its own quota."""
-        used = self._used[tenant.name]
-        return any(used.get(n, 0) + wanted.get(n, 0) > q.nano for n, q in tenant.quota.items() if wanted.get(n))
-
-    def _over(self, key: GroupKey, tenant: Tenant, amounts: _Amounts) -> Iterator[str]:
-        owner, before = self._charged.get(key, ("", {}))
+        """Say why a group may not use `amounts` in place of what it uses now; empty when it may."""
+        if tenant is None:
+            return ""
+        owner, before = self._charge_of(key)
         for name, quota in tenant.quota.items():
             own = before.get(name, 0) if owner == tenant.name else 0
             more = amounts.get(name, 0) - own
-            used = self._used[tenant.name].get(name, 0)
+            used = self._used(tenant, name)
             if more > 0 and not self._granted(tenant, name, more, max(0, used + more - quota.nano)):
-                yield self._message(tenant, name, used, amounts[name], own)
+                return self._message(tenant, name, used, amounts[name], own)
+        return ""
+
+    def enter(self, group: Group, amounts: _Amounts) -> tuple[str, QuotaUsage]:
+        """Return why a group may not have `amounts`, empty when it may, and the usage with what it then claims.
+
+        What it is refused although its tenant's own quota would do is lent to others: it is not lent on.
+        """
+        tenant = group.tenant
+        refusal = self.refusal(group.key, tenant, amounts)
+        if not refusal or tenant is None or self.exceeds(group.key, tenant, amounts):
+            return refusal, self
+        claimed = {**self.claimed, tenant.name: _sum(self.claimed.get(tenant.name, {}), amounts, 1)}
+        return refusal, replace(self, claimed=claimed)
+
+    def must_borrow(self, group: Group) -> bool:
+        """Tell whether a group can only be placed with quota that others lend."""
+        tenant = group.tenant
+        if tenant is None or tenant.borrowing is None:
+            return False
+        return self.exceeds(group.key, tenant, requested([group.gang]))
+
+    def exceeds(self, key: GroupKey, tenant: Tenant, amounts: _Amounts) -> bool:
+        """Tell whether a group that uses `amounts` would take its tenant beyond its own quota."""
+        owner, before = self._charge_of(key)
+        for name, quota in tenant.quota.items():
+            own = before.get(name, 0) if owner == tenant.name else 0
+            if amounts.get(name) and self._used(tenant, name) - own + amounts[name] > quota.nano:
+                return True
+        return False
+
+    def _charge_of(self, key: GroupKey) -> tuple[str, _Amounts]:
+        return self.changed.get(key) or self.charged.get(key) or ("", {})
+
+    def _used(self, tenant: Tenant, name: str) -> int:
+        return self.used.get(tenant.name, {}).get(name, 0)
+
+    def _lending(self) -> bool:
+        return any(tenant.borrowing for tenant in self.tenants.values())
 
     def _granted(self, tenant: Tenant, name: str, more: int, excess: int) -> bool:
         """Tell whether a tenant may use `more` of a resource, which brings it `excess` beyond its quota."""
         if excess and tenant.borrowing is None:
             return False
-        if not self._lending:
+        if not self._lending():
             return True
         limit = tenant.borrowing.limit.get(name) if tenant.borrowing else None
         if limit is not None and excess > limit.nano:
@@ -153,7 +184,7 @@ class Ledger:
     def _lent(self, tenant: Tenant, name: str) -> int:
         """Return how much of a tenant's unused quota cannot be had back now, because borrowers use it."""
         spare = self._spare(tenant, name)
-        if spare <= 0 or not self._lending:
+        if spare <= 0 or not self._lending():
             return 0
         return self._uncovered(name, {tenant.name: spare}, False) - self._uncovered(name, {}, False)
 
@@ -165,35 +196,46 @@ class Ledger:
 
     def _spare(self, tenant: Tenant, name: str) -> int:
         quota = tenant.quota.get(name)
-        return quota.nano - self._used[tenant.name].get(name, 0) if quota is not None else 0
+        return quota.nano - self._used(tenant, name) if quota is not None else 0
 
     def _lenders(self, tenant: Tenant) -> list[Tenant]:
         borrowing = tenant.borrowing
         if borrowing is None:
             return []
-        named = self._tenants if borrowing.lenders is None else borrowing.lenders
-        return [self._tenants[name] for name in sorted(named) if name != tenant.name]
+        named = self.tenants if borrowing.lenders is None else borrowing.lenders
+        return [self.tenants[name] for name in sorted(named) if name != tenant.name]
 
     def _uncovered(self, name: str, more: Mapping[str, int], borrows: bool) -> int:
         """Return how much of resource `name` is used beyond quotas and covered by nobody, if `more` were used too.
 
         A lender covers with what it leaves unused; for one who `borrows`, less what its own waiting groups claim.
         """
-        spare = {
-            tenant.name: self._spare(tenant, name) - more.get(tenant.name, 0)
-            for tenant in self._tenants.values()
-            if name in tenant.quota
-        }
+        spare: dict[str, int] = {}
+        for tenant in self.tenants.values():
+            if name in tenant.quota:
+                spare[tenant.name] = self._spare(tenant, name) - more.get(tenant.name, 0)
         excess = {one: -left for one, left in spare.items() if left < 0}
         if not excess:
             return 0
-        kept = {one: self._claimed[one].get(name, 0) if borrows else 0 for one in spare}
-        lendable = {one: left - kept[one] for one, left in spare.items() if left > kept[one]}
-        lenders = {one: [t.name for t in self._lenders(self._tenants[one]) if t.name in lendable] for one in excess}
-        return sum(excess.values()) - covered(excess, lendable, lenders)
+        lendable: dict[str, int] = {}
+        for one, left in spare.items():
+            kept = self.claimed.get(one, {}).get(name, 0) if borrows else 0
+            if left > kept:
+                lendable[one] = left - kept
+        lenders = {}
+        for one in excess:
+            lenders[one] = [lender.name for lender in self._lenders(self.tenants[one]) if lender.name in lendable]
+        return sum(excess.values()) - max_flow(excess, lendable, lenders)
 
 
-def covered(excess: _Amounts, lendable: _Amounts, lenders: Mapping[str, Iterable[str]]) -> int:
+def _sum(amounts: _Amounts, more: _Amounts, sign: int) -> dict[str, int]:
+    total = dict(amounts)
+    for name, amount in more.items():
+        total[name] = total.get(name, 0) + sign * amount
+    return total
+
+
+def max_flow(excess: _Amounts, lendable: _Amounts, lenders: Mapping[str, Iterable[str]]) -> int:
     """Return how much of all `excess` can be covered at once: a maximum flow from borrowers to lenders.
 
     Augments along shortest paths (Edmonds and Karp); tenants are few.

@@ -14,7 +14,7 @@ from functools import partial
 
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.placement.addons import AddOnSpread, spread_addons
-from reconciler.placement.record import PlacementRecord
+from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.memory import Memory, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, render_addons, told_by
@@ -45,7 +45,7 @@ def spread_of(state: RepoState) -> AddOnSpread:
 def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread, present = spread_of(state), _present(state.rendered)
-    stands = _standing(state)
+    there_are = _placed(state)
     engine = Engine(state.fleet.engine)
     known = set(spread.placed)
     files: dict[str, bytes] = {}
@@ -59,7 +59,7 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
         needed = [
             f"add-on {old.name} stays on {cluster}: {why}"
             for old in leaving
-            if (why := _still_needed(old, stands[cluster], picture, joined=cluster in known))
+            if (why := _still_needed(old, there_are[cluster], picture, joined=cluster in known))
         ]
         warnings += needed
         left += [] if needed else [_on(old, cluster) for old in leaving]
@@ -101,19 +101,19 @@ def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
     return [KeptAddOn(name, told.get(name), own[name]) for name in sorted(own)]
 
 
-def _standing(state: RepoState) -> Mapping[str, list[PlacementRecord]]:
-    """Return the records of what stands on each cluster."""
-    found: dict[str, list[PlacementRecord]] = defaultdict(list)
-    for key in sorted(state.standing):
-        record = state.standing[key].record
-        for share in record.clusters:
-            found[share.name].append(record)
+def _placed(state: RepoState) -> Mapping[str, list[PlacedGroup]]:
+    """Return the groups that are placed on each cluster."""
+    found: dict[str, list[PlacedGroup]] = defaultdict(list)
+    for key in sorted(state.placements):
+        group = state.placements[key]
+        for cluster in group.clusters:
+            found[cluster].append(group)
     return found
 
 
-def _still_needed(addon: KeptAddOn, stands: list[PlacementRecord], picture: object, *, joined: bool) -> str:
+def _still_needed(addon: KeptAddOn, groups: list[PlacedGroup], picture: object, *, joined: bool) -> str:
     """Say why an add-on cannot leave a cluster yet; empty when it can. `joined`: the cluster is in the inventory."""
-    users = [record.group for record in stands if addon.provides is None or _groups(record) & addon.provides]
+    users = [group.key for group in groups if addon.provides is None or _api_groups(group) & addon.provides]
     if users:
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
         return f"group {users[0]}{more} needs it there; it leaves once no such group stands there"
@@ -127,6 +127,6 @@ def _still_needed(addon: KeptAddOn, stands: list[PlacementRecord], picture: obje
     return ""
 
 
-def _groups(record: PlacementRecord) -> set[str]:
+def _api_groups(group: PlacedGroup) -> set[str]:
     """Return the API groups of what a group has deployed."""
-    return {one.api_version.rpartition("/")[0] for one in record.objects}
+    return {entry.api_version.rpartition("/")[0] for copy in group.copies for entry in copy.listed}

@@ -1,8 +1,8 @@
 """Turns decisions into commits: one for each that changed something, in the order in which they were taken.
 
-A first commit, only where needed, brings SkyRay's folders to what its own records say: directories of clusters that
-joined the inventory, their add-ons, and whatever a hand has changed there. Every later one moves one group,
-so that the history of a group's folder is the history of that group (DESIGN section 7).
+A first commit, only where needed, brings SkyRay's folders to what its own Placements say: directories of clusters that
+joined the inventory, their add-ons, Placement files of an older form, and whatever a hand has changed there. Every later
+one is about one group, so that the history of a group's folder is the history of that group.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from reconciler.placement.model import Action, Candidate, Decision
-from reconciler.placement.outcome import Outcome
-from reconciler.placement.record import PlacementRecord
+from reconciler.placement.decision import Decision
+from reconciler.placement.model import Action, Candidate
+from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.directories import Directories
 from reconciler.planning.memory import Memory
 from reconciler.planning.state import RepoState
@@ -30,29 +30,28 @@ _VERBS = {
 
 
 def drafts_of(
-    state: RepoState, outcomes: Sequence[Outcome], snapshot: str, memory: Memory, addons: Mapping[str, bytes]
+    state: RepoState, decisions: Sequence[Decision], snapshot: str, memory: Memory, addons: Mapping[str, bytes]
 ) -> tuple[CommitDraft, ...]:
-    """Return the commits that carry out `outcomes` on `state`; the files of `addons` come with the first one."""
+    """Return the commits that carry out `decisions` on `state`; the files of `addons` come with the first one."""
     directories = Directories(state, memory, addons)
     drafts = []
     repaired = directories.settle()
     if repaired:
         drafts.append(_repair(repaired, state.revision))
-    for outcome in outcomes:
-        if not outcome.changed:
+    for decision in decisions:
+        if not decision.changed:
             continue
-        changes = dict(directories.apply(outcome))
-        path = path_of(outcome.decision.group)
-        changes[path] = _recorded(outcome.record, path, memory)
-        drafts.append(CommitDraft(_subject(outcome), _body(outcome.decision), _trailers(outcome, snapshot), changes))
+        changes = dict(directories.apply(decision))
+        changes[path_of(decision.group)] = _placement_file(decision.after, memory)
+        drafts.append(CommitDraft(_subject(decision), _body(decision), _trailers(decision, snapshot), changes))
     return tuple(drafts)
 
 
-def _recorded(record: PlacementRecord | None, path: str, memory: Memory) -> bytes | None:
-    if record is None:
+def _placement_file(group: PlacedGroup | None, memory: Memory) -> bytes | None:
+    if group is None:
         return None
-    data = write(record)
-    memory.note_record(path, record, data)
+    data = write(group)
+    memory.note_written(group, data)
     return data
 
 
@@ -64,11 +63,10 @@ def _repair(changes: Mapping[str, bytes | None], revision: str) -> CommitDraft:
     return CommitDraft(subject, body, trailers, changes)
 
 
-def _subject(outcome: Outcome) -> str:
-    decision = outcome.decision
-    where = _named([share.name for share in decision.clusters])
+def _subject(decision: Decision) -> str:
+    where = _named(decision.clusters)
     match decision.action:
-        case Action.PLACE if outcome.before is not None and outcome.before.record.placed:
+        case Action.PLACE if decision.before is not None and decision.before.placed:
             return f"update {decision.group} on {where}"
         case Action.PLACE:
             return f"place {decision.group} on {where}"
@@ -101,17 +99,16 @@ def _candidate(candidate: Candidate) -> str:
     return f"- {candidate.cluster}: {candidate.verdict}{reason}: {candidate.message}"
 
 
-def _trailers(outcome: Outcome, snapshot: str) -> tuple[tuple[str, str], ...]:
-    decision = outcome.decision
-    record = outcome.record or (outcome.before.record if outcome.before else None)
-    source = record.source_commit if record else ""
+def _trailers(decision: Decision, snapshot: str) -> tuple[tuple[str, str], ...]:
+    group = decision.after or decision.before
     pairs = (
         ("SkyRay-Group", str(decision.group)),
-        ("SkyRay-Cluster", ", ".join(share.name for share in decision.clusters)),
+        ("SkyRay-Cluster", ", ".join(decision.clusters)),
         ("SkyRay-Action", decision.action),
+        ("SkyRay-Transition", decision.transition),
         ("SkyRay-Policy", decision.policy),
         ("SkyRay-Reason", decision.reason),
-        ("SkyRay-Source", source),
+        ("SkyRay-Source", group.source_commit if group else ""),
         ("SkyRay-Snapshot", snapshot),
     )
     return tuple((key, str(value)) for key, value in pairs if value)

@@ -13,8 +13,8 @@ from dataclasses import replace
 from functools import partial
 
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.outcome import Outcome, Part
-from reconciler.placement.record import PlacementRecord
+from reconciler.placement.decision import Decision
+from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.memory import Memory, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
@@ -22,6 +22,7 @@ from reconciler.render.group import render_group
 from reconciler.render.luna import luna_patches, luna_settings
 from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
 from reconciler.render.placement_record import path_of, write
+from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import GroupKey, WorkloadObject
 from reconciler.workloads.grouping import SHARED
@@ -39,17 +40,17 @@ class Directories:
         self._memory = memory
         self._engine = Engine(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
-        self._groups: dict[str, dict[GroupKey, tuple[str, Part]]] = {c.name: {} for c in state.clusters}
+        self._groups: dict[str, dict[GroupKey, tuple[str, ClusterCopy]]] = {c.name: {} for c in state.clusters}
         self._known = frozenset(self._groups)
         self._clusters = {cluster.name: cluster for cluster in state.clusters}
         self._files: dict[str, dict[str, bytes]] = {}
-        for key, standing in state.standing.items():
-            for part in standing.parts:
-                self._groups.setdefault(part.cluster, {})[key] = (standing.record.policy, part)
+        for key, group in state.placements.items():
+            for copy in group.copies:
+                self._groups.setdefault(copy.cluster, {})[key] = (group.policy, copy)
 
     def settle(self) -> dict[str, bytes | None]:
         """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
-        wanted = {path_of(key): self._written(s.record) for key, s in self._state.standing.items()}
+        wanted = {path_of(key): self._written(group) for key, group in self._state.placements.items()}
         wanted |= self._addons
         present = self._state.rendered
         for cluster in self._groups:
@@ -58,17 +59,16 @@ class Directories:
             wanted |= self._files[cluster]
         return _difference(present, wanted)
 
-    def apply(self, outcome: Outcome) -> dict[str, bytes | None]:
+    def apply(self, decision: Decision) -> dict[str, bytes | None]:
         """Carry out one decision; return the changes under `clusters/`. Call `settle` first."""
-        decision = outcome.decision
-        before = {share.name for share in outcome.before.record.clusters} if outcome.before else set()
-        after = {share.name for share in outcome.record.clusters} if outcome.record else set()
+        before = set(decision.before.clusters) if decision.before else set()
+        after = {copy.cluster: copy for copy in decision.after.copies} if decision.after else {}
         changes: dict[str, bytes | None] = {}
-        for cluster in sorted(before | after):
+        for cluster in sorted(before | after.keys()):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
-                _made_room(groups, outcome.on(cluster))
-                groups[decision.group] = (decision.policy, outcome.on(cluster))
+                _make_room(groups, after[cluster])
+                groups[decision.group] = (decision.policy, after[cluster])
             else:
                 groups.pop(decision.group, None)
             old = self._files.get(cluster, {})
@@ -101,20 +101,20 @@ class Directories:
     def _group(self, overlay: GroupOverlay, engine: Engine) -> Mapping[str, bytes]:
         return self._memory.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
 
-    def _written(self, record: PlacementRecord) -> bytes:
-        return self._memory.written.of(Same(record), partial(write, record))
+    def _written(self, group: PlacedGroup) -> bytes:
+        return self._memory.written.of(Same(group), partial(write, group))
 
     def _namespace_digest(self, namespace: str) -> str:
         written = self._state.workloads.namespaces.get(namespace)
         return written.digest if written else ""
 
-    def _overlays(self, groups: Mapping[GroupKey, tuple[str, Part]]) -> tuple[GroupOverlay, ...]:
+    def _overlays(self, groups: Mapping[GroupKey, tuple[str, ClusterCopy]]) -> tuple[GroupOverlay, ...]:
         """Return the overlays of one cluster.
 
         Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
         """
         uses = Counter(o.key for _, part in groups.values() for o in part.admitted if o.demand is None)
-        shared: dict[str, dict[ObjectKey, tuple[WorkloadObject, Part]]] = defaultdict(dict)
+        shared: dict[str, dict[ObjectKey, tuple[WorkloadObject, ClusterCopy]]] = defaultdict(dict)
         overlays = []
         for key, (policy, part) in sorted(groups.items()):
             own = []
@@ -132,7 +132,7 @@ class Directories:
             overlays.append(self._overlay(namespace, SHARED, SHARED, tuple(item for item, _ in each), patches))
         return tuple(overlays)
 
-    def _patches(self, item: WorkloadObject, part: Part) -> Iterator[Patch]:
+    def _patches(self, item: WorkloadObject, part: ClusterCopy) -> Iterator[Patch]:
         """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
         yield from (patch for patch in part.patches if patch.is_for(item.key))
         cluster = self._clusters.get(part.cluster)
@@ -148,7 +148,7 @@ class Directories:
         )
 
 
-def _made_room(groups: dict[GroupKey, tuple[str, Part]], fresh: Part) -> None:
+def _make_room(groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy) -> None:
     """Bring all groups of a cluster in line with one that changes, whose commit need not be the last of them.
 
     What it takes over leaves its former group, and what it shares is the copy that it has now.
@@ -166,11 +166,11 @@ def _made_room(groups: dict[GroupKey, tuple[str, Part]], fresh: Part) -> None:
             groups[key] = (policy, replace(part, admitted=admitted, deployed=deployed))
 
 
-def _patched(part: Part, item: WorkloadObject) -> bool:
+def _patched(part: ClusterCopy, item: WorkloadObject) -> bool:
     return any(patch.is_for(item.key) for patch in part.patches)
 
 
-def _likeness(part: Part) -> tuple[object, ...]:
+def _likeness(part: ClusterCopy) -> tuple[object, ...]:
     return (_digests(part.admitted), repr(part.patches))
 
 

@@ -1,42 +1,59 @@
-"""The guard: a plan that would remove much stops and asks (DESIGN, promise 5).
+"""The guard: tells when a plan would remove more than fleet.yaml allows, so that it stops and asks.
 
-The one idea: groups and add-ons are counted apart. One slip in a cluster's labels can take an operator off every idle
-cluster at once; and the more add-ons a fleet has, the more groups could go unasked if both were one sum.
+Groups and add-ons are counted apart. One slip in a cluster's labels can take an operator off every idle cluster at
+once; and the more add-ons a fleet has, the more groups could leave unnoticed if both were one sum.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from reconciler.errors import GuardTripped
 from reconciler.fleet.settings import Guards
 from reconciler.lifecycle.ownership import REGROUPED
-from reconciler.placement.outcome import Outcome, Standing
+from reconciler.placement.decision import Decision
+from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.addons import AddOnPlan
 
 
-def check(guards: Guards, standing: Iterable[Standing], outcomes: Iterable[Outcome], addons: AddOnPlan) -> None:
-    """Raise `GuardTripped` where more groups or more add-ons would leave their clusters than `guards` allow."""
-    gone = [str(outcome.decision.group) for outcome in outcomes for _ in _left(outcome)]
-    _check(guards, "placements", gone, sum(len(one.record.clusters) for one in standing))
-    _check(guards, "placed add-ons", addons.left, len(addons.placed))
+@dataclass(frozen=True, slots=True)
+class GuardReport:
+    """What a plan removes. `objection` says why it must be asked for first; empty where the guards allow it."""
+
+    objection: str = ""
+
+    def check(self) -> None:
+        """Raise `GuardTripped` where the plan removes more than the guards allow."""
+        if self.objection:
+            raise GuardTripped(self.objection)
 
 
-def _check(guards: Guards, what: str, gone: Sequence[str], placed: int) -> None:
+def guard_report(
+    guards: Guards, placements: Iterable[PlacedGroup], decisions: Iterable[Decision], addons: AddOnPlan
+) -> GuardReport:
+    """Return what `guards` say to the groups and the add-ons that would leave their clusters."""
+    gone = [str(decision.group) for decision in decisions for _ in _left(decision)]
+    placed = sum(len(group.copies) for group in placements)
+    objection = _objection(guards, "placements", gone, placed)
+    return GuardReport(objection or _objection(guards, "placed add-ons", addons.left, len(addons.placed)))
+
+
+def _objection(guards: Guards, what: str, gone: Sequence[str], placed: int) -> str:
     if guards.allows(len(gone), placed):
-        return
+        return ""
     named = list(dict.fromkeys(gone))
     names = ", ".join(named[:3]) + (", ..." if len(named) > 3 else "")
-    raise GuardTripped(
+    return (
         f"this would remove {len(gone)} of {placed} {what} ({names}), more than guards in fleet.yaml allow: "
         "if it is meant, run `skyray reconcile --allow-removals` once"
     )
 
 
-def _left(outcome: Outcome) -> list[str]:
-    """Return the clusters that had a part of the group, and have none afterwards; what others took over stays."""
-    if outcome.decision.reason == REGROUPED:
+def _left(decision: Decision) -> list[str]:
+    """Return the clusters that had a copy and have none afterwards; what other groups took over stays there."""
+    if decision.reason == REGROUPED:
         return []
-    before = outcome.before.record.clusters if outcome.before else ()
-    after = {share.name for share in outcome.record.clusters} if outcome.record else set()
-    return [share.name for share in before if share.name not in after]
+    before = decision.before.clusters if decision.before else ()
+    after = set(decision.placement.clusters) if decision.placement else set()
+    return [cluster for cluster in before if cluster not in after]

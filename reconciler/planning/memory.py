@@ -1,8 +1,8 @@
-"""What a running service remembers from one cycle to the next, so that a cycle costs what changed.
+"""What a running service keeps from one cycle to the next, so that a cycle costs what changed.
 
-The one idea: nothing in here can be stale. An answer is kept under everything that it follows from (the bytes of a
-file, the digests of a group's objects), never under a name alone, and is forgotten once a whole cycle did without it.
-A cycle with an empty memory comes to the same plan, only later.
+Nothing in here can be stale: a result is kept under everything that it follows from (the bytes of a file, the digests
+of a group's objects), never under a name alone, and is forgotten once a whole cycle did without it. A cycle without it
+makes the same plan, only later.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Generic, TypeVar
 
 from reconciler.errors import InputError
 from reconciler.fleet.inventory import Cluster
-from reconciler.placement.opening import Openings
-from reconciler.placement.outcome import Standing
-from reconciler.placement.record import PlacementRecord
+from reconciler.placement.fleet_state import BaselineCache
+from reconciler.placement.placed_group import PlacedGroup
 from reconciler.policy.addon import AddOn
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.priority_class import PriorityClasses
 from reconciler.policy.tenant import Denial, Tenant
 from reconciler.render.model import GroupOverlay
+from reconciler.render.placement_record import ReadPlacement
 from reconciler.workloads.files import read_admitted, read_file
 from reconciler.workloads.governance import check_object
 from reconciler.workloads.group import WorkloadObject
@@ -76,7 +76,7 @@ class Same:
 class Memory:
     """All that is remembered. Not to be shared by threads."""
 
-    openings: Openings = field(default_factory=Openings)
+    baselines: BaselineCache = field(default_factory=BaselineCache)
     inventory: Recall[Hashable, tuple[Cluster, ...]] = field(default_factory=Recall)
     policies: Recall[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=Recall)
     tenants: Recall[Hashable, tuple[Tenant, ...]] = field(default_factory=Recall)
@@ -85,9 +85,9 @@ class Memory:
     denials: Recall[Hashable, tuple[Denial, ...]] = field(default_factory=Recall)
     workloads: Recall[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(default_factory=Recall)
     admitted: Recall[Hashable, WorkloadObject | None] = field(default_factory=Recall)
-    records: Recall[Hashable, tuple[PlacementRecord, ...]] = field(default_factory=Recall)
+    records: Recall[Hashable, tuple[ReadPlacement, ...]] = field(default_factory=Recall)
     written: Recall[Hashable, bytes] = field(default_factory=Recall)
-    standing: Recall[Hashable, Standing] = field(default_factory=Recall)
+    placements: Recall[Hashable, PlacedGroup] = field(default_factory=Recall)
     overlays: Recall[Hashable, GroupOverlay] = field(default_factory=Recall)
     groups: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
     directories: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
@@ -108,10 +108,9 @@ class Memory:
         """Return what of an object its tenant may not have, as `workloads.governance.check_object` does."""
         return self.denials.of((Same(tenant), item.digest), lambda: check_object(tenant, item))
 
-    def note_record(self, path: str, record: PlacementRecord, data: bytes) -> None:
-        """Take in that the file `data`, just written for `record`, will be read as that record."""
-        self.records.note((path, data), (record,))
-        self.written.note(Same(record), data)
+    def note_written(self, group: PlacedGroup, data: bytes) -> None:
+        """Take in that `data` was just written for `group`."""
+        self.written.note(Same(group), data)
 
     def read_copy(self, path: str, data: bytes, namespace: str) -> WorkloadObject | None:
         """Read an admitted copy; None where it cannot be read."""

@@ -1,7 +1,7 @@
 """Everything that a plan needs to know of the fleet repo at one revision, as immutable data.
 
-The one idea: policies, inventory and fleet.yaml are all or nothing (a file of theirs that cannot be read stops the
-cycle, since it is never an empty list), while a workload that cannot be read spoils only itself.
+Policies, inventory and fleet.yaml are all or nothing: a file of theirs that cannot be read stops the cycle, since it is
+never an empty list. A workload that cannot be read spoils only itself.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.manifests.identity import ObjectKey, canonical_digest
 from reconciler.manifests.loader import load
-from reconciler.placement.outcome import Part, Standing, objects_of
-from reconciler.placement.record import PlacedObject, PlacedPart, PlacementRecord
+from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.memory import Memory, Same
 from reconciler.planning.rules import documents_of, is_policy, locator, read_class_files, read_tenant_files
 from reconciler.policy.addon import AddOn
@@ -31,8 +30,9 @@ from reconciler.render.cluster import NAMESPACE, namespace_meta
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.group import FILE as KUSTOMIZATION
 from reconciler.render.placement_record import ROOT as PLACEMENTS
-from reconciler.render.placement_record import path_of
-from reconciler.render.placement_record import read as read_record
+from reconciler.render.placement_record import ReadPlacement, path_of
+from reconciler.render.placement_record import read as read_placement
+from reconciler.workloads.cluster_copy import ClusterCopy, PlacedObject
 from reconciler.workloads.files import ROOT as WORKLOADS
 from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.governance import govern
@@ -62,7 +62,7 @@ class RepoState:
     policies: tuple[SchedulePolicy, ...]
     workloads: Workloads
     grouping: Grouping
-    standing: Mapping[GroupKey, Standing]
+    placements: Mapping[GroupKey, PlacedGroup]
     rendered: Mapping[str, bytes]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     committed_at: float = 0.0
@@ -121,16 +121,16 @@ def read_state(
     tenancy = tenancy_of(tenants, fleet.tenancy)
     formed = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}), classes)
     grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), memory.check_object).grouping
-    standing = _standing(files.below(PLACEMENTS), rendered, workloads, memory)
+    placements = _placements(files.below(PLACEMENTS), rendered, workloads, memory)
     return RepoState(
-        revision, fleet, clusters, policies, workloads, grouping, standing, rendered, tenancy=tenancy, classes=classes,
+        revision, fleet, clusters, policies, workloads, grouping, placements, rendered, tenancy=tenancy, classes=classes,
         addons=addons,
     )  # fmt: skip
 
 
-def read_records(path: str, data: bytes) -> tuple[PlacementRecord, ...]:
-    """Return the decision records in one file of `placements/`. Raises `InputError`."""
-    return tuple(read_record(document) for document in load(data, path).documents)
+def read_placements(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
+    """Return the Placements in one file of `placements/`. Raises `InputError`."""
+    return tuple(read_placement(document) for document in load(data, path).documents)
 
 
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
@@ -179,35 +179,37 @@ def _with_kept_namespaces(workloads: Workloads, rendered: Mapping[str, bytes]) -
     return replace(workloads, namespaces=kept)
 
 
-def _standing(
-    placements: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, memory: Memory
-) -> dict[GroupKey, Standing]:
-    """Return all groups that have a record. Raises `InputError` for a record that cannot be read."""
+def _placements(
+    files: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, memory: Memory
+) -> dict[GroupKey, PlacedGroup]:
+    """Return all groups that have a Placement. Raises `InputError` for one that cannot be read."""
     folders = _folders(rendered)
     by_namespace: dict[str, list[WorkloadObject]] = {}
     for item in workloads.objects:
         by_namespace.setdefault(item.key.namespace, []).append(item)
-    standing = {}
-    for path, data in sorted(placements.items()):
-        for record in memory.records.of((path, data), partial(read_records, path, data)):
-            copies = _copies(record, folders, rendered, memory)
-            admitted = _admitted(record, (*copies, *by_namespace.get(record.group.namespace, ())))
+    found = {}
+    for path, data in sorted(files.items()):
+        for record in memory.records.of((path, data), partial(read_placements, path, data)):
+            copies = _admitted_copies(record.group, folders, rendered, memory)
+            admitted = _admitted(record, (*copies, *by_namespace.get(record.group.key.namespace, ())))
             key = (Same(record), *map(Same, admitted.values()))
-            standing[record.group] = memory.standing.of(key, partial(_stands, record, admitted))
-    return standing
+            found[record.group.key] = memory.placements.of(key, partial(_with_objects, record, admitted))
+    return found
 
 
 _Identity = tuple[str, str, str]
+"""Kind, name and digest."""
 
 
-def _admitted(record: PlacementRecord, offered: Iterable[WorkloadObject]) -> dict[_Identity, WorkloadObject]:
-    """Return the admitted copies of a placed group by kind, name and digest.
+def _admitted(record: ReadPlacement, offered: Iterable[WorkloadObject]) -> dict[_Identity, WorkloadObject]:
+    """Return the admitted objects of a placed group by kind, name and digest.
 
-    A copy that is gone, or is not what the record says was admitted, was changed by hand: it is taken from the user's
-    file where that still says the same, else it is left out.
+    A file in a cluster's directory that is gone, or is not what was admitted, was changed by hand: the object is taken
+    from the user's file where that still says the same, else it is left out.
     """
-    own = [entry for part in record.parts for entry in part.objects or ()]
-    wanted = {(entry.kind, entry.name, entry.digest) for entry in (*record.objects, *own)}
+    wanted: set[_Identity] = set()
+    for entries in (record.objects, *(own for own in record.own if own is not None)):
+        wanted |= {(entry.kind, entry.name, entry.digest) for entry in entries}
     found: dict[_Identity, WorkloadObject] = {}
     for item in offered if wanted else ():
         identity = (item.key.kind, item.key.name, item.digest)
@@ -216,51 +218,57 @@ def _admitted(record: PlacementRecord, offered: Iterable[WorkloadObject]) -> dic
     return {identity: found[identity] for identity in sorted(found)}
 
 
-def _stands(record: PlacementRecord, admitted: Mapping[_Identity, WorkloadObject]) -> Standing:
-    """Return a group as it stands, cluster by cluster. Raises `InvalidObject` for patches that fit no more."""
-    different = {part.cluster: part for part in record.parts}
-    whole = _copied(record.objects, admitted)
-    parts = []
-    cuts: dict[tuple[int, str], tuple[WorkloadObject, ...]] = {}
-    for share in record.clusters:
-        own = different.get(share.name, PlacedPart(share.name))
-        objects = whole if own.objects is None else _copied(own.objects, admitted)
-        deployed = objects
-        if own.patches:
-            key = (id(objects), repr(own.patches))
-            try:
-                deployed = cuts[key] if key in cuts else tuple(patched(item, own.patches) for item in objects)
-                if objects is whole:
-                    cuts[key] = deployed
-            except InvalidObject as error:
-                message = f"the patches for {share.name} do not apply: {error.message}; restore this file"
-                raise InvalidObject(message, Place(path_of(record.group))) from None
-        ended = own.job_outcome or record.job_outcome
-        parts.append(Part(share.name, objects, deployed, own.patches, share.share, ended))
-    return Standing(record, objects_of(tuple(parts)) if parts else whole, tuple(parts))
+def _with_objects(record: ReadPlacement, admitted: Mapping[_Identity, WorkloadObject]) -> PlacedGroup:
+    """Return a group with the objects of its copies. Raises `InvalidObject` for patches that apply no more."""
+    known: dict[tuple[int, str], tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]] = {}
+    copies = []
+    for number, copy in enumerate(record.group.copies):
+        entries = record.listed(number)
+        # Copies with the same entries and patches share their objects.
+        key = (id(entries), repr(copy.patches))
+        if key not in known:
+            known[key] = _deployed(record.group, copy, _copied(entries, admitted))
+        objects, deployed = known[key]
+        there = {(item.key.kind, item.key.name, item.digest) for item in objects}
+        missing = tuple(entry for entry in entries if (entry.kind, entry.name, entry.digest) not in there)
+        copies.append(replace(copy, admitted=objects, deployed=deployed, missing=missing))
+    return replace(record.group, copies=tuple(copies))
+
+
+def _deployed(
+    group: PlacedGroup, copy: ClusterCopy, objects: tuple[WorkloadObject, ...]
+) -> tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]:
+    """Return the objects of a copy as they were admitted, and as they are deployed."""
+    if not copy.patches:
+        return objects, objects
+    try:
+        return objects, tuple(patched(item, copy.patches) for item in objects)
+    except InvalidObject as error:
+        message = f"the patches for {copy.cluster} do not apply: {error.message}; restore this file"
+        raise InvalidObject(message, Place(path_of(group.key))) from None
 
 
 def _copied(
     entries: Iterable[PlacedObject], admitted: Mapping[_Identity, WorkloadObject]
 ) -> tuple[WorkloadObject, ...]:
-    """Return the copies of `entries`, as far as there are any."""
+    """Return the objects of `entries`, as far as their contents are known."""
     sources = {(entry.kind, entry.name, entry.digest): entry.source for entry in entries}
     return tuple(replace(item, place=Place(sources[one])) for one, item in admitted.items() if one in sources)
 
 
-def _copies(
-    record: PlacementRecord, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], memory: Memory
+def _admitted_copies(
+    group: PlacedGroup, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], memory: Memory
 ) -> list[WorkloadObject]:
-    """Return what can be read of the objects that stand in the group's folders."""
-    namespace = record.group.namespace
-    paths = (
-        path
-        for share in record.clusters
-        for name in (record.group.name, SHARED)
-        for path in folders.get(f"{CLUSTERS}/{share.name}/{namespace}/{name}", ())
-    )
-    found = (memory.read_copy(path, rendered[path], namespace) for path in paths)
-    return [item for item in found if item is not None]
+    """Return what can be read of the objects in the group's folders."""
+    namespace = group.key.namespace
+    found = []
+    for cluster in group.clusters:
+        for name in (group.key.name, SHARED):
+            for path in folders.get(f"{CLUSTERS}/{cluster}/{namespace}/{name}", ()):
+                item = memory.read_copy(path, rendered[path], namespace)
+                if item is not None:
+                    found.append(item)
+    return found
 
 
 def _folders(rendered: Mapping[str, bytes]) -> dict[str, list[str]]:

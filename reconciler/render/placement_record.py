@@ -1,23 +1,27 @@
-"""The decision record: kind Placement, one file a group, SkyRay's memory in Git.
+"""The Placement file: kind Placement, one file a group, which is SkyRay's memory in Git.
 
-The one idea: what is written is read back exactly, and strictly, because the next plan starts from it: a record that
-cannot be read is an error, never "not placed".
+What is written is read back exactly, and strictly, because the next plan starts from it: a file that cannot be read is
+an error, never "not placed". Files of the older form (`spec.clusters` and `spec.run`) are read as well; the next cycle
+writes them anew.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
+from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, SkyRayModel, read_object
-from reconciler.placement.model import Candidate, Phase, Share, Verdict
-from reconciler.placement.record import JobOutcome, PlacedObject, PlacedPart, PlacementRecord
+from reconciler.placement.model import Candidate, Phase, Verdict
+from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
+from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole, JobResult, PlacedObject
 from reconciler.workloads.group import GroupKey
 from reconciler.workloads.patch import Patch
 
@@ -30,60 +34,87 @@ def path_of(group: GroupKey) -> str:
     return f"{ROOT}/{check_dns_label(group.namespace, 'namespace')}/{check_dns_label(group.name, 'group')}.yaml"
 
 
-def write(record: PlacementRecord) -> bytes:
-    """Return the record as YAML; equal records give equal bytes."""
-    status: dict[str, Any] = {"phase": str(record.phase), "reason": record.reason, "message": record.message}
-    if record.candidates:
+@dataclass(frozen=True, slots=True)
+class ReadPlacement:
+    """A Placement as its file says it: `objects` are admitted on every cluster, but where `own` has those of a copy.
+
+    The copies of `group` have no objects yet: their contents lie in the directories of the clusters.
+    """
+
+    group: PlacedGroup
+    objects: tuple[PlacedObject, ...]
+    own: tuple[tuple[PlacedObject, ...] | None, ...]
+
+    def listed(self, number: int) -> tuple[PlacedObject, ...]:
+        """Return the objects that were admitted for the copy `number`."""
+        own = self.own[number]
+        return self.objects if own is None else own
+
+
+def write(group: PlacedGroup) -> bytes:
+    """Return the Placement file of a group; equal states give equal bytes."""
+    status: dict[str, Any] = {"phase": str(group.phase), "reason": group.reason, "message": group.message}
+    if group.candidates:
         status["candidates"] = [
             {"cluster": one.cluster, "verdict": str(one.verdict), "reason": one.reason, "message": one.message}
-            for one in record.candidates
+            for one in group.candidates
         ]
-    status["sourceCommit"] = record.source_commit
-    status["snapshotDigest"] = record.snapshot_digest
-    status["decidedAt"] = _rfc3339(record.decided_at)
-    if record.waiting_since is not None:
-        status["waitingSince"] = _rfc3339(record.waiting_since)
-    if record.job_outcome is not None:
-        status["jobOutcome"] = _outcome(record.job_outcome)
+    status["sourceCommit"] = group.source_commit
+    status["snapshotDigest"] = group.snapshot
+    status["decidedAt"] = _rfc3339(group.decided_at)
+    if group.waiting_since is not None:
+        status["waitingSince"] = _rfc3339(group.waiting_since)
+    if group.hold is not None:
+        status["hold"] = {
+            "clusters": list(group.hold.clusters),
+            "since": _rfc3339(group.hold.since),
+            "until": _rfc3339(group.hold.until),
+        }
+    if group.job_result is not None:
+        status["jobOutcome"] = _written_result(group.job_result)
+    listed = [copy.listed for copy in group.copies]
+    objects = tuple(sorted({entry for entries in listed for entry in entries}))
     return emit(
         {
             "apiVersion": kinds.API_VERSION,
             "kind": KIND,
-            "metadata": {"name": record.group.name, "namespace": record.group.namespace},
+            "metadata": {"name": group.key.name, "namespace": group.key.namespace},
             "spec": {
-                "policy": record.policy,
-                "objects": [_object(one) for one in sorted(record.objects)],
-                "sources": list(record.sources),
-                "clusters": [_cluster(one, record) for one in record.clusters],
-                "run": record.run,
+                "policy": group.policy,
+                "objects": [_written_object(one) for one in objects],
+                "sources": list(group.sources),
+                "copies": [_written_copy(copy, objects) for copy in group.copies],
             },
             "status": status,
         }
     )
 
 
-def read(document: Located) -> PlacementRecord:
-    """Return the record in `document`; raise `InvalidObject` with its place for anything that `write` does not make."""
+def read(document: Located) -> ReadPlacement:
+    """Return the Placement in `document`; raise `InvalidObject` with its place for anything that was never written."""
     placement = read_object(PlacementKind, document)
     spec, status = placement.spec, placement.status
-    return PlacementRecord(
-        group=GroupKey(placement.metadata.namespace, placement.metadata.name),
+    if spec.copies is not None and (spec.clusters is not None or spec.run is not None):
+        raise InvalidObject("has spec.copies beside spec.clusters or spec.run: restore this file", document.place)
+    copies = _copies(placement)
+    hold = status.hold
+    group = PlacedGroup(
+        key=GroupKey(placement.metadata.namespace, placement.metadata.name),
         policy=spec.policy,
-        objects=_objects(spec.objects),
-        clusters=tuple(Share(one.name, one.share) for one in spec.clusters),
+        copies=tuple(copy for copy, _ in copies),
         phase=status.phase,
         reason=status.reason,
         message=status.message,
         candidates=tuple(Candidate(one.cluster, one.verdict, one.reason, one.message) for one in status.candidates),
         sources=tuple(spec.sources),
-        run=spec.run,
         source_commit=status.source_commit,
-        snapshot_digest=status.snapshot_digest,
+        snapshot=status.snapshot_digest,
         decided_at=_unix(status.decided_at),
         waiting_since=None if status.waiting_since is None else _unix(status.waiting_since),
-        job_outcome=_job_outcome(status.job_outcome),
-        parts=tuple(part for one in spec.clusters if (part := _part(one)) != PlacedPart(one.name)),
+        hold=None if hold is None else HeldCapacity(tuple(hold.clusters), _unix(hold.since), _unix(hold.until)),
+        job_result=_result(status.job_outcome),
     )
+    return ReadPlacement(group, _objects(spec.objects), tuple(own for _, own in copies))
 
 
 def json_schema() -> dict[str, Any]:
@@ -129,8 +160,21 @@ class OutcomePart(SkyRayModel):
     finished_at: _Time | None = None
 
 
+class CopyPart(SkyRayModel):
+    """What one cluster has of the group. `objects` and `patches` are what differs there."""
+
+    cluster: DnsLabel
+    run: Annotated[int, Field(ge=1)]
+    role: Annotated[CopyRole, Strict(False)]
+    since: _Time
+    share: Annotated[int, Field(ge=1, le=100)]
+    objects: Items[ObjectPart] | None = None
+    patches: Items[PatchPart] = ()
+    job_result: OutcomePart | None = None
+
+
 class ClusterPart(SkyRayModel):
-    """A cluster and the percentage of the group that it gets; the rest is what differs there."""
+    """A cluster in the older form of the file, and the percentage of the group that it gets."""
 
     name: DnsLabel
     share: Annotated[int, Field(ge=1, le=100)]
@@ -140,13 +184,22 @@ class ClusterPart(SkyRayModel):
 
 
 class PlacementSpec(SkyRayModel):
-    """What is placed, and where."""
+    """What is placed, and where. `clusters` and `run` are the older form of `copies`."""
 
     policy: str
     objects: Items[ObjectPart]
-    clusters: Items[ClusterPart]
+    copies: Items[CopyPart] | None = None
+    clusters: Items[ClusterPart] | None = None
     sources: Items[str] = ()
-    run: Annotated[int, Field(ge=1)]
+    run: Annotated[int, Field(ge=1)] | None = None
+
+
+class HoldPart(SkyRayModel):
+    """Capacity that is reserved for a group that waits."""
+
+    clusters: Items[DnsLabel]
+    since: _Time
+    until: _Time
 
 
 class CandidatePart(SkyRayModel):
@@ -169,6 +222,7 @@ class PlacementStatus(SkyRayModel):
     snapshot_digest: str
     decided_at: _Time
     waiting_since: _Time | None = None
+    hold: HoldPart | None = None
     job_outcome: OutcomePart | None = None
 
 
@@ -182,50 +236,91 @@ class PlacementKind(SkyRayModel):
     status: PlacementStatus
 
 
-def _cluster(share: Share, record: PlacementRecord) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": share.name, "share": share.share}
-    part = next((one for one in record.parts if one.cluster == share.name), PlacedPart(share.name))
-    if part.objects is not None:
-        written["objects"] = [_object(one) for one in sorted(part.objects)]
-    if part.patches:
-        written["patches"] = [_patch(one) for one in part.patches]
-    if part.job_outcome is not None:
-        written["jobOutcome"] = _outcome(part.job_outcome)
+_Read = tuple[ClusterCopy, tuple[PlacedObject, ...] | None]
+"""A copy, and its own objects where it has others than the rest of the group."""
+
+
+def _copies(placement: PlacementKind) -> list[_Read]:
+    """Return the copies; those of an older file from its clusters, and the one run that it has for all of them."""
+    spec, status = placement.spec, placement.status
+    if spec.copies is not None:
+        return [(_copy(part), _own(part.objects)) for part in spec.copies]
+    decided_at = _unix(status.decided_at)
+    found: list[_Read] = []
+    for one in spec.clusters or ():
+        # A group on one cluster had the end of its jobs in the status only.
+        result = _result(one.job_outcome or status.job_outcome)
+        role = CopyRole.SERVING if result is None else CopyRole.ENDED
+        copy = ClusterCopy(one.name, (), (), _patches(one.patches), one.share, spec.run or 1, role, decided_at, result)
+        found.append((copy, _own(one.objects)))
+    return found
+
+
+def _copy(part: CopyPart) -> ClusterCopy:
+    return ClusterCopy(
+        part.cluster,
+        (),
+        (),
+        _patches(part.patches),
+        part.share,
+        part.run,
+        part.role,
+        _unix(part.since),
+        _result(part.job_result),
+    )
+
+
+def _patches(parts: Iterable[PatchPart]) -> tuple[Patch, ...]:
+    return tuple(Patch(patch.group, patch.kind, patch.name, patch.patch) for patch in parts)
+
+
+def _own(parts: Iterable[ObjectPart] | None) -> tuple[PlacedObject, ...] | None:
+    return None if parts is None else _objects(parts)
+
+
+def _written_copy(copy: ClusterCopy, objects: Sequence[PlacedObject]) -> dict[str, Any]:
+    written: dict[str, Any] = {
+        "cluster": copy.cluster,
+        "run": copy.run,
+        "role": str(copy.role),
+        "since": _rfc3339(copy.since),
+        "share": copy.share,
+    }
+    if copy.listed != objects:
+        written["objects"] = [_written_object(one) for one in copy.listed]
+    if copy.patches:
+        written["patches"] = [_written_patch(one) for one in copy.patches]
+    if copy.job_result is not None:
+        written["jobResult"] = _written_result(copy.job_result)
     return written
 
 
-def _patch(patch: Patch) -> dict[str, Any]:
+def _written_patch(patch: Patch) -> dict[str, Any]:
     group = {"group": patch.api_group} if patch.api_group else {}
     return {**group, "kind": patch.kind, "name": patch.name, "patch": [dict(one) for one in patch.operations]}
-
-
-def _part(one: ClusterPart) -> PlacedPart:
-    patches = tuple(Patch(patch.group, patch.kind, patch.name, patch.patch) for patch in one.patches)
-    objects = None if one.objects is None else _objects(one.objects)
-    return PlacedPart(one.name, patches, objects, _job_outcome(one.job_outcome))
 
 
 def _objects(parts: Iterable[ObjectPart]) -> tuple[PlacedObject, ...]:
     return tuple(sorted(PlacedObject(one.api_version, one.kind, one.name, one.digest, one.source) for one in parts))
 
 
-def _job_outcome(part: OutcomePart | None) -> JobOutcome | None:
+def _result(part: OutcomePart | None) -> JobResult | None:
     if part is None:
         return None
     finished = None if part.finished_at is None else _unix(part.finished_at)
-    return JobOutcome(part.state, part.reason, part.message, finished)
+    return JobResult(part.state, part.reason, part.message, finished)
 
 
-def _object(one: PlacedObject) -> dict[str, str]:
+def _written_object(one: PlacedObject) -> dict[str, str]:
     fields = {"apiVersion": one.api_version, "kind": one.kind, "name": one.name, "digest": one.digest}
     return fields | ({"source": one.source} if one.source else {})
 
 
-def _outcome(outcome: JobOutcome) -> dict[str, Any]:
-    fields = {"state": outcome.state, "reason": outcome.reason, "message": outcome.message}
+def _written_result(result: JobResult) -> dict[str, Any]:
+    fields = {"state": result.state, "reason": result.reason, "message": result.message}
     written: dict[str, Any] = {name: text for name, text in fields.items() if text or name == "state"}
-    if outcome.finished_at is not None:
-        written["finishedAt"] = _rfc3339(outcome.finished_at)
+    if result.finished_at is not None:
+        written["finishedAt"] = _rfc3339(result.finished_at)
     return written
 
 

@@ -16,7 +16,7 @@ from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.quota import beyond_quota
 from reconciler.planning.memory import Memory
-from reconciler.planning.planner import decide
+from reconciler.planning.pipeline import decide_groups
 from reconciler.planning.rules import locator, read_class_files, read_tenant_files
 from reconciler.planning.state import (
     ADDONS,
@@ -24,8 +24,8 @@ from reconciler.planning.state import (
     Files,
     RepoState,
     addon_files,
+    read_placements,
     read_policy_files,
-    read_records,
     read_state,
     workload_files,
 )
@@ -95,7 +95,7 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
             errors += collect(lambda: _refused(read_state("", files, lambda _: {}, memory))) or ()
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
-            collect(partial(read_records, path, data))
+            collect(partial(read_placements, path, data))
     own = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
     return Findings(
         tuple(dict.fromkeys(errors)), tuple(warnings), sum(not path.startswith(own) for path in files.contents)
@@ -152,7 +152,7 @@ def _refused(state: RepoState) -> list[str]:
     group may go to, or stands on, and capacity does not matter.
     """
     valid = {group.key for group in state.grouping.groups if not group.problem}
-    decisions = (outcome.decision for outcome in decide(state, fleet_snapshot(()), 0.0))
+    decisions, _ = decide_groups(state, fleet_snapshot(()), 0.0)
     return [one.message for one in decisions if one.group in valid and one.reason == "InvalidObject"]
 
 

@@ -10,7 +10,8 @@ from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.fleet.snapshot_file import write_fleet_snapshot
 from reconciler.planning.memory import Memory
-from reconciler.planning.planner import Plan, plan
+from reconciler.planning.pipeline import plan
+from reconciler.planning.plan import Plan
 from reconciler.planning.state import RepoState
 from reconciler.repo.publish import Proposal, Published, publish_loop
 from reconciler.repo.repository import GitRepo
@@ -51,7 +52,9 @@ class Reconciler:
             now = self.now()
             self.notice(f"looking at {len(state.clusters)} clusters")
             snapshot = self.capacity(state, now)
-            planned = plan(state, snapshot, now, allow_removals=allow_removals, memory=self._memory)
+            planned = plan(state, snapshot, now, self._memory)
+            if not allow_removals:
+                planned.guard.check()
             made.append((planned, state))
             return Proposal(planned.drafts, _kept(snapshot, planned))
 
@@ -71,6 +74,6 @@ class Reconciler:
 
 def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, bytes]:
     """Return the snapshot as a file to keep, where something was decided on it."""
-    if not any(outcome.changed for outcome in planned.outcomes):
+    if not any(decision.changed for decision in planned.decisions):
         return {}
     return {f"{snapshot.digest.removeprefix('sha256:')}.json": write_fleet_snapshot(snapshot)}

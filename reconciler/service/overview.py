@@ -7,9 +7,10 @@ from typing import Any
 
 from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.snapshot import FleetSnapshot, Node, Unreadable
-from reconciler.placement.outcome import Outcome, Standing
-from reconciler.placement.room import Room, Rooms
-from reconciler.planning.planner import decide, promised
+from reconciler.placement.cluster_state import ClusterState
+from reconciler.placement.decision import Decision
+from reconciler.placement.placed_group import PlacedGroup
+from reconciler.planning.pipeline import decide_groups, fleet_state
 from reconciler.planning.state import RepoState
 from reconciler.policy.eligibility import ClusterFacts, eligible
 from reconciler.workloads.group import GroupKey
@@ -17,12 +18,13 @@ from reconciler.workloads.group import GroupKey
 
 def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
     """Return one row a cluster. `gpusFree` is less what is promised to groups whose pods do not exist yet."""
-    rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age)
-    used = {share.name for s in state.standing.values() if not s.record.job_outcome for share in s.record.clusters}
-    return [_cluster(cluster, rooms.of(cluster.name), cluster.name not in used) for cluster in state.clusters]
+    fleet = fleet_state(state, snapshot, now)
+    running = [group for group in state.placements.values() if not group.job_result]
+    used = {cluster for group in running for cluster in group.clusters}
+    return [_cluster(cluster, fleet.cluster(cluster.name), cluster.name not in used) for cluster in state.clusters]
 
 
-def _cluster(cluster: Cluster, room: Room | Unreadable, idle: bool) -> dict[str, Any]:
+def _cluster(cluster: Cluster, capacity: ClusterState | Unreadable, idle: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": cluster.name,
         "kubernetesVersion": cluster.kubernetes_version,
@@ -37,11 +39,17 @@ def _cluster(cluster: Cluster, room: Room | Unreadable, idle: bool) -> dict[str,
         "gpusFree": None,
         "gpus": None,
     }
-    if isinstance(room, Unreadable):
-        return {**row, "message": room.reason}
-    version = cluster.kubernetes_version or room.snapshot.version
-    total = sum(_gpus(node) for node in room.snapshot.nodes)
-    return {**row, "ready": True, "kubernetesVersion": version, "gpusFree": room.free(is_gpu), "gpus": total}
+    if isinstance(capacity, Unreadable):
+        return {**row, "message": capacity.reason}
+    version = cluster.kubernetes_version or capacity.snapshot.version
+    total = sum(_gpus(node) for node in capacity.snapshot.nodes)
+    return {
+        **row,
+        "ready": True,
+        "kubernetesVersion": version,
+        "gpusFree": capacity.nodes.free_of(is_gpu),
+        "gpus": total,
+    }
 
 
 def is_gpu(resource: str) -> bool:
@@ -56,16 +64,16 @@ def _gpus(node: Node) -> int:
 def groups(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
     """Return one row a group, as a cycle would find it now."""
     pods = {group.key: sum(s.count for s in group.gang.pod_sets) for group in state.grouping.groups}
-    return [_group(outcome, pods) for outcome in decide(state, snapshot, now)]
+    decisions, _ = decide_groups(state, snapshot, now)
+    return [_group(decision, pods) for decision in decisions]
 
 
-def _group(outcome: Outcome, pods: dict[GroupKey, int]) -> dict[str, Any]:
-    decision = outcome.decision
+def _group(decision: Decision, pods: dict[GroupKey, int]) -> dict[str, Any]:
     return {
         "namespace": decision.group.namespace,
         "name": decision.group.name,
         "phase": str(decision.phase),
-        "clusters": [share.name for share in decision.clusters],
+        "clusters": list(decision.clusters),
         "policy": decision.policy,
         "pods": pods.get(decision.group, 0),
         "reason": str(decision.reason),
@@ -75,21 +83,21 @@ def _group(outcome: Outcome, pods: dict[GroupKey, int]) -> dict[str, Any]:
 
 def placements(state: RepoState) -> list[dict[str, Any]]:
     """Return one row a committed decision record."""
-    return [_placement(state.standing[key]) for key in sorted(state.standing)]
+    return [_placement(state.placements[key]) for key in sorted(state.placements)]
 
 
-def _placement(standing: Standing) -> dict[str, Any]:
-    record = standing.record
+def _placement(group: PlacedGroup) -> dict[str, Any]:
+    listed = {entry for copy in group.copies for entry in copy.listed}
     return {
-        "namespace": record.group.namespace,
-        "name": record.group.name,
-        "phase": str(record.phase),
-        "clusters": [share.name for share in record.clusters],
-        "reason": record.reason,
-        "objects": len(record.objects),
-        "sourceCommit": record.source_commit,
-        "decidedAt": record.decided_at,
-        "message": record.message,
+        "namespace": group.key.namespace,
+        "name": group.key.name,
+        "phase": str(group.phase),
+        "clusters": list(group.clusters),
+        "reason": group.reason,
+        "objects": len(listed),
+        "sourceCommit": group.source_commit,
+        "decidedAt": group.decided_at,
+        "message": group.message,
     }
 
 

@@ -7,15 +7,17 @@ plans is the file's doing, and nothing else is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.errors import InvalidObject, Place
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.loader import load
-from reconciler.placement.model import Action, Decision
-from reconciler.planning.planner import Plan, preview
+from reconciler.placement.decision import Decision
+from reconciler.placement.model import Action
+from reconciler.planning.pipeline import preview
+from reconciler.planning.plan import Plan
 from reconciler.planning.rules import SUFFIXES, is_policy
 from reconciler.planning.state import POLICIES, Files, RepoState
 from reconciler.policy.dialects import read_policies
@@ -145,7 +147,12 @@ def _different(one: Decision | None, other: Decision | None) -> bool:
     """Tell whether two decisions differ in more than their words."""
     if one is None or other is None:
         return one is not other
-    return replace(one, message="", candidates=()) != replace(other, message="", candidates=())
+    return _outcome(one) != _outcome(other)
+
+
+def _outcome(decision: Decision) -> tuple[object, ...]:
+    shares = tuple((copy.cluster, copy.share) for copy in decision.copies)
+    return (decision.group, decision.action, decision.phase, decision.policy, shares, decision.reason)
 
 
 def _outranked(state: RepoState, names: set[str]) -> dict[str, list[tuple[ObjectKey, str]]]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from reconciler.placement.model import Action, Candidate, Decision
-from reconciler.placement.outcome import Outcome
-from reconciler.planning.planner import Plan
+from reconciler.placement.decision import Decision
+from reconciler.placement.model import Action, Candidate
+from reconciler.planning.plan import Plan
 from reconciler.planning.state import RepoState
 
 API_VERSION = "skyray.dev/v1alpha1"
@@ -34,7 +34,7 @@ def decision_document(decision: Decision) -> dict[str, Any]:
         "action": str(decision.action),
         "phase": str(decision.phase),
         "policy": decision.policy,
-        "clusters": [{"name": share.name, "share": share.share} for share in decision.clusters],
+        "clusters": [{"name": copy.cluster, "share": copy.share} for copy in decision.copies],
         "reason": str(decision.reason),
         "message": decision.message,
         "candidates": [candidate_document(candidate) for candidate in decision.candidates],
@@ -62,12 +62,12 @@ def errors_of(plan: Plan, state: RepoState) -> tuple[str, ...]:
     return (*broken, *invalid, *rejected)
 
 
-def explanation_document(outcome: Outcome) -> dict[str, Any]:
+def explanation_document(decision: Decision) -> dict[str, Any]:
     """Return one decision with where it comes from, for `skyray explain`."""
-    record = outcome.record
+    placement = decision.placement
     return {
-        **decision_document(outcome.decision),
-        "sourceCommit": record.source_commit if record else "",
-        "sources": list(record.sources) if record else [],
-        "snapshot": record.snapshot_digest if record else "",
+        **decision_document(decision),
+        "sourceCommit": placement.source_commit if placement else "",
+        "sources": list(placement.sources) if placement else [],
+        "snapshot": placement.snapshot if placement else "",
     }

@@ -62,7 +62,7 @@ class WorkloadObject:
         return annotations
 
     @property
-    def runs_once(self) -> bool:
+    def is_batch(self) -> bool:
         """Tell whether it is a batch object (see `BATCH_KINDS`)."""
         return self.key.kind in BATCH_KINDS
 
@@ -89,9 +89,9 @@ class Group:
     """A group as it stands in `workloads/`.
 
     `problem` says why it cannot be placed as it is (an invalid member, contradicting pins, a name that cannot be a
-    folder); empty when it can. `refused_as` is the CamelCase word for it. `tenant` is whose namespace it stands
-    in; None in fleets that have no tenants. `elsewhere` are the clusters that would get its objects patched, and what
-    they are there.
+    folder); empty when it can. `refused_as` is the CamelCase word for it. `tenant` has the group's namespace; None in
+    fleets without tenants. `cluster_variants` are the clusters that would get its objects patched, and the patched
+    objects.
     """
 
     key: GroupKey
@@ -103,7 +103,7 @@ class Group:
     problem: str = ""
     refused_as: str = "InvalidObject"
     tenant: Tenant | None = None
-    elsewhere: Mapping[str, tuple[WorkloadObject, ...]] = field(default_factory=dict)
+    cluster_variants: Mapping[str, tuple[WorkloadObject, ...]] = field(default_factory=dict)
 
     @property
     def objects(self) -> tuple[WorkloadObject, ...]:
@@ -114,10 +114,12 @@ class Group:
     def gang(self) -> Gang:
         """Return all pods that must fit on one cluster."""
         gang = gang_of(self.members)
-        if not self.elsewhere:
+        if not self.cluster_variants:
             return gang
-        known = {id(one): gang_of(one) for one in self.elsewhere.values()}
-        return replace(gang, elsewhere={cluster: known[id(one)] for cluster, one in self.elsewhere.items()})
+        # Many clusters may share one variant: each is worked out once.
+        gangs = {id(objects): gang_of(objects) for objects in self.cluster_variants.values()}
+        variants = {cluster: gangs[id(objects)] for cluster, objects in self.cluster_variants.items()}
+        return replace(gang, elsewhere=variants)
 
 
 def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:

@@ -1,13 +1,13 @@
-"""A group's objects as one cluster gets them: the admitted copies, patched by overrides and by division.
+"""Applies a policy's overrides, and the division of replicas, to a group's objects for one cluster.
 
-The one idea: patches are data beside the admitted copies, which stay the user's own words. The patched bodies are what
-is checked, sized and fitted.
+Patches are data beside the admitted objects, which stay exactly as the user wrote them. What is checked, sized and
+fitted is the patched body, since that is what the cluster runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from reconciler.errors import InvalidObject, Place
@@ -17,44 +17,46 @@ from reconciler.policy.model import Override, SchedulePolicy, Target
 from reconciler.ray.references import references
 from reconciler.ray.validation import problems
 from reconciler.ray.workload import demand_of
+from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import Group, WorkloadObject
 from reconciler.workloads.patch import Operations, Patch, apply, patch_of, steps_to
 
-
-@dataclass(frozen=True, slots=True)
-class Tailored:
-    """What one cluster gets: the `admitted` objects, the `patches` for them, and the objects as they are `deployed`."""
-
-    admitted: tuple[WorkloadObject, ...]
-    deployed: tuple[WorkloadObject, ...]
-    patches: tuple[Patch, ...] = ()
+_Patched = tuple[tuple[WorkloadObject, ...], tuple[Patch, ...]]
+"""The objects as they are deployed, and the patches that make them so."""
 
 
-class Tailor:
-    """Cuts a group's objects for clusters: equal clusters get one and the same cut."""
+class OverrideApplier:
+    """Makes the copies of a group's objects for clusters; clusters with the same overrides share the patched objects."""
 
     def __init__(self, overrides: Sequence[Override], labels: Mapping[str, Mapping[str, str]]) -> None:
         """`labels`: those of every cluster."""
         self._overrides = overrides
         self._labels = labels
-        self._known: dict[tuple[int, int, tuple[int, ...]], tuple[object, object, Tailored]] = {}
+        self._known: dict[tuple[int, int, tuple[int, ...]], tuple[object, object, _Patched]] = {}
 
-    def cut(
-        self, objects: tuple[WorkloadObject, ...], cluster: str, division: Mapping[ObjectKey, Operations]
-    ) -> Tailored:
-        """Return what `cluster` gets of `objects`, of which `division` leaves it a part.
+    def for_cluster(
+        self,
+        objects: tuple[WorkloadObject, ...],
+        cluster: str,
+        division: Mapping[ObjectKey, Operations],
+        share: int = 100,
+    ) -> ClusterCopy:
+        """Return the copy of `objects` for `cluster`; `division` are the operations that leave it its share of each.
 
-        Raises `InvalidObject`, with the place of the override, where one does not apply or makes an object invalid.
+        `share` is a percentage of the group. Raises `InvalidObject`, with the place of the override, where one does not
+        apply or makes an object invalid.
         """
         labels = self._labels.get(cluster, {})
         chosen = [number for number, one in enumerate(self._overrides) if one.clusters.matches(labels)]
         if not chosen and not division:
-            return Tailored(objects, objects)
+            return ClusterCopy(cluster, objects, objects, share=share)
+        # The objects and the division are kept beside the result, so that nothing else can get their ids.
         key = (id(objects), id(division), tuple(chosen))
         if key not in self._known:
             overrides = [self._overrides[number] for number in chosen]
-            self._known[key] = (objects, division, _tailored(objects, overrides, division))
-        return self._known[key][2]
+            self._known[key] = (objects, division, _patched_objects(objects, overrides, division))
+        deployed, patches = self._known[key][2]
+        return ClusterCopy(cluster, objects, deployed, patches, share)
 
 
 def without_effect(
@@ -98,9 +100,9 @@ def patched(item: WorkloadObject, patches: Iterable[Patch]) -> WorkloadObject:
     return item if body is item.body else _rebuilt(item, body)
 
 
-def _tailored(
+def _patched_objects(
     objects: tuple[WorkloadObject, ...], overrides: Sequence[Override], division: Mapping[ObjectKey, Operations]
-) -> Tailored:
+) -> _Patched:
     deployed, patches = [], []
     for item in objects:
         body: Mapping[str, Any] = item.body
@@ -115,7 +117,7 @@ def _tailored(
                 place = override.place
         deployed.append(item if body is item.body else _checked(item, body, place))
     patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
-    return Tailored(objects, tuple(deployed), tuple(patches))
+    return tuple(deployed), tuple(patches)
 
 
 def _overridden(

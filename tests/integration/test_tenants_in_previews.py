@@ -7,7 +7,7 @@ from pathlib import Path
 from git_http import commit_files, git
 
 from reconciler.placement.model import Phase
-from reconciler.planning.planner import plan
+from reconciler.planning.pipeline import plan
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.reading import read_merged, read_revision

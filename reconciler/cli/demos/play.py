@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.cli.demos.stories import Step, Story
-from reconciler.placement.model import Decision
+from reconciler.placement.decision import Decision
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.start import commit_files, start_repo
 from reconciler.repo.writer import Author
@@ -61,10 +61,9 @@ def _answer(step: Step, directory: Path, reconciler: Reconciler, say: Callable[[
     _write(directory / step.path, text.encode())
     commit_files(directory, [step.path], step.message, _USER)
     cycle = reconciler.run()
-    for outcome in cycle.plan.outcomes:
-        if outcome.changed:
-            decision = outcome.decision
-            where = ", ".join(share.name for share in decision.clusters)
+    for decision in cycle.plan.decisions:
+        if decision.changed:
+            where = ", ".join(decision.clusters)
             say(f"you commit {step.path}, SkyRay commits: {decision.action} {decision.group} on {where}")
             yield Told(decision, cycle.published.tip)
 

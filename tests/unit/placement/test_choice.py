@@ -14,12 +14,12 @@ from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod, Unreadable
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement import prefer as prefer_module
-from reconciler.placement.choice import Allowed, Choice, choose
-from reconciler.placement.model import Phase, Share, Verdict
-from reconciler.placement.outcome import Standing
-from reconciler.placement.record import JobOutcome, PlacementRecord
-from reconciler.placement.room import Rooms
+from reconciler.placement import scoring
+from reconciler.placement.assumed_pods import AssumedCopy
+from reconciler.placement.choose import ClusterChoice, choose_cluster
+from reconciler.placement.filters import ClusterFilters
+from reconciler.placement.fleet_state import FleetState
+from reconciler.placement.model import Verdict
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import NAME_LABEL, OrderedKey, Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet
@@ -52,20 +52,30 @@ def job(*sets: PodSet, prefer: Sequence[Preference] = (), ordered: Sequence[str]
     return Group(GroupKey("team", "rayjob-train"), rules, (item,), (), Source("", 0))
 
 
-def ended(*sets: PodSet) -> Standing:
-    """A job that ran before: it holds no room, and tells what gangs are like."""
+def ended(*sets: PodSet) -> AssumedCopy:
+    """A job that ran before: it needs no capacity, and shows what gangs are like."""
     group = job(*sets)
-    record = PlacementRecord(
-        group.key, "p", (), (Share("z"),), Phase.SUCCEEDED, "", "", job_outcome=JobOutcome("SUCCEEDED")
-    )
-    return Standing(record, group.members)
+    return AssumedCopy(group.key, group.members, ended=True, since=0)
 
 
-def chosen(group: Group, *sites: Site, known: Sequence[Standing] = ()) -> Choice:
+def chosen(group: Group, *sites: Site, known: Sequence[AssumedCopy] = ()) -> ClusterChoice:
     clusters = [one.cluster for one in sites]
     snapshot = FleetSnapshot({one.cluster.name: one.picture for one in sites}, "")
-    rooms = Rooms(clusters, snapshot, {"z": known}, 0.0, 0.0)
-    return choose(group, Allowed([ClusterFacts(one.name, one.labels) for one in clusters]), rooms)
+    fleet = FleetState.of(clusters, snapshot, {"z": known}, 0.0, 0.0)
+    filters = ClusterFilters([ClusterFacts(one.name, one.labels) for one in clusters])
+    return choose_cluster(group, filters.eligible(group), fleet)[0]
+
+
+def in_turn(group: Group, times: int, *sites: Site) -> list[str]:
+    """The clusters that equal groups get one after another."""
+    clusters = [one.cluster for one in sites]
+    fleet = FleetState.of(clusters, FleetSnapshot({s.cluster.name: s.picture for s in sites}, ""), {}, 0.0, 0.0)
+    filters = ClusterFilters([ClusterFacts(one.name, one.labels) for one in clusters])
+    found = []
+    for _ in range(times):
+        choice, fleet = choose_cluster(group, filters.eligible(group), fleet)
+        found.append(choice.cluster)
+    return found
 
 
 def l4(price: float | None, spot: bool = False) -> Any:
@@ -262,8 +272,10 @@ def test_where_nothing_can_be_placed_the_message_says_how_much_was_looked_at() -
 def test_clusters_that_nobody_can_read_are_not_said_to_be_full() -> None:
     sites = [site(name, node(name)) for name in ("a", "b")]
     clusters = [one.cluster for one in sites]
-    rooms = Rooms(clusters, FleetSnapshot({n: Unreadable(n, "no answer", 0.0) for n in "ab"}, ""), {}, 0.0, 0.0)
-    made = choose(job(workers(1)), Allowed([ClusterFacts(one.name, one.labels) for one in clusters]), rooms)
+    snapshot = FleetSnapshot({n: Unreadable(n, "no answer", 0.0) for n in "ab"}, "")
+    filters = ClusterFilters([ClusterFacts(one.name, one.labels) for one in clusters])
+    group = job(workers(1))
+    made, _ = choose_cluster(group, filters.eligible(group), FleetState.of(clusters, snapshot, {}, 0.0, 0.0))
     assert (made.reason, made.message) == (
         "Unreachable",
         "none of 2 eligible clusters tells its capacity; a: no answer",
@@ -272,11 +284,7 @@ def test_clusters_that_nobody_can_read_are_not_said_to_be_full() -> None:
 
 def test_the_room_of_the_choice_is_taken() -> None:
     sites = site("a", node("n", gpu=1)), site("b", node("n", gpu=1))
-    clusters = [one.cluster for one in sites]
-    rooms = Rooms(clusters, FleetSnapshot({s.cluster.name: s.picture for s in sites}, ""), {}, 0.0, 0.0)
-    allowed = Allowed([ClusterFacts(one.name, one.labels) for one in clusters])
-    group = job(workers(1, gpu=1), prefer=[BALANCE])
-    assert [choose(group, allowed, rooms).cluster for _ in range(3)] == ["a", "b", ""]
+    assert in_turn(job(workers(1, gpu=1), prefer=[BALANCE]), 3, *sites) == ["a", "b", ""]
 
 
 # -- promises
@@ -284,13 +292,13 @@ def test_the_room_of_the_choice_is_taken() -> None:
 
 def test_preferences_are_worked_out_only_where_there_is_a_choice_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    original = prefer_module.commit
+    original = scoring.commit
 
     def noted(nodes: Any, *rest: Any) -> Any:
         looked.append(nodes.table.nodes[0].labels["of"])
         return original(nodes, *rest)
 
-    monkeypatch.setattr(prefer_module, "commit", noted)
+    monkeypatch.setattr(scoring, "commit", noted)
     fitting = [site(name, node("n", gpu=2, labels={"of": name})) for name in ("a", "b")]
     other_verdict = site("c", node("n", labels={"of": "c"}), pools=[l4(1.0)])
     chosen(job(workers(1, gpu=1), prefer=[PACK]), *fitting, other_verdict)
@@ -304,20 +312,16 @@ def test_gangs_that_look_the_same_are_worked_out_once_for_each_state_of_a_cluste
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     count = 0
-    original = prefer_module.commit
+    original = scoring.commit
 
     def counted(*given: Any) -> Any:
         nonlocal count
         count += 1
         return original(*given)
 
-    monkeypatch.setattr(prefer_module, "commit", counted)
+    monkeypatch.setattr(scoring, "commit", counted)
     sites = [site(f"c{i}", node("n", cpu=64000, gib=256, gpu=8)) for i in range(10)]
-    clusters = [one.cluster for one in sites]
-    rooms = Rooms(clusters, FleetSnapshot({s.cluster.name: s.picture for s in sites}, ""), {}, 0.0, 0.0)
-    allowed = Allowed([ClusterFacts(one.name, one.labels) for one in clusters])
-    for _ in range(5):
-        assert choose(job(workers(1, gpu=1), prefer=[PACK]), allowed, rooms).cluster
+    assert all(in_turn(job(workers(1, gpu=1), prefer=[PACK]), 5, *sites))
     assert count == 10 + 4, "all once, then only the cluster that was changed"
 
 

@@ -62,7 +62,7 @@ def nodes_and_pods(draw: Any) -> tuple[list[Node], list[Pod]]:
         )
         nodes.append(one)
         for j in range(draw(st.integers(0, 2))):
-            placed.append(bound(one.name, draw(shapes(rules=draw(chances) < 4)), f"placed{j}"))  # noqa: PERF401
+            placed.append(bound(one.name, draw(shapes(rules=draw(chances) < 4)), f"placed{j}"))
     return nodes, placed
 
 

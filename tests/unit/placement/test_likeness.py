@@ -12,7 +12,7 @@ from reconciler.kube_scheduler.equivalence import Wanted
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.podshape import PodTerm, SpreadConstraint
-from reconciler.placement.opening import Ground
+from reconciler.placement.cluster_state import FitCache
 from tests.unit.placement.gangmaking import HOST, bound, cluster, gang, head, node, selects, shape, workers
 
 APART = (PodTerm(HOST, selects(app="ray")),)
@@ -61,27 +61,27 @@ def test_labels_count_where_a_gang_has_rules_about_other_pods(rule: dict[str, ob
 
 def test_labels_count_where_a_pod_that_stands_has_rules_about_other_pods() -> None:
     hermit = bound("n0", shape(labels={"app": "hermit"}, pod_anti_required=APART))
-    ground = Ground("c", cluster(node("n0"), placed=[hermit]))
+    ground = FitCache("c", cluster(node("n0"), placed=[hermit]))
     wanted = gang(head())
     assert ground.fit(Wanted.of(of_team(wanted, "team", app="web")))[0].ok
     assert not ground.fit(Wanted.of(of_team(wanted, "team", app="ray")))[0].ok
 
 
 def test_a_gang_like_one_that_was_asked_about_is_not_tried_again() -> None:
-    ground = Ground("c", cluster(node("n0")))
+    ground = FitCache("c", cluster(node("n0")))
     wanted = gang(head(), workers(2))
     assert ground.fit(Wanted.of(of_team(wanted, "a"))) is ground.fit(Wanted.of(of_team(wanted, "b")))
 
 
 def test_terms_that_mean_pods_of_other_namespaces_do_not_tell_gangs_apart() -> None:
     dns = shape(labels={"app": "dns"}, namespace="kube-system", pod_anti_required=APART)
-    ground = Ground("c", cluster(node("n0"), placed=[bound("n0", dns)]))
+    ground = FitCache("c", cluster(node("n0"), placed=[bound("n0", dns)]))
     wanted = gang(head())
     assert ground.fit(Wanted.of(of_team(wanted, "a", app="ray"))) is ground.fit(
         Wanted.of(of_team(wanted, "b", app="x"))
     )
     everywhere = replace(dns, pod_anti_required=(replace(APART[0], namespace_selector=selects()),))
-    ground = Ground("c", cluster(node("n0"), placed=[bound("n0", everywhere)]))
+    ground = FitCache("c", cluster(node("n0"), placed=[bound("n0", everywhere)]))
     assert not ground.fit(Wanted.of(of_team(wanted, "a", app="ray")))[0].ok
     assert ground.fit(Wanted.of(of_team(wanted, "b", app="x")))[0].ok
 
@@ -96,7 +96,7 @@ def test_an_answer_from_memory_is_the_answer(gpus: list[int], asked: list[list],
     hates = shape(labels={"app": "hermit"}, namespace="team1", pod_anti_required=APART)
     standing = [bound("n0", hates)] if hermit else []
     nodes = cluster(*(node(f"n{i}", gpu=count) for i, count in enumerate(gpus)), placed=standing)
-    ground = Ground("c", nodes)
+    ground = FitCache("c", nodes)
     for number, sets in enumerate(asked):
         made = gang(*(workers(n, cpu, gpu=gpu, labels={"app": "ray" if ray else "web"}) for n, cpu, gpu, ray in sets))
         made = replace(

@@ -1,4 +1,4 @@
-"""The tenants' ledger: what is granted, lent and refused."""
+"""The tenants' usage of quotas: what is granted, lent and refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.manifests.quantity import Quantity
-from reconciler.placement.quota import Ledger, covered, never
+from reconciler.placement.quota import QuotaUsage, max_flow, never
 from reconciler.policy.tenant import Borrowing, Tenant
 from reconciler.workloads.group import GroupKey
 
@@ -35,11 +35,11 @@ def gpus(count: int) -> dict[str, int]:
 
 def test_the_refusal_has_the_numbers() -> None:
     a = tenant("a", 8)
-    ledger = Ledger([a])
-    assert ledger.refusal(key("one"), a, gpus(8)) == ""
-    ledger.charge(key("one"), a, gpus(6))
-    assert ledger.refusal(key("two"), a, gpus(2)) == ""
-    assert ledger.refusal(key("two"), a, gpus(4)) == "tenant a uses 6 of 8 nvidia.com/gpu, group needs 4"
+    usage = QuotaUsage.of([a], ())
+    assert usage.refusal(key("one"), a, gpus(8)) == ""
+    usage = usage.add_usage(key("one"), a, gpus(6))
+    assert usage.refusal(key("two"), a, gpus(2)) == ""
+    assert usage.refusal(key("two"), a, gpus(4)) == "tenant a uses 6 of 8 nvidia.com/gpu, group needs 4"
 
 
 @pytest.mark.parametrize(
@@ -54,40 +54,40 @@ def test_the_refusal_has_the_numbers() -> None:
 )
 def test_amounts_are_told_as_the_quota_is_written_and_short(resource: str, quota: str, needs: int, said: str) -> None:
     one = Tenant("a", Place("policies/a.yaml"), quota={resource: Quantity.parse(quota)})
-    assert Ledger([one]).refusal(key("one"), one, {resource: needs * 10**9}) == f"tenant a {said}"
+    assert QuotaUsage.of([one], ()).refusal(key("one"), one, {resource: needs * 10**9}) == f"tenant a {said}"
 
 
 def test_what_is_not_in_the_quota_is_not_limited() -> None:
     a = tenant("a", 0)
-    assert Ledger([a]).refusal(key("one"), a, {"cpu": 10**15}) == ""
+    assert QuotaUsage.of([a], ()).refusal(key("one"), a, {"cpu": 10**15}) == ""
 
 
 def test_a_group_that_changes_is_judged_by_the_difference() -> None:
     a = tenant("a", 8)
-    ledger = Ledger([a])
-    ledger.charge(key("one"), a, gpus(6))
-    assert ledger.refusal(key("one"), a, gpus(8)) == ""
-    assert ledger.refusal(key("one"), a, gpus(9)).endswith("group needs 9 instead of 6")
-    ledger.charge(key("one"), a, gpus(1))
-    assert ledger.refusal(key("two"), a, gpus(7)) == ""
-    ledger.charge(key("one"), None, {})
-    assert ledger.refusal(key("two"), a, gpus(8)) == ""
+    usage = QuotaUsage.of([a], ())
+    usage = usage.add_usage(key("one"), a, gpus(6))
+    assert usage.refusal(key("one"), a, gpus(8)) == ""
+    assert usage.refusal(key("one"), a, gpus(9)).endswith("group needs 9 instead of 6")
+    usage = usage.add_usage(key("one"), a, gpus(1))
+    assert usage.refusal(key("two"), a, gpus(7)) == ""
+    usage = usage.add_usage(key("one"), None, {})
+    assert usage.refusal(key("two"), a, gpus(8)) == ""
 
 
 def test_a_quota_that_was_lowered_stops_new_groups_only_where_they_need_more() -> None:
     a = tenant("a", 2)
-    ledger = Ledger([a])
-    ledger.charge(key("one"), a, gpus(6))
-    assert ledger.refusal(key("one"), a, gpus(5)) == ""
-    assert ledger.refusal(key("two"), a, {"cpu": UNIT}) == ""
-    assert ledger.refusal(key("two"), a, gpus(1)) == "tenant a uses 6 of 2 nvidia.com/gpu, group needs 1"
+    usage = QuotaUsage.of([a], ())
+    usage = usage.add_usage(key("one"), a, gpus(6))
+    assert usage.refusal(key("one"), a, gpus(5)) == ""
+    assert usage.refusal(key("two"), a, {"cpu": UNIT}) == ""
+    assert usage.refusal(key("two"), a, gpus(1)) == "tenant a uses 6 of 2 nvidia.com/gpu, group needs 1"
 
 
 def test_unused_quota_is_borrowed_up_to_the_limit() -> None:
     a, b = tenant("a", 2, None, limit=3), tenant("b", 8)
-    ledger = Ledger([a, b])
-    assert ledger.refusal(key("one"), a, gpus(5)) == ""
-    assert ledger.refusal(key("one"), a, gpus(6)) == (
+    usage = QuotaUsage.of([a, b], ())
+    assert usage.refusal(key("one"), a, gpus(5)) == ""
+    assert usage.refusal(key("one"), a, gpus(6)) == (
         "tenant a uses 0 of 2 nvidia.com/gpu, group needs 6; "
         "other tenants can lend it 8 more, and it may borrow 3 in all"
     )
@@ -95,42 +95,42 @@ def test_unused_quota_is_borrowed_up_to_the_limit() -> None:
 
 def test_quota_is_lent_once_only() -> None:
     a, b, c = tenant("a", 0, ("c",)), tenant("b", 0, ("c",)), tenant("c", 4)
-    ledger = Ledger([a, b, c])
-    ledger.charge(key("one"), a, gpus(3))
-    assert ledger.refusal(key("two"), b, gpus(1)) == ""
-    assert ledger.refusal(key("two"), b, gpus(2)) == (
+    usage = QuotaUsage.of([a, b, c], ())
+    usage = usage.add_usage(key("one"), a, gpus(3))
+    assert usage.refusal(key("two"), b, gpus(1)) == ""
+    assert usage.refusal(key("two"), b, gpus(2)) == (
         "tenant b uses 0 of 0 nvidia.com/gpu, group needs 2; c can lend it 1 more"
     )
 
 
 def test_a_lender_that_needs_its_own_waits_and_is_told_who_has_it() -> None:
     a, b = tenant("a", 0, None), tenant("b", 4)
-    ledger = Ledger([a, b])
-    ledger.charge(key("one"), a, gpus(3))
-    assert ledger.refusal(key("two"), b, gpus(1)) == ""
-    assert ledger.refusal(key("two"), b, gpus(2)) == (
+    usage = QuotaUsage.of([a, b], ())
+    usage = usage.add_usage(key("one"), a, gpus(3))
+    assert usage.refusal(key("two"), b, gpus(1)) == ""
+    assert usage.refusal(key("two"), b, gpus(2)) == (
         "tenant b uses 0 of 4 nvidia.com/gpu, group needs 2; 3 of it is lent to others until their groups end"
     )
 
 
 def test_borrowers_move_to_another_lender_to_make_room() -> None:
     a, b = tenant("a", 0, ("c", "d")), tenant("b", 0, ("c",))
-    ledger = Ledger([a, b, tenant("c", 2), tenant("d", 2)])
-    ledger.charge(key("one"), a, gpus(2))
-    assert ledger.refusal(key("two"), b, gpus(2)) == ""
-    assert ledger.refusal(key("two"), b, gpus(3)) != ""
+    usage = QuotaUsage.of([a, b, tenant("c", 2), tenant("d", 2)], ())
+    usage = usage.add_usage(key("one"), a, gpus(2))
+    assert usage.refusal(key("two"), b, gpus(2)) == ""
+    assert usage.refusal(key("two"), b, gpus(3)) != ""
 
 
 def test_borrowing_does_not_go_through_others() -> None:
     a, b, c = tenant("a", 0, ("b",)), tenant("b", 2, ("c",)), tenant("c", 2)
-    ledger = Ledger([a, b, c])
-    assert ledger.refusal(key("one"), a, gpus(3)) == (
+    usage = QuotaUsage.of([a, b, c], ())
+    assert usage.refusal(key("one"), a, gpus(3)) == (
         "tenant a uses 0 of 0 nvidia.com/gpu, group needs 3; b can lend it 2 more"
     )
-    ledger.charge(key("one"), a, gpus(2))
-    assert "2 of it is lent to others" in ledger.refusal(key("two"), b, gpus(2)), "c lends to b, not to a through b"
-    ledger.charge(key("one"), None, {})
-    assert ledger.refusal(key("two"), b, gpus(4)) == ""
+    usage = usage.add_usage(key("one"), a, gpus(2))
+    assert "2 of it is lent to others" in usage.refusal(key("two"), b, gpus(2)), "c lends to b, not to a through b"
+    usage = usage.add_usage(key("one"), None, {})
+    assert usage.refusal(key("two"), b, gpus(4)) == ""
 
 
 def test_a_group_beyond_all_that_its_tenant_could_ever_have_is_known() -> None:
@@ -165,7 +165,7 @@ def test_what_can_be_covered_at_once_is_what_the_tightest_cut_allows(
         inside = [name for name, take in zip(names, chosen, strict=True) if take]
         reached = {x for name in inside for x in lenders[name]}
         cuts.append(sum(excess[n] for n in names if n not in inside) + sum(spare[x] for x in reached))
-    assert covered(excess, spare, lenders) == min(cuts)
+    assert max_flow(excess, spare, lenders) == min(cuts)
 
 
 TENANTS = st.lists(
@@ -186,18 +186,18 @@ def test_no_quota_is_exceeded_whatever_comes_and_goes(
         tenant(f"t{i}", quota, () if i == 0 and how == "first" else whom[how], limit)
         for i, (quota, how, limit) in enumerate(rules)
     ]
-    ledger = Ledger(tenants)
+    usage = QuotaUsage.of(tenants, ())
     used = dict.fromkeys((one.name for one in tenants), 0)
     placed: list[tuple[int, Tenant, int]] = []
     for number, (who, count, ends) in enumerate(asked):
         one = tenants[who % len(tenants)]
-        if not ledger.refusal(key(str(number)), one, gpus(count)):
-            ledger.charge(key(str(number)), one, gpus(count))
+        if not usage.refusal(key(str(number)), one, gpus(count)):
+            usage = usage.add_usage(key(str(number)), one, gpus(count))
             placed.append((number, one, count))
             used[one.name] += count
         if ends and placed:
             gone, owner, freed = placed.pop(0)
-            ledger.charge(key(str(gone)), None, {})
+            usage = usage.add_usage(key(str(gone)), None, {})
             used[owner.name] -= freed
         assert sum(used.values()) <= sum(quota for quota, _, _ in rules)
         for (quota, _, limit), one in zip(rules, tenants, strict=True):

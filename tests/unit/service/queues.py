@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reconciler.placement.model import Action, Phase
-from reconciler.planning.planner import Plan
+from reconciler.planning.plan import Plan
 from tests.fleets import FLEET, Fleet, cluster, decision, node, ordered, picture, policy, ray_job, text
 
 MINUTE = 60.0

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from reconciler.manifests.loader import load
-from reconciler.placement.outcome import Part
+from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import GroupKey
 from tests.fleets import Fleet, cluster, node, picture, policy, text
 
@@ -51,14 +51,14 @@ spec:
 """)
 
 
-def standing(fleet: Fleet, namespace: str, name: str) -> dict[str, Part]:
+def standing(fleet: Fleet, namespace: str, name: str) -> dict[str, ClusterCopy]:
     """What stands of a group, by cluster, as the next plan reads it from Git."""
-    found = fleet.state().standing.get(GroupKey(namespace, name))
-    return {part.cluster: part for part in found.parts} if found else {}
+    found = fleet.state().placements.get(GroupKey(namespace, name))
+    return {copy.cluster: copy for copy in found.copies} if found else {}
 
 
-def deployed(part: Part, kind: str) -> dict[str, Any]:
-    return dict(next(item.body for item in part.deployed if item.key.kind == kind))
+def deployed(copy: ClusterCopy, kind: str) -> dict[str, Any]:
+    return dict(next(item.body for item in copy.deployed if item.key.kind == kind))
 
 
 def replicas(fleet: Fleet, namespace: str, name: str) -> dict[str, int]:

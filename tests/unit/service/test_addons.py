@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from reconciler.planning.pipeline import preview
 
 from reconciler.errors import GuardTripped, InputError
 from reconciler.placement.model import Action, Verdict
-from reconciler.planning.planner import preview
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
 from tests.fleets import (
@@ -86,7 +86,7 @@ def test_a_cluster_without_the_addon_is_not_eligible_for_what_needs_it() -> None
     fleet = operated(only("kubernetes.io/metadata.name: dynamic"))
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     placed = decision(fleet.cycle(), "team", "rayjob-train")
-    assert [share.name for share in placed.clusters] == ["dynamic"], "static has room, but no operator"
+    assert list(placed.clusters) == ["dynamic"], "static has room, but no operator"
     (static,) = [c for c in placed.candidates if c.cluster == "static"]
     assert (static.verdict, static.reason) == (Verdict.NOT_ELIGIBLE, "AddOnMissing")
     assert static.message == (
@@ -111,7 +111,7 @@ def test_groups_that_need_no_addon_go_anywhere() -> None:
     fleet = operated(only("kubernetes.io/metadata.name: dynamic"))
     fleet.commit("workloads/team/code.yaml", config_map("code"))
     placed = decision(fleet.cycle(), "team", "configmap-code")
-    assert [share.name for share in placed.clusters] == ["static"]
+    assert list(placed.clusters) == ["static"]
 
 
 def test_what_stands_stays_when_its_cluster_is_no_longer_meant_for_the_addon() -> None:
@@ -143,11 +143,11 @@ def test_a_part_of_a_spread_group_stays_too() -> None:
     fleet = operated()
     fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
     fleet.commit("workloads/team/cluster.yaml", RAY_CLUSTER)
-    both = [share.name for share in decision(fleet.cycle(), "team", "raycluster-shared").clusters]
+    both = list(decision(fleet.cycle(), "team", "raycluster-shared").clusters)
     assert both == ["dynamic", "static"]
     only_dynamic = only("kubernetes.io/metadata.name: dynamic")
     fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only_dynamic)
-    assert [share.name for share in decision(fleet.cycle(), "team", "raycluster-shared").clusters] == both
+    assert list(decision(fleet.cycle(), "team", "raycluster-shared").clusters) == both
 
 
 def test_a_removed_addon_leaves_each_cluster_after_the_groups_that_need_it() -> None:
@@ -200,7 +200,7 @@ def test_an_addon_waits_for_the_one_that_it_depends_on_cluster_by_cluster() -> N
     fleet.files["addons/base/addon.yaml"] = addon("base", more=only("kubernetes.io/metadata.name: dynamic"))
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     placed = decision(fleet.cycle(), "team", "rayjob-train")
-    assert [share.name for share in placed.clusters] == ["dynamic"]
+    assert list(placed.clusters) == ["dynamic"]
     (static,) = [c for c in placed.candidates if c.cluster == "static"]
     assert "depends on add-on base, which is not for this cluster" in static.message
     assert not has(fleet, "static")
@@ -216,7 +216,7 @@ def test_a_cluster_that_joins_gets_its_addons_and_then_its_share_of_a_spread_gro
     made = fleet.cycle()
     assert made.drafts[0].subject == "render new"
     assert has(fleet, "new")
-    assert "new" in [share.name for share in decision(made, "team", "rayjob-train").clusters]
+    assert "new" in list(decision(made, "team", "rayjob-train").clusters)
 
 
 def test_an_addon_that_cannot_be_read_stops_the_cycle_and_is_found_by_validate() -> None:

@@ -7,7 +7,7 @@ import yaml
 
 from reconciler.placement.model import Verdict
 from reconciler.planning.memory import Memory
-from reconciler.planning.planner import plan
+from reconciler.planning.pipeline import plan
 from tests.fleets import GROWS, NOW, Fleet, cluster, decision, node, ordered, picture, policy, ray_job
 
 L4 = '{name: l4, maxNodes: 3, existing: 0, allocatable: {cpu: "15", memory: 58Gi, nvidia.com/gpu: "1"}%s}'
@@ -76,7 +76,7 @@ def test_a_pool_in_backoff_spills_to_the_next_cluster() -> None:
     fleet.files["snapshots/other.yaml"] = picture("other", node("sys", gpus=0, cpu="2"))
     fleet.files["policies/p.yaml"] = policy("p", ordered("dyn", "other"))
     made = decision(fleet.plan(), "team", "rayjob-a")
-    assert [share.name for share in made.clusters] == ["other"]
+    assert list(made.clusters) == ["other"]
     first = next(one for one in made.candidates if one.cluster == "dyn")
     assert first.verdict is Verdict.NO_FIT
     assert "node pool l4 adds none now: a scale-up failed (OUT_OF_RESOURCES)" in first.message

@@ -9,7 +9,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.lifecycle.standing import DISTURBANCES
+from reconciler.lifecycle.transitions import PROBLEM_REASONS
 from reconciler.manifests.loader import load
 from tests.fleets import Fleet, cluster, config_map, node, picture, policy, ray_job
 
@@ -80,7 +80,7 @@ def records(fleet: Fleet) -> dict[str, dict[str, Any]]:
             reason = yaml.safe_load(data)["status"]["reason"]
             found[path] = {
                 "reason": reason,
-                "clusters": [one["name"] for one in spec.get("clusters") or []],
+                "clusters": [one["cluster"] for one in spec["copies"]],
                 "objects": objects,
             }
     return found
@@ -115,8 +115,8 @@ def test_groups_stand_whole_on_one_cluster_with_all_they_refer_to_or_not_at_all(
                 assert set(recorded.get(path, NOWHERE)["clusters"]) <= set(before.get(path, NOWHERE)["clusters"]), (
                     "none by halves"
                 )
-            elif recorded.get(path, NOWHERE)["clusters"] and recorded[path]["reason"] not in DISTURBANCES:
-                named = {f"ConfigMap {pieces[item.key.name].config}" for item in group.members if item.runs_once}
+            elif recorded.get(path, NOWHERE)["clusters"] and recorded[path]["reason"] not in PROBLEM_REASONS:
+                named = {f"ConfigMap {pieces[item.key.name].config}" for item in group.members if item.is_batch}
                 exist = {f"ConfigMap {name}" for name in MAPS if name in pieces}
                 assert named & exist <= {*recorded[path]["objects"]}, "what members refer to is beside them"
         for _ in "abc":  # what one group frees after another was decided on is that one's in the next cycle

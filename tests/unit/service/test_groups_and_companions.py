@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
 from reconciler.planning.memory import Memory
-from reconciler.planning.planner import plan
+from reconciler.planning.pipeline import plan
 from reconciler.planning.state import Files, read_policy_files
 from reconciler.service.checks import check_files
 from reconciler.workloads.files import read_workloads
@@ -68,7 +68,7 @@ def companions(fleet: Fleet, folder: str = JOB) -> list[str]:
 
 
 def groups(fleet: Fleet) -> list[str]:
-    return sorted(str(key) for key in fleet.state().standing)
+    return sorted(str(key) for key in fleet.state().placements)
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_companion_with_a_policy_of_its_own_goes_its_own_way(labels: str) -> N
     fleet.commit("workloads/team1/job.yaml", ray_job("train", config="code"))
     made = fleet.cycle()
     assert companions(fleet) == []
-    assert {d.clusters[0].name for d in made.decisions} == {"static", "dynamic"}
+    assert {d.clusters[0] for d in made.decisions} == {"static", "dynamic"}
     assert {d.action for d in made.decisions} == {Action.PLACE}
 
 
@@ -483,11 +483,7 @@ spec:
 
 
 def where(fleet: Fleet, name: str) -> list[str]:
-    return next(
-        [share.name for share in standing.record.clusters]
-        for key, standing in fleet.state().standing.items()
-        if str(key) == name
-    )
+    return next(list(placed.clusters) for key, placed in fleet.state().placements.items() if str(key) == name)
 
 
 def test_a_job_with_a_cluster_selector_goes_where_its_ray_cluster_stands() -> None:

@@ -7,10 +7,12 @@ from dataclasses import replace
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import reconciler.placement.opening as opening
 from reconciler.errors import SkyRayError
+from reconciler.fleet.snapshot import ClusterSnapshot
+from reconciler.placement.fleet_state import BaselineCache
 from reconciler.planning.memory import Memory, Recall, Same
-from reconciler.planning.planner import Plan, plan
+from reconciler.planning.pipeline import plan
+from reconciler.planning.plan import Plan
 from reconciler.planning.state import Files, RepoState, read_state
 from tests.fleets import (
     GROWS,
@@ -39,7 +41,7 @@ def outcome(fleet: Fleet, memory: Memory | None) -> tuple[RepoState | None, Plan
     state = None
     try:
         state = state_of(fleet, memory)
-        return state, plan(state, fleet.snapshot(), NOW, allow_removals=True, memory=memory)
+        return state, plan(state, fleet.snapshot(), NOW, memory)
     except SkyRayError as error:
         return state, str(error)
 
@@ -151,19 +153,20 @@ def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
     assert "FitsNow" in [d.reason for d in remember(fleet, memory).decisions if d.group.namespace == "team2"]
 
 
-def test_a_picture_that_differs_in_its_time_alone_opens_no_cluster_again() -> None:
+def test_a_snapshot_that_differs_in_its_time_alone_makes_no_new_baseline() -> None:
     fleet = static_and_dynamic()
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
     (static,) = (c for c in state_of(fleet, None).clusters if c.name == "static")
     shown = fleet.snapshot().clusters["static"]
-    openings = opening.Openings()
-    first = openings.of(static, shown, ())  # type: ignore[arg-type]
-    assert openings.of(static, replace(shown, taken_at=shown.taken_at + 60), ()) is first  # type: ignore[call-arg, arg-type, union-attr]
-    assert first.snapshot.taken_at == shown.taken_at + 60, "progress and age are told of the newest picture"  # type: ignore[union-attr]
-    fewer = replace(shown, nodes=shown.nodes[1:])  # type: ignore[call-arg, union-attr]
-    assert openings.of(static, fewer, ()) is not first  # type: ignore[arg-type]
-    openings.retain({"dynamic"})
-    assert openings.of(static, shown, ()) is not first  # type: ignore[arg-type]
+    assert isinstance(shown, ClusterSnapshot)
+    baselines = BaselineCache()
+    first = baselines.of(static, shown, ())
+    assert baselines.of(static, replace(shown, taken_at=shown.taken_at + 60), ()) is first
+    fewer = baselines.of(static, replace(shown, nodes=shown.nodes[1:]), ())
+    assert fewer is not first
+    assert baselines.of(static, shown, ()) is first, "a preview does not evict what the loop uses"
+    baselines.retain({"dynamic"})
+    assert baselines.of(static, shown, ()) is not first
 
 
 def test_what_a_cycle_does_without_is_forgotten() -> None:

@@ -88,7 +88,7 @@ def test_what_is_sized_is_what_is_deployed() -> None:
     assert set(standing(fleet, "team", "rayjob-train")) == {"a"}, "the two workers that it has there fit"
     fleet.commit("workloads/team/more.yaml", ray_job("more", workers=2))
     placed = decision(fleet.plan(), "team", "rayjob-more")
-    assert [s.name for s in placed.clusters] == ["b"], "two GPUs of a are promised, not three, and not none"
+    assert list(placed.clusters) == ["b"], "two GPUs of a are promised, not three, and not none"
 
 
 @pytest.mark.parametrize(

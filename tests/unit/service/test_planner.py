@@ -7,7 +7,7 @@ import pytest
 from reconciler.errors import GuardTripped, InputError
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.planning.planner import plan
+from reconciler.planning.pipeline import plan
 from tests.fleets import (
     NOW,
     Fleet,
@@ -26,8 +26,7 @@ from tests.fleets import (
 
 def where(fleet: Fleet) -> dict[str, str]:
     return {
-        f"{key.namespace}/{key.name}": ",".join(s.name for s in standing.record.clusters)
-        for key, standing in fleet.state().standing.items()
+        f"{key.namespace}/{key.name}": ",".join(placed.clusters) for key, placed in fleet.state().placements.items()
     }
 
 
@@ -64,7 +63,7 @@ def test_planning_the_same_input_twice_changes_nothing() -> None:
         fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train", workers=3))
     first = fleet.cycle()
     assert first.drafts
-    again = fleet.plan(now=first.outcomes[0].record.decided_at + 3600.0)  # type: ignore[union-attr]
+    again = fleet.plan(now=first.decisions[0].after.decided_at + 3600.0)  # type: ignore[union-attr]
     assert again.drafts == ()
     assert again.changes == {}
 
@@ -277,7 +276,7 @@ def test_an_unreachable_cluster_is_no_candidate_and_loses_nothing() -> None:
     made = fleet.cycle(unreadable=("static",))
     assert decision(made, "team1", "rayjob-train").action is Action.KEEP
     placed = decision(made, "team2", "rayjob-train")
-    assert placed.clusters[0].name == "dynamic"
+    assert placed.clusters[0] == "dynamic"
     assert {c.cluster: c.verdict for c in placed.candidates}["static"] is Verdict.UNREACHABLE
     assert "clusters/static/team1/rayjob-train/rayjob-train.yaml" in fleet.files
 
@@ -310,7 +309,7 @@ def test_a_pin_chooses_the_cluster_and_an_unknown_one_is_named() -> None:
     fleet.commit("workloads/team1/job.yaml", pinned)
     fleet.commit("workloads/team2/job.yaml", pinned.replace(b"dynamic}", b"dynamik}"))
     made = fleet.cycle()
-    assert decision(made, "team1", "rayjob-train").clusters[0].name == "dynamic"
+    assert decision(made, "team1", "rayjob-train").clusters[0] == "dynamic"
     lost = decision(made, "team2", "rayjob-train")
     assert lost.reason == "NoEligibleCluster"
     assert "did you mean dynamic?" in " ".join(c.message for c in lost.candidates)
@@ -357,9 +356,9 @@ def test_pods_that_exist_are_not_reserved_again() -> None:
     for pods in (made[:1], made[:2], made):
         fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), pods=pods)
         fleet.commit("workloads/team2/job.yaml", ray_job("train"))
-        assert decision(fleet.plan(), "team2", "rayjob-train").clusters[0].name == "static", "2 GPUs are free"
+        assert decision(fleet.plan(), "team2", "rayjob-train").clusters[0] == "static", "2 GPUs are free"
         fleet.commit("workloads/team3/job.yaml", ray_job("train"))
-        assert decision(fleet.plan(), "team3", "rayjob-train").clusters[0].name == "dynamic"
+        assert decision(fleet.plan(), "team3", "rayjob-train").clusters[0] == "dynamic"
         fleet.commit("workloads/team3/job.yaml", None)
     assert decision(fleet.plan(), "team1", "rayjob-train").phase is Phase.RUNNING
 
@@ -381,7 +380,7 @@ def test_the_end_of_a_job_is_recorded_once_and_frees_its_room() -> None:
     assert fleet.plan().drafts == (), "a job that its cluster forgot has still ended"
     fleet.commit("workloads/team2/job.yaml", None)
     fleet.commit("workloads/team4/job.yaml", ray_job("train"))
-    assert decision(fleet.plan(), "team4", "rayjob-train").clusters[0].name == "static", "two GPUs are free"
+    assert decision(fleet.plan(), "team4", "rayjob-train").clusters[0] == "static", "two GPUs are free"
 
 
 def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
@@ -394,7 +393,7 @@ def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
     fleet.commit("workloads/team3/job.yaml", ray_job("train"))
     made = fleet.cycle()
     assert decision(made, "team1", "rayjob-train").phase is Phase.FAILED
-    assert decision(made, "team3", "rayjob-train").clusters[0].name == "static"
+    assert decision(made, "team3", "rayjob-train").clusters[0] == "static"
 
 
 def test_an_object_that_no_policy_matches_is_reported_not_placed() -> None:

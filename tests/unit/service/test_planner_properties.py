@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
-from reconciler.planning.planner import Plan
+from reconciler.planning.plan import Plan
 from tests.fleets import Fleet, cluster, config_map, node, ordered, picture, policy, ray_job
 
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -57,7 +57,7 @@ def commit_all(fleet: Fleet, jobs: list[Job], only: set[int] | None = None) -> N
 
 
 def places(made: Plan) -> dict[str, str]:
-    return {str(d.group): ",".join(s.name for s in d.clusters) for d in made.decisions}
+    return {str(d.group): ",".join(d.clusters) for d in made.decisions}
 
 
 @QUIET
@@ -79,10 +79,10 @@ def test_one_cycle_or_one_a_commit_promise_no_more_than_there_is(sizes: list[lis
         commit_all(fleet, jobs, {i})
         fleet.cycle()
     promised: Counter[str] = Counter()
-    for key, standing in fleet.state().standing.items():
+    for key, placed in fleet.state().placements.items():
         job = jobs[int(key.namespace.removeprefix("team"))]
-        for share in standing.record.clusters:
-            promised[share.name] += job.workers * job.gpus
+        for cluster_ in placed.clusters:
+            promised[cluster_] += job.workers * job.gpus
     for i, nodes in enumerate(sizes):
         assert promised[f"c{i}"] <= sum(nodes)
 

@@ -38,8 +38,8 @@ class _With:
 def moves(trial: Trial) -> dict[str, tuple[list[str], list[str]]]:
     return {
         str(change.group): (
-            [share.name for share in change.before.clusters] if change.before else ["nothing"],
-            [share.name for share in change.after.clusters] if change.after else ["nothing"],
+            list(change.before.clusters) if change.before else ["nothing"],
+            list(change.after.clusters) if change.after else ["nothing"],
         )
         for change in trial.changes
     }

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import InputError
 from reconciler.fleet.settings import Fairness
+from reconciler.placement.hold_window import window_at
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.placement.turns import stretch
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
 from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, ray_job, text
@@ -99,7 +99,7 @@ def test_an_add_on_that_is_no_manifest_defines_no_class() -> None:
 
 def test_holds_and_breaks_take_turns() -> None:
     fairness = Fairness(hold_after=600, hold_for=100)
-    found = {at: stretch(fairness, 1000.0, 1000.0 + at) for at in (0, 599, 600, 699, 700, 799, 800, 1000)}
+    found = {at: window_at(fairness, 1000.0, 1000.0 + at) for at in (0, 599, 600, 699, 700, 799, 800, 1000)}
     numbers = {at: one.number if one else None for at, one in found.items()}
     assert numbers == {0: None, 599: None, 600: 0, 699: 0, 700: None, 799: None, 800: 1, 1000: 2}
     second = found[800]
@@ -155,7 +155,7 @@ def test_the_gang_gets_its_turn_as_soon_as_the_small_ones_have_ended() -> None:
     made = fleet.cycle(now=NOW + 12 * MINUTE)
     assert placed(made) == ["big"]
     assert of(made, "late") == (Phase.PENDING, Verdict.NO_FIT)
-    record = fleet.state().standing[decision(made, "big", "rayjob-train").group].record
+    record = fleet.state().placements[decision(made, "big", "rayjob-train").group]
     assert record.waiting_since is None
 
 
@@ -205,7 +205,7 @@ def test_a_gang_holds_one_cluster_and_leaves_the_others() -> None:
     submit(fleet, "late")
     made = fleet.plan(now=NOW + 10 * MINUTE)
     assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
-    assert [s.name for s in decision(made, "late", "rayjob-train").clusters] == ["c1"]
+    assert list(decision(made, "late", "rayjob-train").clusters) == ["c1"]
     made = fleet.plan(now=NOW + 10 * MINUTE + 4 * HOUR)
     assert "on c1 its turn is held" in decision(made, "big", "rayjob-train").message, "the next hold tries the next one"
 
@@ -261,11 +261,11 @@ def test_the_wait_counts_from_its_beginning_though_its_reason_changes() -> None:
     waiting_gang(fleet)
     key = decision(fleet.plan(now=NOW), "big", "rayjob-train").group
     fleet.cycle(now=NOW + 5 * MINUTE, unreadable=("c0",))
-    record = fleet.state().standing[key].record
+    record = fleet.state().placements[key]
     assert (record.reason, record.decided_at) == ("Unreachable", int(NOW + 5 * MINUTE))
     assert record.waiting_since == int(NOW)
     fleet.cycle(now=NOW + 6 * MINUTE)
-    record = fleet.state().standing[key].record
+    record = fleet.state().placements[key]
     assert (record.reason, record.decided_at) == ("NoFit", int(NOW + 6 * MINUTE))
     assert record.waiting_since == int(NOW)
     assert b'waitingSince: "2027-01-15T08:00:00Z"' in fleet.files["placements/big/rayjob-train.yaml"]
@@ -351,7 +351,7 @@ def test_a_group_that_may_queue_does_so_beside_the_cluster_that_is_held() -> Non
     made = fleet.plan(now=NOW + 10 * MINUTE)
     assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
     late = decision(made, "late", "rayjob-train")
-    assert (late.phase, late.reason, [share.name for share in late.clusters]) == (Phase.PLACED, "Queued", ["c1"])
+    assert (late.phase, late.reason, list(late.clusters)) == (Phase.PLACED, "Queued", ["c1"])
 
 
 WORKER = "labels: {ray.io/group: gpu-group}"

@@ -35,7 +35,7 @@ SYSTEM = (node("system", gpus=0, cpu="2"),)
 
 def where(made: Fleet, namespace: str, name: str = "train") -> list[tuple[str, int]]:
     found = decision(made.cycle(), namespace, name)
-    return [(share.name, share.share) for share in found.clusters]
+    return [(copy.cluster, copy.share) for copy in found.copies]
 
 
 def test_cost_takes_what_is_paid_for_then_the_cheapest_and_what_has_no_price_last() -> None:
@@ -62,7 +62,7 @@ def test_pack_leaves_the_large_hole_to_the_gang_that_needs_it() -> None:
     made.commit("workloads/one/job.yaml", ray_job("train", workers=1, labels=LABELS.format("pack")))
     made.commit("workloads/two/job.yaml", ray_job("train", workers=1, gpus=4, labels=LABELS.format("pack")))
     assert where(made, "one") == [("b-small", 100)]
-    assert made.plan().decisions[1].clusters[0].name == "a-large"
+    assert made.plan().decisions[1].clusters[0] == "a-large"
 
 
 def test_cloud_priority_fills_the_first_provider_and_never_uses_an_unnamed_one() -> None:

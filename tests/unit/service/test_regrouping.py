@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
-from reconciler.planning.planner import Plan
+from reconciler.planning.plan import Plan
 from tests.fleets import Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
 
 FIT = "placement: {require: Fit}\ngroupBy: {labelKey: app}\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -10,9 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
-from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.placement.outcome import Standing
-from reconciler.placement.rounds import combined
+from reconciler.placement.model import Phase, Verdict
 from reconciler.policy.model import NAME_LABEL
 from tests.fleets import FLEET, NOW, Fleet, cluster, node, ordered, picture, policy, ray_job, text
 from tests.unit.service.queues import HOUR, MINUTE, fleet_of, of, placed, submit
@@ -90,18 +87,6 @@ def test_the_turn_of_a_group_without_quota_passes_in_the_same_cycle() -> None:
     assert of(made, "big") == (Phase.PENDING, "QuotaExceeded")
     assert set(placed(made)) == {"late", "middle"}, "nothing is held for a group that its quota would not let in"
     assert fleet.plan(now=now).drafts == ()
-
-
-def test_a_group_that_is_kept_where_a_round_has_put_it_is_placed_by_the_plan() -> None:
-    fleet = fleet_of(1)
-    submit(fleet, "team")
-    [first] = fleet.plan().outcomes
-    assert first.record is not None
-    before = Standing(first.record, first.objects, first.parts)
-    told = replace(first.record, reason="Other")
-    kept = replace(first, decision=replace(first.decision, action=Action.KEEP), record=told, before=before)
-    [both] = combined([first], [kept])
-    assert (both.decision.action, both.record, both.before) == (Action.PLACE, told, None)
 
 
 def random_fleet(dice: Random, *, quotas: bool) -> Fleet:

@@ -38,7 +38,7 @@ def test_a_duplicate_stands_whole_on_every_eligible_cluster() -> None:
     made = fleet.plan()
     settled(fleet)
     placed = decision(made, "team", "deployment-web")
-    assert [(share.name, share.share) for share in placed.clusters] == [("a", 100), ("b", 100)]
+    assert [(copy.cluster, copy.share) for copy in placed.copies] == [("a", 100), ("b", 100)]
     assert (placed.action, placed.reason) == (Action.PLACE, "FitsNow")
     assert replicas(fleet, "team", "deployment-web") == {"a": 3, "b": 3}
     (draft,) = [d for d in made.drafts if "deployment-web" in d.subject]
@@ -54,7 +54,7 @@ def test_copies_that_fit_are_placed_and_the_others_wait_with_their_numbers() -> 
     settled(fleet)
     placed = decision(made, "team", "rayjob-train")
     assert (placed.phase, placed.reason) == (Phase.PLACED, "PartlyPlaced")
-    assert [share.name for share in placed.clusters] == ["a", "b"]
+    assert list(placed.clusters) == ["a", "b"]
     assert placed.message.startswith("2 of 3 clusters; ")
     assert "c waits: " in placed.message
     fleet.files["snapshots/c.yaml"] = picture("c", node("n0"), node("n1"))
@@ -81,7 +81,7 @@ def test_a_duplicate_follows_clusters_that_join_and_leave_the_selection() -> Non
     made = fleet.plan()
     settled(fleet)
     moved = decision(made, "team", "deployment-web")
-    assert [share.name for share in moved.clusters] == ["b", "c"]
+    assert list(moved.clusters) == ["b", "c"]
     assert moved.message == "placed on c; taken from a"
     assert not any(path.startswith("clusters/a/team") for path in fleet.files)
     assert any(path.startswith("clusters/c/team") for path in fleet.files)
@@ -191,13 +191,13 @@ def test_the_end_of_duplicated_jobs_is_told_when_all_have_ended() -> None:
 
     fleet.files["snapshots/a.yaml"] = ends("a", "SUCCEEDED")
     settled(fleet)
-    assert fleet.state().standing[next(iter(fleet.state().standing))].record.phase is Phase.PLACED
+    assert fleet.state().placements[next(iter(fleet.state().placements))].phase is Phase.PLACED
     fleet.files["snapshots/a.yaml"] = picture("a", node("n0"), node("n1"))
     fleet.commit("workloads/other/job.yaml", ray_job("train"))
     fleet.files["policies/other.yaml"] = policy("other", "priority: 5").replace(
         b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: other}}"
     )
-    assert [s.name for s in decision(fleet.plan(), "other", "rayjob-train").clusters] == ["a"], "its room is free"
+    assert list(decision(fleet.plan(), "other", "rayjob-train").clusters) == ["a"], "its room is free"
     fleet.commit("workloads/other/job.yaml", None)
     fleet.files["snapshots/b.yaml"] = ends("b", "FAILED")
     made = fleet.plan()
@@ -215,7 +215,7 @@ def test_a_division_by_percentages_loses_nothing() -> None:
     settled(fleet)
     assert replicas(fleet, "team", "deployment-web") == {"a": 4, "b": 1}, "3.5 and 1.5: the first of equal remainders"
     placed = decision(made, "team", "deployment-web")
-    assert [(share.name, share.share) for share in placed.clusters] == [("a", 70), ("b", 30)]
+    assert [(copy.cluster, copy.share) for copy in placed.copies] == [("a", 70), ("b", 30)]
     assert kustomization(fleet, "b", "team/deployment-web") == [
         [
             {"op": "test", "path": "/spec/replicas", "value": 5},
@@ -252,7 +252,7 @@ def test_a_division_is_carried_out_whole_or_not_at_all() -> None:
     assert (waits.action, waits.clusters) == (Action.WAIT, ())
     assert "1 of 2" not in waits.message
     assert "b waits: 0 of 16 pods fit; " in waits.message
-    assert [s.name for s in decision(made, "team", "rayjob-after").clusters] == ["a"], "a's room was given back"
+    assert list(decision(made, "team", "rayjob-after").clusters) == ["a"], "a's room was given back"
 
 
 def test_a_split_that_names_no_eligible_cluster_waits_and_says_which() -> None:
@@ -467,9 +467,9 @@ def test_the_shares_of_those_who_have_a_part_make_up_the_whole() -> None:
     fleet.commit("workloads/team/one.yaml", ray_job("one", workers=1))
     fleet.commit("workloads/team/two.yaml", ray_job("two", workers=2))
     made = settled(fleet).plan()
-    shares = {name: decision(made, "team", f"rayjob-{name}").clusters for name in ("one", "two")}
-    assert [(share.name, share.share) for share in shares["one"]] == [("a", 100)]
-    assert [(share.name, share.share) for share in shares["two"]] == [("a", 50), ("b", 50)]
+    shares = {name: decision(made, "team", f"rayjob-{name}").copies for name in ("one", "two")}
+    assert [(copy.cluster, copy.share) for copy in shares["one"]] == [("a", 100)]
+    assert [(copy.cluster, copy.share) for copy in shares["two"]] == [("a", 50), ("b", 50)]
 
 
 def test_a_running_job_stays_though_its_cluster_gets_no_share_any_more() -> None:

@@ -127,7 +127,7 @@ def test_a_tenant_keeps_to_its_clusters() -> None:
     fleet = fleet_with(a="namespaces: [team], clusterSelector: {matchLabels: {cloud: west}}")
     submit(fleet, "team")
     placed = decision(fleet.cycle(), "team", "rayjob-train")
-    assert [share.name for share in placed.clusters] == ["west"]
+    assert list(placed.clusters) == ["west"]
     [east] = [c for c in placed.candidates if c.cluster == "east"]
     assert (east.verdict, east.reason) == (Verdict.NOT_ELIGIBLE, "TenantCluster")
     assert east.message == "tenant a may use clusters with cloud=west only"
@@ -333,7 +333,7 @@ def test_a_duplicated_group_does_not_follow_a_new_cluster_beyond_its_quota() -> 
     assert decision(fleet.cycle(), "team", "raycluster-dev").phase is Phase.PLACED
     fleet.files |= west
     kept = decision(fleet.cycle(), "team", "raycluster-dev")
-    assert (kept.action, kept.reason, [s.name for s in kept.clusters]) == (Action.KEEP, "QuotaExceeded", ["east"])
+    assert (kept.action, kept.reason, list(kept.clusters)) == (Action.KEEP, "QuotaExceeded", ["east"])
     assert "tenant a uses 2 of 2 nvidia.com/gpu, group needs 4 instead of 2" in kept.message
     assert fleet.plan().drafts == ()
 

@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.placement.outcome import Part
 from reconciler.policy.model import NAME_LABEL
+from reconciler.workloads.cluster_copy import ClusterCopy
 from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, ray_job, text
 from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 from tests.unit.service.spreads import DUPLICATE, deployed, deployment, split, standing
@@ -238,7 +238,7 @@ def test_the_second_copy_of_a_gang_gets_its_turn() -> None:
 def test_a_copy_that_waits_counts_from_when_it_began_and_forgets_once_it_stands() -> None:
     fleet = partly_placed()
     key = decision(fleet.plan(now=NOW), "big", "rayjob-train").group
-    assert fleet.state().standing[key].record.waiting_since == int(NOW)
+    assert fleet.state().placements[key].waiting_since == int(NOW)
     submit(fleet, "late")
     end(fleet, "s0")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
@@ -250,7 +250,7 @@ def test_a_copy_that_waits_counts_from_when_it_began_and_forgets_once_it_stands(
     for team in ("s1", "s2"):
         end(fleet, team)
     fleet.cycle(now=NOW + 20 * MINUTE, allow_removals=True)
-    record = fleet.state().standing[key].record
+    record = fleet.state().placements[key]
     assert (len(record.clusters), record.waiting_since) == (2, None)
 
 
@@ -332,7 +332,7 @@ def test_what_a_partly_placed_group_leaves_goes_to_who_comes_first_at_once() -> 
     fleet.files["inventory/c2.yaml"] = cluster("c2")
     made = fleet.cycle(allow_removals=True)
     assert fleet.plan(allow_removals=True).drafts == ()
-    assert [share.name for share in decision(made, "vip", "rayjob-train").clusters] == ["c2"]
+    assert list(decision(made, "vip", "rayjob-train").clusters) == ["c2"]
 
 
 SPREADS = {"one": "", "dup": DUPLICATE, "div": "spreadConstraints: {spreadMode: Divide}"}
@@ -371,6 +371,6 @@ def test_whatever_is_held_nothing_is_over_committed_divided_by_halves_or_placed_
         assert all(used[f"c{i}"] <= size for i, size in enumerate(sizes)), used
 
 
-def workers_of(part: Part) -> int:
+def workers_of(part: ClusterCopy) -> int:
     [group] = deployed(part, "RayJob")["spec"]["rayClusterSpec"]["workerGroupSpecs"]
     return int(group["replicas"])

@@ -1,18 +1,16 @@
-"""Which of several clusters that can all hold a gang gets it: `placement.prefer`, one criterion after another.
+"""Which of several clusters that can all hold a gang gets it: `placement.prefer`, one score after another.
 
-| Criterion | Best is the cluster |
+| Score | Best is the cluster |
 |---|---|
 | `Available` | that has room left for most gangs like it, by the scarcest resource that the gang asks for |
 | `Cost` | whose new nodes for it cost least an hour; existing nodes cost nothing, unknown prices come last |
 | `Pack` | on which free GPUs become useless to typical gangs least (`placement.fragmentation`), then the fullest |
 | `Balance` | whose most used resource, of those that the gang asks for, is used least afterwards |
 
-Room and use are those of the nodes on which the gang's pods may stand, with the gang on them and without headroom.
+Room and use are those of the nodes on which the gang's pods may run, with the gang on them and without headroom.
 Where a policy says nothing, the order is: nodes that are paid for anyway, `Cost`, `Pack`. What a policy's list leaves
-tied is settled by that order, and then by name.
-
-The one idea: a criterion is worked out only for clusters that are equal in all before it, once for gangs that look the
-same (`Ground.measured`), so a thousand clusters cost little.
+equal is decided by that order, and then by name. A score is computed only for clusters that are equal in all before it,
+and once for gangs that are equal to the scheduler (`FitCache.measured`), so a thousand clusters cost little.
 """
 
 from __future__ import annotations
@@ -28,100 +26,105 @@ from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.fit import commit
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Mask, Nodes
+from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.cost import Cost, cost_of
-from reconciler.placement.fragmentation import Mix
-from reconciler.placement.room import Room
+from reconciler.placement.fleet_state import FleetState
 from reconciler.policy.model import Preference
 
 
 @dataclass(frozen=True, slots=True)
-class Contender:
-    """A cluster that can hold a gang. `wanted` is the gang as it is there, `mix` what gangs typically ask for."""
+class FeasibleCluster:
+    """A cluster that can hold a gang. `wanted` is the gang as it is there; `fleet` knows what gangs typically ask for."""
 
-    room: Room
+    state: ClusterState
     fit: Fit
     wanted: Wanted
-    mix: Mix
+    fleet: FleetState
 
     @property
     def name(self) -> str:
         """The cluster's name."""
-        return self.room.cluster.name
+        return self.state.name
 
     @property
     def cost(self) -> Cost:
         """What the nodes cost that must be added for the gang."""
-        return cost_of(self.fit, self.room.ground.nodes.pools) if self.fit.growth else Cost()
+        return cost_of(self.fit, self.state.nodes.pools) if self.fit.growth else Cost()
 
     def measured(self, what: str, measure: Callable[[Nodes], Any]) -> Any:
         """Return `measure` of the nodes with the gang on them; it depends on nothing else but `what`."""
-        ground = self.room.ground
-        return ground.measured(self.wanted, what, lambda: measure(commit(ground.nodes, self.wanted.gang, self.fit)))
+        cache = self.state.cache
+        return cache.measured(self.wanted, what, lambda: measure(commit(cache.nodes, self.wanted.gang, self.fit)))
 
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Contenders, best first. `first` and `second`: in words, what put the best before the next best."""
+    """FeasibleClusters, best first. `first` and `second`: in words, what put the best before the next best."""
 
-    order: tuple[Contender, ...]
+    order: tuple[FeasibleCluster, ...]
     first: str
     second: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class _Criterion:
-    """`rank`: what to sort by, least first. `text`: the same in words, to follow a cluster's name."""
+class ClusterScore:
+    """A rule by which clusters that can hold a gang are compared. A new one is a value in `SCORES`, and a test.
 
-    rank: Callable[[Contender], Any]
-    text: Callable[[Contender], str]
+    `rank`: what to sort by, least first. `text`: the same in words, to follow a cluster's name.
+    """
+
+    rank: Callable[[FeasibleCluster], Any]
+    text: Callable[[FeasibleCluster], str]
 
 
-def rank(contenders: Sequence[Contender], prefer: Sequence[Preference]) -> Ranking:
+def rank(contenders: Sequence[FeasibleCluster], prefer: Sequence[Preference]) -> Ranking:
     """Sort clusters that can all hold a gang by what a policy prefers.
 
     The order is exact for the first. Behind it stand those that were equal to it for longest; what put them behind
     sorts them.
     """
     tied = sorted(contenders, key=lambda one: one.name)
-    behind: list[Contender] = []
+    behind: list[FeasibleCluster] = []
     words = ("", "")
-    for criterion in (*(_CRITERIA[one] for one in prefer), *_DEFAULT):
+    for score in (*(SCORES[one] for one in prefer), *_DEFAULT):
         if len(tied) <= 1:
             break
-        ranked = sorted(((criterion.rank(one), one) for one in tied), key=lambda item: item[0])
+        ranked = sorted(((score.rank(one), one) for one in tied), key=lambda item: item[0])
         best = ranked[0][0]
         beaten = [one for value, one in ranked if value != best]
         if beaten:
             tied = [one for value, one in ranked if value == best]
             behind[:0] = beaten
             if len(tied) == 1:
-                words = (criterion.text(tied[0]), f"{beaten[0].name} {criterion.text(beaten[0])}")
+                words = (score.text(tied[0]), f"{beaten[0].name} {score.text(beaten[0])}")
     if len(tied) > 1:
         words = (f"is the first by name of {len(tied)} clusters that are equally good", "")
     return Ranking((*tied, *behind), *words)
 
 
-def _paid_for(one: Contender) -> int:
+def _paid_for(one: FeasibleCluster) -> int:
     """Return 0 for nodes that are paid for whether they are used or not, 1 for ones that could go, 2 for new ones."""
-    return 2 if one.fit.growth else int(one.room.rented)
+    return 2 if one.fit.growth else int(one.state.rented)
 
 
 _PAID = ("has nodes that are paid for anyway", "has nodes that its autoscaler may remove", "needs new nodes")
 
 
-def _worse(one: Contender) -> int:
+def _worse(one: FeasibleCluster) -> int:
     """Return how many more devices become useless to the gangs of the mix, summed up over them."""
 
+    mix, cache = one.fleet.mix, one.state.cache
+
     def growth(after: Nodes) -> int:
-        before = one.room.ground.measured(None, one.mix.name, lambda: one.mix.unusable(one.room.ground.nodes))
-        return one.mix.unusable(after) - before
+        before = cache.measured(None, mix.name, lambda: mix.unusable(cache.nodes))
+        return mix.unusable(after) - before
 
-    return int(one.measured(f"Pack {one.mix.name}", growth))
+    return int(one.measured(f"Pack {mix.name}", growth))
 
 
-def _pack_text(one: Contender) -> str:
-    change = _worse(one) / max(one.mix.total, 1)
-    return f"is {one.room.free_share:.0%} free and {_changes(change)}"
+def _pack_text(one: FeasibleCluster) -> str:
+    change = _worse(one) / max(one.fleet.mix.total, 1)
+    return f"is {one.state.cache.free_share:.0%} free and {_changes(change)}"
 
 
 def _changes(change: float) -> str:
@@ -150,7 +153,7 @@ class _Left:
         return 1 - self.free / self.whole if self.whole else 1.0
 
 
-def _left(one: Contender) -> tuple[_Left, ...]:
+def _left(one: FeasibleCluster) -> tuple[_Left, ...]:
     found: tuple[_Left, ...] = one.measured("left", lambda after: _left_on(after, one.wanted.gang))
     return found
 
@@ -176,33 +179,33 @@ def _left_on(nodes: Nodes, gang: Gang) -> tuple[_Left, ...]:
     return tuple(found)
 
 
-def _scarcest(one: Contender) -> _Left | None:
+def _scarcest(one: FeasibleCluster) -> _Left | None:
     return min(_left(one), key=lambda left: left.more, default=None)
 
 
-def _most_used(one: Contender) -> _Left | None:
+def _most_used(one: FeasibleCluster) -> _Left | None:
     return max(_left(one), key=lambda left: left.used, default=None)
 
 
-def _available_text(one: Contender) -> str:
+def _available_text(one: FeasibleCluster) -> str:
     left = _scarcest(one)
     return f"has {left.resource} left for {left.more:.1f} more like it" if left else "is asked for nothing"
 
 
-def _balance_text(one: Contender) -> str:
+def _balance_text(one: FeasibleCluster) -> str:
     left = _most_used(one)
     return f"has {left.used:.0%} of {left.resource} used with it" if left else "is asked for nothing"
 
 
-_CRITERIA = {
-    Preference.AVAILABLE: _Criterion(lambda one: -left.more if (left := _scarcest(one)) else 0.0, _available_text),
-    Preference.COST: _Criterion(lambda one: one.cost.rank, lambda one: one.cost.text),
-    Preference.PACK: _Criterion(lambda one: (_worse(one), one.room.free_share), _pack_text),
-    Preference.BALANCE: _Criterion(lambda one: left.used if (left := _most_used(one)) else 0.0, _balance_text),
+SCORES = {
+    Preference.AVAILABLE: ClusterScore(lambda one: -left.more if (left := _scarcest(one)) else 0.0, _available_text),
+    Preference.COST: ClusterScore(lambda one: one.cost.rank, lambda one: one.cost.text),
+    Preference.PACK: ClusterScore(lambda one: (_worse(one), one.state.cache.free_share), _pack_text),
+    Preference.BALANCE: ClusterScore(lambda one: left.used if (left := _most_used(one)) else 0.0, _balance_text),
 }
 
 _DEFAULT = (
-    _Criterion(_paid_for, lambda one: _PAID[_paid_for(one)]),
-    _CRITERIA[Preference.COST],
-    _CRITERIA[Preference.PACK],
+    ClusterScore(_paid_for, lambda one: _PAID[_paid_for(one)]),
+    SCORES[Preference.COST],
+    SCORES[Preference.PACK],
 )

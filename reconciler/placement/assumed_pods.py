@@ -1,8 +1,8 @@
-"""Room promised to a placed group, held until its pods exist (DESIGN section 1, promise 2).
+"""Pods that are placed and do not exist yet: their capacity is assumed as used until they do.
 
-The one idea: what is reserved is the admitted demand less the pods that the snapshot already shows, set by set, so a
-gang is never counted twice and a half-made one is still held whole. Pods are joined to their group as facts on KubeRay
-say: a Ray pod names its RayCluster, and the RayCluster names the RayJob or RayService that made it.
+What is assumed is the admitted demand less the pods that the snapshot shows, set by set, so that a gang is never
+counted twice and a half-made one is still counted whole. Pods are joined to their objects as KubeRay names them: a Ray
+pod names its RayCluster, and the RayCluster names the RayJob or RayService that made it.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from reconciler.fleet.snapshot import ClusterSnapshot, Pod
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.identity import ObjectKey
 from reconciler.ray.demand import PodSet, Role
 from reconciler.ray.status import Outcome, outcome
-from reconciler.workloads.group import WorkloadObject
+from reconciler.workloads.group import GroupKey, WorkloadObject
 
 _GENERATED = re.compile(r"-(?:raycluster-)?[a-z0-9]{5}")
 """What KubeRay appends to a RayJob's or RayService's name for its RayCluster."""
@@ -26,8 +26,26 @@ _REPLICA_SET = re.compile(r"-[a-z0-9]{1,10}")
 """What a Deployment appends to its name for its ReplicaSet."""
 
 
+@dataclass(frozen=True, slots=True)
+class AssumedCopy:
+    """A placed copy as the capacity of its cluster sees it.
+
+    `objects` as they are deployed. `ended`: all its jobs have ended. `since` is when it was placed, in unix seconds.
+    """
+
+    group: GroupKey
+    objects: tuple[WorkloadObject, ...]
+    ended: bool
+    since: int
+
+    @property
+    def is_batch(self) -> bool:
+        """Tell whether it ends by itself: every object that makes pods runs once."""
+        return all(item.is_batch for item in self.objects if item.demand)
+
+
 class PodIndex:
-    """The pods and Ray statuses of one snapshot, so that groups find theirs without a search."""
+    """The pods and Ray statuses of one snapshot by the object that they belong to."""
 
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self._pods: dict[str, dict[str, list[Pod]]] = {}
@@ -40,7 +58,7 @@ class PodIndex:
                 self._made_by.setdefault((status.namespace, status.owner), []).append(status.name)
 
     def pods_of(self, key: ObjectKey) -> tuple[Pod, ...]:
-        """Return the pods that stand on the cluster because of the object `key`."""
+        """Return the pods that are on the cluster because of the object `key`."""
         owners = self._pods.get(key.namespace)
         if not owners:
             return ()
@@ -52,30 +70,37 @@ class PodIndex:
         return outcome(seen.kind, seen.state, seen.job_status, seen.reason) if seen else None
 
     def _owners(self, key: ObjectKey, owners: Mapping[str, object]) -> Iterable[str]:
+        """Return the names under which pods of the object `key` can be found, out of those in `owners`."""
         if key.kind in {"RayJob", "RayService"}:
-            made = set(self._made_by.get((key.namespace, f"{key.kind}/{key.name}"), ()))
-            guessed = (o for o in owners if o.startswith(key.name) and _GENERATED.fullmatch(o[len(key.name) :]))
-            return sorted({key.name, *made, *guessed})
+            made = self._made_by.get((key.namespace, f"{key.kind}/{key.name}"), ())
+            generated = [name for name in owners if _is_generated(name, key.name, _GENERATED)]
+            return sorted({key.name, *made, *generated})
         if key.kind == "Deployment":
-            return sorted(o for o in owners if o.startswith(key.name) and _REPLICA_SET.fullmatch(o[len(key.name) :]))
+            return sorted(name for name in owners if _is_generated(name, key.name, _REPLICA_SET))
         return (key.name,)
 
 
-def outstanding(objects: Iterable[WorkloadObject], index: PodIndex) -> Gang:
+def unmade_pods(objects: Iterable[WorkloadObject], index: PodIndex) -> Gang:
     """Return the pods of `objects` that do not exist yet; a job that has ended makes no more."""
     missing: list[PodSet] = []
     for item in objects:
         status = index.status_of(item.key)
-        if item.demand is None or (item.runs_once and status is not None and status.finished):
+        ended = item.is_batch and status is not None and status.finished
+        if item.demand is None or ended:
             continue
         existing = Counter(_role_of(pod) for pod in index.pods_of(item.key))
         for pod_set in item.demand.pod_sets:
             role = _role_of_set(pod_set)
             left = pod_set.count - existing[role]
+            # Pods beyond the first set of a role count for the next set of the same role.
             existing[role] = max(0, -left)
             if left > 0:
                 missing.append(replace(pod_set, count=left))
     return Gang(tuple(sorted(missing, key=lambda pod_set: pod_set.after)))
+
+
+def _is_generated(name: str, base: str, suffix: re.Pattern[str]) -> bool:
+    return name.startswith(base) and suffix.fullmatch(name[len(base) :]) is not None
 
 
 def _role_of(pod: Pod) -> tuple[str, str]:

@@ -1,0 +1,300 @@
+"""The capacity of one cluster while a plan is made, as a value: every change returns a new state.
+
+A state is a baseline (the snapshot, and what placed groups are assumed to use) with the gangs that this plan placed on
+top. To undo is to keep the old state. Fit results are cached on the node arrays that they were computed from, which are
+never changed, so they hold for as long as somebody has that state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeVar, cast
+
+from reconciler.fleet.addable import addable
+from reconciler.fleet.inventory import Cluster, Headroom
+from reconciler.fleet.snapshot import ClusterSnapshot, Pod
+from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
+from reconciler.kube_scheduler.gang import Fit, Gang
+from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.kube_scheduler.pod_affinity import namespaces_meant
+from reconciler.placement.assumed_pods import AssumedCopy, PodIndex, unmade_pods
+from reconciler.placement.hold import Hold
+from reconciler.placement.model import Candidate, verdict_of
+from reconciler.workloads.group import GroupKey, WorkloadObject, gang_of
+
+_Measure = TypeVar("_Measure")
+
+_PodName = tuple[str, str]
+"""Namespace and name."""
+
+
+class FitCache:
+    """The nodes of a cluster, which must not be changed, with the results that were computed from them."""
+
+    __slots__ = ("_cluster", "_fits", "_free_share", "_measures", "_named_by_terms", "nodes")
+
+    def __init__(self, cluster: str, nodes: Nodes) -> None:
+        self._cluster = cluster
+        self.nodes = nodes
+        self._fits: dict[str, tuple[Fit, Candidate]] = {}
+        self._measures: dict[tuple[str, str], object] = {}
+        self._free_share: float | None = None
+        self._named_by_terms = namespaces_meant(nodes)
+
+    @property
+    def free_share(self) -> float:
+        """Return the free share of the scarcest devices, or of cpu where there are none, 0 to 1."""
+        if self._free_share is None:
+            self._free_share = self.nodes.free_share
+        return self._free_share
+
+    @property
+    def size(self) -> int:
+        """Return how many results are kept."""
+        return len(self._fits) + len(self._measures) + len(self.nodes.table.memo)
+
+    def fit(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+        """Return what kube-scheduler would do with a gang, and the candidate that says so."""
+        key = self._key(wanted)
+        found = self._fits.get(key)
+        if found is None:
+            fit = try_gang(self.nodes, wanted.gang)
+            found = fit, Candidate(self._cluster, verdict_of(fit), fit.reason, fit.message)
+            self._fits[key] = found
+        return found
+
+    def measured(self, wanted: Wanted | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
+        """Return `measure()`, which must follow from these nodes, the fit of `wanted` on them and `what` alone."""
+        key = (self._key(wanted) if wanted else "", what)
+        if key not in self._measures:
+            self._measures[key] = measure()
+        return cast("_Measure", self._measures[key])
+
+    def _key(self, wanted: Wanted) -> str:
+        # Names and labels of the gang count only where affinity terms of other pods may select them.
+        unnamed = self._named_by_terms is not None and self._named_by_terms.isdisjoint(wanted.namespaces)
+        return wanted.unnamed if unnamed else wanted.exact
+
+
+class ClusterBaseline:
+    """A cluster as a plan finds it: its inventory entry, its snapshot, and the copies that are assumed to be there.
+
+    The node arrays are computed when they are first asked for.
+    """
+
+    __slots__ = ("_cache", "assumed", "cluster", "pods", "snapshot")
+
+    def __init__(self, cluster: Cluster, snapshot: ClusterSnapshot, assumed: tuple[AssumedCopy, ...]) -> None:
+        self.cluster = cluster
+        self.snapshot = snapshot
+        self.assumed = assumed
+        self.pods = PodIndex(snapshot)
+        self._cache: FitCache | None = None
+
+    @property
+    def cache(self) -> FitCache:
+        """Return the nodes with what is assumed on them."""
+        if self._cache is None:
+            nodes = nodes_with(self.cluster, self.snapshot, self.pods, self.assumed)
+            self._cache = FitCache(self.cluster.name, nodes)
+        return self._cache
+
+    @property
+    def size(self) -> int:
+        """Return how many results its cache keeps."""
+        return self._cache.size if self._cache else 0
+
+    def equals(self, cluster: Cluster, snapshot: ClusterSnapshot, assumed: tuple[AssumedCopy, ...]) -> bool:
+        """Tell whether a baseline made of these would be equal; the time of the snapshot does not matter to it."""
+        return self.cluster == cluster and self.assumed == assumed and _same_capacity(self.snapshot, snapshot)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """One cluster while a plan is made.
+
+    `assumed` are the placed copies whose pods may not exist yet; `gangs` what this plan placed, in order. `hold` is the
+    capacity that is reserved for a group that waits; who asks from then on comes later in the queue. `version` grows
+    with every change.
+    """
+
+    baseline: ClusterBaseline
+    assumed: tuple[AssumedCopy, ...]
+    gangs: tuple[Gang, ...] = ()
+    hold: Hold | None = None
+    version: int = 0
+    changed: FitCache | None = None
+
+    @classmethod
+    def of(cls, baseline: ClusterBaseline) -> ClusterState:
+        """Return the state in which a plan finds the cluster."""
+        return cls(baseline, baseline.assumed)
+
+    @property
+    def name(self) -> str:
+        """Return the cluster's name."""
+        return self.baseline.cluster.name
+
+    @property
+    def cache(self) -> FitCache:
+        """Return the nodes as they are now, with the results computed from them."""
+        return self.changed or self.baseline.cache
+
+    @property
+    def nodes(self) -> Nodes:
+        """Return the nodes as they are now; not to be changed."""
+        return self.cache.nodes
+
+    @property
+    def pods(self) -> PodIndex:
+        """Return the pods of the snapshot by their objects."""
+        return self.baseline.pods
+
+    @property
+    def snapshot(self) -> ClusterSnapshot:
+        """Return the snapshot."""
+        return self.baseline.snapshot
+
+    @property
+    def rented(self) -> bool:
+        """Tell whether its nodes cost money only while they are used: an autoscaler adds and removes them."""
+        return self.baseline.cluster.autoscaler != "None"
+
+    def try_gang(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+        """Return the fit of a gang: now, else with nodes that the autoscaler may add; and the candidate that says so."""
+        wanted = wanted.on(self.name)
+        fit, candidate = self.cache.fit(wanted)
+        if self.hold is None:
+            return fit, candidate
+        fit = self.hold.judge(wanted, fit)
+        return fit, Candidate(self.name, verdict_of(fit), fit.reason, fit.message)
+
+    def assume(self, gang: Gang, fit: Fit) -> ClusterState:
+        """Return the state with the capacity used that `fit` found for `gang`, or for an equal one."""
+        gang = gang.on(self.name)
+        hold = self.hold.beside(gang, fit) if self.hold is not None else None
+        return self._with(commit(self.nodes, gang, fit), hold=hold, gangs=(*self.gangs, gang))
+
+    def queue_pods(self, gang: Gang) -> ClusterState:
+        """Return the state with capacity used for as many pods of `gang` as kube-scheduler would bind."""
+        gang = gang.on(self.name)
+        return self._with(reserve(self.nodes, gang), gangs=(*self.gangs, gang))
+
+    def with_hold(self, hold: Hold) -> ClusterState:
+        """Return the state with capacity reserved for a group that waits."""
+        return replace(self, hold=hold, version=self.version + 1)
+
+    def update(
+        self, group: GroupKey, before: tuple[WorkloadObject, ...], after: tuple[WorkloadObject, ...]
+    ) -> tuple[Fit, ClusterState]:
+        """Return whether the copy of `group` fits as `after` in place of `before`, and the state where it does so.
+
+        Where it does not fit the state is this one.
+        """
+        others = self._others(group)
+        nodes = self._nodes_without(self._pods_of(before), others)
+        gang = gang_of(after)
+        fit = try_gang(nodes, gang)
+        if not fit.ok:
+            return fit, self
+        return fit, self._with(commit(nodes, gang, fit), assumed=others, gangs=(*self.gangs, gang))
+
+    def release(self, group: GroupKey) -> ClusterState:
+        """Return the state in which nothing is assumed for `group`; its pods count until they are gone."""
+        others = self._others(group)
+        return self._with(self._nodes_without((), others), assumed=others)
+
+    def replace_assumed(self, copy: AssumedCopy) -> ClusterState:
+        """Return the state in which `copy` is assumed for its group, and nothing else."""
+        assumed = tuple(sorted((*self._others(copy.group), copy), key=lambda one: one.group))
+        return self._with(self._nodes_without((), assumed), assumed=assumed)
+
+    def emptied(self, own: Collection[str]) -> FitCache:
+        """Return the cluster without anything placed before this plan, and without pods left in namespaces `own`."""
+        return self.once_ended(lambda _: True, own)
+
+    def once_ended(self, ends: Callable[[AssumedCopy], bool], own: Collection[str] = ()) -> FitCache:
+        """Return the cluster as it will be once the copies for which `ends` is true have ended.
+
+        Pods that are being deleted are gone then; so are pods in namespaces `own` that no placed group has.
+        """
+        gone = {_name(pod) for pod in self.snapshot.pods if pod.deleting}
+        if own:
+            placed = self._pods_of(item for copy in self.assumed for item in copy.objects)
+            gone |= {_name(pod) for pod in self.snapshot.pods if pod.namespace in own} - placed
+        ending = [copy for copy in self.assumed if ends(copy)]
+        staying = tuple(copy for copy in self.assumed if not ends(copy))
+        gone |= self._pods_of(item for copy in ending for item in copy.objects)
+        return FitCache(self.name, self._nodes_without(gone, staying))
+
+    def _with(
+        self,
+        nodes: Nodes,
+        *,
+        assumed: tuple[AssumedCopy, ...] | None = None,
+        gangs: tuple[Gang, ...] | None = None,
+        hold: Hold | None = None,
+    ) -> ClusterState:
+        return ClusterState(
+            self.baseline,
+            self.assumed if assumed is None else assumed,
+            self.gangs if gangs is None else gangs,
+            hold or self.hold,
+            self.version + 1,
+            FitCache(self.name, nodes),
+        )
+
+    def _others(self, group: GroupKey) -> tuple[AssumedCopy, ...]:
+        return tuple(copy for copy in self.assumed if copy.group != group)
+
+    def _pods_of(self, objects: Iterable[WorkloadObject]) -> set[_PodName]:
+        """Return the pods that are here because of `objects`."""
+        return {_name(pod) for item in objects for pod in self.pods.pods_of(item.key)}
+
+    def _nodes_without(self, gone: Collection[_PodName], assumed: tuple[AssumedCopy, ...]) -> Nodes:
+        """Return the nodes without the pods `gone`, with what is `assumed` and what this plan placed."""
+        snapshot = self.snapshot
+        if gone:
+            snapshot = replace(snapshot, pods=tuple(pod for pod in snapshot.pods if _name(pod) not in gone))
+        nodes = nodes_with(self.baseline.cluster, snapshot, self.pods, assumed)
+        for gang in self.gangs:
+            nodes = reserve(nodes, gang)
+        return nodes
+
+
+def nodes_with(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, assumed: Iterable[AssumedCopy]) -> Nodes:
+    """Return a cluster's nodes with its pods, those that wait, and the pods of `assumed` copies that do not exist yet."""
+    more = addable(cluster, snapshot)
+    nodes = Nodes.of(
+        snapshot,
+        headroom=_headroom(cluster.headroom),
+        pools=more.pools,
+        scoring=cluster.scoring,
+        unsure=more.unsure,
+    )
+    pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
+    nodes = reserve_pending(nodes, pending)
+    for copy in assumed:
+        if not copy.ended:
+            nodes = reserve(nodes, unmade_pods(copy.objects, pods))
+    return nodes
+
+
+def _same_capacity(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
+    if one is other:
+        return True
+    same_pools = one.pools == other.pools and one.pools_note == other.pools_note
+    same_names = one.namespace_labels == other.namespace_labels
+    return same_pools and same_names and one.nodes == other.nodes and one.pods == other.pods and one.ray == other.ray
+
+
+def _name(pod: Pod) -> _PodName:
+    return (pod.namespace, pod.name)
+
+
+def _headroom(headroom: Headroom) -> dict[str, Fraction | int]:
+    shares: dict[str, Fraction | int] = {name: Fraction(part, 10_000) for name, part in headroom.shares.items()}
+    return {**shares, **headroom.amounts}

@@ -1,0 +1,160 @@
+"""The capacity of all clusters while a plan is made, as a value; clusters are opened when they are first looked at.
+
+So a plan costs what its groups look at, not what the fleet holds. A live snapshot older than the fleet's limit counts
+as unreachable here, whoever took it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+
+from reconciler.fleet.inventory import Cluster, KubeconfigAccess
+from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
+from reconciler.placement.assumed_pods import AssumedCopy
+from reconciler.placement.cluster_state import ClusterBaseline, ClusterState
+from reconciler.placement.fragmentation import Mix
+from reconciler.workloads.group import gang_of
+
+_KEPT_PER_CLUSTER = 4
+"""Baselines kept of one cluster, so that the loop, previews and replays do not evict each other's."""
+
+_MOST_RESULTS = 512
+"""Fit results that one baseline may keep; with more, it is made anew."""
+
+
+class BaselineCache:
+    """The last baselines of each cluster, found again by their content. Safe for several readers."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, list[ClusterBaseline]] = {}
+        self._lock = Lock()
+
+    def of(self, cluster: Cluster, snapshot: ClusterSnapshot, assumed: Sequence[AssumedCopy]) -> ClusterBaseline:
+        """Return the baseline of a cluster: a kept one where an equal one is kept."""
+        wanted = tuple(assumed)
+        with self._lock:
+            kept = list(self._known.get(cluster.name, ()))
+        found = None
+        for one in kept:
+            if one.size <= _MOST_RESULTS and one.equals(cluster, snapshot, wanted):
+                found = one
+                break
+        if found is None:
+            found = ClusterBaseline(cluster, snapshot, wanted)
+        latest = [found, *(one for one in kept if one is not found)]
+        with self._lock:
+            self._known[cluster.name] = latest[:_KEPT_PER_CLUSTER]
+        return found
+
+    def retain(self, clusters: Iterable[str]) -> None:
+        """Forget all clusters but these."""
+        names = frozenset(clusters)
+        with self._lock:
+            self._known = {name: kept for name, kept in self._known.items() if name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What follows from the inputs of a plan, computed once for all states of it."""
+
+    states: dict[str, ClusterState | Unreadable] = field(default_factory=dict)
+    mix: list[Mix] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class FleetState:
+    """All clusters of a fleet.
+
+    `assumed` are the placed copies by cluster, in order of their groups. `now` is in unix seconds; a live snapshot
+    counts for `max_age` seconds. `changed` are the clusters that this plan changed.
+    """
+
+    inventory: Mapping[str, Cluster]
+    snapshot: FleetSnapshot
+    assumed: Mapping[str, Sequence[AssumedCopy]]
+    now: float
+    max_age: float
+    baselines: BaselineCache
+    changed: Mapping[str, ClusterState] = field(default_factory=dict)
+    _opened: _Opened = field(default_factory=_Opened)
+
+    @classmethod
+    def of(
+        cls,
+        clusters: Iterable[Cluster],
+        snapshot: FleetSnapshot,
+        assumed: Mapping[str, Sequence[AssumedCopy]],
+        now: float,
+        max_age: float,
+        baselines: BaselineCache | None = None,
+    ) -> FleetState:
+        """Return the fleet as a plan finds it; `baselines` are those of earlier plans."""
+        return cls(
+            {cluster.name: cluster for cluster in clusters},
+            snapshot,
+            assumed,
+            now,
+            max_age,
+            baselines if baselines is not None else BaselineCache(),
+        )
+
+    @property
+    def digest(self) -> str:
+        """Return the digest of the snapshot."""
+        return self.snapshot.digest
+
+    @property
+    def mix(self) -> Mix:
+        """Return what gangs typically ask for, going by those that are placed."""
+        if not self._opened.mix:
+            gangs = [gang_of(copy.objects) for copies in self.assumed.values() for copy in copies]
+            self._opened.mix.append(Mix.of(gangs))
+        return self._opened.mix[0]
+
+    def cluster(self, name: str) -> ClusterState | Unreadable:
+        """Return the state of a cluster, or why its capacity is not known."""
+        if name in self.changed:
+            return self.changed[name]
+        found = self._opened.states.get(name)
+        if found is None:
+            found = self._opened.states[name] = self._open(name)
+        return found
+
+    def with_cluster(self, state: ClusterState) -> FleetState:
+        """Return the fleet with one cluster in another state."""
+        return replace(self, changed={**self.changed, state.name: state})
+
+    def reopened(self, assumed: Mapping[str, Sequence[AssumedCopy]]) -> FleetState:
+        """Return the fleet as the next plan of an unchanged world finds it, with `assumed` placed."""
+        return replace(self, assumed=assumed, changed={}, _opened=_Opened())
+
+    def without_holds(self) -> FleetState:
+        """Return the fleet with no capacity reserved for groups that wait."""
+        held = {name: replace(state, hold=None) for name, state in self.changed.items() if state.hold}
+        return replace(self, changed={**self.changed, **held})
+
+    def stale_at(self) -> float | None:
+        """Return when the next live snapshot becomes too old, in unix seconds; None when none will."""
+        times = []
+        for name, cluster in self.inventory.items():
+            snapshot = self.snapshot.clusters.get(name)
+            if isinstance(snapshot, ClusterSnapshot) and isinstance(cluster.access, KubeconfigAccess):
+                times.append(snapshot.taken_at + self.max_age)
+        return min((time for time in times if time >= self.now), default=None)
+
+    def _open(self, name: str) -> ClusterState | Unreadable:
+        cluster = self.inventory.get(name)
+        if cluster is None:
+            return Unreadable(name, "it is not in the inventory", self.now)
+        snapshot = self.snapshot.clusters.get(name)
+        if snapshot is None:
+            return Unreadable(name, "the capacity snapshot does not have it: take a new one", self.now)
+        if isinstance(snapshot, Unreadable):
+            return snapshot
+        age = self.now - snapshot.taken_at
+        if isinstance(cluster.access, KubeconfigAccess) and age > self.max_age:
+            reason = f"its capacity was last read {age:.0f} s ago, more than the limit of {self.max_age:.0f} s"
+            return Unreadable(name, reason, snapshot.taken_at)
+        return ClusterState.of(self.baselines.of(cluster, snapshot, self.assumed.get(name, ())))

@@ -1,0 +1,330 @@
+"""What a group should have on which clusters, by its policy, before anyone looks at capacity.
+
+A group has a target for each topology domain of its policy, or a single one where the policy does not spread: the copy
+that is there already, brought to what is asked for now, or a copy that needs a cluster. What is placed elsewhere
+leaves. A batch object that was placed stays where and as it is, whatever the policy says now (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.manifests.identity import ObjectKey
+from reconciler.placement.model import Candidate, Verdict
+from reconciler.policy.eligibility import Eligibility
+from reconciler.policy.model import SchedulePolicy, Spread, SpreadMode
+from reconciler.workloads.cluster_copy import ClusterCopy, grows, same_content
+from reconciler.workloads.divide import Portion, portions, share_out
+from reconciler.workloads.group import Group, WorkloadObject
+from reconciler.workloads.overrides import OverrideApplier
+from reconciler.workloads.patch import Operations, Patch
+
+_Objects = tuple[WorkloadObject, ...]
+Division = Mapping[ObjectKey, Operations]
+"""The operations that leave a domain its share of each object that is divided."""
+
+UNDIVIDED: Division = {}
+_VALUES_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Why a copy is not as it should be: `where` is its cluster, or the topology value that has none yet."""
+
+    where: str
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class DomainTarget:
+    """What one domain is to have: `objects` with `division`, `share` percent of the group.
+
+    `clusters` may take a new copy, best first. `current` is the copy that is there, `wanted` what it should become;
+    both are None where the domain needs a new copy.
+    """
+
+    value: str
+    clusters: tuple[str, ...]
+    current: ClusterCopy | None
+    wanted: ClusterCopy | None
+    objects: _Objects
+    division: Division
+    share: int
+
+    @property
+    def needs_capacity(self) -> bool:
+        """Tell whether it asks for capacity that the group does not have yet."""
+        if self.current is None or self.wanted is None:
+            return True
+        return grows(self.current, self.wanted)
+
+    @property
+    def changes(self) -> bool:
+        """Tell whether the domain does not have what it should."""
+        return self.current is None or self.wanted is None or not same_content(self.current, self.wanted)
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """All that a group should have.
+
+    `staying` are copies outside of all domains that stay because they have batch objects, `leaving` those that are
+    taken away. `missing` are topology values that no eligible cluster has. `excluded` are clusters that the policy
+    selects and that are in none of its domains.
+    """
+
+    domains: tuple[DomainTarget, ...]
+    staying: tuple[ClusterCopy, ...]
+    leaving: tuple[ClusterCopy, ...]
+    missing: tuple[Unplaced, ...]
+    excluded: tuple[Candidate, ...]
+
+    @property
+    def needs_capacity(self) -> bool:
+        """Tell whether any domain asks for capacity that the group does not have yet."""
+        return any(target.needs_capacity for target in self.domains)
+
+    @property
+    def count(self) -> int:
+        """Return how many copies there should be."""
+        return len(self.domains) + len(self.missing) + len(self.staying)
+
+
+@dataclass(frozen=True, slots=True)
+class _Domain:
+    """`clusters` may take a new copy, best first; `current` is the copy that is there."""
+
+    value: str
+    clusters: tuple[str, ...]
+    current: ClusterCopy | None
+    weight: int = 1
+
+
+def targets_of(
+    group: Group,
+    objects: _Objects,
+    copies: tuple[ClusterCopy, ...],
+    eligibility: Eligibility,
+    applier: OverrideApplier,
+    labels: Mapping[str, Mapping[str, str]],
+) -> Targets:
+    """Return what a group that has `copies` should have, now that `objects` are asked for.
+
+    `labels` are those of every cluster. Raises `InvalidObject` for overrides that do not apply, and for what cannot be
+    divided.
+    """
+    policy = group.policy
+    if policy.spreading is None and len(copies) == 1:
+        # It stays where it is, whatever the policy says of clusters now.
+        return _in_place(copies[0], objects, applier, labels)
+    domains, missing, outside, excluded = _domains(policy, copies, eligibility, labels)
+    if policy.spreading is not None and policy.spreading.mode is SpreadMode.DIVIDE:
+        targets = _divided(domains, objects, copies)
+    else:
+        targets = [_target(domain, objects, UNDIVIDED, 100) for domain in domains]
+    reached = {target.value for target in targets}
+    outside += tuple(domain.current for domain in domains if domain.current and domain.value not in reached)
+    return Targets(
+        tuple(_with_wanted(target, applier) for target in targets),
+        tuple(copy for copy in outside if copy.has_batch),
+        tuple(copy for copy in outside if not copy.has_batch),
+        missing,
+        excluded,
+    )
+
+
+def rebuild_copy(
+    copy: ClusterCopy, objects: _Objects, applier: OverrideApplier, division: Division, share: int
+) -> ClusterCopy:
+    """Return a copy as it should be now that its group is `objects`. Raises `InvalidObject`.
+
+    Batch objects that run there stay what they are: they get no new overrides, so one that does not apply to them is
+    no error. While nothing else there makes pods, the share stays as well.
+    """
+    running = {item.key: item for item in copy.deployed if item.is_batch}
+    known = {item.key for item in copy.deployed if item.demand is not None}
+    if copy.job_result is not None and any(item.demand and item.key not in known for item in objects):
+        # A job that is added has not ended.
+        copy = replace(copy, job_result=None)
+    if not running:
+        fresh = applier.for_cluster(objects, copy.cluster, division, share)
+        return replace(copy, admitted=objects, deployed=fresh.deployed, patches=fresh.patches, share=share, missing=())
+    others = tuple(item for item in objects if item.key not in running)
+    fresh = applier.for_cluster(others, copy.cluster, division)
+    if not any(item.demand for item in fresh.deployed):
+        share = copy.share
+    patches: list[Patch] = []
+    for item in objects:
+        source = copy if item.key in running else fresh
+        patches += source.patches_of(item.key)
+    patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
+    deployed = running | {item.key: item for item in fresh.deployed}
+    return replace(
+        copy,
+        admitted=objects,
+        deployed=tuple(deployed[item.key] for item in objects),
+        patches=tuple(patches),
+        share=share,
+        missing=(),
+    )
+
+
+def cluster_variants(
+    applier: OverrideApplier, objects: _Objects, clusters: Sequence[str], division: Division
+) -> dict[str, _Objects]:
+    """Return the clusters on which the objects are deployed otherwise than they were admitted, with what is deployed."""
+    copies = {name: applier.for_cluster(objects, name, division) for name in clusters}
+    return {name: copy.deployed for name, copy in copies.items() if copy.patches}
+
+
+def _in_place(
+    copy: ClusterCopy, objects: _Objects, applier: OverrideApplier, labels: Mapping[str, Mapping[str, str]]
+) -> Targets:
+    """Return the only copy of a group, brought to what is asked for."""
+    if copy.patches and copy.cluster not in labels:
+        # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
+        kept = DomainTarget("", (), copy, copy, copy.admitted, UNDIVIDED, copy.share)
+        return Targets((kept,), (), (), (), ())
+    target = _target(_Domain("", (), copy), objects, UNDIVIDED, copy.share)
+    return Targets((_with_wanted(target, applier),), (), (), (), ())
+
+
+def _target(domain: _Domain, objects: _Objects, division: Division, share: int) -> DomainTarget:
+    return DomainTarget(domain.value, domain.clusters, domain.current, None, objects, division, share)
+
+
+def _with_wanted(target: DomainTarget, applier: OverrideApplier) -> DomainTarget:
+    if target.current is None:
+        return target
+    wanted = rebuild_copy(target.current, target.objects, applier, target.division, target.share)
+    return replace(target, wanted=wanted)
+
+
+def _domains(
+    policy: SchedulePolicy,
+    copies: tuple[ClusterCopy, ...],
+    eligibility: Eligibility,
+    labels: Mapping[str, Mapping[str, str]],
+) -> tuple[list[_Domain], tuple[Unplaced, ...], tuple[ClusterCopy, ...], tuple[Candidate, ...]]:
+    """Return the domains, best first; topology values without a cluster; copies outside; and clusters in no domain.
+
+    A policy that no longer spreads has one domain: everything.
+    """
+    spread = policy.spreading
+    rank = {name: position for position, name in enumerate(eligibility.clusters)}
+    may_stay = {one.cluster for one in eligibility.refused if one.stays}
+    current = {copy.cluster: copy for copy in copies}
+    found: dict[str, tuple[list[str], list[ClusterCopy]]] = {}
+    outside: list[ClusterCopy] = []
+    excluded: list[Candidate] = []
+    for name in sorted({*rank, *current}, key=lambda one: (rank.get(one, len(rank)), one)):
+        copy = current.get(name)
+        value = labels.get(name, {}).get(spread.topology_key) if spread else ""
+        keeps_its_copy = copy is not None and (name in may_stay or copy.has_batch or spread is None)
+        gets_nothing = spread is not None and bool(spread.split) and not spread.split.get(value or "")
+        if value is None or gets_nothing or (name not in rank and not keeps_its_copy):
+            if copy is not None:
+                outside.append(copy)
+            if name in rank and spread is not None:
+                excluded.append(_excluded(name, value, policy.name, spread))
+            continue
+        clusters, there = found.setdefault(value, ([], []))
+        if name in rank:
+            clusters.append(name)
+        if copy is not None:
+            there.append(copy)
+    domains = []
+    for value, (clusters, there) in found.items():
+        weight = spread.split[value] if spread and spread.split else 1
+        domains.append(_Domain(value, tuple(clusters), there[0] if there else None, weight))
+        # A domain has one copy: the others leave.
+        outside += there[1:]
+    missing = _missing(spread, found, rank, labels) if spread else ()
+    return domains, missing, tuple(outside), tuple(excluded)
+
+
+def _missing(
+    spread: Spread,
+    found: Mapping[str, object],
+    eligible: Mapping[str, int],
+    labels: Mapping[str, Mapping[str, str]],
+) -> tuple[Unplaced, ...]:
+    """Return the topology values that are to get a share and that no eligible cluster has."""
+    key = spread.topology_key
+    known = sorted({labels[name][key] for name in eligible if key in labels[name]})
+    shown = ", ".join(known[:_VALUES_SHOWN]) + (", ..." if len(known) > _VALUES_SHOWN else "") or "none"
+    missing = []
+    for value, percentage in spread.split.items():
+        if percentage and value not in found:
+            message = f"no eligible cluster has {key}: {value}, which is to get {percentage}%; they have {shown}"
+            missing.append(Unplaced(value, "NoEligibleCluster", message))
+    return tuple(missing)
+
+
+def _excluded(cluster: str, value: str | None, policy: str, spread: Spread) -> Candidate:
+    """Say why a cluster that `policy` selects is in none of its domains; `value` is that of its topology label."""
+    if value is None:
+        message = f"it has no label {spread.topology_key}, by which policy {policy} spreads"
+        return Candidate(cluster, Verdict.NOT_ELIGIBLE, "NoTopologyLabel", message)
+    message = f"{spread.topology_key} is {value}, to which percentageSplit of policy {policy} gives nothing"
+    return Candidate(cluster, Verdict.NOT_ELIGIBLE, "NoPercentage", message)
+
+
+def _divided(domains: Sequence[_Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]) -> list[DomainTarget]:
+    """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
+    if not domains:
+        return []
+    deployed = [{item.key: item for item in d.current.deployed} if d.current else {} for d in domains]
+    running = {item.key for copy in copies for item in copy.admitted if item.is_batch}
+    weights = [domain.weight for domain in domains]
+    divided: dict[ObjectKey, tuple[Portion, ...] | None] = {}
+    for item in objects:
+        if item.key not in running:
+            divided[item.key] = portions(item, weights, [there.get(item.key) for there in deployed])
+    makes_pods = any(item.demand for item in objects)
+    cuts: list[tuple[_Domain, _Objects, Division]] = []
+    # Domains that get the same share one tuple of objects, so that overrides are applied to them once.
+    equal: dict[str, tuple[_Objects, Division]] = {}
+    for number, domain in enumerate(domains):
+        own, operations = _share_of(number, objects, running & deployed[number].keys(), running, divided)
+        if any(item.demand for item in own) or not makes_pods:
+            cut = equal.setdefault(repr(([item.key for item in own], operations)), (own, operations))
+            cuts.append((domain, *cut))
+    if not cuts:
+        return []
+    before = [domain.current.share if domain.current else 0 for domain, _, _ in cuts]
+    shares = share_out(100, [domain.weight for domain, _, _ in cuts], before)
+    targets = []
+    for (domain, own, division), share in zip(cuts, shares, strict=True):
+        targets.append(_target(domain, own, division, max(1, share)))
+    return targets
+
+
+def _share_of(
+    number: int,
+    objects: _Objects,
+    here: frozenset[ObjectKey] | set[ObjectKey],
+    running: set[ObjectKey],
+    divided: Mapping[ObjectKey, tuple[Portion, ...] | None],
+) -> tuple[_Objects, dict[ObjectKey, Operations]]:
+    """Return the objects of the domain `number`, and the operations that leave it its share of each.
+
+    A batch object that was placed stays in the domain where it is: `here` are those of this domain.
+    """
+    own: list[WorkloadObject] = []
+    division: dict[ObjectKey, Operations] = {}
+    for item in objects:
+        if item.key in running:
+            if item.key in here:
+                own.append(item)
+            continue
+        shares = divided[item.key]
+        if shares is None:
+            own.append(item)
+        elif not shares[number].nothing:
+            own.append(item)
+            if shares[number].operations:
+                division[item.key] = shares[number].operations
+    return tuple(own), division
