@@ -1,8 +1,8 @@
 """What kube-scheduler does with equal pods, one after another: filter, score, take the best node, repeat.
 
 The one idea: while equal pods are bound, only the chosen node's score changes, unless the pods have a say about each
-other. So the nodes are scored once and the k pods are taken from a heap of the k best (`_place_from_heap`); pods with
-spread constraints or affinity terms are placed one by one (`_place_one_by_one`). Both make the same choices.
+other. So the nodes are scored once and the k pods are taken from a heap of the k best (`_bind_from_heap`); pods with
+spread constraints or affinity terms are placed one by one (`_bind_one_by_one`). Both make the same choices.
 
 Two things differ from the real scheduler, because nobody can know them: it breaks ties in an order of its own (here:
 by `Nodes.ranks`), and on clusters of more than 100 nodes it looks at a rotating part of them only (here: at all).
@@ -18,7 +18,7 @@ import numpy as np
 
 from reconciler.kube_scheduler.filters import allowed, avoided_taints, ports_clash, ports_free, preferred_weight
 from reconciler.kube_scheduler.nodes import MEMORY, Ints, Mask, Nodes, has_pod_terms
-from reconciler.kube_scheduler.pod_affinity import PodAffinity, is_silent
+from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
 from reconciler.kube_scheduler.scores import (
     NODE_AFFINITY_WEIGHT,
     POD_AFFINITY_WEIGHT,
@@ -53,7 +53,7 @@ class _Rules:
         return self.spread is not None or has_pod_terms(self.shape)
 
 
-def place(nodes: Nodes, shape: PodShape, count: int, *, reach: int | None = None) -> Counter[int]:
+def bind_pods(nodes: Nodes, shape: PodShape, count: int, *, reach: int | None = None) -> Counter[int]:
     """Bind up to `count` pods of `shape`, each where kube-scheduler would, and return node index -> pods bound.
 
     Changes `nodes`. With `reach`, only the first so many nodes are looked at. Fewer than `count` are bound only if no
@@ -63,8 +63,8 @@ def place(nodes: Nodes, shape: PodShape, count: int, *, reach: int | None = None
     if rules is None:
         return Counter()
     if rules.depend_on_each_other:
-        return _place_one_by_one(nodes, rules, count)
-    return _place_from_heap(nodes, rules, count)
+        return _bind_one_by_one(nodes, rules, count)
+    return _bind_from_heap(nodes, rules, count)
 
 
 def with_room(nodes: Nodes, requested: list[tuple[int, int]]) -> Mask:
@@ -82,13 +82,13 @@ def _rules(nodes: Nodes, shape: PodShape, reach: int) -> _Rules | None:
     passing = allowed(nodes.table, shape)
     if shape.host_ports:
         passing = passing & ports_free(nodes, shape)
-    affinity = None if is_silent(nodes, shape) else PodAffinity(nodes, shape)
+    affinity = None if can_skip(nodes, shape) else PodAffinity(nodes, shape)
     return _Rules(
         shape=shape,
         requested=requested,
         room=RoomScore.of(nodes, shape),
         passing=passing,
-        affinity=None if affinity is None or affinity.silent else affinity,
+        affinity=None if affinity is None or affinity.can_skip else affinity,
         spread=TopologySpread(nodes, shape) if is_spread(shape) else None,
         alone=ports_clash(shape.host_ports, shape.host_ports),
         reach=reach,
@@ -116,7 +116,7 @@ def _normalised(nodes: Nodes, rules: _Rules, index: Ints) -> list[Normalised]:
     return [scores for scores in found if not scores.uniform]
 
 
-def _place_one_by_one(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
+def _bind_one_by_one(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
     chosen: Counter[int] = Counter()
     passing = rules.passing.copy()
     for _ in range(count):
@@ -140,7 +140,7 @@ def _place_one_by_one(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
     return chosen
 
 
-def _place_from_heap(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
+def _bind_from_heap(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
     chosen: Counter[int] = Counter()
     passing = rules.passing.copy() if rules.alone else rules.passing
     left = count

@@ -19,13 +19,13 @@ _BLOCKING = ("NoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True, slots=True)
-class Daemons:
+class DaemonSets:
     """One pod of each DaemonSet of a cluster, as on a node to come."""
 
     shapes: tuple[PodShape, ...]
 
     @classmethod
-    def of(cls, pods: Iterable[Pod]) -> Daemons:
+    def of(cls, pods: Iterable[Pod]) -> DaemonSets:
         """Find the DaemonSets among the pods of a cluster."""
         found: dict[tuple[str, str], PodShape] = {}
         for pod in pods:

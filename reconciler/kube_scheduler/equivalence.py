@@ -15,27 +15,27 @@ from reconciler.kube_scheduler.topology_spread import is_spread
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class GangRequest:
     """A gang with its likenesses: gangs of equal likeness get equal answers, words included.
 
     `exact` holds on all nodes; `unnamed`, in which namespaces and labels do not count, on nodes where no pod has terms
-    about pods in the gang's `namespaces`. `elsewhere` is as in `Gang`.
+    about pods in the gang's `namespaces`. `cluster_variants` is as in `Gang`.
     """
 
     gang: Gang
     exact: str
     unnamed: str
     namespaces: frozenset[str]
-    elsewhere: Mapping[str, Wanted] = field(default_factory=dict)
+    cluster_variants: Mapping[str, GangRequest] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, gang: Gang) -> Wanted:
+    def of(cls, gang: Gang) -> GangRequest:
         """Work out the likenesses of `gang`."""
-        if gang.elsewhere:
+        if gang.cluster_variants:
             # Many clusters may share one variant: each is worked out once.
-            known = {id(one): cls.of(one) for one in gang.elsewhere.values()}
-            others = {cluster: known[id(one)] for cluster, one in gang.elsewhere.items()}
-            return replace(cls.of(replace(gang, elsewhere={})), elsewhere=others)
+            known = {id(one): cls.of(one) for one in gang.cluster_variants.values()}
+            others = {cluster: known[id(one)] for cluster, one in gang.cluster_variants.items()}
+            return replace(cls.of(replace(gang, cluster_variants={})), cluster_variants=others)
         exact = repr(gang)
         namespaces = frozenset(one.shape.namespace for one in gang.pod_sets)
         if any(has_pod_terms(one.shape) or is_spread(one.shape) for one in gang.pod_sets):
@@ -43,6 +43,6 @@ class Wanted:
         unnamed = [replace(one, shape=replace(one.shape, namespace="", labels={})) for one in gang.pod_sets]
         return cls(gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))), namespaces)
 
-    def on(self, cluster: str) -> Wanted:
+    def on(self, cluster: str) -> GangRequest:
         """Return what is wanted on a cluster."""
-        return self.elsewhere.get(cluster, self)
+        return self.cluster_variants.get(cluster, self)

@@ -15,9 +15,9 @@ from reconciler.kube_scheduler.gang import Bound, Fit, Gang
 from reconciler.kube_scheduler.no_fit_reasons import Cause, why_never, why_not
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.packing import can_pack
-from reconciler.kube_scheduler.scale_up_check import Settled, settle, settle_apart
-from reconciler.kube_scheduler.simulate import Attempt, Batch, attempt
-from reconciler.kube_scheduler.tie_breaks import unlucky
+from reconciler.kube_scheduler.scale_up_check import CheckedScaleUp, check_scale_up, check_separate_scale_up
+from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, simulate
+from reconciler.kube_scheduler.tie_breaks import worst_tie_break
 from reconciler.manifests.podshape import PodShape
 
 _DEFAULT_SCHEDULER = "default-scheduler"
@@ -30,14 +30,14 @@ def try_gang(nodes: Nodes, gang: Gang) -> Fit:
     if held_back is not None:
         return Fit(False, 0, total, held_back.reason, held_back.text)
     batches = _batches(gang)
-    done = attempt(nodes, batches)
+    done = simulate(nodes, batches)
     waits = not done.ok or any(node >= nodes.existing for counter in done.bound for node in counter)
     if not waits:
-        found = Settled(done, unlucky(nodes, batches), tie=True)
+        found = CheckedScaleUp(done, worst_tie_break(nodes, batches), tie=True)
     elif done.ok:
-        found = settle(nodes, batches, done.growth)
+        found = check_scale_up(nodes, batches, done.growth)
     else:
-        apart = settle_apart(nodes, batches)
+        apart = check_separate_scale_up(nodes, batches)
         if apart is None:
             return _no_fit(nodes, gang, done, total)
         found = apart
@@ -73,7 +73,7 @@ def commit(nodes: Nodes, gang: Gang, fit: Fit) -> Nodes:
 
 def reserve(nodes: Nodes, gang: Gang) -> Nodes:
     """Return `nodes` with room held for as many pods of `gang` as would be bound, now or after a scale-up."""
-    return attempt(nodes, [batch for batch in _batches(gang) if _schedulable(batch.shape)]).nodes
+    return simulate(nodes, [batch for batch in _batches(gang) if _schedulable(batch.shape)]).nodes
 
 
 def reserve_pending(nodes: Nodes, pods: Sequence[Pod]) -> Nodes:
@@ -82,16 +82,16 @@ def reserve_pending(nodes: Nodes, pods: Sequence[Pod]) -> Nodes:
     Pods for which there is no room, and pods that a scheduling gate holds back, take none.
     """
     waiting = [pod.shape for pod in pods if _schedulable(pod.shape)]
-    batches = [Batch(shape, sum(1 for _ in equal)) for shape, equal in groupby(waiting)]
-    return attempt(nodes, batches).nodes if batches else nodes
+    batches = [PodBatch(shape, sum(1 for _ in equal)) for shape, equal in groupby(waiting)]
+    return simulate(nodes, batches).nodes if batches else nodes
 
 
 def _schedulable(shape: PodShape) -> bool:
     return not shape.claims and not shape.scheduling_gates
 
 
-def _batches(gang: Gang) -> list[Batch]:
-    return [Batch(pod_set.shape, pod_set.count, pod_set.after) for pod_set in gang.pod_sets]
+def _batches(gang: Gang) -> list[PodBatch]:
+    return [PodBatch(pod_set.shape, pod_set.count, pod_set.after) for pod_set in gang.pod_sets]
 
 
 def _held_back(gang: Gang) -> Cause | None:
@@ -108,7 +108,7 @@ def _held_back(gang: Gang) -> Cause | None:
     return None
 
 
-def _no_fit(nodes: Nodes, gang: Gang, done: Attempt, total: int) -> Fit:
+def _no_fit(nodes: Nodes, gang: Gang, done: SimulationResult, total: int) -> Fit:
     never = None if nodes.growth.unsure else why_never(nodes, gang.pod_sets)
     if never is not None:
         return Fit(False, done.placed, total, never.reason, f"never fits: {never.text}", never=True)
@@ -126,7 +126,7 @@ def _no_fit(nodes: Nodes, gang: Gang, done: Attempt, total: int) -> Fit:
     return Fit(False, done.placed, total, reason, text + _scheduler_note(gang))
 
 
-def _may_fail(gang: Gang, found: Settled, total: int) -> Fit:
+def _may_fail(gang: Gang, found: CheckedScaleUp, total: int) -> Fit:
     bad = found.bad or found.done
     refused = next(p for p, left in zip(gang.pod_sets, bad.left, strict=True) if left)
     after = f" even after adding {_nodes_text(found.done.growth)}" if found.done.growth else ""
@@ -138,7 +138,7 @@ def _may_fail(gang: Gang, found: Settled, total: int) -> Fit:
     return Fit(False, bad.placed, total, "TieBreak" if found.tie else "Fragmentation", text)
 
 
-def _fits_text(done: Attempt, total: int, *, waits: bool) -> str:
+def _fits_text(done: SimulationResult, total: int, *, waits: bool) -> str:
     if not total:
         return "it makes no pods, so it fits anywhere"
     pods = f"all {total} pods fit" if total != 1 else "the pod fits"

@@ -12,17 +12,17 @@ from reconciler.ray.demand import PodSet
 class Gang:
     """Pods that must all be bound on one cluster, in the order in which they are created.
 
-    `unsized` names what requests cannot tell (resource claims): such a gang fits nowhere for certain. `elsewhere` are
-    the clusters where overrides make another gang of it.
+    `unsized` names what requests cannot tell (resource claims): such a gang fits nowhere for certain.
+    `cluster_variants`: the gang that it is on the clusters whose overrides change it, by cluster.
     """
 
     pod_sets: tuple[PodSet, ...]
     unsized: tuple[str, ...] = ()
-    elsewhere: Mapping[str, Gang] = field(default_factory=dict)
+    cluster_variants: Mapping[str, Gang] = field(default_factory=dict)
 
     def on(self, cluster: str) -> Gang:
         """Return the gang that it is on a cluster."""
-        return self.elsewhere.get(cluster, self)
+        return self.cluster_variants.get(cluster, self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from reconciler.kube_scheduler.filters import (
     untolerated,
 )
 from reconciler.kube_scheduler.nodes import Mask, Nodes
-from reconciler.kube_scheduler.pod_affinity import PodAffinity, is_silent
+from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
 from reconciler.kube_scheduler.resource_text import amount_text
 from reconciler.kube_scheduler.scale_up import room_when_empty
 from reconciler.kube_scheduler.topology_spread import TopologySpread, is_spread
@@ -175,7 +175,7 @@ def _other_pods(nodes: Nodes, pod_set: PodSet, usable: Mask) -> Cause:
     if not left.any():
         ports = ", ".join(str(port.port) for port in shape.host_ports)
         return Cause("HostPorts", f"{pod_set.title} needs host port {ports}, taken on all of {number} with room")
-    if not is_silent(nodes, shape):
+    if not can_skip(nodes, shape):
         left &= PodAffinity(nodes, shape).feasible()
         if not left.any():
             kind = "pod affinity" if shape.pod_required else "pod anti-affinity"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
-from reconciler.kube_scheduler.daemonsets import Daemons
+from reconciler.kube_scheduler.daemonsets import DaemonSets
 from reconciler.manifests.podshape import PodShape, Taint
 
 Ints = NDArray[np.int64]
@@ -46,7 +46,7 @@ Headroom = Mapping[str, Fraction | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class PodsOnNodes:
     """Equal pods that stand on nodes: `where` is node index -> number of pods."""
 
     shape: PodShape
@@ -99,7 +99,7 @@ class NodeTable:
     def __init__(
         self,
         nodes: Sequence[Node],
-        base: tuple[Standing, ...],
+        base: tuple[PodsOnNodes, ...],
         namespaces: Mapping[str, Mapping[str, str]],
         headroom: Headroom,
     ) -> None:
@@ -139,15 +139,15 @@ class NodeTable:
 
 
 @dataclass(frozen=True, slots=True)
-class Growing:
-    """What an autoscaler can add: `pools`, what `daemons` take of each new node, and what is not known of it."""
+class AutoscalerPools:
+    """What an autoscaler can add: `pools`, what `daemonsets` take of each new node, and what is not known of it."""
 
     pools: tuple[NodePool, ...]
-    daemons: Daemons
+    daemonsets: DaemonSets
     unsure: str = ""
 
 
-NO_GROWTH = Growing((), Daemons(()))
+NO_AUTOSCALER = AutoscalerPools((), DaemonSets(()))
 
 
 class Nodes:
@@ -167,9 +167,9 @@ class Nodes:
         table: NodeTable,
         free: Ints,
         load: Ints,
-        added: tuple[Standing, ...],
+        added: tuple[PodsOnNodes, ...],
         existing: int,
-        growth: Growing,
+        growth: AutoscalerPools,
         spare: Mapping[str, int],
         most_allocated: bool,
         ranks: Ints | None = None,
@@ -202,7 +202,7 @@ class Nodes:
         pools = tuple(pools)
         index = {node.name: i for i, node in enumerate(snapshot.nodes)}
         bound = [pod for pod in snapshot.pods if pod.node in index]
-        standing = tuple(Standing(pod.shape, {index[pod.node]: 1}, pod.deleting) for pod in bound)
+        standing = tuple(PodsOnNodes(pod.shape, {index[pod.node]: 1}, pod.deleting) for pod in bound)
         table = NodeTable(snapshot.nodes, standing, snapshot.namespace_labels, headroom or {})
         taken, load = _taken(table, bound)
         return cls(
@@ -211,7 +211,7 @@ class Nodes:
             load=load,
             added=(),
             existing=table.size,
-            growth=Growing(pools, Daemons.of(snapshot.pods) if pools else Daemons(()), unsure),
+            growth=AutoscalerPools(pools, DaemonSets.of(snapshot.pods) if pools else DaemonSets(()), unsure),
             spare=spare_of(pools, snapshot.nodes),
             most_allocated=scoring == MOST_ALLOCATED,
         )
@@ -275,7 +275,7 @@ class Nodes:
     def note(self, shape: PodShape, where: Mapping[int, int]) -> None:
         """Remember the pods themselves, for the rules that look at other pods."""
         if where:
-            self.added = (*self.added, Standing(shape, dict(where)))
+            self.added = (*self.added, PodsOnNodes(shape, dict(where)))
 
     @property
     def free_share(self) -> float:
@@ -297,13 +297,13 @@ class Nodes:
         if found is None:
             table = NodeTable([_pool_node(pool, 0) for pool in self.pools], (), {}, self.table.headroom)
             nothing = np.zeros((4, table.size), dtype=np.int64)
-            found = Nodes(table, table.alloc - table.kept, nothing, (), 0, NO_GROWTH, {}, self.most_allocated)
-            found.start_daemons(self.growth.daemons, 0)
+            found = Nodes(table, table.alloc - table.kept, nothing, (), 0, NO_AUTOSCALER, {}, self.most_allocated)
+            found.start_daemon_pods(self.growth.daemonsets, 0)
             self.table.memo["samples"] = found
         return cast("Nodes", found)
 
     def grown(self, new: Mapping[str, int]) -> Nodes:
-        """Return these nodes and `new` more: pool name -> count. They do not exist yet; only daemons stand on them."""
+        """Return these nodes and `new` more: pool name -> count. They do not exist yet; only DaemonSets' pods are bound."""
         fresh = [
             _pool_node(pool, self.size + i) for pool in self.pools if pool.name in new for i in range(new[pool.name])
         ]
@@ -327,13 +327,13 @@ class Nodes:
             most_allocated=self.most_allocated,
             ranks=np.concatenate([self.ranks, np.arange(self.size, table.size)]),
         )
-        grown.start_daemons(self.growth.daemons, self.size)
+        grown.start_daemon_pods(self.growth.daemonsets, self.size)
         return grown
 
-    def start_daemons(self, daemons: Daemons, first: int) -> None:
-        """Take the room of the daemons that come onto every node from number `first` on. Changes these nodes."""
-        for shape in daemons.shapes:
-            where = {i: 1 for i in range(first, self.size) if daemons.comes(shape, self.table.nodes[i])}
+    def start_daemon_pods(self, daemonsets: DaemonSets, first: int) -> None:
+        """Take the room of the daemonsets that come onto every node from number `first` on. Changes these nodes."""
+        for shape in daemonsets.shapes:
+            where = {i: 1 for i in range(first, self.size) if daemonsets.comes(shape, self.table.nodes[i])}
             if self.requested(shape) is not None:
                 self.take(shape, where)
 

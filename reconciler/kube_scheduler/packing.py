@@ -14,7 +14,7 @@ import numpy as np
 
 from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
-from reconciler.kube_scheduler.pod_affinity import is_silent
+from reconciler.kube_scheduler.pod_affinity import can_skip
 from reconciler.kube_scheduler.topology_spread import is_spread
 from reconciler.ray.demand import PodSet
 
@@ -123,4 +123,4 @@ class _Exact:
 
 def _plain(nodes: Nodes, pod_set: PodSet) -> bool:
     shape = pod_set.shape
-    return is_silent(nodes, shape) and not is_spread(shape) and not shape.host_ports
+    return can_skip(nodes, shape) and not is_spread(shape) and not shape.host_ports

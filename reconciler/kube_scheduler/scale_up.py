@@ -20,7 +20,7 @@ from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
 from reconciler.manifests.podshape import PodShape
 
 
-class Growth:
+class Expander:
     """The choice of pools for one gang: what is spare, and what was tried in vain."""
 
     def __init__(self, nodes: Nodes) -> None:
@@ -102,7 +102,7 @@ def needless(pool: NodePool, shape: PodShape) -> bool:
 
 
 def _room_when_new(samples: Nodes, shape: PodShape) -> Ints:
-    """Return how many pods of `shape` a new node of each pool takes, beside its daemons; 0 where they may not stand."""
+    """Return how many pods of `shape` a new node of each pool takes beside its DaemonSets' pods; 0 if it is filtered."""
     return _room(samples, shape, samples.free, allowed(samples.table, shape))
 
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.scale_up import Growth
-from reconciler.kube_scheduler.simulate import Attempt, Batch, attempt, bind_after, bind_growing
-from reconciler.kube_scheduler.tie_breaks import unlucky
+from reconciler.kube_scheduler.scale_up import Expander
+from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, bind_after, bind_growing, simulate
+from reconciler.kube_scheduler.tie_breaks import worst_tie_break
 
 _MOST_ROUNDS = 6
 _MOST_LEFT_OUT = 8
@@ -23,25 +23,25 @@ Steps = list[tuple[str, int]]
 
 
 @dataclass(slots=True)
-class Settled:
+class CheckedScaleUp:
     """What becomes of the batches with nodes added as `done.growth` says, and how that can go wrong.
 
     `bad` is what happens then; None when nothing can. `tie`: only if equal nodes are chosen badly.
     """
 
-    done: Attempt
-    bad: Attempt | None
+    done: SimulationResult
+    bad: SimulationResult | None
     tie: bool = False
 
 
-def settle(nodes: Nodes, batches: Sequence[Batch], growth: Sequence[tuple[str, int]]) -> Settled:
+def check_scale_up(nodes: Nodes, batches: Sequence[PodBatch], growth: Sequence[tuple[str, int]]) -> CheckedScaleUp:
     """Return the scale-up that begins with `growth` and holds in any case; with `bad`, if the pools allow none."""
     steps = _added_up(growth)
     found = _tried(nodes, batches, steps)
     for _ in range(_MOST_ROUNDS):
         if found.bad is None:
             return _least(nodes, batches, found) if len(steps) > 1 else found
-        more = Attempt(found.bad.nodes, found.bad.bound, [*found.bad.left], [])
+        more = SimulationResult(found.bad.nodes, found.bad.bound, [*found.bad.left], [])
         bind_growing(more, batches)
         if not more.ok:
             break
@@ -50,31 +50,31 @@ def settle(nodes: Nodes, batches: Sequence[Batch], growth: Sequence[tuple[str, i
     return found
 
 
-def settle_apart(nodes: Nodes, batches: Sequence[Batch]) -> Settled | None:
+def check_separate_scale_up(nodes: Nodes, batches: Sequence[PodBatch]) -> CheckedScaleUp | None:
     """Return what becomes of the batches if each has new nodes of its own; None where the pools do not allow that.
 
     For gangs that the nodes asked for one by one do not hold, because easy pods take the nodes of hard ones.
     """
-    waiting = attempt(nodes, batches, grow=False)
-    steps = Growth(waiting.nodes).apart([batch.shape for batch in batches], waiting.left)
-    return settle(nodes, batches, steps) if steps else None
+    waiting = simulate(nodes, batches, grow=False)
+    steps = Expander(waiting.nodes).apart([batch.shape for batch in batches], waiting.left)
+    return check_scale_up(nodes, batches, steps) if steps else None
 
 
-def _tried(nodes: Nodes, batches: Sequence[Batch], steps: Steps) -> Settled:
+def _tried(nodes: Nodes, batches: Sequence[PodBatch], steps: Steps) -> CheckedScaleUp:
     done = bind_after(nodes, batches, steps)
     if not done.ok:
-        return Settled(done, done)
+        return CheckedScaleUp(done, done)
     there = nodes
     for pool, count in steps:
         there = there.grown({pool: count})
     there = there.all_there()
-    at_once = attempt(there, batches, grow=False)
+    at_once = simulate(there, batches, grow=False)
     if not at_once.ok:
-        return Settled(done, at_once)
-    return Settled(done, unlucky(there, batches), tie=True)
+        return CheckedScaleUp(done, at_once)
+    return CheckedScaleUp(done, worst_tie_break(there, batches), tie=True)
 
 
-def _least(nodes: Nodes, batches: Sequence[Batch], found: Settled) -> Settled:
+def _least(nodes: Nodes, batches: Sequence[PodBatch], found: CheckedScaleUp) -> CheckedScaleUp:
     """Leave out the nodes that are not needed, the dearest first; without prices those that were added first."""
     prices = {pool.name: pool.price_per_hour or 0.0 for pool in nodes.pools}
     steps, tries = found.done.growth, 0

@@ -11,14 +11,14 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reconciler.kube_scheduler.bind import place
+from reconciler.kube_scheduler.bind import bind_pods
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.scale_up import Growth
+from reconciler.kube_scheduler.scale_up import Expander
 from reconciler.manifests.podshape import PodShape
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class PodBatch:
     """`count` equal pods, created one after another."""
 
     shape: PodShape
@@ -32,7 +32,7 @@ class Batch:
 
 
 @dataclass(slots=True)
-class Attempt:
+class SimulationResult:
     """What became of the batches: `nodes` afterwards, pods `bound` by node and pods `left`, both by batch.
 
     `growth`: the nodes that were added for it, in order.
@@ -54,12 +54,12 @@ class Attempt:
         return sum(counter.total() for counter in self.bound)
 
 
-def attempt(nodes: Nodes, batches: Sequence[Batch], *, grow: bool = True) -> Attempt:
+def simulate(nodes: Nodes, batches: Sequence[PodBatch], *, grow: bool = True) -> SimulationResult:
     """Bind `batches` to a copy of `nodes`: first to those that exist, then to promised ones, then to ones added for it.
 
     Without `grow` the last step is left out.
     """
-    done = Attempt(nodes.copy(), [Counter() for _ in batches], [batch.count for batch in batches], [])
+    done = SimulationResult(nodes.copy(), [Counter() for _ in batches], [batch.count for batch in batches], [])
     _bind(done, batches, reach=nodes.existing)
     if not done.ok and nodes.size > nodes.existing:
         _bind(done, batches)
@@ -68,9 +68,9 @@ def attempt(nodes: Nodes, batches: Sequence[Batch], *, grow: bool = True) -> Att
     return done
 
 
-def bind_after(nodes: Nodes, batches: Sequence[Batch], steps: Sequence[tuple[str, int]]) -> Attempt:
-    """Bind `batches` as `attempt` does, with nodes added as `steps` say and no others."""
-    done = attempt(nodes, batches, grow=False)
+def bind_after(nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[tuple[str, int]]) -> SimulationResult:
+    """Bind `batches` as `simulate` does, with nodes added as `steps` say and no others."""
+    done = simulate(nodes, batches, grow=False)
     for pool, count in steps:
         done.nodes = done.nodes.grown({pool: count})
     _bind(done, batches)
@@ -78,7 +78,7 @@ def bind_after(nodes: Nodes, batches: Sequence[Batch], steps: Sequence[tuple[str
     return done
 
 
-def _bind(done: Attempt, batches: Sequence[Batch], reach: int | None = None) -> None:
+def _bind(done: SimulationResult, batches: Sequence[PodBatch], reach: int | None = None) -> None:
     """Bind what is left, in order, each pod where the scheduler would."""
     first = [i for i, batch in enumerate(batches) if not batch.after]
     _bind_each(done, batches, first, reach)
@@ -89,10 +89,10 @@ def _bind(done: Attempt, batches: Sequence[Batch], reach: int | None = None) -> 
         _bind_each(done, batches, [i for i, batch in enumerate(batches) if batch.after], reach)
 
 
-def _bind_each(done: Attempt, batches: Sequence[Batch], which: Iterable[int], reach: int | None) -> int:
+def _bind_each(done: SimulationResult, batches: Sequence[PodBatch], which: Iterable[int], reach: int | None) -> int:
     bound = 0
     for i in which:
-        chosen = place(done.nodes, batches[i].shape, done.left[i], reach=reach)
+        chosen = bind_pods(done.nodes, batches[i].shape, done.left[i], reach=reach)
         number = chosen.total()
         done.bound[i] = done.bound[i] + chosen if done.bound[i] else chosen
         done.left[i] -= number
@@ -100,14 +100,14 @@ def _bind_each(done: Attempt, batches: Sequence[Batch], which: Iterable[int], re
     return bound
 
 
-def bind_growing(done: Attempt, batches: Sequence[Batch]) -> None:
+def bind_growing(done: SimulationResult, batches: Sequence[PodBatch]) -> None:
     """Add nodes for a batch that waits, bind, and so on, until nothing waits or nothing helps. Changes `done`.
 
     Nodes that helped nobody are taken back, and that pool is not asked for that batch again.
     """
-    growth = Growth(done.nodes)
+    growth = Expander(done.nodes)
     while (step := growth.next([b.shape for b in batches], done.left)) is not None:
-        trial = Attempt(done.nodes.grown(dict([step])), [Counter(c) for c in done.bound], [*done.left], [])
+        trial = SimulationResult(done.nodes.grown(dict([step])), [Counter(c) for c in done.bound], [*done.left], [])
         _bind(trial, batches)
         if sum(trial.left) == sum(done.left):
             growth.refuse()

@@ -13,8 +13,8 @@ import numpy as np
 
 from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.nodes import Ints, Nodes
-from reconciler.kube_scheduler.pod_affinity import is_silent
-from reconciler.kube_scheduler.simulate import Attempt, Batch, attempt
+from reconciler.kube_scheduler.pod_affinity import can_skip
+from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, simulate
 from reconciler.kube_scheduler.topology_spread import is_spread
 
 SHUFFLES = 10
@@ -23,15 +23,15 @@ MANY_NODES = 100
 _MANY_PLACES = 1 << 30
 
 
-def unlucky(nodes: Nodes, batches: Sequence[Batch]) -> Attempt | None:
+def worst_tie_break(nodes: Nodes, batches: Sequence[PodBatch]) -> SimulationResult | None:
     """Return what happens when ties are broken badly, to batches that fit in the order of `nodes`; None if they fit."""
     if has_slack(nodes, batches):
         return None
-    tries = (attempt(nodes.ranked(ranks), batches, grow=False) for ranks in _orders(nodes.size))
+    tries = (simulate(nodes.ranked(ranks), batches, grow=False) for ranks in _orders(nodes.size))
     return next((tried for tried in tries if not tried.ok), None)
 
 
-def has_slack(nodes: Nodes, batches: Sequence[Batch]) -> bool:
+def has_slack(nodes: Nodes, batches: Sequence[PodBatch]) -> bool:
     """Prove, where it is easy, that the existing nodes hold the batches whichever of the feasible nodes are chosen.
 
     A pod bound earlier takes away at most so many places of a later pod as its largest request, measured in requests of
@@ -41,7 +41,7 @@ def has_slack(nodes: Nodes, batches: Sequence[Batch]) -> bool:
     for batch in sorted(batches, key=lambda batch: batch.after):
         shape = batch.shape
         requested = nodes.requested(shape)
-        if requested is None or shape.host_ports or is_spread(shape) or not is_silent(nodes, shape):
+        if requested is None or shape.host_ports or is_spread(shape) or not can_skip(nodes, shape):
             return False
         places = np.full(nodes.existing, _MANY_PLACES, dtype=np.int64)
         for row, amount in requested:

@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 
 from reconciler.kube_scheduler.filters import node_affinity, tolerated
-from reconciler.kube_scheduler.nodes import HOSTNAME, Floats, Ints, Mask, Nodes, Standing
+from reconciler.kube_scheduler.nodes import HOSTNAME, Floats, Ints, Mask, Nodes, PodsOnNodes
 from reconciler.kube_scheduler.scores import MAX
 from reconciler.manifests.podshape import PodShape, SpreadConstraint
 from reconciler.manifests.selector import LabelSelector
@@ -65,7 +65,7 @@ class TopologySpread:
     def placed(self, node: int) -> None:
         """Count one more pod of the shape on `node`."""
         for constraint in (*self._hard, *self._soft):
-            if constraint.matches_itself and constraint.countable:
+            if constraint.selects_own_pods and constraint.countable:
                 constraint.counts[node] += 1
 
 
@@ -78,7 +78,7 @@ class _Constraint:
         self.codes, self.domains = table.domains(constraint.topology_key)
         self.max_skew, self.min_domains = constraint.max_skew, constraint.min_domains
         selector = constraint.selector
-        self.matches_itself = selector is not None and selector.matches(shape.labels)
+        self.selects_own_pods = selector is not None and selector.matches(shape.labels)
         self.countable = bool(selector and selector.requirements)  # an empty selector matches, yet is never counted
         self.counts = _matching(nodes, shape.namespace, selector)
         self.included = np.ones(table.size, dtype=np.bool_)
@@ -94,7 +94,7 @@ class _Constraint:
         exists = np.bincount(self.codes[members], minlength=self.domains + 1) > 0
         domains = int(exists.sum())
         emptiest = int(totals[exists].min()) if domains and domains >= self.min_domains else 0
-        skew = totals[self.codes] + self.matches_itself - emptiest
+        skew = totals[self.codes] + self.selects_own_pods - emptiest
         return (self.codes >= 0) & (skew <= self.max_skew)
 
     def crowding(self, index: Ints, scored: Mask) -> Floats:
@@ -125,7 +125,7 @@ def default_constraints(shape: PodShape) -> tuple[SpreadConstraint, ...]:
 
 
 def is_spread(shape: PodShape) -> bool:
-    """Tell whether any spread constraint applies to pods of this shape."""
+    """Tell whether any spread constraint term_selects to pods of this shape."""
     return bool(shape.spread or default_constraints(shape))
 
 
@@ -151,7 +151,7 @@ def _matching(nodes: Nodes, namespace: str, selector: LabelSelector | None) -> I
     return counts
 
 
-def _add(counts: Ints, standing: tuple[Standing, ...], namespace: str, selector: LabelSelector) -> None:
+def _add(counts: Ints, standing: tuple[PodsOnNodes, ...], namespace: str, selector: LabelSelector) -> None:
     for pods in standing:
         if not pods.deleting and pods.shape.namespace == namespace and selector.matches(pods.shape.labels):
             for node, count in pods.where.items():

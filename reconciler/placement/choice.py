@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from reconciler.fleet.snapshot import Unreadable
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.placement.cost import cost_of
 from reconciler.placement.hold import HELD_FOR_OLDER
@@ -33,7 +33,7 @@ class Choice:
     reason: str
     message: str
     candidates: tuple[Candidate, ...]
-    wanted: Wanted
+    wanted: GangRequest
 
 
 class _Considered(NamedTuple):
@@ -72,7 +72,7 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     """Choose a cluster for `group` and take the room there, so that the next group finds it gone."""
     eligibility, refused = allowed.to(group)
     gang = group.gang
-    wanted = Wanted.of(gang)
+    wanted = GangRequest.of(gang)
     considered = [_consider(name, tier.rank, wanted, rooms) for tier in eligibility.tiers for name in tier.clusters]
     considered.sort()
     considered, why = _preferred(considered, group.policy, rooms, wanted)
@@ -91,7 +91,9 @@ def choose(group: Group, allowed: Allowed, rooms: Rooms) -> Choice:
     return Choice("", HELD_FOR_OLDER if held else verdict, _nowhere_now(held or considered), candidates, wanted)
 
 
-def _queued(considered: Sequence[_Considered], candidates: tuple[Candidate, ...], gang: Gang, wanted: Wanted) -> Choice:
+def _queued(
+    considered: Sequence[_Considered], candidates: tuple[Candidate, ...], gang: Gang, wanted: GangRequest
+) -> Choice:
     """Let the pods queue on the best cluster, or the next that is as good, if that is held; else the group waits."""
     equal = [c for c in considered if c.candidate.verdict is considered[0].candidate.verdict]
     for place in equal:
@@ -125,7 +127,7 @@ def _nowhere_now(considered: Sequence[_Considered]) -> str:
     return f"none of {len(considered)} eligible clusters has room for it; nearest is {best.cluster}: {best.message}"
 
 
-def _consider(name: str, rank: tuple[int, ...], wanted: Wanted, rooms: Rooms) -> _Considered:
+def _consider(name: str, rank: tuple[int, ...], wanted: GangRequest, rooms: Rooms) -> _Considered:
     room = rooms.of(name)
     if isinstance(room, Unreadable):
         candidate = Candidate(name, Verdict.UNREACHABLE, "Unreachable", room.reason)
@@ -138,7 +140,7 @@ def _consider(name: str, rank: tuple[int, ...], wanted: Wanted, rooms: Rooms) ->
 
 
 def _preferred(
-    considered: list[_Considered], policy: SchedulePolicy, rooms: Rooms, wanted: Wanted
+    considered: list[_Considered], policy: SchedulePolicy, rooms: Rooms, wanted: GangRequest
 ) -> tuple[list[_Considered], str]:
     """Sort the clusters of the best verdict and tier by what `policy` prefers; say what the first was preferred for."""
     best = considered[0] if considered else None

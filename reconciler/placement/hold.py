@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
@@ -38,7 +38,7 @@ class Hold:
         """Say for whom the room is held, and until when."""
         return f"room is held for {self.group}, which has waited since {_time(self.since)}, until {_time(self.until)}"
 
-    def judge(self, wanted: Wanted, fit: Fit) -> Fit:
+    def judge(self, wanted: GangRequest, fit: Fit) -> Fit:
         """Return `fit`, what the cluster offers a younger group now, unless taking it would delay the gang."""
         if not fit.ok or try_gang(self._beside(wanted.gang, fit), self.gang).ok:
             return fit

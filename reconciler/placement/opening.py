@@ -15,11 +15,11 @@ from typing import TypeVar, cast
 from reconciler.fleet.addable import addable
 from reconciler.fleet.inventory import Cluster, Headroom
 from reconciler.fleet.snapshot import ClusterSnapshot
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import reserve, reserve_pending, try_gang
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.pod_affinity import namespaces_meant
+from reconciler.kube_scheduler.pod_affinity import namespaces_in_terms
 from reconciler.placement.model import Candidate, verdict_of
 from reconciler.placement.outcome import Standing
 from reconciler.placement.reservation import PodIndex, outstanding
@@ -41,7 +41,7 @@ class Ground:
         self._answers: dict[str, tuple[Fit, Candidate]] = {}
         self._measures: dict[tuple[str, str], object] = {}
         self._free_share: float | None = None
-        self._meant = namespaces_meant(nodes)
+        self._meant = namespaces_in_terms(nodes)
 
     @property
     def free_share(self) -> float:
@@ -55,7 +55,7 @@ class Ground:
         """How many answers are kept."""
         return len(self._answers) + len(self._measures) + len(self.nodes.table.memo)
 
-    def fit(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+    def fit(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
         """Return what would become of a gang, and how that is told; one like it was perhaps asked about before."""
         likeness = self._likeness(wanted)
         found = self._answers.get(likeness)
@@ -65,14 +65,14 @@ class Ground:
             self._answers[likeness] = found
         return found
 
-    def measured(self, wanted: Wanted | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
+    def measured(self, wanted: GangRequest | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
         """Return `measure()`: a number that follows from these nodes, the fit of `wanted` on them and `what` alone."""
         key = (self._likeness(wanted) if wanted else "", what)
         if key not in self._measures:
             self._measures[key] = measure()
         return cast("_Measure", self._measures[key])
 
-    def _likeness(self, wanted: Wanted) -> str:
+    def _likeness(self, wanted: GangRequest) -> str:
         unnamed = self._meant is not None and self._meant.isdisjoint(wanted.namespaces)
         return wanted.unnamed if unnamed else wanted.exact
 

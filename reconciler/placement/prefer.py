@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.fit import commit
 from reconciler.kube_scheduler.gang import Fit, Gang
@@ -40,7 +40,7 @@ class Contender:
 
     room: Room
     fit: Fit
-    wanted: Wanted
+    wanted: GangRequest
     mix: Mix
 
     @property

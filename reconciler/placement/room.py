@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.snapshot import FleetSnapshot, Pod, Unreadable
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import commit, reserve, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
@@ -66,7 +66,7 @@ class Room:
         """Return how much of the resources whose names are `wanted` is free on nodes that take pods."""
         return self.ground.nodes.free_of(wanted)
 
-    def consider(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+    def consider(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
         """Return what would become of a gang: now, else with nodes that the autoscaler may add. Takes nothing."""
         wanted = wanted.on(self.cluster.name)
         fit, candidate = self.ground.fit(wanted)

@@ -197,7 +197,7 @@ def _with(amounts: Mapping[str, int], unplaced: Iterable[Choice]) -> dict[str, i
     total = dict(amounts)
     for choice in unplaced:
         clusters = {one.cluster: choice.wanted.on(one.cluster).gang for one in choice.candidates}
-        for name, amount in most(replace(choice.wanted.gang, elsewhere=clusters), clusters).items():
+        for name, amount in most(replace(choice.wanted.gang, cluster_variants=clusters), clusters).items():
             total[name] = total.get(name, 0) + amount
     return total
 

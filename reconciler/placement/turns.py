@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.fleet.settings import Fairness
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.choice import Allowed, Choice
@@ -108,7 +108,7 @@ class Turns:
         first = turn.number % len(full) if full else 0
         return self._find(full[first:] + full[:first], turn.start)
 
-    def _find(self, tried: Sequence[tuple[Room, Wanted]], start: float) -> _Spot | None:
+    def _find(self, tried: Sequence[tuple[Room, GangRequest]], start: float) -> _Spot | None:
         """Return the first cluster that has room once jobs have ended, else once anything placed there has.
 
         Last come those that have it once pods are gone that taken away groups may have left behind: nobody knows of a

@@ -117,7 +117,7 @@ class Group:
         if not self.elsewhere:
             return gang
         known = {id(one): gang_of(one) for one in self.elsewhere.values()}
-        return replace(gang, elsewhere={cluster: known[id(one)] for cluster, one in self.elsewhere.items()})
+        return replace(gang, cluster_variants={cluster: known[id(one)] for cluster, one in self.elsewhere.items()})
 
 
 def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:

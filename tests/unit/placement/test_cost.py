@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.placement.cost import Cost, cost_of
-from tests.unit.placement.gangmaking import pool
+from tests.unit.kube_scheduler.gangmaking import pool
 
 
 def growing(*growth: tuple[str, int]) -> Fit:

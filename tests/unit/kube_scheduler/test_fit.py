@@ -5,10 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 import pytest
-from gangmaking import GIB, GPU, HOST, ZONE, bound, cluster, gang, head, node, pods, selects, shape, submitter, workers
 
 from reconciler.fleet.snapshot import Pod
-from reconciler.kube_scheduler.bind import place
+from reconciler.kube_scheduler.bind import bind_pods
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.manifests.podshape import (
@@ -22,6 +21,22 @@ from reconciler.manifests.podshape import (
 )
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import Role
+from tests.unit.kube_scheduler.gangmaking import (
+    GIB,
+    GPU,
+    HOST,
+    ZONE,
+    bound,
+    cluster,
+    gang,
+    head,
+    node,
+    pods,
+    selects,
+    shape,
+    submitter,
+    workers,
+)
 
 
 def gpu_nodes(count: int, **rest: object) -> list:
@@ -148,7 +163,7 @@ def test_when_the_best_liked_node_is_full_the_next_best_counts_in_full() -> None
         placed=[bound("ssd", shape(6500, 20))],
     )
     liking = workers(2, node_preferred=((100, best), (30, good)))
-    assert place(nodes.copy(), liking.shape, 2) == {0: 1, 1: 1}
+    assert bind_pods(nodes.copy(), liking.shape, 2) == {0: 1, 1: 1}
 
 
 def test_pods_that_repel_each_other_count_twice() -> None:
