@@ -10,7 +10,7 @@ is not known (`unsure`), and then nothing is said never to fit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.poolnames import KARPENTER_POOL, answers_to, pool_name
@@ -35,9 +35,13 @@ _NAME_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Addable:
-    """The pools that can add nodes; `unsure` names what else may come, of which too little is known."""
+    """The pools that can add nodes; `unsure` names what else may come, of which too little is known.
+
+    `spare`: how many nodes each pool may still add, by its budget's name (`NodePool.budget`).
+    """
 
     pools: tuple[NodePool, ...] = ()
+    spare: Mapping[str, int] = field(default_factory=dict)
     unsure: str = ""
 
 
@@ -47,7 +51,8 @@ def addable(cluster: Cluster, picture: ClusterSnapshot) -> Addable:
         return Addable()
     merged = [_named(pool, cluster, picture.nodes) for pool in _merged(cluster.pools, picture.pools)]
     usable = tuple(pool for pool in merged if pool.allocatable and not pool.held)
-    return Addable(usable, "; ".join(_doubts(cluster, picture, merged, spare_of(merged, picture.nodes))))
+    unsure = _doubts(cluster, picture, merged, spare_of(merged, picture.nodes))
+    return Addable(usable, spare_of(usable, picture.nodes), "; ".join(unsure))
 
 
 def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]:

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
 from reconciler.kube_scheduler.daemonsets import DaemonSets
 from reconciler.manifests.podshape import PodShape, Taint
@@ -191,11 +191,13 @@ class Nodes:
         *,
         headroom: Headroom | None = None,
         pools: Iterable[NodePool] = (),
+        spare: Mapping[str, int] = MappingProxyType({}),
         scoring: str = LEAST_ALLOCATED,
         unsure: str = "",
     ) -> Nodes:
         """Return the nodes of `snapshot` with the pods that stand on them; pending pods are not looked at.
 
+        `spare`: how many nodes each of `pools` may still add, by its budget's name (`KeyError` where a pool has none).
         `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`. `unsure`: what its
         autoscaler may add beside `pools`, of which too little is known.
         """
@@ -212,7 +214,7 @@ class Nodes:
             added=(),
             existing=table.size,
             growth=AutoscalerPools(pools, DaemonSets.of(snapshot.pods) if pools else DaemonSets(()), unsure),
-            spare=spare_of(pools, snapshot.nodes),
+            spare={pool.budget: spare[pool.budget] for pool in pools},
             most_allocated=scoring == MOST_ALLOCATED,
         )
 

@@ -131,6 +131,7 @@ def opened(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, promised
         snapshot,
         headroom=_shares(cluster.headroom),
         pools=more.pools,
+        spare=more.spare,
         scoring=cluster.scoring,
         unsure=more.unsure,
     )

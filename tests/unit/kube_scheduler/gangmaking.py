@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.kube_scheduler.nodes import Nodes
@@ -72,7 +73,8 @@ def snapshot(nodes: Iterable[Node], placed: Iterable[Pod] = ()) -> ClusterSnapsh
 
 
 def cluster(*nodes: Node, placed: Iterable[Pod] = (), **options: Any) -> Nodes:
-    return Nodes.of(snapshot(nodes, placed), **options)
+    pools = options.get("pools", ())
+    return Nodes.of(snapshot(nodes, placed), spare=spare_of(pools, nodes), **options)
 
 
 def selects(**labels: str) -> LabelSelector:
