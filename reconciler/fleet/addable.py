@@ -1,10 +1,9 @@
-"""What a cluster's autoscaler may add: the pools that the inventory declares, together with those that it tells itself.
+"""What a cluster's autoscaler may add: the pools that the inventory declares, merged with those that it reports.
 
-The one idea: who wrote the inventory knows what a node of a pool is like and costs, the autoscaler knows how many it
-may still add. So for pools of one name the declared shape, price, spot and taints count, declared labels go over live
-ones, and of both maxima the smaller; whether a live pool may choose among zones or capacity types is kept. Pools that
-only one side knows count as they are. A live pool that nobody knows the shape of adds nothing here; it is named as what
-is not known (`unsure`), and then nothing is said never to fit.
+The inventory knows what a node of a pool is like and costs, the autoscaler how many it may still add. So for pools of
+one name the declared shape, price, spot and taints count, declared labels replace live ones, and the smaller maximum
+counts; whether a live pool may choose among zones or capacity types is kept. Pools of one side only count as they are.
+A live pool of unknown shape adds nothing; it is listed in `unknown`, and then no gang is said never to fit.
 """
 
 from __future__ import annotations
@@ -16,6 +15,14 @@ from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.poolnames import KARPENTER_POOL, answers_to, pool_name
 from reconciler.fleet.pools import is_of_type, together
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool
+from reconciler.reasons.node_pools import (
+    OtherNodeShapes,
+    PoolOnHold,
+    UndeclaredPools,
+    UnknownNodeShape,
+    UnknownPools,
+)
+from reconciler.reasons.reason import Reason
 
 _SPOT_LABELS = {
     "Karpenter": ("karpenter.sh/capacity-type", "spot", "on-demand"),
@@ -35,14 +42,14 @@ _NAME_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Addable:
-    """The pools that can add nodes; `unsure` names what else may come, of which too little is known.
+    """The pools that can add nodes; `unknown` names what else may come, of which too little is known.
 
     `spare`: how many nodes each pool may still add, by its budget's name (`NodePool.budget`).
     """
 
     pools: tuple[NodePool, ...] = ()
     spare: Mapping[str, int] = field(default_factory=dict)
-    unsure: str = ""
+    unknown: tuple[Reason, ...] = ()
 
 
 def addable(cluster: Cluster, picture: ClusterSnapshot) -> Addable:
@@ -51,8 +58,8 @@ def addable(cluster: Cluster, picture: ClusterSnapshot) -> Addable:
         return Addable()
     merged = [_named(pool, cluster, picture.nodes) for pool in _merged(cluster.pools, picture.pools)]
     usable = tuple(pool for pool in merged if pool.allocatable and not pool.held)
-    unsure = _doubts(cluster, picture, merged, spare_of(merged, picture.nodes))
-    return Addable(usable, spare_of(usable, picture.nodes), "; ".join(unsure))
+    unknown = _unknown(cluster, picture, merged, spare_of(merged, picture.nodes))
+    return Addable(usable, spare_of(usable, picture.nodes), unknown)
 
 
 def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]:
@@ -154,27 +161,30 @@ def _named(pool: NodePool, cluster: Cluster, nodes: Sequence[Node]) -> NodePool:
     return replace(pool, implied={**implied, **pool.implied})
 
 
-def _doubts(
+def _unknown(
     cluster: Cluster, picture: ClusterSnapshot, pools: Sequence[NodePool], spare: Mapping[str, int]
-) -> list[str]:
-    """Say what may be added beside what is known."""
-    remedy = f"declare them under autoscaler.nodePools in {cluster.place.file}"
+) -> tuple[Reason, ...]:
+    """Return what may be added beside what is known."""
+    file = cluster.place.file
+    if not pools and cluster.autoscaler == "Luna":
+        return (UndeclaredPools(file),)
     if not pools:
-        if cluster.autoscaler == "Luna":
-            return [f"Luna may add nodes, but which ones is not declared: {remedy}"]
-        why = f" ({picture.pools_note})" if picture.pools_note else ""
-        return [f"what {cluster.autoscaler} may add is not known{why}: {remedy}"]
-    open_ = [pool for pool in pools if spare[pool.budget]]
-    held = [f"node pool {pool.name} adds none now: {pool.held}" for pool in open_ if pool.held]
-    blind = _names(pool for pool in open_ if not pool.held and not pool.allocatable)
-    loose = _names(pool for pool in open_ if not pool.held and pool.allocatable and not pool.exact)
-    doubts = held
-    if blind:
-        doubts = [*doubts, f"what nodes of pool {blind} are like is not known, as none exists: {remedy}"]
-    if loose:
-        doubts = [*doubts, f"node pool {loose} may add nodes of other types or zones than those it has"]
-    return doubts
-
-
-def _names(pools: Iterable[NodePool]) -> str:
-    return " and ".join(dict.fromkeys(pool.budget for pool in pools))
+        return (UnknownPools(cluster.autoscaler, picture.pools_note, file),)
+    reasons: list[Reason] = []
+    shapeless: list[str] = []
+    inexact: list[str] = []
+    for pool in pools:
+        # A pool that has all its nodes adds none, so nothing about it is open.
+        if not spare[pool.budget]:
+            continue
+        if pool.held:
+            reasons.append(PoolOnHold(pool.name, pool.held))
+        elif not pool.allocatable:
+            shapeless.append(pool.budget)
+        elif not pool.exact:
+            inexact.append(pool.budget)
+    if shapeless:
+        reasons.append(UnknownNodeShape(tuple(dict.fromkeys(shapeless)), file))
+    if inexact:
+        reasons.append(OtherNodeShapes(tuple(dict.fromkeys(inexact))))
+    return tuple(reasons)

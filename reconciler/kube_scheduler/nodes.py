@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
 from reconciler.kube_scheduler.daemonsets import DaemonSets
 from reconciler.manifests.podshape import PodShape, Taint
+from reconciler.reasons.reason import Reason
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -144,7 +145,7 @@ class AutoscalerPools:
 
     pools: tuple[NodePool, ...]
     daemonsets: DaemonSets
-    unsure: str = ""
+    unknown: tuple[Reason, ...] = ()
 
 
 NO_AUTOSCALER = AutoscalerPools((), DaemonSets(()))
@@ -193,12 +194,12 @@ class Nodes:
         pools: Iterable[NodePool] = (),
         spare: Mapping[str, int] = MappingProxyType({}),
         scoring: str = LEAST_ALLOCATED,
-        unsure: str = "",
+        unknown: tuple[Reason, ...] = (),
     ) -> Nodes:
         """Return the nodes of `snapshot` with the pods that stand on them; pending pods are not looked at.
 
         `spare`: how many nodes each of `pools` may still add, by its budget's name (`KeyError` where a pool has none).
-        `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`. `unsure`: what its
+        `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`. `unknown`: what its
         autoscaler may add beside `pools`, of which too little is known.
         """
         pools = tuple(pools)
@@ -213,7 +214,7 @@ class Nodes:
             load=load,
             added=(),
             existing=table.size,
-            growth=AutoscalerPools(pools, DaemonSets.of(snapshot.pods) if pools else DaemonSets(()), unsure),
+            growth=AutoscalerPools(pools, DaemonSets.of(snapshot.pods) if pools else DaemonSets(()), unknown),
             spare={pool.budget: spare[pool.budget] for pool in pools},
             most_allocated=scoring == MOST_ALLOCATED,
         )

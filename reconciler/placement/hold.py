@@ -8,16 +8,16 @@ it fits now and the gang would still fit in that picture beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
 from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.reasons.hold import HELD_FOR_OLDER, FitsButHeld, RoomHeld
+from reconciler.reasons.wording import utc_text
 from reconciler.workloads.group import GroupKey
 
-HELD_FOR_OLDER = "HeldForOlder"
-"""Why a group gets no room on a cluster where it would fit."""
+__all__ = ["HELD_FOR_OLDER", "Hold", "promise"]
 
 
 @dataclass(slots=True)
@@ -36,7 +36,11 @@ class Hold:
     @property
     def message(self) -> str:
         """Say for whom the room is held, and until when."""
-        return f"room is held for {self.group}, which has waited since {_time(self.since)}, until {_time(self.until)}"
+        return self._why.text
+
+    @property
+    def _why(self) -> RoomHeld:
+        return RoomHeld(str(self.group), self.since, self.until)
 
     def judge(self, wanted: GangRequest, fit: Fit) -> Fit:
         """Return `fit`, what the cluster offers a younger group now, unless taking it would delay the gang."""
@@ -46,8 +50,7 @@ class Hold:
             fit,
             ok=False,
             placed=0,
-            reason=HELD_FOR_OLDER,
-            message=f"{fit.message}, but {self.message}",
+            why=FitsButHeld(fit.why, self._why),
             bindings=(),
             growth=(),
             waits=False,
@@ -67,10 +70,6 @@ class Hold:
 def promise(since: float, until: float) -> str:
     """Say to a group that waits `since` what holding its turn `until` then means (both in unix seconds)."""
     return (
-        f"its turn is held until {_time(until)}, since it has waited from {_time(since)} on: "
+        f"its turn is held until {utc_text(until)}, since it has waited from {utc_text(since)} on: "
         "until then no younger group gets room that it needs"
     )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

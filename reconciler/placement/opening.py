@@ -133,7 +133,7 @@ def opened(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, promised
         pools=more.pools,
         spare=more.spare,
         scoring=cluster.scoring,
-        unsure=more.unsure,
+        unknown=more.unknown,
     )
     pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
     nodes = reserve_pending(nodes, pending)

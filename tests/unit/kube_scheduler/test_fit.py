@@ -1,4 +1,4 @@
-"""What `try_gang` says, and in which words; what `commit` and `reserve` leave."""
+"""What `try_gang` returns, with its reasons and amounts; what `commit` and `reserve` leave."""
 
 from __future__ import annotations
 
@@ -21,6 +21,27 @@ from reconciler.manifests.podshape import (
 )
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import Role
+from reconciler.reasons.gang import (
+    DeviceClaims,
+    FitsNow,
+    NeverFits,
+    PackingNotChosen,
+    PodsUnbound,
+    SchedulingGated,
+    TieBreak,
+    UnsizedClaims,
+)
+from reconciler.reasons.never_fits import LargestNode, NothingMatches, TotalTooLarge
+from reconciler.reasons.no_fit import (
+    HostPortsTaken,
+    LargestFree,
+    NodeChoice,
+    NodesUnschedulable,
+    NoNodes,
+    NoPodSlot,
+    PodAffinityUnmet,
+    SpreadExceeded,
+)
 from tests.unit.kube_scheduler.gangmaking import (
     GIB,
     GPU,
@@ -32,6 +53,7 @@ from tests.unit.kube_scheduler.gangmaking import (
     head,
     node,
     pods,
+    request,
     selects,
     shape,
     submitter,
@@ -53,12 +75,12 @@ def test_a_gang_takes_room_until_the_next_one_no_longer_fits() -> None:
     for _ in range(2):
         fit = try_gang(nodes, train)
         assert (verdict_of(fit), fit.reason, fit.placed, fit.total) == (Verdict.FITS_NOW, "FitsNow", 3, 3)
-        assert fit.message == "all 3 pods fit"
+        assert fit.why == FitsNow(3)
         nodes = commit(nodes, train, fit)
     fit = try_gang(nodes, train)
     assert verdict_of(fit) is Verdict.NO_FIT
     assert fit.reason == "InsufficientResource"
-    assert fit.message == "1 of 3 pods fit; worker gpu-group needs nvidia.com/gpu 1, largest free 0"
+    assert fit.why == PodsUnbound(1, 3, LargestFree("worker gpu-group", request(GPU, 1), 0, nodes=4, all_nodes=4))
     assert not fit.bindings
 
 
@@ -82,7 +104,7 @@ def test_sums_are_not_room() -> None:
     nodes = cluster(*(node(f"n{i}", cpu=4000) for i in range(4)))
     fit = try_gang(nodes, gang(workers(4, cpu=3000), head(cpu=2000)))
     assert not fit.ok
-    assert fit.message == "4 of 5 pods fit; head needs cpu 2, largest free 1"
+    assert fit.why == PodsUnbound(4, 5, LargestFree("head", request("cpu", 2000), 1000, nodes=4, all_nodes=4))
 
 
 def test_the_scheduler_spreads_pods_over_the_emptiest_nodes() -> None:
@@ -98,24 +120,23 @@ def test_an_arrangement_that_the_scheduler_would_not_choose_is_no_fit_and_is_sai
     nodes = cluster(node("a", cpu=4000), node("b", cpu=4000))
     fit = try_gang(nodes, gang(workers(2, cpu=2000), workers(1, cpu=4000, group="big")))
     assert (fit.ok, fit.reason) == (False, "Fragmentation")
-    assert fit.message.startswith("2 of 3 pods fit; worker big needs cpu 4, largest free 2; all would fit in an arr")
-    assert "retry" in fit.message
+    short = LargestFree("worker big", request("cpu", 4000), 2000, nodes=2, all_nodes=2)
+    assert fit.why == PackingNotChosen(2, 3, short)
 
 
 def test_what_hangs_on_a_tie_is_not_promised() -> None:
     nodes = cluster(node("cpu", cpu=8000, gib=32), node("gpu", cpu=8000, gib=32, gpu=1))
     fit = try_gang(nodes, gang(head(4000, 8), workers(1, cpu=6000, gib=8, gpu=1)))
     assert (fit.ok, fit.reason, fit.placed) == (False, "TieBreak", 1)
-    assert fit.message == (
-        "1 of 2 pods fit if kube-scheduler breaks a tie between equally good nodes the wrong way; "
-        "worker group needs cpu 6, largest free 4 on the 1 node with nvidia.com/gpu 1 and memory 8Gi free"
-    )
+    beside = (request(GPU, 1), request("memory", 8))
+    short = LargestFree("worker group", request("cpu", 6000), 4000, nodes=1, all_nodes=2, beside=beside)
+    assert fit.why == TieBreak(1, 2, (), short)
 
 
 def test_a_pod_needs_a_slot() -> None:
     fit = try_gang(cluster(node("a", slots=2), placed=[bound("a", shape())]), gang(workers(2)))
     assert (fit.reason, fit.never) == ("TooManyPods", False)
-    assert fit.message == "1 of 2 pods fit; worker group needs a pod slot, none is free"
+    assert fit.why == PodsUnbound(1, 2, NoPodSlot("worker group", nodes=1, all_nodes=1))
 
 
 def test_headroom_is_kept_free_as_a_share_or_an_amount() -> None:
@@ -178,10 +199,7 @@ def test_cordoned_and_unready_nodes_do_not_count() -> None:
     for shut in (node("a", unschedulable=True), node("a", ready=False)):
         fit = try_gang(cluster(shut, node("b", cpu=100)), gang(workers(1)))
         assert (fit.ok, fit.reason, fit.never) == (False, "NodeUnschedulable", False)
-        assert (
-            fit.message
-            == "0 of 1 pods fit; worker group finds room on cordoned or unready nodes only (1 of 1 node with room)"
-        )
+        assert fit.why.amounts["cause"] == NodesUnschedulable("worker group", cordoned=1, nodes=1, all_nodes=2)
     tolerant = workers(1, tolerations=(Toleration("node.kubernetes.io/unschedulable", "Exists"),))
     assert try_gang(cluster(node("a", unschedulable=True)), gang(tolerant)).ok
 
@@ -195,7 +213,7 @@ def test_node_selectors_and_affinity_choose_nodes() -> None:
     assert used(try_gang(nodes, gang(workers(1, node_required=(named,))))) == [{1: 1}]
     fit = try_gang(nodes, gang(workers(1, node_selector={"disk": "nvme"})))
     assert fit.reason == "NodeAffinity"
-    assert fit.message == "never fits: worker group selects nodes by disk=nvme, and no node or pool matches"
+    assert fit.why == NeverFits(NothingMatches("worker group", NodeChoice(selector=(("disk", "nvme"),))))
 
 
 def test_an_empty_affinity_term_matches_no_node() -> None:
@@ -221,7 +239,7 @@ def test_anti_affinity_keeps_workers_on_different_hosts() -> None:
     assert used(try_gang(nodes, gang(workers(3, **apart)))) == [{0: 1, 1: 1, 2: 1}]
     fit = try_gang(nodes, gang(workers(4, **apart)))
     assert fit.reason == "PodAffinity"
-    assert fit.message == "3 of 4 pods fit; worker group is kept off all of 3 nodes with room by pod anti-affinity"
+    assert fit.why == PodsUnbound(3, 4, PodAffinityUnmet("worker group", anti=True, nodes=3))
 
 
 def test_anti_affinity_of_standing_pods_keeps_others_off() -> None:
@@ -251,7 +269,7 @@ def test_hard_spread_counts_domains() -> None:
     assert try_gang(nodes, gang(workers(3, **two))).ok
     fit = try_gang(nodes, gang(workers(4, **two)))
     assert fit.reason == "TopologySpread"
-    assert fit.message == f"3 of 4 pods fit; worker group would exceed maxSkew over {ZONE} on all of 1 node with room"
+    assert fit.why == PodsUnbound(3, 4, SpreadExceeded("worker group", (ZONE,), nodes=1))
 
 
 def test_pods_of_a_service_are_spread_by_default() -> None:
@@ -266,7 +284,7 @@ def test_two_pods_with_one_host_port_need_two_nodes() -> None:
     assert used(try_gang(cluster(node("a"), node("b")), gang(workers(2, **port)))) == [{0: 1, 1: 1}]
     fit = try_gang(cluster(node("a"), placed=[bound("a", shape(**port))]), gang(workers(1, **port)))
     assert fit.reason == "HostPorts"
-    assert "host port 8265" in fit.message
+    assert fit.why == PodsUnbound(0, 1, HostPortsTaken("worker group", (8265,), nodes=1))
     other_address = {"host_ports": (HostPort(8265, ip="10.0.0.1"),)}
     shared = cluster(node("a"), placed=[bound("a", shape(**other_address))])
     assert try_gang(shared, gang(workers(1, host_ports=(HostPort(8265, ip="10.0.0.2"),)))).ok
@@ -279,29 +297,31 @@ def test_the_submitter_comes_last_and_needs_room_beside_the_others() -> None:
     nodes = cluster(node("a"), placed=[bound("a", shape(1000))])
     fit = try_gang(nodes, order)
     assert (fit.ok, fit.placed) == (False, 2)
-    assert fit.message == "2 of 3 pods fit; submitter needs cpu 500m, largest free 0"
+    assert fit.why == PodsUnbound(2, 3, LargestFree("submitter", request("cpu", 500), 0, nodes=1, all_nodes=1))
 
 
 def test_resource_claims_and_gates_are_never_promised() -> None:
     nodes = cluster(node("a"))
     fit = try_gang(nodes, gang(workers(1, claims=True)))
-    assert (fit.ok, fit.reason) == (False, "ResourceClaims")
-    assert try_gang(nodes, Gang((workers(1),), unsized=("worker group asks for a TPU",))).reason == "ResourceClaims"
+    assert (fit.ok, fit.why) == (False, DeviceClaims("worker group"))
+    unsized = try_gang(nodes, Gang((workers(1),), unsized=("worker group asks for a TPU",)))
+    assert unsized.why == UnsizedClaims(("worker group asks for a TPU",))
     gated = try_gang(nodes, gang(workers(1, scheduling_gates=("kueue",))))
-    assert (gated.reason, gated.message) == ("SchedulingGated", "worker group is held back by scheduling gates (kueue)")
+    assert gated.why == SchedulingGated("worker group", ("kueue",))
+    assert not any(one.why.waiting_helps for one in (fit, unsized, gated))
 
 
 def test_pods_of_another_scheduler_are_judged_with_a_note() -> None:
     fit = try_gang(cluster(node("a")), gang(workers(1, scheduler_name="volcano")))
     assert fit.ok
-    assert fit.message == "the pod fits (judged by the default scheduler's rules; the pods use volcano)"
+    assert fit.why == FitsNow(1, schedulers=("volcano",))
 
 
 def test_what_no_node_could_ever_hold_is_never() -> None:
     nodes = cluster(*gpu_nodes(2), placed=[bound("gpu-0", shape(7000, 8))])
     fit = try_gang(nodes, gang(workers(1, gpu=8)))
     assert verdict_of(fit) is Verdict.NEVER_FITS
-    assert fit.message == ("never fits: worker group needs nvidia.com/gpu 8, the largest node that it may use has 1")
+    assert fit.why == NeverFits(LargestNode("worker group", request(GPU, 8), largest=1))
     assert verdict_of(try_gang(nodes, gang(workers(3, gpu=1)))) is Verdict.NEVER_FITS
     assert verdict_of(try_gang(nodes, gang(workers(2, 8000)))) is Verdict.NO_FIT
     assert verdict_of(try_gang(cluster(node("a", unschedulable=True)), gang(workers(1)))) is Verdict.NO_FIT
@@ -309,14 +329,13 @@ def test_what_no_node_could_ever_hold_is_never() -> None:
 
 def test_two_groups_together_can_be_too_much_for_ever() -> None:
     fit = try_gang(cluster(*gpu_nodes(2)), gang(workers(2, gpu=1), workers(1, gpu=1, group="more")))
-    assert fit.message == "never fits: the pods need nvidia.com/gpu 3 in all, and the cluster has 2"
+    assert fit.why == NeverFits(TotalTooLarge(GPU, requested=3, available=2))
 
 
 def test_a_cluster_without_nodes_fits_nothing_but_may_some_day() -> None:
     fit = try_gang(cluster(), gang(workers(1)))
-    assert (verdict_of(fit), fit.reason, fit.message) == (
-        Verdict.NO_FIT, "NoNodes", "0 of 1 pods fit; the cluster has no nodes"
-    )  # fmt: skip
+    assert (verdict_of(fit), fit.why) == (Verdict.NO_FIT, PodsUnbound(0, 1, NoNodes()))
+    assert fit.why.waiting_helps
 
 
 def test_an_empty_gang_fits_everywhere() -> None:

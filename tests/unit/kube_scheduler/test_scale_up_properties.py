@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node, NodePool, Pod
 from reconciler.kube_scheduler.fit import commit, try_gang
-from reconciler.kube_scheduler.no_fit_reasons import why_never
+from reconciler.kube_scheduler.never_fits_reasons import why_never
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.simulate import PodBatch, bind_after
 from reconciler.manifests.podshape import PodShape, Taint, Toleration
