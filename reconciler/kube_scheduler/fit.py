@@ -13,6 +13,7 @@ from itertools import groupby
 from reconciler.fleet.snapshot import Pod
 from reconciler.kube_scheduler.gang import Bound, Fit, Gang, total_by_pool
 from reconciler.kube_scheduler.never_fits_reasons import why_never
+from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.no_fit_reasons import why_not
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.packing import can_pack
@@ -66,7 +67,7 @@ def commit(nodes: Nodes, gang: Gang, fit: Fit) -> Nodes:
         raise ValueError(f"only a gang that fits can take room, and this one does not: {fit.message}")
     taken = nodes.copy()
     for pool, count in fit.growth:
-        taken = taken.grown({pool: count})
+        taken = with_new_nodes(taken, pool, count)
     for pod_set, bound in zip(gang.pod_sets, fit.bindings, strict=True):
         taken.bind(pod_set.shape, bound.nodes)
     return taken
@@ -148,7 +149,7 @@ def _may_fail(gang: Gang, checked: CheckedScaleUp, bad: SimulationResult) -> Fit
 
 
 def _no_fit(nodes: Nodes, gang: Gang, result: SimulationResult) -> Fit:
-    unknown = nodes.growth.unknown
+    unknown = nodes.autoscaler.unknown
     # Pools of which too little is known may add a node of any size, so there is no proof against them.
     never = None if unknown else why_never(nodes, gang.pod_sets)
     if never is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconciler.kube_scheduler.filters import ever_allowed, lasting_untolerated, node_affinity
+from reconciler.kube_scheduler.new_nodes import template_nodes
 from reconciler.kube_scheduler.no_fit_reasons import choice_of, closed_nodes, request_of, taint_text
 from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
 from reconciler.kube_scheduler.scale_up import room_when_empty
@@ -44,7 +45,7 @@ def why_never(nodes: Nodes, pod_sets: Sequence[PodSet]) -> Reason | None:
     if not nodes.size and not nodes.pools:
         return None
     spare = [max(nodes.spare.get(pool.budget, 0), 0) for pool in nodes.pools]
-    cluster = _Cluster(nodes, nodes.samples(), np.array(spare, dtype=np.int64))
+    cluster = _Cluster(nodes, template_nodes(nodes), np.array(spare, dtype=np.int64))
     for pod_set in pod_sets:
         why = _one_set(cluster, pod_set) if pod_set.count else None
         if why is not None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reconciler.fleet.snapshot import Node, NodePool, Pod
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.never_fits_reasons import why_never
+from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.simulate import PodBatch, bind_after
 from reconciler.manifests.podshape import PodShape, Taint, Toleration
@@ -84,7 +85,7 @@ def contended(draw: Any) -> Case:
 
 def after(nodes: Nodes, growth: tuple[tuple[str, int], ...]) -> Nodes:
     for name, count in growth:
-        nodes = nodes.grown({name: count})
+        nodes = with_new_nodes(nodes, name, count)
     return nodes
 
 
