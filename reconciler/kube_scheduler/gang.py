@@ -14,7 +14,7 @@ from reconciler.reasons.reason import Reason
 class Gang:
     """Pods that must all be bound on one cluster, in the order in which they are created.
 
-    `unsized` names what requests cannot tell (resource claims): such a gang fits nowhere for certain.
+    `unsized` names what requests do not show (resource claims): such a gang fits nowhere for certain.
     `cluster_variants`: the gang that it is on the clusters whose overrides change it, by cluster.
     """
 
@@ -34,7 +34,7 @@ class Gang:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where pods of one set landed: node index -> number of pods. Nodes that were added come after the others."""
+    """Where pods of one set are bound: node index -> number of pods. Nodes that were added come after the others."""
 
     nodes: Mapping[int, int]
 

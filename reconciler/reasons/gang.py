@@ -131,7 +131,7 @@ class NeverFits(Reason):
 
 @dataclass(frozen=True, slots=True)
 class UnsizedClaims(Reason):
-    """The object asks for `claims` that its requests do not tell (`ray.demand.Demand.unsized`)."""
+    """The object asks for `claims` that its requests do not show (`ray.demand.Demand.unsized`)."""
 
     code = "ResourceClaims"
     waiting_helps = False

@@ -14,7 +14,7 @@ _CODE = "UnknownPools"
 
 @dataclass(frozen=True, slots=True)
 class UndeclaredPools(Reason):
-    """Luna tells nothing about the nodes that it may add, and the inventory declares none."""
+    """Luna does not report the nodes that it may add, and the inventory declares none."""
 
     code = _CODE
     file: str

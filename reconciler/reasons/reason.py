@@ -15,7 +15,7 @@ class Reason(ABC):
     @property
     @abstractmethod
     def code(self) -> str:
-        """The CamelCase word that stands in records and reports, such as `InsufficientResource`."""
+        """The CamelCase word in records and reports, such as `InsufficientResource`."""
 
     @property
     def waiting_helps(self) -> bool:

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from reconciler.fleet.snapshot import Node, NodePool, Pod
+from reconciler.fleet.snapshot import Pod
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.reasons.gang import FitsAfterScaleUp, NeverFits, NewNodesTaken, PodsUnbound
 from reconciler.reasons.never_fits import (
-    ExcludedNode,
-    LargestNode,
-    NoNodeHasAll,
-    NoNodeHasSlots,
     TooManyForAllNodes,
 )
 from reconciler.reasons.no_fit import LargestFree
-from reconciler.reasons.node_pools import PoolOnHold, UndeclaredPools
 from tests.unit.kube_scheduler.gangmaking import (
     GPU,
     ZONE,
@@ -199,20 +194,6 @@ def test_daemons_take_their_room_on_new_nodes_too() -> None:
     assert not try_gang(labelled, gang(workers(1, 4501))).ok
 
 
-def test_nothing_is_ruled_out_while_something_unknown_may_be_added() -> None:
-    huge = gang(workers(1, 64000))
-    assert try_gang(cluster(node("a"), pools=[pool("p", 4)]), huge).never
-    held = (PoolOnHold("x", "no GPUs"),)
-    fit = try_gang(cluster(node("a"), pools=[pool("p", 4)], unknown=held), huge)
-    short = LargestFree("worker group", request("cpu", 64000), 8000, nodes=1, all_nodes=1)
-    assert (verdict_of(fit), fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
-    assert fit.why == PodsUnbound(0, 1, short, pools_used_up=True, unknown_pools=held)
-    luna = (UndeclaredPools("inventory/c.yaml"),)
-    blind = try_gang(cluster(node("a"), unknown=luna), huge)
-    assert (verdict_of(blind), blind.reason) == (Verdict.NO_FIT, "UnknownPools")
-    assert blind.why == PodsUnbound(0, 1, short, unknown_pools=luna)
-
-
 def test_a_dearer_pool_is_taken_when_the_cheaper_one_is_used_up() -> None:
     nodes = cluster(pools=[pool("dear", 4, price_per_hour=2.0), pool("cheap", 1, price_per_hour=1.0)])
     assert try_gang(nodes, gang(workers(3, 6000))).new_nodes == {"cheap": 1, "dear": 2}
@@ -221,34 +202,3 @@ def test_a_dearer_pool_is_taken_when_the_cheaper_one_is_used_up() -> None:
 def test_without_all_prices_the_order_of_the_inventory_decides() -> None:
     nodes = cluster(pools=[pool("first", 4), pool("cheap", 4, price_per_hour=0.1)])
     assert try_gang(nodes, gang(workers(1))).new_nodes == {"first": 1}
-
-
-def test_a_pool_that_has_the_room_and_is_not_for_the_pod_is_named() -> None:
-    gpu = gang(workers(1, gpu=1))
-
-    def excluded(*pools: NodePool, existing: tuple[Node, ...] = ()) -> ExcludedNode | None:
-        fit = try_gang(cluster(node("cpu"), *existing, pools=pools), gpu)
-        assert verdict_of(fit) is Verdict.NEVER_FITS
-        cause = fit.why.amounts["cause"]
-        assert cause == LargestNode("worker group", request(GPU, 1), 0, cause.excluded)
-        return cause.excluded
-
-    tainted = Taint("team", "NoSchedule", "a")
-    assert excluded(pool("l4", 4, gpu=1, taints=(tainted,))) == ExcludedNode("node pool l4", "team=a:NoSchedule")
-    assert excluded(pool("l4", 0, gpu=1)) == ExcludedNode("node pool l4")
-    broken = node("old", gpu=1, taints=(Taint("node.kubernetes.io/not-ready", "NoExecute"), tainted))
-    assert excluded(existing=(broken,)) == ExcludedNode("node old", "team=a:NoSchedule")
-    assert excluded(pool("small", 4, cpu=500, gpu=1, taints=(tainted,))) is None
-
-
-def test_a_pod_that_finds_each_of_its_resources_on_another_node_is_told_the_nearest_one() -> None:
-    pools = [pool("l4", 4, cpu=500, gib=0.5, gpu=1), pool("cpu", 4), pool("thin", 4, cpu=800, gpu=1)]
-    fit = try_gang(cluster(pools=pools), gang(workers(1, gpu=1)))
-    assert verdict_of(fit) is Verdict.NEVER_FITS
-    cpu, memory, device = request("cpu", 1000), request("memory", 1), request(GPU, 1)
-    lacks = ((cpu, 800),)
-    assert fit.why == NeverFits(NoNodeHasAll("worker group", (cpu, memory, device), "node pool thin", lacks))
-    few = try_gang(cluster(node("a", slots=2)), gang(workers(3)))
-    assert (verdict_of(few), few.reason) == (Verdict.NEVER_FITS, "TooManyPods")
-    slots = try_gang(cluster(node("a", slots=0)), gang(workers(1)))
-    assert slots.why == NeverFits(NoNodeHasSlots("worker group"))
