@@ -71,7 +71,7 @@ def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]
 
     Where the autoscaler does not count them, a node belongs to the pool that it names in a label; else to that of which
     it has all labels (the most specific one, then the first); else to the first pool without labels, not full yet,
-    whose nodes are about as large: a declared size is a round figure. Where nodes name their pools, size does not count.
+    whose nodes are about as large: a declared size is a round figure. Size does not count where nodes name their pools.
     """
     pools = tuple(pools)
     spare = {pool.budget: max(pool.max_nodes - (pool.existing or 0), 0) for pool in pools}

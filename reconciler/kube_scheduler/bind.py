@@ -163,6 +163,7 @@ def _bind_from_heap(nodes: Nodes, rules: _Rules, count: int) -> Counter[int]:
         index = _feasible(nodes, rules, passing)
         if not len(index):
             break
+        # Stops early where relative scores change, so several times where nodes fill up.
         taken = _take_best(nodes, rules, index, left)
         nodes.take_resources(rules.shape, taken)
         for node, given in taken.items():
@@ -191,7 +192,9 @@ def _take_best(nodes: Nodes, rules: _Rules, index: Ints, count: int) -> dict[int
     extremes = [_Extremes(scores, best) for scores in relative]
     fixed: list[int] = (total - room)[best].tolist()
     # heapq pops the least, so scores are negated; equal scores go by rank.
-    heap = list(zip((-total[best]).tolist(), ranks[best].tolist(), range(len(best)), strict=True))
+    negated: list[int] = (-total[best]).tolist()
+    ranks_of_best: list[int] = ranks[best].tolist()
+    heap = list(zip(negated, ranks_of_best, range(len(best)), strict=True))
     heapify(heap)
     for _ in range(count):
         if not heap:
@@ -248,7 +251,9 @@ class _Chosen:
         self._given = [0] * len(self._index)
         self._most = _capacity(nodes, rules, index).tolist()
         self._load: list[list[int]] = nodes.load[:, index].T.tolist()
-        self._caps: list[list[int]] = nodes.table.alloc[: MEMORY + 1, index].T.tolist()
+        # Lists, since single numbers of an array are slow to read.
+        cpu_and_memory = nodes.table.alloc[: MEMORY + 1, index]
+        self._caps: list[list[int]] = cpu_and_memory.T.tolist()
 
     def add(self, slot: int) -> int | None:
         """Give the node at `slot` one pod more; return its room score for the next one, None when it is full."""
@@ -260,12 +265,14 @@ class _Chosen:
 
     def counted(self) -> dict[int, int]:
         """Return node index -> pods given."""
-        return {node: given for node, given in zip(self._index, self._given, strict=True) if given}
+        pairs = zip(self._index, self._given, strict=True)
+        return {node: given for node, given in pairs if given}
 
 
 def _capacity(nodes: Nodes, rules: _Rules, index: Ints) -> Ints:
     """Return how many of the pods each node could hold."""
-    most = np.full(len(index), 1 if rules.alone else np.iinfo(np.int64).max)
+    limit = 1 if rules.alone else np.iinfo(np.int64).max
+    most = np.full(len(index), limit)
     for row, amount in rules.requested:
         np.minimum(most, nodes.free[row, index] // amount, out=most)
     return most

@@ -41,9 +41,8 @@ def node_affinity(table: NodeTable, shape: PodShape) -> Mask:
     if found is None:
         # Most pods ask for no particular nodes.
         asks = any(key[1:])
-        found = (
-            np.ones(table.size, dtype=np.bool_) if not asks else _mask(table, lambda node: matches_node(shape, node))
-        )
+        every = np.ones(table.size, dtype=np.bool_)
+        found = _mask(table, lambda node: matches_node(shape, node)) if asks else every
         table.memo[key] = found
     return cast("Mask", found)
 

@@ -85,7 +85,9 @@ def reserve_pending(nodes: Nodes, pods: Sequence[Pod]) -> Nodes:
     Pods for which there is no capacity, and pods that a scheduling gate holds back, take none.
     """
     shapes = [pod.shape for pod in pods if _schedulable(pod.shape)]
-    batches = [PodBatch(shape, sum(1 for _ in equal)) for shape, equal in groupby(shapes)]
+    batches: list[PodBatch] = []
+    for shape, equal in groupby(shapes):
+        batches.append(PodBatch(shape, len([*equal])))
     return simulate(nodes, batches).nodes if batches else nodes
 
 
@@ -172,8 +174,8 @@ def _no_fit(nodes: Nodes, gang: Gang, result: SimulationResult) -> Fit:
 
 def _cause(gang: Gang, result: SimulationResult) -> Reason:
     """Return why the first pod set with pods left over is not bound, on the nodes with the other pods bound."""
-    refused = next(pod_set for pod_set, left in zip(gang.pod_sets, result.left, strict=True) if left)
-    return why_not(result.nodes, refused)
+    unbound = [pod_set for pod_set, left in zip(gang.pod_sets, result.left, strict=True) if left]
+    return why_not(result.nodes, unbound[0])
 
 
 def _other_schedulers(gang: Gang) -> tuple[str, ...]:

@@ -44,7 +44,7 @@ def why_never(nodes: Nodes, pod_sets: Sequence[PodSet]) -> Reason | None:
     """Return a proof that the pods never fit; None if there is none, as for a cluster without nodes and pools."""
     if not nodes.size and not nodes.pools:
         return None
-    spare = [max(nodes.spare.get(pool.budget, 0), 0) for pool in nodes.pools]
+    spare = [max(nodes.spare[pool.budget], 0) for pool in nodes.pools]
     cluster = _Cluster(nodes, template_nodes(nodes), np.array(spare, dtype=np.int64))
     for pod_set in pod_sets:
         why = _one_set(cluster, pod_set) if pod_set.count else None
@@ -132,24 +132,37 @@ def _by_rarity(pod_set: PodSet) -> list[str]:
 def _nearest(cluster: _Cluster, allowed: tuple[Mask, Mask], pod_set: PodSet, excluded: ExcludedNode | None) -> Reason:
     """Return what the node lacks, of those that the pod may use, that lacks fewest of its devices and resources."""
     requests = [request_of(pod_set, name) for name in _by_rarity(pod_set)]
-    found: list[tuple[str, list[tuple[Request, int]]]] = []
+    short: list[_ShortNode] = []
     for nodes, titles, passing in zip((cluster.nodes, cluster.templates), _titles(cluster), allowed, strict=True):
-        capacities = [_capacity(nodes, request.resource) for request in requests]
-        for i in np.flatnonzero(passing):
-            has = [(request, int(capacity[i])) for request, capacity in zip(requests, capacities, strict=True)]
-            found.append((titles[i], [(request, amount) for request, amount in has if amount < request.amount]))
-    title, lacks = min(found, key=_lacking)
-    if not lacks:
+        capacities = [(request, _capacity(nodes, request.resource)) for request in requests]
+        short += [_ShortNode(titles[i], _lacks(capacities, i)) for i in np.flatnonzero(passing).tolist()]
+    nearest = min(short, key=_ShortNode.order)
+    if not nearest.lacks:
         return NoNodeHasSlots(pod_set.title, excluded)
     in_order = sorted(requests, key=lambda request: request.resource)
-    return NoNodeHasAll(pod_set.title, tuple(in_order), title, tuple(lacks), excluded)
+    return NoNodeHasAll(pod_set.title, tuple(in_order), nearest.title, nearest.lacks, excluded)
 
 
-def _lacking(node: tuple[str, list[tuple[Request, int]]]) -> tuple[int, int]:
-    """Return how many devices a node lacks, then how many resources: what to sort by."""
-    _, lacks = node
-    devices = sum("/" in request.resource for request, _ in lacks)
-    return devices, len(lacks)
+@dataclass(frozen=True, slots=True)
+class _ShortNode:
+    """A node or pool, and each request that it cannot meet, with what it has of that resource."""
+
+    title: str
+    lacks: tuple[tuple[Request, int], ...]
+
+    def order(self) -> tuple[int, int]:
+        """Return how many devices it lacks, then how many resources."""
+        devices = [request for request, _ in self.lacks if "/" in request.resource]
+        return len(devices), len(self.lacks)
+
+
+def _lacks(capacities: Sequence[tuple[Request, Ints]], node: int) -> tuple[tuple[Request, int], ...]:
+    found: list[tuple[Request, int]] = []
+    for request, capacity in capacities:
+        has = int(capacity[node])
+        if has < request.amount:
+            found.append((request, has))
+    return tuple(found)
 
 
 def _excluded(cluster: _Cluster, pod_set: PodSet) -> ExcludedNode | None:

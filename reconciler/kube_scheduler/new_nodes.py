@@ -19,7 +19,8 @@ def template_nodes(nodes: Nodes) -> Nodes:
     """Return one new node of each pool of `nodes`, in the order of the pools."""
     found = nodes.table.memo.get("template nodes")
     if found is None:
-        table = NodeTable([_new_node(pool, 0) for pool in nodes.pools], (), {}, nodes.table.headroom)
+        templates = [_new_node(pool, 0) for pool in nodes.pools]
+        table = NodeTable(templates, (), {}, nodes.table.headroom)
         found = Nodes(
             table=table,
             free=table.alloc - table.kept,
@@ -45,10 +46,11 @@ def with_new_nodes(nodes: Nodes, pool_name: str, count: int) -> Nodes:
     free = table.alloc - table.kept
     for resource, row in old.rows.items():
         free[table.rows[resource], :size] = nodes.free[row]
+    no_load = np.zeros((4, count), dtype=np.int64)
     grown = Nodes(
         table=table,
         free=free,
-        load=np.hstack([nodes.load, np.zeros((4, count), dtype=np.int64)]),
+        load=np.hstack([nodes.load, no_load]),
         added=nodes.added,
         existing=nodes.existing,
         autoscaler=nodes.autoscaler,

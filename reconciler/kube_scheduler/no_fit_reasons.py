@@ -82,7 +82,8 @@ def request_of(pod_set: PodSet, resource: str) -> Request:
 def choice_of(pod_set: PodSet) -> NodeChoice:
     """Return which nodes the pods of a set ask for."""
     shape = pod_set.shape
-    return NodeChoice(shape.node_name, tuple(sorted(shape.node_selector.items())), bool(shape.node_required))
+    selector = tuple(sorted(shape.node_selector.items()))
+    return NodeChoice(shape.node_name, selector, affinity=bool(shape.node_required))
 
 
 def taint_text(taint: Taint) -> str:

@@ -121,7 +121,8 @@ class NodeTable:
         for name, row in self.rows.items():
             self.alloc[row] = [_allocatable(node, name) for node in self.nodes]
             if name in headroom:
-                self.kept[row] = [_kept(int(amount), headroom[name]) for amount in self.alloc[row]]
+                amounts: list[int] = self.alloc[row].tolist()
+                self.kept[row] = [_kept(amount, headroom[name]) for amount in amounts]
         self.all_named = bool((self.alloc[:2] > 0).all())
         self.memo: dict[Any, Any] = {}
 
@@ -208,8 +209,11 @@ class Nodes:
         pools = tuple(pools)
         index = {node.name: i for i, node in enumerate(snapshot.nodes)}
         bound = [pod for pod in snapshot.pods if pod.node in index]
-        base = tuple(PodsOnNodes(pod.shape, {index[pod.node]: 1}, pod.deleting) for pod in bound)
-        table = NodeTable(snapshot.nodes, base, snapshot.namespace_labels, headroom or {})
+        base: list[PodsOnNodes] = []
+        for pod in bound:
+            where = {index[pod.node]: 1}
+            base.append(PodsOnNodes(pod.shape, where, pod.deleting))
+        table = NodeTable(snapshot.nodes, tuple(base), snapshot.namespace_labels, headroom or {})
         taken, load = _taken(table, bound)
         # Without pools no node is added, so the DaemonSets do not matter.
         daemonsets = DaemonSets.of(snapshot.pods) if pools else DaemonSets(())
@@ -286,7 +290,8 @@ class Nodes:
         rows = np.array([[row] for row, _ in requested])
         amounts = np.array([[amount] for _, amount in requested])
         self.free[rows, index] -= amounts * count
-        self.load[:, index] += np.array([[amount] for amount in load_of(shape)]) * count
+        loads = np.array([[amount] for amount in load_of(shape)])
+        self.load[:, index] += loads * count
 
     def add_pods(self, shape: PodShape, where: Mapping[int, int]) -> None:
         """Add the pods themselves, for the rules that look at other pods. Changes these nodes."""
@@ -299,14 +304,18 @@ class Nodes:
         devices = [row for name, row in self.table.rows.items() if "/" in name]
         whole = self.table.alloc[:, : self.existing].sum(axis=1)
         free = np.maximum(self.free[:, : self.existing], 0).sum(axis=1)
-        shares = [float(free[row] / whole[row]) for row in devices or [CPU] if whole[row]]
+        scarce = [row for row in devices or [CPU] if whole[row]]
+        shares = [float(free[row] / whole[row]) for row in scarce]
         return min(shares, default=0.0)
 
     def free_of(self, wanted: Callable[[str], bool]) -> int:
         """Return how much of the resources whose names are `wanted` is free on nodes that exist and take pods."""
-        open_ = [i for i, node in enumerate(self.table.nodes[: self.existing]) if node.ready and not node.unschedulable]
+        existing = self.table.nodes[: self.existing]
+        open_ = [i for i, node in enumerate(existing) if node.ready and not node.unschedulable]
         rows = [row for name, row in self.table.rows.items() if wanted(name)]
-        return int(np.maximum(self.free[np.ix_(rows, open_)], 0).sum())
+        # With headroom, free may be negative where more is taken already.
+        free = np.maximum(self.free[np.ix_(rows, open_)], 0)
+        return int(free.sum())
 
 
 def _rows(nodes: Iterable[Node]) -> dict[str, int]:
@@ -342,6 +351,11 @@ def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
         scored[CPU][i] += pod.shape.score_cpu
         scored[MEMORY][i] += pod.shape.score_memory
     # Python's integers hold any sum; what is beyond any node is clamped before it becomes an int64.
-    whole = np.minimum(np.array(taken, dtype=object), _MOST_REQUEST).astype(np.int64).reshape(len(rows), size)
-    with_defaults = np.minimum(np.array(scored, dtype=object), _MOST_REQUEST).astype(np.int64).reshape(2, size)
-    return whole, np.vstack([whole[:2], with_defaults])
+    whole = _clamped_array(taken, size)
+    return whole, np.vstack([whole[:2], _clamped_array(scored, size)])
+
+
+def _clamped_array(sums: list[list[int]], size: int) -> Ints:
+    objects = np.array(sums, dtype=object).reshape(len(sums), size)
+    clamped_sums: Ints = np.minimum(objects, _MOST_REQUEST).astype(np.int64)
+    return clamped_sums

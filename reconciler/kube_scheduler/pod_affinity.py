@@ -30,7 +30,9 @@ class _Domains:
     def __init__(self, table: NodeTable, term: PodTerm, counts: Ints) -> None:
         self.codes, number = table.domains(term.topology_key)
         named = self.codes >= 0
-        self.totals = np.bincount(self.codes[named], weights=counts[named], minlength=number + 1).astype(np.int64)
+        # One domain more than there are: it stays empty, for nodes without the key.
+        totals = np.bincount(self.codes[named], weights=counts[named], minlength=number + 1)
+        self.totals = totals.astype(np.int64)
 
     def add(self, node: int) -> None:
         if self.codes[node] >= 0:
@@ -43,7 +45,7 @@ class _Domains:
         return self.per_node() > 0
 
     def per_node(self) -> Ints:
-        # Nodes without the key have code -1: the last total, which is always 0.
+        # Nodes without the key have code -1, which is the last total.
         return self.totals[self.codes]
 
 
@@ -118,8 +120,10 @@ class PodAffinity:
         for sign, terms in _scoring_terms(self._shape):
             for weight, term in terms:
                 if self._selects_own(term):
+                    # No copy is bound yet; `placed` counts them.
                     none = np.zeros(table.size, dtype=np.int64)
-                    found.append(_Term(_Domains(table, term, none), selects_own=True, weight=sign * weight))
+                    domains = _Domains(table, term, none)
+                    found.append(_Term(domains, selects_own=True, weight=sign * weight))
         return found
 
     def _selects_own(self, term: PodTerm) -> bool:
@@ -131,7 +135,8 @@ class PodAffinity:
         # A pod that its own terms select may be the first of its kind, on any node with the topology keys.
         if self._required_select_own and not any(d.any() for d in domains):
             return cast("Mask", named)
-        return cast("Mask", named & np.logical_and.reduce([d.here() for d in domains]))
+        near = np.logical_and.reduce([d.here() for d in domains])
+        return cast("Mask", named & near)
 
     def _add_terms_of(self, pods: PodsOnNodes) -> None:
         """Apply the terms of existing pods that select the shape."""
@@ -166,7 +171,8 @@ def namespaces_in_terms(nodes: Nodes) -> frozenset[str] | None:
     for pods in _pods_with_terms(nodes):
         shape = pods.shape
         weighted = (*shape.pod_preferred, *shape.pod_anti_preferred)
-        for term in (*shape.pod_required, *shape.pod_anti_required, *(term for _, term in weighted)):
+        preferred = [term for _, term in weighted]
+        for term in (*shape.pod_required, *shape.pod_anti_required, *preferred):
             if term.namespace_selector is not None:
                 return None
             names.update(term.namespaces or (shape.namespace,))
@@ -188,9 +194,10 @@ def _scoring_terms(shape: PodShape) -> tuple[_SignedTerms, ...]:
 
 
 def _pods_with_terms(nodes: Nodes) -> list[PodsOnNodes]:
-    base = nodes.table.memo.get("with terms")
+    table = nodes.table
+    base = table.memo.get("with terms")
     if base is None:
-        base = nodes.table.memo["with terms"] = [pods for pods in nodes.table.base if pods.has_terms]
+        base = table.memo["with terms"] = [pods for pods in table.base if pods.has_terms]
     return [*base, *(pods for pods in nodes.added if pods.has_terms)]
 
 

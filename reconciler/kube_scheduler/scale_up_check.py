@@ -81,7 +81,8 @@ def _check(nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes])
 def _smallest(nodes: Nodes, batches: Sequence[PodBatch], checked: CheckedScaleUp) -> CheckedScaleUp:
     """Leave out the nodes that are not needed, the dearest first; without prices those that were added first."""
     prices = {pool.name: pool.price_per_hour or 0.0 for pool in nodes.pools}
-    by_price = sorted((name for name, _ in checked.done.growth), key=lambda name: -prices[name])
+    by_price = [name for name, _ in checked.done.growth]
+    by_price.sort(key=lambda name: -prices[name])
     trials = 0
     for pool in by_price:
         while pool in dict(checked.done.growth) and trials < _MOST_TRIALS:

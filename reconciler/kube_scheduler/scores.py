@@ -109,7 +109,8 @@ def _evenness(used: Ints, caps: Ints) -> Ints:
 
 def _evenness_of(cpu: float, memory: float) -> int:
     """Return the same for the used shares of one node."""
-    return int((1 - abs(min(cpu, 1.0) - min(memory, 1.0)) / 2) * 100.0)
+    difference = abs(min(cpu, 1.0) - min(memory, 1.0))
+    return int((1 - difference / 2) * 100.0)
 
 
 class Normalised:
@@ -128,7 +129,9 @@ class Normalised:
 
     def left(self) -> tuple[int, int]:
         """Return how many nodes have the lowest and the highest raw score."""
-        return int((self.raw == self.lowest).sum()), int((self.raw == self.highest).sum())
+        at_lowest = int((self.raw == self.lowest).sum())
+        at_highest = int((self.raw == self.highest).sum())
+        return at_lowest, at_highest
 
     @property
     def uniform(self) -> bool:
@@ -153,4 +156,5 @@ def between_extremes(raw: Ints) -> Ints:
     lowest, highest = int(raw.min()), int(raw.max())
     if highest == lowest:
         return np.zeros_like(raw)
-    return (100.0 * ((raw - lowest) / (highest - lowest))).astype(np.int64)
+    shares = (raw - lowest) / (highest - lowest)
+    return (100.0 * shares).astype(np.int64)

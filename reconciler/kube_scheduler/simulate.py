@@ -48,7 +48,9 @@ class SimulationResult:
     @classmethod
     def start(cls, nodes: Nodes, batches: Sequence[PodBatch]) -> SimulationResult:
         """Return the state before any pod is bound, on a copy of `nodes`."""
-        return cls(nodes.copy(), [Counter() for _ in batches], [batch.count for batch in batches], [])
+        bound: list[Counter[int]] = [Counter() for _ in batches]
+        left = [batch.count for batch in batches]
+        return cls(nodes.copy(), bound, left, growth=[])
 
     @property
     def ok(self) -> bool:
@@ -94,7 +96,8 @@ def bind_growing(result: SimulationResult, batches: Sequence[PodBatch]) -> None:
     shapes = [batch.shape for batch in batches]
     while (step := expander.next(shapes, result.left)) is not None:
         bound = [Counter(counter) for counter in result.bound]
-        trial = SimulationResult(with_new_nodes(result.nodes, *step), bound, [*result.left], [])
+        nodes = with_new_nodes(result.nodes, *step)
+        trial = SimulationResult(nodes, bound, [*result.left], growth=[])
         _bind(trial, batches)
         if sum(trial.left) == sum(result.left):
             expander.reject()

@@ -65,7 +65,9 @@ class TopologySpread:
         most = int(crowding[scored].max())
         least = int(crowding[scored].min())
         # Without a matching pod anywhere all nodes are equally good.
-        spread = MAX * (most + least - crowding) // most if most else np.full(size, MAX, dtype=np.int64)
+        if not most:
+            return np.where(scored, MAX, 0)
+        spread = MAX * (most + least - crowding) // most
         return np.where(scored, spread, 0)
 
     def placed(self, node: int) -> None:
