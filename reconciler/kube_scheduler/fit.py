@@ -175,6 +175,8 @@ def _no_fit(nodes: Nodes, gang: Gang, result: SimulationResult) -> Fit:
 def _cause(gang: Gang, result: SimulationResult) -> Reason:
     """Return why the first pod set with pods left over is not bound, on the nodes with the other pods bound."""
     unbound = [pod_set for pod_set, left in zip(gang.pod_sets, result.left, strict=True) if left]
+    # Sets that come last are left over while any other is, wherever they are in the list, so they are not the cause.
+    unbound.sort(key=lambda pod_set: pod_set.after)
     return why_not(result.nodes, unbound[0])
 
 

@@ -29,6 +29,7 @@ from tests.unit.kube_scheduler.gangmaking import (
     pods,
     request,
     shape,
+    submitter,
     workers,
 )
 
@@ -48,6 +49,12 @@ def test_a_pod_needs_a_slot() -> None:
     fit = try_gang(cluster(node("a", slots=2), placed=[bound("a", shape())]), gang(workers(2)))
     assert (fit.reason, fit.never) == ("TooManyPods", False)
     assert fit.why == PodsUnbound(1, 2, NoPodSlot("worker group", nodes=1, all_nodes=1))
+
+
+def test_a_submitter_that_was_not_tried_is_not_the_cause() -> None:
+    nodes = cluster(node("a"), placed=[bound("a", shape(4000))])
+    fit = try_gang(nodes, gang(submitter(), workers(1, cpu=6000)))
+    assert fit.why == PodsUnbound(0, 2, LargestFree("worker group", request("cpu", 6000), 4000, nodes=1, all_nodes=1))
 
 
 def test_resource_claims_and_gates_are_never_promised() -> None:
