@@ -34,7 +34,7 @@ from reconciler.placement.room import Room, Rooms
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podshape import PodShape
@@ -195,7 +195,7 @@ class Fleet:
         all_rooms = [room for one in self.names if isinstance(room := rooms.of(one), Room)]
 
         def place(group: Group) -> bool:
-            wanted = Wanted.of(group.gang)
+            wanted = GangRequest.of(group.gang)
             options = [(room, fit) for room in all_rooms if (fit := room.consider(wanted)[0]).ok]
             if options:
                 room, fit = rule(options)

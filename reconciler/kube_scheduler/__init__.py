@@ -1,1 +1,6 @@
-"""What kube-scheduler and the autoscaler of one cluster would do with a gang."""
+"""What kube-scheduler and the autoscaler of one cluster would do with a gang, on nodes held as numpy arrays.
+
+`nodes.Nodes` is a cluster, `gang.Gang` the pods. `fit.try_gang` returns a `gang.Fit` with its reason, `fit.commit` and
+`fit.reserve` return the nodes afterwards, `equivalence.GangRequest` the keys by which results may be kept. Nothing here
+knows SkyRay's groups, policies or verdicts, so it can be compared with the real scheduler (tests/e2e).
+"""

@@ -1,7 +1,7 @@
-"""What DaemonSets take of a node that is yet to be added: what they take of those that exist.
+"""The pods that DaemonSets start on a new node, read from those that they run on existing nodes.
 
-The one idea: the DaemonSet controller ties each of its pods to a node by a required term on `metadata.name`, which
-nothing else uses; without that tie the pod says of itself onto which new nodes a sibling would come (Kubernetes'
+The DaemonSet controller ties each of its pods to a node by a required term on `metadata.name`, which nothing else uses.
+Without that term, the pod's own affinity and tolerations say on which new nodes a pod like it is started (Kubernetes'
 pkg/controller/daemon: every node whose labels it asks for and whose taints it tolerates).
 """
 
@@ -19,33 +19,40 @@ _BLOCKING = ("NoSchedule", "NoExecute")
 
 
 @dataclass(frozen=True, slots=True)
-class Daemons:
-    """One pod of each DaemonSet of a cluster, as on a node to come."""
+class DaemonSets:
+    """One pod of each DaemonSet of a cluster, without the term that ties it to its node."""
 
     shapes: tuple[PodShape, ...]
 
     @classmethod
-    def of(cls, pods: Iterable[Pod]) -> Daemons:
+    def of(cls, pods: Iterable[Pod]) -> DaemonSets:
         """Find the DaemonSets among the pods of a cluster."""
         found: dict[tuple[str, str], PodShape] = {}
         for pod in pods:
-            if pod.owner and (pod.namespace, pod.owner) not in found and _is_tied(pod.shape):
-                found[pod.namespace, pod.owner] = _untied(pod.shape)
+            key = (pod.namespace, pod.owner)
+            if pod.owner and key not in found and _is_tied(pod.shape):
+                found[key] = _untied(pod.shape)
         return cls(tuple(found[key] for key in sorted(found)))
 
     def comes(self, shape: PodShape, node: Node) -> bool:
-        """Tell whether a new node gets a pod of `shape`."""
-        hard = [taint for taint in node.taints if taint.effect in _BLOCKING]
-        return matches_node(shape, node) and all(any(t.tolerates(taint) for t in shape.tolerations) for taint in hard)
+        """Return whether a new node gets a pod of `shape`."""
+        for taint in node.taints:
+            hard = taint.effect in _BLOCKING
+            if hard and not any(toleration.tolerates(taint) for toleration in shape.tolerations):
+                return False
+        return matches_node(shape, node)
 
 
 def _is_tied(shape: PodShape) -> bool:
-    return bool(shape.node_required) and all(
-        any(requirement.key == _NAME_FIELD for requirement in term.fields) for term in shape.node_required
-    )
+    """Return whether every required term of the pod names a node."""
+    for term in shape.node_required:
+        if all(requirement.key != _NAME_FIELD for requirement in term.fields):
+            return False
+    return bool(shape.node_required)
 
 
 def _untied(shape: PodShape) -> PodShape:
     terms = tuple(NodeTerm(term.expressions) for term in shape.node_required)
+    # Terms are alternatives: one without expressions leaves every node.
     anywhere = any(not term.expressions for term in terms)
     return replace(shape, node_name="", node_required=() if anywhere else terms)

@@ -1,7 +1,7 @@
-"""Which gangs a cluster cannot tell apart, so that what was worked out for one of them is known for all.
+"""Equivalence classes of gangs: gangs with equal keys have equal results on a cluster, so one result serves them all.
 
-The one idea: a fit is a pure function of the nodes and of what a gang asks for. Names and labels of its pods are part
-of that only where some rule looks at other pods: the gang's own affinity and spread, or terms of pods that stand there.
+A fit is a pure function of the nodes and of what a gang asks for. Namespaces and labels of its pods matter only where
+some rule looks at other pods: the gang's own affinity and spread, or terms of existing pods.
 """
 
 from __future__ import annotations
@@ -12,37 +12,55 @@ from dataclasses import dataclass, field, replace
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.kube_scheduler.nodes import has_pod_terms
 from reconciler.kube_scheduler.topology_spread import is_spread
+from reconciler.manifests.podshape import PodShape
+from reconciler.ray.demand import PodSet
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A gang with its likenesses: gangs of equal likeness get equal answers, words included.
+class GangRequest:
+    """A gang with its equivalence keys: gangs with equal keys get equal results, reasons included.
 
-    `exact` holds on all nodes; `unnamed`, in which namespaces and labels do not count, on nodes where no pod has terms
-    about pods in the gang's `namespaces`. `elsewhere` is as in `Gang`.
+    `exact` holds on all nodes. `unnamed` leaves out namespaces and labels, and holds on nodes where no pod has terms
+    about pods in the gang's `namespaces`. `cluster_variants` is as in `Gang`.
     """
 
     gang: Gang
     exact: str
     unnamed: str
     namespaces: frozenset[str]
-    elsewhere: Mapping[str, Wanted] = field(default_factory=dict)
+    cluster_variants: Mapping[str, GangRequest] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, gang: Gang) -> Wanted:
-        """Work out the likenesses of `gang`."""
-        if gang.elsewhere:
-            # Many clusters may share one variant: each is worked out once.
-            known = {id(one): cls.of(one) for one in gang.elsewhere.values()}
-            others = {cluster: known[id(one)] for cluster, one in gang.elsewhere.items()}
-            return replace(cls.of(replace(gang, elsewhere={})), elsewhere=others)
+    def of(cls, gang: Gang) -> GangRequest:
+        """Return `gang` with its keys."""
+        request = cls._of_one(replace(gang, cluster_variants={}))
+        if not gang.cluster_variants:
+            return request
+        # Many clusters may share one variant, whose keys are worked out once.
+        known: dict[int, GangRequest] = {}
+        variants: dict[str, GangRequest] = {}
+        for cluster, variant in gang.cluster_variants.items():
+            if id(variant) not in known:
+                known[id(variant)] = cls.of(variant)
+            variants[cluster] = known[id(variant)]
+        return replace(request, cluster_variants=variants)
+
+    @classmethod
+    def _of_one(cls, gang: Gang) -> GangRequest:
         exact = repr(gang)
-        namespaces = frozenset(one.shape.namespace for one in gang.pod_sets)
-        if any(has_pod_terms(one.shape) or is_spread(one.shape) for one in gang.pod_sets):
+        namespaces = frozenset(pod_set.shape.namespace for pod_set in gang.pod_sets)
+        if any(_looks_at_other_pods(pod_set.shape) for pod_set in gang.pod_sets):
             return cls(gang, exact, exact, namespaces)
-        unnamed = [replace(one, shape=replace(one.shape, namespace="", labels={})) for one in gang.pod_sets]
+        unnamed: list[PodSet] = []
+        for pod_set in gang.pod_sets:
+            shape = replace(pod_set.shape, namespace="", labels={})
+            unnamed.append(replace(pod_set, shape=shape))
         return cls(gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))), namespaces)
 
-    def on(self, cluster: str) -> Wanted:
-        """Return what is wanted on a cluster."""
-        return self.elsewhere.get(cluster, self)
+    def on(self, cluster: str) -> GangRequest:
+        """Return the request that it is on a cluster."""
+        return self.cluster_variants.get(cluster, self)
+
+
+def _looks_at_other_pods(shape: PodShape) -> bool:
+    return has_pod_terms(shape) or is_spread(shape)

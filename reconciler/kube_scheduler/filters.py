@@ -1,11 +1,12 @@
-"""Which nodes a pod may stand on, whatever else stands there: kube-scheduler's filters that look at the node alone.
+"""The nodes that a pod may be bound to, whatever other pods there are: kube-scheduler's filters about the node alone.
 
 NodeUnschedulable, NodeName, TaintToleration and NodeAffinity, as in pkg/scheduler/framework/plugins of Kubernetes 1.36,
-each as a mask over all nodes. A mask depends on the table and on the rule only, so it is computed once for both.
+each as a mask over all nodes. A mask depends on the table and on the rule only, so it is kept in the table's memo.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
@@ -16,9 +17,9 @@ from reconciler.kube_scheduler.nodes import NOT_READY, Ints, Mask, Nodes, NodeTa
 from reconciler.manifests.podshape import HostPort, PodShape, Taint, Toleration
 
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
-"""What `kubectl cordon` amounts to; a pod that tolerates it ignores the cordon."""
+"""The taint that `kubectl cordon` sets; a pod that tolerates it ignores the cordon."""
 
-_CONDITION = "node.kubernetes.io/"  # taints that come and go with the state of a node
+_CONDITION = "node.kubernetes.io/"  # begins the keys of taints that follow the state of a node
 _BLOCKING = ("NoSchedule", "NoExecute")
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (compared, never bound)
 
@@ -28,7 +29,8 @@ def allowed(table: NodeTable, shape: PodShape) -> Mask:
     key = ("allowed", frozenset(shape.node_selector.items()), shape.node_required, shape.tolerations, shape.node_name)
     found = table.memo.get(key)
     if found is None:
-        found = table.memo[key] = node_affinity(table, shape) & schedulable(table, shape) & tolerated(table, shape)
+        open_ = schedulable(table, shape) & tolerated(table, shape)
+        found = table.memo[key] = node_affinity(table, shape) & open_
     return cast("Mask", found)
 
 
@@ -36,12 +38,12 @@ def node_affinity(table: NodeTable, shape: PodShape) -> Mask:
     """Return the nodes that nodeSelector, required node affinity and nodeName leave."""
     key = ("node affinity", frozenset(shape.node_selector.items()), shape.node_required, shape.node_name)
     found = table.memo.get(key)
-    if found is None and not any(key[1:]):
-        found = table.memo[key] = np.ones(table.size, dtype=np.bool_)
-    elif found is None:
-        found = table.memo[key] = np.fromiter(
-            (matches_node(shape, node) for node in table.nodes), dtype=np.bool_, count=table.size
-        )
+    if found is None:
+        # Most pods ask for no particular nodes.
+        asks = any(key[1:])
+        every = np.ones(table.size, dtype=np.bool_)
+        found = _mask(table, lambda node: matches_node(shape, node)) if asks else every
+        table.memo[key] = found
     return cast("Mask", found)
 
 
@@ -53,29 +55,28 @@ def schedulable(table: NodeTable, shape: PodShape) -> Mask:
     key = ("schedulable", shape.tolerations, bool(shape.node_name))
     found = table.memo.get(key)
     if found is None:
-        cordon = not shape.node_name and not tolerates(shape.tolerations, UNSCHEDULABLE)
-        unready = not tolerates(shape.tolerations, NOT_READY)
-        found = table.memo[key] = np.fromiter(
-            (not (cordon and node.unschedulable) and not (unready and not node.ready) for node in table.nodes),
-            dtype=np.bool_,
-            count=table.size,
+        any_cordon = bool(shape.node_name) or tolerates(shape.tolerations, UNSCHEDULABLE)
+        any_state = tolerates(shape.tolerations, NOT_READY)
+        found = table.memo[key] = _mask(
+            table,
+            lambda node: (any_cordon or not node.unschedulable) and (any_state or node.ready),
         )
     return cast("Mask", found)
 
 
 def tolerated(table: NodeTable, shape: PodShape) -> Mask:
     """Return the nodes whose NoSchedule and NoExecute taints the pod tolerates."""
+    # A pod that names its node passes by the scheduler; only the kubelet's NoExecute concerns it.
     effects = _BLOCKING if not shape.node_name else ("NoExecute",)
     key = ("tolerated", shape.tolerations, effects)
     found = table.memo.get(key)
     if found is None:
+        # Thousands of nodes have a handful of different taints.
         by_taints: dict[tuple[Taint, ...], bool] = {}
         for node in table.nodes:
             if node.taints not in by_taints:
                 by_taints[node.taints] = untolerated(shape, node, effects) is None
-        found = table.memo[key] = np.fromiter(
-            (by_taints[node.taints] for node in table.nodes), dtype=np.bool_, count=table.size
-        )
+        found = table.memo[key] = _mask(table, lambda node: by_taints[node.taints])
     return cast("Mask", found)
 
 
@@ -84,25 +85,29 @@ def ever_allowed(table: NodeTable, shape: PodShape) -> Mask:
     key = ("ever tolerated", shape.tolerations)
     found = table.memo.get(key)
     if found is None:
-        found = table.memo[key] = np.fromiter(
-            (lasting_untolerated(shape, node) is None for node in table.nodes), dtype=np.bool_, count=table.size
-        )
+        found = table.memo[key] = _mask(table, lambda node: lasting_untolerated(shape, node) is None)
     return node_affinity(table, shape) & cast("Mask", found)
 
 
 def lasting_untolerated(shape: PodShape, node: Node) -> Taint | None:
-    """Return the first taint that keeps the pod off the node, and does not tell of the node's condition only."""
-    lasting = (t for t in node.taints if t.effect in _BLOCKING and not t.key.startswith(_CONDITION))
-    return next((taint for taint in lasting if not tolerates(shape.tolerations, taint)), None)
+    """Return the first taint that keeps the pod off the node, leaving out taints that follow the node's state."""
+    for taint in node.taints:
+        lasting = taint.effect in _BLOCKING and not taint.key.startswith(_CONDITION)
+        if lasting and not tolerates(shape.tolerations, taint):
+            return taint
+    return None
 
 
 def untolerated(shape: PodShape, node: Node, effects: tuple[str, ...] = _BLOCKING) -> Taint | None:
     """Return the first taint that keeps the pod off the node."""
-    return next((t for t in node.taints if t.effect in effects and not tolerates(shape.tolerations, t)), None)
+    for taint in node.taints:
+        if taint.effect in effects and not tolerates(shape.tolerations, taint):
+            return taint
+    return None
 
 
 def tolerates(tolerations: tuple[Toleration, ...], taint: Taint) -> bool:
-    """Tell whether any of `tolerations` covers `taint`."""
+    """Return whether any of `tolerations` covers `taint`."""
     return any(toleration.tolerates(taint) for toleration in tolerations)
 
 
@@ -111,14 +116,12 @@ def avoided_taints(table: NodeTable, shape: PodShape) -> Ints:
     key = ("avoided taints", shape.tolerations)
     found = table.memo.get(key)
     if found is None:
-        found = table.memo[key] = np.fromiter(
-            (
-                sum(t.effect == "PreferNoSchedule" and not tolerates(shape.tolerations, t) for t in node.taints)
-                for node in table.nodes
-            ),
-            dtype=np.int64,
-            count=table.size,
-        )
+        counts = np.zeros(table.size, dtype=np.int64)
+        for i, node in enumerate(table.nodes):
+            for taint in node.taints:
+                if taint.effect == "PreferNoSchedule" and not tolerates(shape.tolerations, taint):
+                    counts[i] += 1
+        found = table.memo[key] = counts
     return cast("Ints", found)
 
 
@@ -127,27 +130,34 @@ def preferred_weight(table: NodeTable, shape: PodShape) -> Ints:
     key = ("preferred", shape.node_preferred)
     found = table.memo.get(key)
     if found is None:
-        found = table.memo[key] = np.fromiter(
-            (sum(weight for weight, term in shape.node_preferred if matches_term(term, node)) for node in table.nodes),
-            dtype=np.int64,
-            count=table.size,
-        )
+        weights = np.zeros(table.size, dtype=np.int64)
+        for i, node in enumerate(table.nodes):
+            for weight, term in shape.node_preferred:
+                if matches_term(term, node):
+                    weights[i] += weight
+        found = table.memo[key] = weights
     return cast("Ints", found)
 
 
 def ports_free(nodes: Nodes, shape: PodShape) -> Mask:
     """Return the nodes on which none of the pod's host ports is taken (NodePorts)."""
     free = np.ones(nodes.size, dtype=np.bool_)
-    for standing in (*nodes.table.base, *nodes.added):
-        if standing.shape.host_ports and ports_clash(shape.host_ports, standing.shape.host_ports):
-            free[list(standing.where)] = False
+    for pods in (*nodes.table.base, *nodes.added):
+        taken = pods.shape.host_ports
+        if taken and ports_clash(shape.host_ports, taken):
+            free[list(pods.where)] = False
     return free
 
 
 def ports_clash(wanted: tuple[HostPort, ...], taken: tuple[HostPort, ...]) -> bool:
-    """Tell whether two pods cannot share a node because of their host ports."""
-    return any(
-        a.port == b.port and a.protocol == b.protocol and (_ANY_ADDRESS in {a.ip, b.ip} or a.ip == b.ip)
-        for a in wanted
-        for b in taken
-    )
+    """Return whether two pods cannot share a node because of their host ports."""
+    for a in wanted:
+        for b in taken:
+            same_address = a.ip == b.ip or _ANY_ADDRESS in {a.ip, b.ip}
+            if same_address and a.port == b.port and a.protocol == b.protocol:
+                return True
+    return False
+
+
+def _mask(table: NodeTable, passes: Callable[[Node], bool]) -> Mask:
+    return np.fromiter(map(passes, table.nodes), dtype=np.bool_, count=table.size)

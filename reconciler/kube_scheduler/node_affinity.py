@@ -1,4 +1,4 @@
-"""Whether one node is what a pod asks for: by name, labels and node affinity, as Kubernetes' component-helpers do."""
+"""Whether a node is one that a pod asks for: by name, labels and node affinity, as Kubernetes' component-helpers do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _INTEGER = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 def matches_node(shape: PodShape, node: Node) -> bool:
-    """Tell whether nodeName, nodeSelector and required node affinity let the pod stand on the node."""
+    """Return whether nodeName, nodeSelector and required node affinity of the pod match the node."""
     if shape.node_name and shape.node_name != node.name:
         return False
     labels: Mapping[str, str] = node.labels
@@ -42,7 +42,9 @@ def _holds(requirement: NodeRequirement, labels: Mapping[str, str]) -> bool:
         case "DoesNotExist":
             return value is None
         case "Gt" | "Lt":
-            have, want = _integer(value), _integer(requirement.values[0] if len(requirement.values) == 1 else None)
+            # The API server admits one integer here; anything else matches no node.
+            wanted = requirement.values[0] if len(requirement.values) == 1 else None
+            have, want = _integer(value), _integer(wanted)
             if have is None or want is None:
                 return False
             return have > want if requirement.operator == "Gt" else have < want

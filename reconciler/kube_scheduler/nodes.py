@@ -1,8 +1,8 @@
 """The nodes of one cluster as arrays: what kube-scheduler's snapshot is to its plugins.
 
-A `NodeTable` never changes: names, labels, taints, allocatable, and the answers that follow from them alone (kept once
-computed). `Nodes` is a table plus what is taken of it; a copy costs a few small arrays, so what-if is cheap. All
-amounts are in scheduler units (`manifests.podshape`); arrays are int64, one row a resource, one column a node.
+A `NodeTable` never changes: names, labels, taints, allocatable, and masks that follow from them alone (computed once).
+`Nodes` is a table and the resources that are taken of it; a copy costs a few small arrays, so simulations are cheap.
+All amounts are in scheduler units (`manifests.podshape`); arrays are int64, one row a resource, one column a node.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from types import MappingProxyType
 from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
-from reconciler.kube_scheduler.daemonsets import Daemons
+from reconciler.kube_scheduler.daemonsets import DaemonSets
 from reconciler.manifests.podshape import PodShape, Taint
+from reconciler.reasons.reason import Reason
 
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
@@ -46,8 +47,8 @@ Headroom = Mapping[str, Fraction | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Equal pods that stand on nodes: `where` is node index -> number of pods."""
+class PodsOnNodes:
+    """Equal pods that are bound to nodes: `where` is node index -> number of pods."""
 
     shape: PodShape
     where: Mapping[int, int]
@@ -55,12 +56,12 @@ class Standing:
 
     @property
     def has_terms(self) -> bool:
-        """Tell whether these pods have a say in where others may stand."""
+        """Whether these pods have terms that may attract or repel others."""
         return has_pod_terms(self.shape)
 
 
 def has_pod_terms(shape: PodShape) -> bool:
-    """Tell whether `shape` has any pod affinity or anti-affinity term."""
+    """Return whether `shape` has any pod affinity or anti-affinity term."""
     return bool(shape.pod_required or shape.pod_preferred or shape.pod_anti_required or shape.pod_anti_preferred)
 
 
@@ -80,7 +81,11 @@ def load_of(shape: PodShape) -> tuple[int, int, int, int]:
 
 
 class NodeTable:
-    """What does not change about nodes. `memo` keeps masks and counts that follow from the table alone."""
+    """What does not change about nodes.
+
+    `rows`: resource -> row. `alloc`: allocatable. `kept`: what `headroom` keeps free. `all_named`: every node has cpu
+    and memory. `memo` keeps masks and counts that follow from the table alone.
+    """
 
     __slots__ = (
         "all_named",
@@ -99,26 +104,25 @@ class NodeTable:
     def __init__(
         self,
         nodes: Sequence[Node],
-        base: tuple[Standing, ...],
+        base: tuple[PodsOnNodes, ...],
         namespaces: Mapping[str, Mapping[str, str]],
         headroom: Headroom,
     ) -> None:
-        """`base`: the pods that stand on the nodes. `namespaces`: labels by namespace."""
+        """`base`: the pods that are bound to the nodes. `namespaces`: labels by namespace."""
         self.nodes = tuple(nodes)
         self.size = len(self.nodes)
         self.base = base
         self.namespaces = namespaces
         self.headroom = headroom
         self.index = {node.name: i for i, node in enumerate(self.nodes)}
-        extended = sorted({name for node in self.nodes for name in node.allocatable} - {"cpu", "memory", "pods"})
-        self.rows = {"cpu": CPU, "memory": MEMORY, "pods": SLOTS, **{name: 3 + i for i, name in enumerate(extended)}}
-        self.alloc = np.array(
-            [[_allocatable(node, name) for node in self.nodes] for name in self.rows], dtype=np.int64
-        ).reshape(len(self.rows), self.size)
+        self.rows = _rows(self.nodes)
+        self.alloc = np.zeros((len(self.rows), self.size), dtype=np.int64)
         self.kept = np.zeros_like(self.alloc)
-        for name in headroom.keys() & self.rows.keys():
-            row = self.rows[name]
-            self.kept[row] = [_kept(int(amount), headroom[name]) for amount in self.alloc[row]]
+        for name, row in self.rows.items():
+            self.alloc[row] = [_allocatable(node, name) for node in self.nodes]
+            if name in headroom:
+                amounts: list[int] = self.alloc[row].tolist()
+                self.kept[row] = [_kept(amount, headroom[name]) for amount in amounts]
         self.all_named = bool((self.alloc[:2] > 0).all())
         self.memo: dict[Any, Any] = {}
 
@@ -127,27 +131,28 @@ class NodeTable:
         found = self.memo.get(("domains", key))
         if found is None:
             numbers: dict[str, int] = {}
-            codes = [
-                numbers.setdefault(node.labels[key], len(numbers)) if key in node.labels else -1 for node in self.nodes
-            ]
-            found = self.memo["domains", key] = (np.array(codes, dtype=np.int64), len(numbers))
+            codes = np.full(self.size, -1, dtype=np.int64)
+            for i, node in enumerate(self.nodes):
+                if key in node.labels:
+                    codes[i] = numbers.setdefault(node.labels[key], len(numbers))
+            found = self.memo["domains", key] = (codes, len(numbers))
         return cast("tuple[Ints, int]", found)
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str]:
-        """Return a namespace's labels; one that is yet to be made will have its name as a label."""
+        """Return a namespace's labels; a namespace that does not exist yet will have its name as a label."""
         return self.namespaces.get(namespace) or {"kubernetes.io/metadata.name": namespace}
 
 
 @dataclass(frozen=True, slots=True)
-class Growing:
-    """What an autoscaler can add: `pools`, what `daemons` take of each new node, and what is not known of it."""
+class AutoscalerPools:
+    """What an autoscaler can add: `pools`, the `daemonsets` of each new node, and what is not known (`unknown`)."""
 
     pools: tuple[NodePool, ...]
-    daemons: Daemons
-    unsure: str = ""
+    daemonsets: DaemonSets
+    unknown: tuple[Reason, ...] = ()
 
 
-NO_GROWTH = Growing((), Daemons(()))
+NO_AUTOSCALER = AutoscalerPools((), DaemonSets(()))
 
 
 class Nodes:
@@ -155,21 +160,21 @@ class Nodes:
 
     `free`: allocatable - headroom - requests. `load`: what the scores look at, in four rows: requests of cpu and
     memory, then the same with the scheduler's defaults for pods that request nothing. `added`: pods bound since the
-    table was made. The last `size - existing` nodes do not exist yet: an autoscaler was promised to add them. `spare`:
-    how many nodes each pool could still add. `growth`: what of pools is known for the table's lifetime. `ranks`: of
-    nodes with equal scores the one of lowest rank is taken.
+    table was made. The last `size - existing` nodes do not exist yet: an autoscaler is expected to add them. `spare`:
+    how many nodes each pool may still add. `autoscaler`: what is known of the pools. `ranks`: of nodes with equal
+    scores the node of lowest rank is chosen.
     """
 
-    __slots__ = ("added", "existing", "free", "growth", "load", "most_allocated", "ranks", "spare", "table")
+    __slots__ = ("added", "autoscaler", "existing", "free", "load", "most_allocated", "ranks", "spare", "table")
 
     def __init__(
         self,
         table: NodeTable,
         free: Ints,
         load: Ints,
-        added: tuple[Standing, ...],
+        added: tuple[PodsOnNodes, ...],
         existing: int,
-        growth: Growing,
+        autoscaler: AutoscalerPools,
         spare: Mapping[str, int],
         most_allocated: bool,
         ranks: Ints | None = None,
@@ -179,7 +184,7 @@ class Nodes:
         self.load = load
         self.added = added
         self.existing = existing
-        self.growth = growth
+        self.autoscaler = autoscaler
         self.spare = spare
         self.most_allocated = most_allocated
         self.ranks = np.arange(table.size) if ranks is None else ranks
@@ -191,55 +196,69 @@ class Nodes:
         *,
         headroom: Headroom | None = None,
         pools: Iterable[NodePool] = (),
+        spare: Mapping[str, int] = MappingProxyType({}),
         scoring: str = LEAST_ALLOCATED,
-        unsure: str = "",
+        unknown: tuple[Reason, ...] = (),
     ) -> Nodes:
-        """Return the nodes of `snapshot` with the pods that stand on them; pending pods are not looked at.
+        """Return the nodes of `snapshot` with the pods that are bound to them; pending pods are left out.
 
-        `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`. `unsure`: what its
+        `spare`: how many nodes each of `pools` may still add, by its budget's name (`KeyError` where a pool has none).
+        `scoring`: what the cluster's kube-scheduler prefers, `LeastAllocated` or `MostAllocated`. `unknown`: what its
         autoscaler may add beside `pools`, of which too little is known.
         """
         pools = tuple(pools)
         index = {node.name: i for i, node in enumerate(snapshot.nodes)}
         bound = [pod for pod in snapshot.pods if pod.node in index]
-        standing = tuple(Standing(pod.shape, {index[pod.node]: 1}, pod.deleting) for pod in bound)
-        table = NodeTable(snapshot.nodes, standing, snapshot.namespace_labels, headroom or {})
+        base: list[PodsOnNodes] = []
+        for pod in bound:
+            where = {index[pod.node]: 1}
+            base.append(PodsOnNodes(pod.shape, where, pod.deleting))
+        table = NodeTable(snapshot.nodes, tuple(base), snapshot.namespace_labels, headroom or {})
         taken, load = _taken(table, bound)
+        # Without pools no node is added, so the DaemonSets do not matter.
+        daemonsets = DaemonSets.of(snapshot.pods) if pools else DaemonSets(())
         return cls(
             table=table,
             free=table.alloc - table.kept - taken,
             load=load,
             added=(),
             existing=table.size,
-            growth=Growing(pools, Daemons.of(snapshot.pods) if pools else Daemons(()), unsure),
-            spare=spare_of(pools, snapshot.nodes),
+            autoscaler=AutoscalerPools(pools, daemonsets, unknown),
+            spare={pool.budget: spare[pool.budget] for pool in pools},
             most_allocated=scoring == MOST_ALLOCATED,
         )
 
     @property
     def size(self) -> int:
-        """How many nodes there are, promised ones among them."""
+        """How many nodes there are, those that do not exist yet among them."""
         return self.table.size
 
     def copy(self) -> Nodes:
         """Return nodes that can be bound to without changing these."""
         return Nodes(
-            self.table, self.free.copy(), self.load.copy(), self.added, self.existing, self.growth, self.spare,
-            self.most_allocated, self.ranks,
-        )  # fmt: skip
+            table=self.table,
+            free=self.free.copy(),
+            load=self.load.copy(),
+            added=self.added,
+            existing=self.existing,
+            autoscaler=self.autoscaler,
+            spare=self.spare,
+            most_allocated=self.most_allocated,
+            ranks=self.ranks,
+        )
 
     @property
     def pools(self) -> tuple[NodePool, ...]:
         """What an autoscaler can add to them."""
-        return self.growth.pools
+        return self.autoscaler.pools
 
-    def all_there(self) -> Nodes:
-        """Return a copy in which the promised nodes exist."""
+    def with_all_existing(self) -> Nodes:
+        """Return a copy in which the new nodes exist already."""
         copy = self.copy()
         copy.existing = copy.size
         return copy
 
-    def ranked(self, ranks: Ints) -> Nodes:
+    def with_ranks(self, ranks: Ints) -> Nodes:
         """Return a copy that breaks ties by `ranks`."""
         copy = self.copy()
         copy.ranks = ranks
@@ -247,35 +266,37 @@ class Nodes:
 
     def requested(self, shape: PodShape) -> list[tuple[int, int]] | None:
         """Return (row, amount) of all that a pod takes, its slot first; None when no node has such a resource."""
-        wanted = [(SLOTS, 1)]
+        requested = [(SLOTS, 1)]
         for name, amount in shape.requests.items():
             if amount > 0:
                 row = self.table.rows.get(name)
                 if row is None:
                     return None
-                wanted.append((row, clamped(amount)))
-        return wanted
+                requested.append((row, clamped(amount)))
+        return requested
 
     def bind(self, shape: PodShape, where: Mapping[int, int]) -> None:
         """Bind `where[i]` pods to each node i. Changes these nodes."""
-        self.take(shape, where)
-        self.note(shape, where)
+        self.take_resources(shape, where)
+        self.add_pods(shape, where)
 
-    def take(self, shape: PodShape, where: Mapping[int, int]) -> None:
-        """Take the room of `where[i]` pods on each node i, and no more than the room."""
+    def take_resources(self, shape: PodShape, where: Mapping[int, int]) -> None:
+        """Take what `where[i]` pods request on each node i, without the pods themselves. Changes these nodes."""
         if not where:
             return
         index = np.fromiter(where.keys(), np.int64, len(where))
         count = np.fromiter(where.values(), np.int64, len(where))
-        wanted = self.requested(shape) or []
-        rows = np.array([[row] for row, _ in wanted])
-        self.free[rows, index] -= np.array([[amount] for _, amount in wanted]) * count
-        self.load[:, index] += np.array([[amount] for amount in load_of(shape)]) * count
+        requested = self.requested(shape) or []
+        rows = np.array([[row] for row, _ in requested])
+        amounts = np.array([[amount] for _, amount in requested])
+        self.free[rows, index] -= amounts * count
+        loads = np.array([[amount] for amount in load_of(shape)])
+        self.load[:, index] += loads * count
 
-    def note(self, shape: PodShape, where: Mapping[int, int]) -> None:
-        """Remember the pods themselves, for the rules that look at other pods."""
+    def add_pods(self, shape: PodShape, where: Mapping[int, int]) -> None:
+        """Add the pods themselves, for the rules that look at other pods. Changes these nodes."""
         if where:
-            self.added = (*self.added, Standing(shape, dict(where)))
+            self.added = (*self.added, PodsOnNodes(shape, dict(where)))
 
     @property
     def free_share(self) -> float:
@@ -283,59 +304,29 @@ class Nodes:
         devices = [row for name, row in self.table.rows.items() if "/" in name]
         whole = self.table.alloc[:, : self.existing].sum(axis=1)
         free = np.maximum(self.free[:, : self.existing], 0).sum(axis=1)
-        return min((float(free[row] / whole[row]) for row in devices or [CPU] if whole[row]), default=0.0)
+        scarce = [row for row in devices or [CPU] if whole[row]]
+        shares = [float(free[row] / whole[row]) for row in scarce]
+        return min(shares, default=0.0)
 
     def free_of(self, wanted: Callable[[str], bool]) -> int:
         """Return how much of the resources whose names are `wanted` is free on nodes that exist and take pods."""
-        open_ = [i for i, node in enumerate(self.table.nodes[: self.existing]) if node.ready and not node.unschedulable]
+        existing = self.table.nodes[: self.existing]
+        open_ = [i for i, node in enumerate(existing) if node.ready and not node.unschedulable]
         rows = [row for name, row in self.table.rows.items() if wanted(name)]
-        return int(np.maximum(self.free[np.ix_(rows, open_)], 0).sum())
+        # With headroom, free may be negative where more is taken already.
+        free = np.maximum(self.free[np.ix_(rows, open_)], 0)
+        return int(free.sum())
 
-    def samples(self) -> Nodes:
-        """Return one new node of each pool, in the order of the pools."""
-        found = self.table.memo.get("samples")
-        if found is None:
-            table = NodeTable([_pool_node(pool, 0) for pool in self.pools], (), {}, self.table.headroom)
-            nothing = np.zeros((4, table.size), dtype=np.int64)
-            found = Nodes(table, table.alloc - table.kept, nothing, (), 0, NO_GROWTH, {}, self.most_allocated)
-            found.start_daemons(self.growth.daemons, 0)
-            self.table.memo["samples"] = found
-        return cast("Nodes", found)
 
-    def grown(self, new: Mapping[str, int]) -> Nodes:
-        """Return these nodes and `new` more: pool name -> count. They do not exist yet; only daemons stand on them."""
-        fresh = [
-            _pool_node(pool, self.size + i) for pool in self.pools if pool.name in new for i in range(new[pool.name])
-        ]
-        old = self.table
-        table = NodeTable((*old.nodes, *fresh), old.base, old.namespaces, old.headroom)
-        free = table.alloc - table.kept
-        for name, row in old.rows.items():
-            free[table.rows[name], : old.size] = self.free[row]
-        nothing = np.zeros((4, len(fresh)), dtype=np.int64)
-        spare = dict(self.spare)
-        for pool in self.pools:
-            spare[pool.budget] -= new.get(pool.name, 0)
-        grown = Nodes(
-            table=table,
-            free=free,
-            load=np.hstack([self.load, nothing]),
-            added=self.added,
-            existing=self.existing,
-            growth=self.growth,
-            spare=spare,
-            most_allocated=self.most_allocated,
-            ranks=np.concatenate([self.ranks, np.arange(self.size, table.size)]),
-        )
-        grown.start_daemons(self.growth.daemons, self.size)
-        return grown
-
-    def start_daemons(self, daemons: Daemons, first: int) -> None:
-        """Take the room of the daemons that come onto every node from number `first` on. Changes these nodes."""
-        for shape in daemons.shapes:
-            where = {i: 1 for i in range(first, self.size) if daemons.comes(shape, self.table.nodes[i])}
-            if self.requested(shape) is not None:
-                self.take(shape, where)
+def _rows(nodes: Iterable[Node]) -> dict[str, int]:
+    """Return the row of each resource: cpu, memory and pod slots first, the others by name."""
+    rows = {"cpu": CPU, "memory": MEMORY, "pods": SLOTS}
+    names: set[str] = set()
+    for node in nodes:
+        names.update(node.allocatable)
+    for name in sorted(names - rows.keys()):
+        rows[name] = len(rows)
+    return rows
 
 
 def _allocatable(node: Node, resource: str) -> int:
@@ -359,11 +350,12 @@ def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
                 taken[rows[name]][i] += amount
         scored[CPU][i] += pod.shape.score_cpu
         scored[MEMORY][i] += pod.shape.score_memory
-    whole = np.minimum(np.array(taken, dtype=object), _MOST_REQUEST).astype(np.int64).reshape(len(rows), size)
-    with_defaults = np.minimum(np.array(scored, dtype=object), _MOST_REQUEST).astype(np.int64).reshape(2, size)
-    return whole, np.vstack([whole[:2], with_defaults])
+    # Python's integers hold any sum; what is beyond any node is clamped before it becomes an int64.
+    whole = _clamped_array(taken, size)
+    return whole, np.vstack([whole[:2], _clamped_array(scored, size)])
 
 
-def _pool_node(pool: NodePool, number: int) -> Node:
-    name = f"{pool.name}+{number}"
-    return Node(name, pool.allocatable, {HOSTNAME: name, **pool.implied, **pool.labels}, pool.taints)
+def _clamped_array(sums: list[list[int]], size: int) -> Ints:
+    objects = np.array(sums, dtype=object).reshape(len(sums), size)
+    clamped_sums: Ints = np.minimum(objects, _MOST_REQUEST).astype(np.int64)
+    return clamped_sums

@@ -1,9 +1,9 @@
-"""Whether a scale-up will really do: nodes come when they come, and the scheduler does not wait for the right one.
+"""Whether a scale-up holds a gang in any order of events: new nodes come at any time, pods do not wait for theirs.
 
-The one idea: pods that wait are bound as soon as any node takes them, so a pod can end on a node that was added for
-another. A scale-up therefore counts only if the gang also fits when all new nodes are there at once, however ties are
-broken. Where it does not, the nodes that are then short are added as well, as the autoscaler would; where it does, one
-node after the other is left out as long as the gang still fits.
+A pod that is left over is bound as soon as any node takes it, so it can end on a node that was added for another pod.
+A scale-up therefore counts only if the gang also fits when all new nodes are there at once, however ties are broken.
+If it does not, the nodes that are then short are added as well, as the autoscaler would; if it does, nodes are left
+out one after the other while the gang still fits.
 """
 
 from __future__ import annotations
@@ -11,89 +11,93 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reconciler.kube_scheduler.gang import total_by_pool
+from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.scale_up import Growth
-from reconciler.kube_scheduler.simulate import Attempt, Batch, attempt, bind_after, bind_growing
-from reconciler.kube_scheduler.tie_breaks import unlucky
+from reconciler.kube_scheduler.scale_up import Expander, NewNodes
+from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, bind_after, bind_growing, simulate
+from reconciler.kube_scheduler.tie_breaks import worst_tie_break
 
 _MOST_ROUNDS = 6
-_MOST_LEFT_OUT = 8
+"""How often nodes are added for the worst case; what does not hold by then is refused."""
 
-Steps = list[tuple[str, int]]
+_MOST_TRIALS = 8
+"""How many smaller scale-ups are tried."""
 
 
-@dataclass(slots=True)
-class Settled:
-    """What becomes of the batches with nodes added as `done.growth` says, and how that can go wrong.
+@dataclass(frozen=True, slots=True)
+class CheckedScaleUp:
+    """The batches with nodes added as `done.growth` says, and how that can fail.
 
-    `bad` is what happens then; None when nothing can. `tie`: only if equal nodes are chosen badly.
+    `bad`: what happens in the case that fails; None if none does. `tie`: that case is another choice of equal nodes.
     """
 
-    done: Attempt
-    bad: Attempt | None
+    done: SimulationResult
+    bad: SimulationResult | None
     tie: bool = False
 
 
-def settle(nodes: Nodes, batches: Sequence[Batch], growth: Sequence[tuple[str, int]]) -> Settled:
-    """Return the scale-up that begins with `growth` and holds in any case; with `bad`, if the pools allow none."""
-    steps = _added_up(growth)
-    found = _tried(nodes, batches, steps)
+def check_scale_up(nodes: Nodes, batches: Sequence[PodBatch], growth: Sequence[NewNodes]) -> CheckedScaleUp:
+    """Return the scale-up that begins with `growth` and cannot fail; with `bad`, if the pools allow none."""
+    steps = total_by_pool(growth)
+    checked = _check(nodes, batches, steps)
     for _ in range(_MOST_ROUNDS):
-        if found.bad is None:
-            return _least(nodes, batches, found) if len(steps) > 1 else found
-        more = Attempt(found.bad.nodes, found.bad.bound, [*found.bad.left], [])
+        if checked.bad is None:
+            return _smallest(nodes, batches, checked) if len(steps) > 1 else checked
+        bad = checked.bad
+        more = SimulationResult(bad.nodes, bad.bound, [*bad.left], [])
         bind_growing(more, batches)
         if not more.ok:
             break
-        steps = _added_up([*steps, *more.growth])
-        found = _tried(nodes, batches, steps)
-    return found
+        steps = total_by_pool([*steps, *more.growth])
+        checked = _check(nodes, batches, steps)
+    return checked
 
 
-def settle_apart(nodes: Nodes, batches: Sequence[Batch]) -> Settled | None:
-    """Return what becomes of the batches if each has new nodes of its own; None where the pools do not allow that.
+def check_separate_scale_up(nodes: Nodes, batches: Sequence[PodBatch]) -> CheckedScaleUp | None:
+    """Return the scale-up that gives each batch new nodes of its own; None if the pools do not allow that.
 
-    For gangs that the nodes asked for one by one do not hold, because easy pods take the nodes of hard ones.
+    For gangs that do not fit on nodes added batch by batch, because small pods take the nodes of large ones.
     """
-    waiting = attempt(nodes, batches, grow=False)
-    steps = Growth(waiting.nodes).apart([batch.shape for batch in batches], waiting.left)
-    return settle(nodes, batches, steps) if steps else None
+    waiting = simulate(nodes, batches, grow=False)
+    steps = Expander(waiting.nodes).separate([batch.shape for batch in batches], waiting.left)
+    return check_scale_up(nodes, batches, steps) if steps else None
 
 
-def _tried(nodes: Nodes, batches: Sequence[Batch], steps: Steps) -> Settled:
+def _check(nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes]) -> CheckedScaleUp:
     done = bind_after(nodes, batches, steps)
     if not done.ok:
-        return Settled(done, done)
-    there = nodes
+        return CheckedScaleUp(done, done)
+    all_added = nodes
     for pool, count in steps:
-        there = there.grown({pool: count})
-    there = there.all_there()
-    at_once = attempt(there, batches, grow=False)
+        all_added = with_new_nodes(all_added, pool, count)
+    all_added = all_added.with_all_existing()
+    at_once = simulate(all_added, batches, grow=False)
     if not at_once.ok:
-        return Settled(done, at_once)
-    return Settled(done, unlucky(there, batches), tie=True)
+        return CheckedScaleUp(done, at_once)
+    return CheckedScaleUp(done, worst_tie_break(all_added, batches), tie=True)
 
 
-def _least(nodes: Nodes, batches: Sequence[Batch], found: Settled) -> Settled:
+def _smallest(nodes: Nodes, batches: Sequence[PodBatch], checked: CheckedScaleUp) -> CheckedScaleUp:
     """Leave out the nodes that are not needed, the dearest first; without prices those that were added first."""
     prices = {pool.name: pool.price_per_hour or 0.0 for pool in nodes.pools}
-    steps, tries = found.done.growth, 0
-    for pool in sorted((name for name, _ in steps), key=lambda name: -prices[name]):
-        while tries < _MOST_LEFT_OUT:
-            tries += 1
-            fewer = [(name, count - (name == pool)) for name, count in steps]
-            trial = _tried(nodes, batches, [(name, count) for name, count in fewer if count])
+    by_price = [name for name, _ in checked.done.growth]
+    by_price.sort(key=lambda name: -prices[name])
+    trials = 0
+    for pool in by_price:
+        while pool in dict(checked.done.growth) and trials < _MOST_TRIALS:
+            trials += 1
+            trial = _check(nodes, batches, _without_one(checked.done.growth, pool))
             if trial.bad is not None:
                 break
-            found, steps = trial, trial.done.growth
-            if pool not in dict(steps):
-                break
-    return found
+            checked = trial
+    return checked
 
 
-def _added_up(growth: Sequence[tuple[str, int]]) -> Steps:
-    """Return one step a pool, in the order in which the pools are asked first."""
-    total: dict[str, int] = {}
-    for pool, count in growth:
-        total[pool] = total.get(pool, 0) + count
-    return list(total.items())
+def _without_one(steps: Sequence[NewNodes], pool: str) -> list[NewNodes]:
+    fewer: list[NewNodes] = []
+    for name, count in steps:
+        left = count - 1 if name == pool else count
+        if left:
+            fewer.append((name, left))
+    return fewer

@@ -1,9 +1,9 @@
-"""How much kube-scheduler likes a node for a pod: the scores of its default profile, weighted and summed.
+"""The scores of nodes for a pod: those of kube-scheduler's default profile, weighted and summed.
 
 Rules: pkg/scheduler/framework/plugins/{noderesources,tainttoleration,nodeaffinity} of Kubernetes 1.36. Two kinds:
-scores that follow from the room on the node itself, which change for the chosen node only (`RoomScore`), and scores
-that are normalised over all feasible nodes, whose inputs stay while equal pods are bound (`Normalised`). ImageLocality
-is not known from outside a node and counts as 0.
+scores that follow from what is free on the node, which change for the chosen node only (`RoomScore`), and scores that
+are normalised over all feasible nodes, whose inputs stay while equal pods are bound (`Normalised`). ImageLocality is
+not known from outside a node and counts as 0.
 """
 
 from __future__ import annotations
@@ -44,30 +44,35 @@ class RoomScore:
 
     def many(self, nodes: Nodes, index: Ints) -> Ints:
         """Return the score of each node in `index`."""
+        # Slices of arrays are views, so all nodes at once cost no copy.
         which: Ints | slice = slice(None) if len(index) == nodes.size else index
-        caps, load = nodes.table.alloc[: MEMORY + 1, which], nodes.load[:, which]
+        caps = nodes.table.alloc[: MEMORY + 1, which]
+        load = nodes.load[:, which]
+        # Without cpu or memory on some node the scheduler weighs what is left: node by node.
         if not nodes.table.all_named:
             columns = zip(load.T.tolist(), caps.T.tolist(), strict=True)
             return np.array([self.one(*column) for column in columns], dtype=np.int64)
         scored = load[2:] + np.array([[self.scored_cpu], [self.scored_memory]])
-        left = np.minimum(scored, caps) if self.most_allocated else np.maximum(caps - scored, 0)
-        left *= MAX
-        left //= caps
-        fit: Ints = left[CPU] + left[MEMORY]
+        share_scored = np.minimum(scored, caps) if self.most_allocated else np.maximum(caps - scored, 0)
+        share_scored *= MAX
+        share_scored //= caps
+        fit: Ints = share_scored[CPU] + share_scored[MEMORY]
         fit >>= 1
         if not self.cpu and not self.memory:
             return fit
-        used = load[:2]
-        balance = MAX // 2 + _evenness(used + np.array([[self.cpu], [self.memory]]), caps) - _evenness(used, caps)
+        before = load[:2]
+        after = before + np.array([[self.cpu], [self.memory]])
+        balance = MAX // 2 + _evenness(after, caps) - _evenness(before, caps)
         balance >>= 1
         fit += balance
         fit += MAX // 2
         return fit
 
     def one(self, load: list[int], caps: list[int], given: int = 0) -> int:
-        """Return the score of one node, equal to what `many` gives, once it holds `given` of the pods already.
+        """Return the score of a node, equal to what `many` gives, once it holds `given` of the pods already.
 
-        `load`: its column of `Nodes.load`. `caps`: its allocatable cpu and memory.
+        `load`: its column of `Nodes.load`. `caps`: its allocatable cpu and memory. In plain Python, since it is called
+        for single nodes, where numpy costs more than it saves.
         """
         cpu, memory, scored_cpu, scored_memory = load
         cap_cpu, cap_memory = caps
@@ -87,13 +92,13 @@ class RoomScore:
             return fit
         if not cap_cpu or not cap_memory:
             return fit + MAX // 2 + MAX // 4
-        before = abs(min(cpu / cap_cpu, 1.0) - min(memory / cap_memory, 1.0)) / 2
-        after = abs(min((cpu + self.cpu) / cap_cpu, 1.0) - min((memory + self.memory) / cap_memory, 1.0)) / 2
-        return fit + MAX // 2 + (MAX // 2 + int((1 - after) * 100.0) - int((1 - before) * 100.0)) // 2
+        before = _evenness_of(cpu / cap_cpu, memory / cap_memory)
+        after = _evenness_of((cpu + self.cpu) / cap_cpu, (memory + self.memory) / cap_memory)
+        return fit + MAX // 2 + (MAX // 2 + after - before) // 2
 
 
 def _evenness(used: Ints, caps: Ints) -> Ints:
-    """Return 100 for nodes that are taken evenly in cpu and memory, 50 for the most uneven ones."""
+    """Return 100 for nodes whose cpu and memory are used evenly, 50 for the most uneven nodes."""
     shares = used / caps
     np.minimum(shares, 1.0, out=shares)
     deviation = np.abs(shares[CPU] - shares[MEMORY])
@@ -102,8 +107,14 @@ def _evenness(used: Ints, caps: Ints) -> Ints:
     return even
 
 
+def _evenness_of(cpu: float, memory: float) -> int:
+    """Return the same for the used shares of one node."""
+    difference = abs(min(cpu, 1.0) - min(memory, 1.0))
+    return int((1 - difference / 2) * 100.0)
+
+
 class Normalised:
-    """A raw score per feasible node, made comparable by the extremes among them.
+    """A raw score per feasible node, normalised by the lowest and the highest of them.
 
     While nodes leave the feasible set the normalised scores stay, until the last node with an extreme leaves.
     """
@@ -118,11 +129,13 @@ class Normalised:
 
     def left(self) -> tuple[int, int]:
         """Return how many nodes have the lowest and the highest raw score."""
-        return int((self.raw == self.lowest).sum()), int((self.raw == self.highest).sum())
+        at_lowest = int((self.raw == self.lowest).sum())
+        at_highest = int((self.raw == self.highest).sum())
+        return at_lowest, at_highest
 
     @property
     def uniform(self) -> bool:
-        """Tell whether all nodes have the same: then it does not matter who leaves."""
+        """Whether all nodes have the same: then it does not matter which of them leaves."""
         return self.highest == self.lowest
 
 
@@ -143,4 +156,5 @@ def between_extremes(raw: Ints) -> Ints:
     lowest, highest = int(raw.min()), int(raw.max())
     if highest == lowest:
         return np.zeros_like(raw)
-    return (100.0 * ((raw - lowest) / (highest - lowest))).astype(np.int64)
+    shares = (raw - lowest) / (highest - lowest)
+    return (100.0 * shares).astype(np.int64)

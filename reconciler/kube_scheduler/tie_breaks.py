@@ -1,8 +1,8 @@
 """Whether a gang fits however kube-scheduler breaks ties between nodes with equal scores.
 
-Most releases draw lots; 1.36 goes by the order in which its threads happened to look at the nodes. Nobody can know
-that, so "fits" has to hold for every order. Most gangs are far from the edge, which a bound shows at once; near the
-edge some orders are tried: the first and the last node, and shuffled ones that are the same each time.
+Most releases choose at random; 1.36 goes by the order in which its threads happened to look at the nodes. That cannot
+be known from outside, so "fits" has to hold for every order. For most gangs a bound proves it; for the others some
+orders are tried: the nodes in reverse, and shuffles that are the same each time.
 """
 
 from __future__ import annotations
@@ -13,42 +13,54 @@ import numpy as np
 
 from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.nodes import Ints, Nodes
-from reconciler.kube_scheduler.pod_affinity import is_silent
-from reconciler.kube_scheduler.simulate import Attempt, Batch, attempt
+from reconciler.kube_scheduler.pod_affinity import can_skip
+from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, simulate
 from reconciler.kube_scheduler.topology_spread import is_spread
 
 SHUFFLES = 10
 SHUFFLES_OF_MANY = 2
+"""The shuffles that are tried on clusters of more than `MANY_NODES` nodes."""
+
 MANY_NODES = 100
-_MANY_PLACES = 1 << 30
+_UNLIMITED = 1 << 30
 
 
-def unlucky(nodes: Nodes, batches: Sequence[Batch]) -> Attempt | None:
-    """Return what happens when ties are broken badly, to batches that fit in the order of `nodes`; None if they fit."""
+def worst_tie_break(nodes: Nodes, batches: Sequence[PodBatch]) -> SimulationResult | None:
+    """Return the result for an order of equal nodes in which `batches` do not fit; None if no such order is found.
+
+    The batches must fit in the order of `nodes`.
+    """
     if has_slack(nodes, batches):
         return None
-    tries = (attempt(nodes.ranked(ranks), batches, grow=False) for ranks in _orders(nodes.size))
-    return next((tried for tried in tries if not tried.ok), None)
+    for ranks in _orders(nodes.size):
+        result = simulate(nodes.with_ranks(ranks), batches, grow=False)
+        if not result.ok:
+            return result
+    return None
 
 
-def has_slack(nodes: Nodes, batches: Sequence[Batch]) -> bool:
-    """Prove, where it is easy, that the existing nodes hold the batches whichever of the feasible nodes are chosen.
+def has_slack(nodes: Nodes, batches: Sequence[PodBatch]) -> bool:
+    """Return True if a bound proves that the existing nodes hold the batches, whichever feasible nodes are chosen.
 
-    A pod bound earlier takes away at most so many places of a later pod as its largest request, measured in requests of
-    the later one. If more places than that are left over, the later pod finds one.
+    A place is what one pod of a batch requests. A pod bound earlier takes away at most as many places of a later pod as
+    its largest request, measured in requests of the later pod. If more places than that are left, the later pod fits.
     """
     earlier: list[tuple[dict[int, int], int]] = []
     for batch in sorted(batches, key=lambda batch: batch.after):
         shape = batch.shape
         requested = nodes.requested(shape)
-        if requested is None or shape.host_ports or is_spread(shape) or not is_silent(nodes, shape):
+        # Rules about other pods depend on where those are, so the bound does not hold with them.
+        if requested is None or shape.host_ports or is_spread(shape) or not can_skip(nodes, shape):
             return False
-        places = np.full(nodes.existing, _MANY_PLACES, dtype=np.int64)
+        places = np.full(nodes.existing, _UNLIMITED, dtype=np.int64)
         for row, amount in requested:
-            np.minimum(places, np.maximum(nodes.free[row, : nodes.existing], 0) // amount, out=places)
-        left = int((places * allowed(nodes.table, shape)[: nodes.existing]).sum())
+            free = np.maximum(nodes.free[row, : nodes.existing], 0)
+            np.minimum(places, free // amount, out=places)
+        passing = allowed(nodes.table, shape)[: nodes.existing]
+        left = int((places * passing).sum())
         for taken, count in earlier:
-            left -= count * max(-(-taken.get(row, 0) // amount) for row, amount in requested)
+            places_each = max(-(-taken.get(row, 0) // amount) for row, amount in requested)
+            left -= count * places_each
         if left < batch.count:
             return False
         earlier.append((dict(requested), batch.count))
@@ -56,6 +68,7 @@ def has_slack(nodes: Nodes, batches: Sequence[Batch]) -> bool:
 
 
 def _orders(size: int) -> Iterator[Ints]:
+    """Yield ranks of nodes: the reverse order, then shuffles from a fixed seed."""
     yield np.arange(size)[::-1]
     shuffler = np.random.default_rng(size)
     for _ in range(SHUFFLES if size <= MANY_NODES else SHUFFLES_OF_MANY):

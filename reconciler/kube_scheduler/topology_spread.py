@@ -1,9 +1,9 @@
 """How evenly pods are spread over domains: kube-scheduler's PodTopologySpread, as a mask and a score.
 
 Rules: pkg/scheduler/framework/plugins/podtopologyspread of Kubernetes 1.36. `DoNotSchedule` constraints filter: a
-domain may not have more than `max_skew` matching pods more than the emptiest one. `ScheduleAnyway` constraints only
-score, and their score depends on the feasible nodes; pods of a Service or controller that name no constraint of their
-own get the scheduler's default ones.
+domain may not have more than `max_skew` matching pods more than the emptiest domain. `ScheduleAnyway` constraints only
+score, and their score depends on the feasible nodes. Pods of a Service or controller without constraints get the
+scheduler's default ones.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import cast
 import numpy as np
 
 from reconciler.kube_scheduler.filters import node_affinity, tolerated
-from reconciler.kube_scheduler.nodes import HOSTNAME, Floats, Ints, Mask, Nodes, Standing
+from reconciler.kube_scheduler.nodes import HOSTNAME, Floats, Ints, Mask, Nodes, PodsOnNodes
 from reconciler.kube_scheduler.scores import MAX
 from reconciler.manifests.podshape import PodShape, SpreadConstraint
 from reconciler.manifests.selector import LabelSelector
@@ -24,21 +24,24 @@ _ANYWAY = "ScheduleAnyway"
 
 
 class TopologySpread:
-    """The spread constraints of `shape` on `nodes`. `placed` tells that one more pod of the shape was bound."""
+    """The spread constraints of `shape` on `nodes`. Call `placed` for each pod of the shape that is bound."""
 
     def __init__(self, nodes: Nodes, shape: PodShape) -> None:
         self._size = nodes.size
         self._own = bool(shape.spread)
-        constraints = shape.spread or default_constraints(shape)
-        self._soft = [_Constraint(nodes, shape, c) for c in constraints if c.when_unsatisfiable == _ANYWAY]
-        self._hard = [_Constraint(nodes, shape, c) for c in constraints if c.when_unsatisfiable != _ANYWAY]
-        _only_where_all_are_named(self._hard)
+        self._soft: list[_Constraint] = []
+        self._hard: list[_Constraint] = []
+        for constraint in shape.spread or default_constraints(shape):
+            group = self._soft if constraint.when_unsatisfiable == _ANYWAY else self._hard
+            group.append(_Constraint(nodes, shape, constraint))
+        _require_all_keys(self._hard)
+        # The default constraints also score nodes that lack one of their topology keys.
         if self._own:
-            _only_where_all_are_named(self._soft)
+            _require_all_keys(self._soft)
 
     @property
     def scores(self) -> bool:
-        """Tell whether there is anything to score."""
+        """Whether any constraint scores."""
         return bool(self._soft)
 
     def feasible(self) -> Mask:
@@ -50,22 +53,27 @@ class TopologySpread:
 
     def score(self, index: Ints) -> Ints:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
-        named = [constraint.codes[index] >= 0 for constraint in self._soft]
-        scored = np.logical_and.reduce(named) if self._own else np.ones(len(index), dtype=np.bool_)
-        total = np.zeros(len(index))
-        for constraint, has_domain in zip(self._soft, named, strict=True):
-            total += np.where(has_domain, constraint.crowding(index, scored), 0.0)
-        crowding = np.floor(total + 0.5).astype(np.int64)
+        size = len(index)
+        has_domain = [constraint.codes[index] >= 0 for constraint in self._soft]
+        scored = np.logical_and.reduce(has_domain) if self._own else np.ones(size, dtype=np.bool_)
         if not scored.any():
-            return np.zeros(len(index), dtype=np.int64)
-        most, least = int(crowding[scored].max()), int(crowding[scored].min())
-        spread = MAX * (most + least - crowding) // most if most else np.full(len(index), MAX, dtype=np.int64)
+            return np.zeros(size, dtype=np.int64)
+        total = np.zeros(size)
+        for constraint, named in zip(self._soft, has_domain, strict=True):
+            total += np.where(named, constraint.crowding(index, scored), 0.0)
+        crowding = np.floor(total + 0.5).astype(np.int64)
+        most = int(crowding[scored].max())
+        least = int(crowding[scored].min())
+        # Without a matching pod anywhere all nodes are equally good.
+        if not most:
+            return np.where(scored, MAX, 0)
+        spread = MAX * (most + least - crowding) // most
         return np.where(scored, spread, 0)
 
     def placed(self, node: int) -> None:
         """Count one more pod of the shape on `node`."""
         for constraint in (*self._hard, *self._soft):
-            if constraint.matches_itself and constraint.countable:
+            if constraint.selects_own and constraint.countable:
                 constraint.counts[node] += 1
 
 
@@ -78,8 +86,9 @@ class _Constraint:
         self.codes, self.domains = table.domains(constraint.topology_key)
         self.max_skew, self.min_domains = constraint.max_skew, constraint.min_domains
         selector = constraint.selector
-        self.matches_itself = selector is not None and selector.matches(shape.labels)
-        self.countable = bool(selector and selector.requirements)  # an empty selector matches, yet is never counted
+        self.selects_own = selector is not None and selector.matches(shape.labels)
+        # An empty selector matches every pod for the skew, but kube-scheduler counts no pod for it.
+        self.countable = bool(selector and selector.requirements)
         self.counts = _matching(nodes, shape.namespace, selector)
         self.included = np.ones(table.size, dtype=np.bool_)
         if constraint.node_affinity_policy == "Honor":
@@ -93,12 +102,13 @@ class _Constraint:
         totals = self._totals(members)
         exists = np.bincount(self.codes[members], minlength=self.domains + 1) > 0
         domains = int(exists.sum())
+        # With fewer domains than `minDomains`, the emptiest domain counts as one without pods.
         emptiest = int(totals[exists].min()) if domains and domains >= self.min_domains else 0
-        skew = totals[self.codes] + self.matches_itself - emptiest
+        skew = totals[self.codes] + self.selects_own - emptiest
         return (self.codes >= 0) & (skew <= self.max_skew)
 
     def crowding(self, index: Ints, scored: Mask) -> Floats:
-        """Return how crowded the domain of each feasible node is, weighted by how many domains there are."""
+        """Return the matching pods in the domain of each feasible node, weighted by the number of domains."""
         if self.per_node:
             return _crowded(self.counts[index], int(scored.sum()), self.max_skew)
         feasible = np.unique(self.codes[index[scored]])
@@ -112,7 +122,7 @@ class _Constraint:
 
 
 def _crowded(pods: Ints, domains: int, max_skew: int) -> Floats:
-    """Weigh counts by the logarithm of the number of domains; `max_skew` waters the differences down."""
+    """Weigh counts by the logarithm of the number of domains; a larger `max_skew` makes the differences smaller."""
     return pods.astype(np.float64) * log(domains + 2) + (max_skew - 1)
 
 
@@ -125,11 +135,11 @@ def default_constraints(shape: PodShape) -> tuple[SpreadConstraint, ...]:
 
 
 def is_spread(shape: PodShape) -> bool:
-    """Tell whether any spread constraint applies to pods of this shape."""
+    """Return whether any spread constraint applies to pods of this shape."""
     return bool(shape.spread or default_constraints(shape))
 
 
-def _only_where_all_are_named(constraints: list[_Constraint]) -> None:
+def _require_all_keys(constraints: list[_Constraint]) -> None:
     """Leave out nodes that lack the topology key of any of the constraints."""
     for constraint in constraints:
         for other in constraints:
@@ -151,8 +161,10 @@ def _matching(nodes: Nodes, namespace: str, selector: LabelSelector | None) -> I
     return counts
 
 
-def _add(counts: Ints, standing: tuple[Standing, ...], namespace: str, selector: LabelSelector) -> None:
-    for pods in standing:
-        if not pods.deleting and pods.shape.namespace == namespace and selector.matches(pods.shape.labels):
+def _add(counts: Ints, existing: tuple[PodsOnNodes, ...], namespace: str, selector: LabelSelector) -> None:
+    for pods in existing:
+        if pods.deleting or pods.shape.namespace != namespace:
+            continue
+        if selector.matches(pods.shape.labels):
             for node, count in pods.where.items():
                 counts[node] += count

@@ -245,7 +245,7 @@ def _with_pending(amounts: Mapping[str, int], pending: Iterable[ClusterChoice]) 
     total = dict(amounts)
     for choice in pending:
         variants = {one.cluster: choice.wanted.on(one.cluster).gang for one in choice.candidates}
-        gang: Gang = replace(choice.wanted.gang, elsewhere=variants)
+        gang: Gang = replace(choice.wanted.gang, cluster_variants=variants)
         for name, amount in most(gang, variants).items():
             total[name] = total.get(name, 0) + amount
     return total

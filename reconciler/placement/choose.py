@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.fleet.snapshot import Unreadable
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.cost import cost_of
@@ -34,7 +34,7 @@ class ClusterChoice:
     reason: str
     message: str
     candidates: tuple[Candidate, ...]
-    wanted: Wanted
+    wanted: GangRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class EvaluatedCluster:
 def choose_cluster(group: Group, eligibility: Eligibility, fleet: FleetState) -> tuple[ClusterChoice, FleetState]:
     """Choose a cluster for `group`; return the choice, and the fleet with the capacity used that it needs."""
     gang = group.gang
-    wanted = Wanted.of(gang)
+    wanted = GangRequest.of(gang)
     evaluated = []
     for tier in eligibility.tiers:
         evaluated += [_evaluate(name, tier.rank, wanted, fleet) for name in tier.clusters]
@@ -84,7 +84,7 @@ def choose_cluster(group: Group, eligibility: Eligibility, fleet: FleetState) ->
     return ClusterChoice("", reason, _nowhere_now(held or evaluated), candidates, wanted), fleet
 
 
-def _evaluate(name: str, rank_: tuple[int, ...], wanted: Wanted, fleet: FleetState) -> EvaluatedCluster:
+def _evaluate(name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState) -> EvaluatedCluster:
     state = fleet.cluster(name)
     if isinstance(state, Unreadable):
         candidate = Candidate(name, Verdict.UNREACHABLE, "Unreachable", state.reason)
@@ -100,7 +100,7 @@ def _queued(
     evaluated: Sequence[EvaluatedCluster],
     candidates: tuple[Candidate, ...],
     gang: Gang,
-    wanted: Wanted,
+    wanted: GangRequest,
     fleet: FleetState,
 ) -> tuple[ClusterChoice, FleetState]:
     """Let the pods queue on the best cluster, or on the next that is as good where that is held for another group."""
@@ -122,7 +122,7 @@ def _queued(
 
 
 def _by_preference(
-    evaluated: list[EvaluatedCluster], policy: SchedulePolicy, fleet: FleetState, wanted: Wanted
+    evaluated: list[EvaluatedCluster], policy: SchedulePolicy, fleet: FleetState, wanted: GangRequest
 ) -> tuple[list[EvaluatedCluster], str]:
     """Sort the clusters of the best verdict and tier by what `policy` prefers; say why the first comes first."""
     best = evaluated[0] if evaluated else None

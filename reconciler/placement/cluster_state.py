@@ -15,11 +15,11 @@ from typing import TypeVar, cast
 from reconciler.fleet.addable import addable
 from reconciler.fleet.inventory import Cluster, Headroom
 from reconciler.fleet.snapshot import ClusterSnapshot, Pod
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.pod_affinity import namespaces_meant
+from reconciler.kube_scheduler.pod_affinity import namespaces_in_terms
 from reconciler.placement.assumed_pods import AssumedCopy, PodIndex, unmade_pods
 from reconciler.placement.hold import Hold
 from reconciler.placement.model import Candidate, verdict_of
@@ -42,7 +42,7 @@ class FitCache:
         self._fits: dict[str, tuple[Fit, Candidate]] = {}
         self._measures: dict[tuple[str, str], object] = {}
         self._free_share: float | None = None
-        self._named_by_terms = namespaces_meant(nodes)
+        self._named_by_terms = namespaces_in_terms(nodes)
 
     @property
     def free_share(self) -> float:
@@ -56,7 +56,7 @@ class FitCache:
         """Return how many results are kept."""
         return len(self._fits) + len(self._measures) + len(self.nodes.table.memo)
 
-    def fit(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+    def fit(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
         """Return what kube-scheduler would do with a gang, and the candidate that says so."""
         key = self._key(wanted)
         found = self._fits.get(key)
@@ -66,14 +66,14 @@ class FitCache:
             self._fits[key] = found
         return found
 
-    def measured(self, wanted: Wanted | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
+    def measured(self, wanted: GangRequest | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
         """Return `measure()`, which must follow from these nodes, the fit of `wanted` on them and `what` alone."""
         key = (self._key(wanted) if wanted else "", what)
         if key not in self._measures:
             self._measures[key] = measure()
         return cast("_Measure", self._measures[key])
 
-    def _key(self, wanted: Wanted) -> str:
+    def _key(self, wanted: GangRequest) -> str:
         # Names and labels of the gang count only where affinity terms of other pods may select them.
         unnamed = self._named_by_terms is not None and self._named_by_terms.isdisjoint(wanted.namespaces)
         return wanted.unnamed if unnamed else wanted.exact
@@ -163,7 +163,7 @@ class ClusterState:
         """Tell whether its nodes cost money only while they are used: an autoscaler adds and removes them."""
         return self.baseline.cluster.autoscaler != "None"
 
-    def try_gang(self, wanted: Wanted) -> tuple[Fit, Candidate]:
+    def try_gang(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
         """Return the fit of a gang: now, else with nodes that the autoscaler may add; and the candidate that says so."""
         wanted = wanted.on(self.name)
         fit, candidate = self.cache.fit(wanted)
@@ -272,8 +272,9 @@ def nodes_with(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, assu
         snapshot,
         headroom=_headroom(cluster.headroom),
         pools=more.pools,
+        spare=more.spare,
         scoring=cluster.scoring,
-        unsure=more.unsure,
+        unknown=more.unknown,
     )
     pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
     nodes = reserve_pending(nodes, pending)

@@ -8,17 +8,17 @@ the gang would still fit in that second state beside it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.placed_group import HeldCapacity
+from reconciler.reasons.hold import HELD_FOR_OLDER, FitsButHeld, RoomHeld
+from reconciler.reasons.wording import utc_text
 from reconciler.workloads.group import GroupKey
 
-HELD_FOR_OLDER = "HeldForOlder"
-"""Why a group gets no room on a cluster where it would fit."""
+__all__ = ["HELD_FOR_OLDER", "Hold", "hold_message"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,13 @@ class Hold:
     @property
     def message(self) -> str:
         """Say for whom the room is held, and until when."""
-        return f"room is held for {self.group}, which has waited since {_time(self.since)}, until {_time(self.until)}"
+        return self._why.text
 
-    def judge(self, wanted: Wanted, fit: Fit) -> Fit:
+    @property
+    def _why(self) -> RoomHeld:
+        return RoomHeld(str(self.group), self.since, self.until)
+
+    def judge(self, wanted: GangRequest, fit: Fit) -> Fit:
         """Return `fit`, what the cluster offers a younger group now, unless taking it would delay the gang."""
         if not fit.ok or try_gang(self._beside(wanted.gang, fit), self.gang).ok:
             return fit
@@ -47,8 +51,7 @@ class Hold:
             fit,
             ok=False,
             placed=0,
-            reason=HELD_FOR_OLDER,
-            message=f"{fit.message}, but {self.message}",
+            why=FitsButHeld(fit.why, self._why),
             bindings=(),
             growth=(),
             waits=False,
@@ -68,10 +71,6 @@ class Hold:
 def hold_message(held: HeldCapacity) -> str:
     """Say to a group that waits what is reserved for it, and until when."""
     return (
-        f"on {', '.join(held.clusters)} its turn is held until {_time(held.until)}, since it has waited from "
-        f"{_time(held.since)} on: until then no younger group gets room that it needs"
+        f"on {', '.join(held.clusters)} its turn is held until {utc_text(held.until)}, since it has waited from "
+        f"{utc_text(held.since)} on: until then no younger group gets room that it needs"
     )
-
-
-def _time(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")

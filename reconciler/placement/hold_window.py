@@ -14,7 +14,7 @@ from functools import partial
 
 from reconciler.fleet.settings import Fairness
 from reconciler.fleet.snapshot import Unreadable
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.assumed_pods import AssumedCopy
@@ -105,8 +105,8 @@ def _reservable(
     namespaces: Collection[str],
 ) -> _Reservable | None:
     """Return where to reserve capacity for one of `choices`: where there is some, else where some will come free."""
-    free: list[tuple[ClusterState, Wanted]] = []
-    full: list[tuple[ClusterState, Wanted]] = []
+    free: list[tuple[ClusterState, GangRequest]] = []
+    full: list[tuple[ClusterState, GangRequest]] = []
     for choice in choices:
         for candidate in choice.candidates:
             state = fleet.cluster(candidate.cluster)
@@ -127,7 +127,7 @@ def _reservable(
 
 
 def _will_be_free(
-    tried: Sequence[tuple[ClusterState, Wanted]], start: float, namespaces: Collection[str]
+    tried: Sequence[tuple[ClusterState, GangRequest]], start: float, namespaces: Collection[str]
 ) -> _Reservable | None:
     """Return the first cluster that has capacity once jobs have ended, else once anything placed there has.
 

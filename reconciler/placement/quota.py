@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from reconciler.kube_scheduler.gang import Gang
-from reconciler.kube_scheduler.resource_text import amount_text
 from reconciler.manifests.quantity import Format, Quantity
 from reconciler.policy.tenant import Tenant
+from reconciler.reasons.resource_text import amount_text
 from reconciler.workloads.group import Group, GroupKey
 from reconciler.workloads.grouping import Grouping
 

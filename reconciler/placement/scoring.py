@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.fit import commit
 from reconciler.kube_scheduler.gang import Fit, Gang
@@ -38,7 +38,7 @@ class FeasibleCluster:
 
     state: ClusterState
     fit: Fit
-    wanted: Wanted
+    wanted: GangRequest
     fleet: FleetState
 
     @property

@@ -119,7 +119,7 @@ class Group:
         # Many clusters may share one variant: each is worked out once.
         gangs = {id(objects): gang_of(objects) for objects in self.cluster_variants.values()}
         variants = {cluster: gangs[id(objects)] for cluster, objects in self.cluster_variants.items()}
-        return replace(gang, elsewhere=variants)
+        return replace(gang, cluster_variants=variants)
 
 
 def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:

@@ -9,6 +9,13 @@ from reconciler.fleet.addable import addable, spare_of
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool
 from reconciler.manifests.podshape import Taint
+from reconciler.reasons.node_pools import (
+    OtherNodeShapes,
+    PoolOnHold,
+    UndeclaredPools,
+    UnknownNodeShape,
+    UnknownPools,
+)
 
 ZONE = "topology.kubernetes.io/zone"
 BIG, SMALL = {"cpu": 16_000, "memory": 64 << 30}, {"cpu": 4_000, "memory": 16 << 30}
@@ -28,12 +35,12 @@ def test_declared_pools_alone_count_as_they_are() -> None:
     found = addable(cluster(declared), picture())
     (pool,) = found.pools
     assert (pool.name, pool.max_nodes, pool.allocatable, pool.price_per_hour) == ("l4", 8, BIG, 0.7)
-    assert found.unsure == ""
+    assert found.unknown == ()
 
 
 def test_without_an_autoscaler_nothing_is_added_whatever_a_picture_tells() -> None:
     found = addable(cluster(kind="None"), picture(NodePool("l4", 8, BIG)))
-    assert (found.pools, found.unsure) == ((), "")
+    assert (found.pools, found.unknown) == ((), ())
 
 
 def test_of_one_pool_the_declared_shape_counts_and_the_smaller_maximum() -> None:
@@ -62,7 +69,7 @@ def test_a_declared_pool_is_found_under_the_clouds_name_for_it() -> None:
     live = NodePool("gke-c-prod-l4-1a2b3c4d-grp", 5, {}, existing=0, exact=False)
     found = addable(cluster(NodePool("l4", 8, BIG), NodePool("prod-l4", 8, SMALL)), picture(live))
     assert [(pool.name, pool.max_nodes) for pool in found.pools] == [("l4", 8), ("prod-l4", 5)]
-    assert found.unsure == ""
+    assert found.unknown == ()
 
 
 def test_live_pools_that_nobody_declared_count_too() -> None:
@@ -73,24 +80,22 @@ def test_live_pools_that_nobody_declared_count_too() -> None:
 def test_a_pool_of_unknown_shape_adds_nothing_and_is_named() -> None:
     found = addable(cluster(), picture(NodePool("l4", 5, {}, existing=1, exact=False)))
     assert found.pools == ()
-    assert found.unsure == (
-        "what nodes of pool l4 are like is not known, as none exists: "
-        "declare them under autoscaler.nodePools in inventory/east.yaml"
-    )
-    assert addable(cluster(), picture(NodePool("l4", 5, {}, existing=5, exact=False))).unsure == ""
+    assert found.unknown == (UnknownNodeShape(("l4",), "inventory/east.yaml"),)
+    assert addable(cluster(), picture(NodePool("l4", 5, {}, existing=5, exact=False))).unknown == ()
 
 
 def test_a_pool_in_backoff_adds_nothing_now_and_is_named() -> None:
     found = addable(
         cluster(NodePool("l4", 8, BIG)), picture(NodePool("l4", 5, {}, existing=0, exact=False, held="no GPUs"))
     )
-    assert (found.pools, found.unsure) == ((), "node pool l4 adds none now: no GPUs")
+    assert (found.pools, found.unknown) == ((), (PoolOnHold("l4", "no GPUs"),))
 
 
 def test_an_autoscaler_that_tells_nothing_leaves_all_open_and_says_why() -> None:
-    unsure = addable(cluster(kind="Karpenter"), picture(note="its account may not get nodepools (403)")).unsure
-    assert unsure.startswith("what Karpenter may add is not known (its account may not get nodepools (403)): declare")
-    assert "Luna may add nodes, but which ones is not declared" in addable(cluster(kind="Luna"), picture()).unsure
+    note = "its account may not get nodepools (403)"
+    found = addable(cluster(kind="Karpenter"), picture(note=note))
+    assert found.unknown == (UnknownPools("Karpenter", note, "inventory/east.yaml"),)
+    assert addable(cluster(kind="Luna"), picture()).unknown == (UndeclaredPools("inventory/east.yaml"),)
 
 
 def test_a_family_takes_the_declared_shape_and_keeps_its_choice_of_zones() -> None:
@@ -164,13 +169,11 @@ def test_what_is_not_written_of_a_cluster_is_no_label_of_its_nodes() -> None:
 
 def test_a_pool_that_is_held_is_told_once_whatever_else_is_not_known_of_it() -> None:
     held = NodePool("l4", 5, {}, existing=0, exact=False, held="no GPUs")
-    assert addable(cluster(), picture(held)).unsure == "node pool l4 adds none now: no GPUs"
+    assert addable(cluster(), picture(held)).unknown == (PoolOnHold("l4", "no GPUs"),)
     shaped = NodePool("l4", 5, BIG, existing=0, exact=False, held="no GPUs")
-    assert addable(cluster(), picture(shaped)).unsure == "node pool l4 adds none now: no GPUs"
+    assert addable(cluster(), picture(shaped)).unknown == (PoolOnHold("l4", "no GPUs"),)
     loose = NodePool("l4", 5, BIG, existing=0, exact=False)
-    assert addable(cluster(), picture(loose)).unsure == (
-        "node pool l4 may add nodes of other types or zones than those it has"
-    )
+    assert addable(cluster(), picture(loose)).unknown == (OtherNodeShapes(("l4",)),)
 
 
 def test_a_declared_pool_with_one_live_form_keeps_its_name_and_no_family() -> None:

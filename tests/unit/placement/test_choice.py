@@ -24,7 +24,7 @@ from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import NAME_LABEL, OrderedKey, Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet
 from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
-from tests.unit.placement.gangmaking import GPU, bound, head, node, pool, shape, workers
+from tests.unit.kube_scheduler.gangmaking import GPU, bound, head, node, pool, shape, workers
 
 HERE = Place("test.yaml")
 AVAILABLE, COST, PACK, BALANCE = Preference.AVAILABLE, Preference.COST, Preference.PACK, Preference.BALANCE

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.placement.cost import Cost, cost_of
-from tests.unit.placement.gangmaking import pool
+from reconciler.reasons.gang import FitsAfterScaleUp
+from tests.unit.kube_scheduler.gangmaking import pool
 
 
 def growing(*growth: tuple[str, int]) -> Fit:
-    return Fit(True, 1, 1, "FitsAfterScaleUp", "", growth=growth, waits=True)
+    return Fit(True, 1, 1, FitsAfterScaleUp(1, growth), growth=growth, waits=True)
 
 
 def test_the_price_is_that_of_the_new_nodes_spot_ones_flagged() -> None:
@@ -24,7 +25,7 @@ def test_the_price_is_that_of_the_new_nodes_spot_ones_flagged() -> None:
 
 
 def test_nodes_that_exist_or_are_being_added_for_others_cost_nothing() -> None:
-    waiting = Fit(True, 1, 1, "FitsAfterScaleUp", "", waits=True)
+    waiting = Fit(True, 1, 1, FitsAfterScaleUp(1, ()), waits=True)
     assert cost_of(waiting, (pool("l4", 8, price_per_hour=0.71),)) == Cost()
     assert Cost().per_hour == 0
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.fragmentation import DEFAULT_KINDS, Mix, Typical
-from tests.unit.placement.gangmaking import GIB, GPU, bound, cluster, gang, head, node, shape, workers
+from tests.unit.kube_scheduler.gangmaking import GIB, GPU, bound, cluster, gang, head, node, shape, workers
 
 
 def mix(*kinds: tuple[int, int], cpu: int = 0) -> Mix:

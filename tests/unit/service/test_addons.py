@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from reconciler.planning.pipeline import preview
 
 from reconciler.errors import GuardTripped, InputError
 from reconciler.placement.model import Action, Verdict
+from reconciler.planning.pipeline import preview
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
 from tests.fleets import (

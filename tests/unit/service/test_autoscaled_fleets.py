@@ -57,7 +57,7 @@ def test_a_pool_of_unknown_shape_is_waited_for_and_named_not_ruled_out() -> None
     made = decision(fleet.plan(), "team", "rayjob-a")
     (candidate,) = made.candidates
     assert (candidate.verdict, candidate.reason) == (Verdict.NO_FIT, "UnknownPools")
-    assert "what nodes of pool eks-l4 are like is not known, as none exists: declare them under" in candidate.message
+    assert "the node shape of pool eks-l4 is not known, because no node of it exists: declare it" in candidate.message
     fleet.files["inventory/dyn.yaml"] = cluster("dyn", spec=GROWS.replace("l4", "eks-l4"))
     made = decision(fleet.plan(), "team", "rayjob-a")
     assert "after adding 2 nodes of pool eks-l4" in made.message

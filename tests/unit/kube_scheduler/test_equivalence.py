@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconciler.kube_scheduler.equivalence import Wanted
+from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.podshape import PodTerm, SpreadConstraint
 from reconciler.placement.cluster_state import FitCache
-from tests.unit.placement.gangmaking import HOST, bound, cluster, gang, head, node, selects, shape, workers
+from tests.unit.kube_scheduler.gangmaking import HOST, bound, cluster, gang, head, node, selects, shape, workers
 
 APART = (PodTerm(HOST, selects(app="ray")),)
 
@@ -25,7 +25,7 @@ def of_team(wanted: Gang, namespace: str, **labels: str) -> Gang:
 
 def test_names_and_labels_do_not_tell_plain_gangs_apart() -> None:
     wanted = gang(head(), workers(3))
-    one, other = Wanted.of(of_team(wanted, "a", job="x")), Wanted.of(of_team(wanted, "b", job="y"))
+    one, other = GangRequest.of(of_team(wanted, "a", job="x")), GangRequest.of(of_team(wanted, "b", job="y"))
     assert one.unnamed == other.unnamed
     assert one.exact != other.exact
 
@@ -42,7 +42,7 @@ def test_names_and_labels_do_not_tell_plain_gangs_apart() -> None:
     ],
 )
 def test_whatever_counts_on_a_node_or_in_a_message_tells_gangs_apart(other: Gang) -> None:
-    assert Wanted.of(gang(head(), workers(3))).unnamed != Wanted.of(other).unnamed
+    assert GangRequest.of(gang(head(), workers(3))).unnamed != GangRequest.of(other).unnamed
 
 
 @pytest.mark.parametrize(
@@ -56,34 +56,37 @@ def test_whatever_counts_on_a_node_or_in_a_message_tells_gangs_apart(other: Gang
 )
 def test_labels_count_where_a_gang_has_rules_about_other_pods(rule: dict[str, object]) -> None:
     wanted = gang(workers(2, **rule))
-    assert Wanted.of(of_team(wanted, "a", app="ray")).unnamed != Wanted.of(of_team(wanted, "a", app="web")).unnamed
+    assert (
+        GangRequest.of(of_team(wanted, "a", app="ray")).unnamed
+        != GangRequest.of(of_team(wanted, "a", app="web")).unnamed
+    )
 
 
 def test_labels_count_where_a_pod_that_stands_has_rules_about_other_pods() -> None:
     hermit = bound("n0", shape(labels={"app": "hermit"}, pod_anti_required=APART))
     ground = FitCache("c", cluster(node("n0"), placed=[hermit]))
     wanted = gang(head())
-    assert ground.fit(Wanted.of(of_team(wanted, "team", app="web")))[0].ok
-    assert not ground.fit(Wanted.of(of_team(wanted, "team", app="ray")))[0].ok
+    assert ground.fit(GangRequest.of(of_team(wanted, "team", app="web")))[0].ok
+    assert not ground.fit(GangRequest.of(of_team(wanted, "team", app="ray")))[0].ok
 
 
 def test_a_gang_like_one_that_was_asked_about_is_not_tried_again() -> None:
     ground = FitCache("c", cluster(node("n0")))
     wanted = gang(head(), workers(2))
-    assert ground.fit(Wanted.of(of_team(wanted, "a"))) is ground.fit(Wanted.of(of_team(wanted, "b")))
+    assert ground.fit(GangRequest.of(of_team(wanted, "a"))) is ground.fit(GangRequest.of(of_team(wanted, "b")))
 
 
 def test_terms_that_mean_pods_of_other_namespaces_do_not_tell_gangs_apart() -> None:
     dns = shape(labels={"app": "dns"}, namespace="kube-system", pod_anti_required=APART)
     ground = FitCache("c", cluster(node("n0"), placed=[bound("n0", dns)]))
     wanted = gang(head())
-    assert ground.fit(Wanted.of(of_team(wanted, "a", app="ray"))) is ground.fit(
-        Wanted.of(of_team(wanted, "b", app="x"))
+    assert ground.fit(GangRequest.of(of_team(wanted, "a", app="ray"))) is ground.fit(
+        GangRequest.of(of_team(wanted, "b", app="x"))
     )
     everywhere = replace(dns, pod_anti_required=(replace(APART[0], namespace_selector=selects()),))
     ground = FitCache("c", cluster(node("n0"), placed=[bound("n0", everywhere)]))
-    assert not ground.fit(Wanted.of(of_team(wanted, "a", app="ray")))[0].ok
-    assert ground.fit(Wanted.of(of_team(wanted, "b", app="x")))[0].ok
+    assert not ground.fit(GangRequest.of(of_team(wanted, "a", app="ray")))[0].ok
+    assert ground.fit(GangRequest.of(of_team(wanted, "b", app="x")))[0].ok
 
 
 SHAPES = st.tuples(st.integers(1, 3), st.sampled_from([500, 2000, 9000]), st.integers(0, 2), st.booleans())
@@ -103,4 +106,4 @@ def test_an_answer_from_memory_is_the_answer(gpus: list[int], asked: list[list],
             made,
             pod_sets=tuple(replace(s, shape=replace(s.shape, namespace=f"team{number % 2}")) for s in made.pod_sets),
         )
-        assert ground.fit(Wanted.of(made))[0] == try_gang(nodes, made)
+        assert ground.fit(GangRequest.of(made))[0] == try_gang(nodes, made)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from gangmaking import GPU, ZONE, bound, cluster, gang, node, pods, pool, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node, NodePool, Pod
 from reconciler.kube_scheduler.fit import commit, try_gang
-from reconciler.kube_scheduler.no_fit_reasons import why_never
+from reconciler.kube_scheduler.never_fits_reasons import why_never
+from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.simulate import Batch, bind_after
+from reconciler.kube_scheduler.simulate import PodBatch, bind_after
 from reconciler.manifests.podshape import PodShape, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import PodSet, Role
+from tests.unit.kube_scheduler.gangmaking import GPU, ZONE, bound, cluster, gang, node, pods, pool, shape
 
 SPOT, TEAM = Taint("spot", "NoSchedule"), Taint("team", "NoExecute", "a")
 SIZES = [(2000, 8, 0), (4000, 16, 0), (8000, 32, 1), (8000, 16, 2)]
@@ -84,7 +85,7 @@ def contended(draw: Any) -> Case:
 
 def after(nodes: Nodes, growth: tuple[tuple[str, int], ...]) -> Nodes:
     for name, count in growth:
-        nodes = nodes.grown({name: count})
+        nodes = with_new_nodes(nodes, name, count)
     return nodes
 
 
@@ -123,7 +124,7 @@ def test_no_node_is_added_in_vain(made: Case) -> None:
     nodes, placed, pools, sets = made
     before = cluster(*nodes, placed=placed, pools=pools)
     fit = try_gang(before, gang(*sets))
-    batches = [Batch(one.shape, one.count) for one in sets]
+    batches = [PodBatch(one.shape, one.count) for one in sets]
     for name in fit.new_nodes:
         fewer = [(one, count - (one == name)) for one, count in fit.new_nodes.items() if count > (one == name)]
         there = after(before, tuple(fewer)).table.nodes

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from gangmaking import GIB, HOST, ZONE, bound, cluster, gang, node, pods, selects, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node, Pod
-from reconciler.kube_scheduler.bind import place
+from reconciler.kube_scheduler.bind import bind_pods
 from reconciler.kube_scheduler.filters import tolerates
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.packing import can_pack
@@ -26,6 +25,7 @@ from reconciler.manifests.podshape import (
     Toleration,
 )
 from reconciler.ray.demand import PodSet, Role
+from tests.unit.kube_scheduler.gangmaking import GIB, HOST, ZONE, bound, cluster, gang, node, pods, selects, shape
 
 TAINTS = (
     Taint("gpu", "NoSchedule"),
@@ -127,11 +127,11 @@ def test_many_pods_at_once_land_where_one_after_another_would(
     made: tuple[list[Node], list[Pod]], of: PodShape, count: int, scoring: str
 ) -> None:
     at_once = cluster(*made[0], placed=made[1], scoring=scoring)
-    together = place(at_once, of, count)
+    together = bind_pods(at_once, of, count)
     singly = cluster(*made[0], placed=made[1], scoring=scoring)
     separate: Counter[int] = Counter()
     for _ in range(count):
-        separate.update(place(singly, of, 1))
+        separate.update(bind_pods(singly, of, 1))
     assert together == separate
     assert (at_once.free == singly.free).all()
 
@@ -142,7 +142,7 @@ def test_the_choice_is_that_of_a_plain_reading_of_the_rules(
     made: tuple[list[Node], list[Pod]], of: PodShape, count: int, scoring: str
 ) -> None:
     placed = [pod for pod in made[1] if pod.shape == plain(pod.shape)]
-    assert place(cluster(*made[0], placed=placed, scoring=scoring), of, count) == by_the_book(
+    assert bind_pods(cluster(*made[0], placed=placed, scoring=scoring), of, count) == by_the_book(
         made[0], placed, of, count, scoring
     )
 

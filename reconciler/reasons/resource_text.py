@@ -1,6 +1,8 @@
-"""Amounts in messages: scheduler units back into what users write (`500m`, `4`, `12Gi`, `12G`)."""
+"""Amounts in sentences: scheduler units back into what users write (`500m`, `4`, `12Gi`, `12G`)."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from reconciler.manifests.quantity import Format, Quantity
 
@@ -9,6 +11,23 @@ _STEPS = {
     Format.BinarySI: (1024, ("", "Ki", "Mi", "Gi", "Ti", "Pi")),
     Format.DecimalSI: (1000, ("", "k", "M", "G", "T", "P")),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What one pod requests: `amount` of `resource` in scheduler units (`manifests.podshape`), and as `written`."""
+
+    resource: str
+    amount: int
+    written: Quantity | None = None
+
+    def __str__(self) -> str:
+        """Return for example `cpu 500m`."""
+        return f"{self.resource} {self.written or amount_text(self.resource, self.amount)}"
+
+    def text_of(self, amount: int) -> str:
+        """Return another amount of the resource (scheduler units) in the notation of the request."""
+        return amount_text(self.resource, amount, self.written)
 
 
 def amount_text(resource: str, amount: int, like: Quantity | None = None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.kube_scheduler.nodes import Nodes
@@ -12,6 +13,7 @@ from reconciler.manifests.podshape import PodShape
 from reconciler.manifests.quantity import Format, Quantity
 from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.ray.demand import PodSet, Role
+from reconciler.reasons.resource_text import Request
 
 GIB = 1 << 30
 GPU = "nvidia.com/gpu"
@@ -40,11 +42,18 @@ def shape(cpu: int = 1000, gib: float = 1, gpu: int = 0, **rest: Any) -> PodShap
 
 
 def pods(role: Role, group: str, count: int, of: PodShape, *, after: bool = False) -> PodSet:
-    exact = {
-        name: Quantity(amount * 10**6) if name == "cpu" else Quantity(amount * 10**9, Format.BinarySI)
-        for name, amount in of.requests.items()
-    }
+    exact = {name: _written(name, amount) for name, amount in of.requests.items()}
     return PodSet(role, group, count, exact, of, after)
+
+
+def _written(resource: str, amount: int) -> Quantity:
+    return Quantity(amount * 10**6) if resource == "cpu" else Quantity(amount * 10**9, Format.BinarySI)
+
+
+def request(resource: str, amount: float) -> Request:
+    """What reasons name as requested: cpu in millicores, memory in GiB, devices in pieces."""
+    units = int(amount * GIB) if resource == "memory" else int(amount)
+    return Request(resource, units, _written(resource, units))
 
 
 def head(cpu: int = 1000, gib: float = 1, **rest: Any) -> PodSet:
@@ -72,7 +81,8 @@ def snapshot(nodes: Iterable[Node], placed: Iterable[Pod] = ()) -> ClusterSnapsh
 
 
 def cluster(*nodes: Node, placed: Iterable[Pod] = (), **options: Any) -> Nodes:
-    return Nodes.of(snapshot(nodes, placed), **options)
+    pools = options.get("pools", ())
+    return Nodes.of(snapshot(nodes, placed), spare=spare_of(pools, nodes), **options)
 
 
 def selects(**labels: str) -> LabelSelector:

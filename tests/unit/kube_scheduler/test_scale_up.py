@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
-from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
-
-from reconciler.fleet.snapshot import Node, NodePool, Pod
+from reconciler.fleet.snapshot import Pod
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
+from reconciler.reasons.gang import FitsAfterScaleUp, NeverFits, NewNodesTaken, PodsUnbound
+from reconciler.reasons.never_fits import (
+    TooManyForAllNodes,
+)
+from reconciler.reasons.no_fit import LargestFree
+from tests.unit.kube_scheduler.gangmaking import (
+    GPU,
+    ZONE,
+    bound,
+    cluster,
+    gang,
+    head,
+    node,
+    pool,
+    request,
+    shape,
+    workers,
+)
 
 GPU_ONLY = Taint(GPU, "NoSchedule")
 
@@ -16,7 +32,7 @@ def test_pods_that_do_not_fit_now_get_nodes_of_a_pool() -> None:
     nodes = cluster(node("cpu"), pools=[pool("l4", 8, gpu=1)])
     fit = try_gang(nodes, gang(head(), workers(2, gpu=1)))
     assert (verdict_of(fit), fit.reason) == (Verdict.FITS_AFTER_SCALE_UP, "FitsAfterScaleUp")
-    assert fit.message == "all 3 pods fit after adding 2 nodes of pool l4"
+    assert fit.why == FitsAfterScaleUp(3, (("l4", 2),))
     assert fit.new_nodes == {"l4": 2}
     assert [dict(one.nodes) for one in fit.bindings] == [{0: 1}, {1: 1, 2: 1}]
 
@@ -39,7 +55,8 @@ def test_a_pool_has_a_maximum_and_its_existing_nodes_count() -> None:
     assert try_gang(cluster(owned, placed=full, pools=[labelled]), gang(workers(2, gpu=1))).new_nodes == {"l4": 2}
     fit = try_gang(cluster(owned, placed=full, pools=[labelled]), gang(workers(3, gpu=1)))
     assert (verdict_of(fit), fit.placed) == (Verdict.NO_FIT, 2)
-    assert fit.message.startswith("2 of 3 pods fit; worker group needs nvidia.com/gpu 1, largest free 0, with all that")
+    short = LargestFree("worker group", request(GPU, 1), 0, nodes=3, all_nodes=3)
+    assert fit.why == PodsUnbound(2, 3, short, pools_used_up=True)
     assert verdict_of(try_gang(cluster(owned, pools=[labelled]), gang(workers(4, gpu=1)))) is Verdict.NEVER_FITS
 
 
@@ -68,7 +85,7 @@ def test_pods_that_take_the_same_port_get_a_node_each() -> None:
     listening = workers(3, host_ports=(HostPort(80),))
     assert try_gang(cluster(pools=[pool("p", 4)]), gang(listening)).new_nodes == {"p": 3}
     fit = try_gang(cluster(pools=[pool("p", 2)]), gang(listening))
-    assert fit.message == "never fits: worker group asks for 3 pods, and all nodes together hold 2 even when empty"
+    assert fit.why == NeverFits(TooManyForAllNodes("worker group", pods=3, held=2, slots_short=True))
 
 
 def test_several_pools_work_together() -> None:
@@ -95,7 +112,7 @@ def test_room_left_on_promised_nodes_is_room_after_a_scale_up_without_further_no
     nodes = commit(nodes, first, try_gang(nodes, first))
     fit = try_gang(nodes, first)
     assert (verdict_of(fit), fit.new_nodes) == (Verdict.FITS_AFTER_SCALE_UP, {})
-    assert fit.message == "the pod fits with nodes that are being added"
+    assert fit.why == FitsAfterScaleUp(1, ())
     assert verdict_of(try_gang(nodes, gang(workers(1, 500)))) is Verdict.FITS_NOW
 
 
@@ -130,11 +147,9 @@ def test_a_scale_up_counts_only_if_no_pod_can_take_anothers_new_node() -> None:
     small = [pool("gpu", 1, gpu=1), pool("cpu", 1)]
     fit = try_gang(cluster(pools=small), gang(head(6000), workers(1, 6000, gpu=1)))
     assert (verdict_of(fit), fit.reason) == (Verdict.NO_FIT, "Fragmentation")
-    assert fit.message == (
-        "1 of 2 pods fit even after adding 1 node of pool gpu and 1 node of pool cpu, as kube-scheduler may bind "
-        "others to nodes that are meant for them; worker group needs cpu 6, largest free 2 on the 1 node with "
-        "nvidia.com/gpu 1 and memory 1Gi free"
-    )
+    beside = (request(GPU, 1), request("memory", 1))
+    short = LargestFree("worker group", request("cpu", 6000), 2000, nodes=1, all_nodes=2, beside=beside)
+    assert fit.why == NewNodesTaken(1, 2, (("gpu", 1), ("cpu", 1)), short)
     more = [pool("gpu", 2, gpu=1), pool("cpu", 1)]
     assert try_gang(cluster(pools=more), gang(head(6000), workers(1, 6000, gpu=1))).ok
 
@@ -179,17 +194,6 @@ def test_daemons_take_their_room_on_new_nodes_too() -> None:
     assert not try_gang(labelled, gang(workers(1, 4501))).ok
 
 
-def test_nothing_is_ruled_out_while_something_unknown_may_be_added() -> None:
-    huge = gang(workers(1, 64000))
-    assert try_gang(cluster(node("a"), pools=[pool("p", 4)]), huge).never
-    fit = try_gang(cluster(node("a"), pools=[pool("p", 4)], unsure="node pool x is not known"), huge)
-    assert (verdict_of(fit), fit.reason) == (Verdict.NO_FIT, "InsufficientResource")
-    assert fit.message.endswith("with all that the node pools may still add; node pool x is not known")
-    blind = try_gang(cluster(node("a"), unsure="Luna may add nodes"), huge)
-    assert (verdict_of(blind), blind.reason) == (Verdict.NO_FIT, "UnknownPools")
-    assert blind.message == "0 of 1 pods fit; worker group needs cpu 64, largest free 8; Luna may add nodes"
-
-
 def test_a_dearer_pool_is_taken_when_the_cheaper_one_is_used_up() -> None:
     nodes = cluster(pools=[pool("dear", 4, price_per_hour=2.0), pool("cheap", 1, price_per_hour=1.0)])
     assert try_gang(nodes, gang(workers(3, 6000))).new_nodes == {"cheap": 1, "dear": 2}
@@ -198,36 +202,3 @@ def test_a_dearer_pool_is_taken_when_the_cheaper_one_is_used_up() -> None:
 def test_without_all_prices_the_order_of_the_inventory_decides() -> None:
     nodes = cluster(pools=[pool("first", 4), pool("cheap", 4, price_per_hour=0.1)])
     assert try_gang(nodes, gang(workers(1))).new_nodes == {"first": 1}
-
-
-def test_a_pool_that_has_the_room_and_is_not_for_the_pod_is_named() -> None:
-    gpu = gang(workers(1, gpu=1))
-    needs = "never fits: worker group needs nvidia.com/gpu 1, the largest node that it may use has 0; "
-
-    def why(*pools: NodePool, existing: tuple[Node, ...] = ()) -> str:
-        fit = try_gang(cluster(node("cpu"), *existing, pools=pools), gpu)
-        assert verdict_of(fit) is Verdict.NEVER_FITS
-        return fit.message
-
-    tainted = Taint("team", "NoSchedule", "a")
-    assert why(pool("l4", 4, gpu=1, taints=(tainted,))) == (
-        f"{needs}node pool l4 would do, but for its taint team=a:NoSchedule, which the pod does not tolerate"
-    )
-    assert why(pool("l4", 0, gpu=1)) == f"{needs}node pool l4 would do, and may add no node"
-    broken = node("old", gpu=1, taints=(Taint("node.kubernetes.io/not-ready", "NoExecute"), tainted))
-    assert "node old would do, but for its taint team=a:NoSchedule" in why(existing=(broken,))
-    assert why(pool("small", 4, cpu=500, gpu=1, taints=(tainted,))) == needs[:-2]
-
-
-def test_a_pod_that_finds_each_of_its_resources_on_another_node_is_told_the_nearest_one() -> None:
-    pools = [pool("l4", 4, cpu=500, gib=0.5, gpu=1), pool("cpu", 4), pool("thin", 4, cpu=800, gpu=1)]
-    fit = try_gang(cluster(pools=pools), gang(workers(1, gpu=1)))
-    assert verdict_of(fit) is Verdict.NEVER_FITS
-    assert fit.message == (
-        "never fits: worker group needs cpu 1, memory 1Gi and nvidia.com/gpu 1, and no node that it may use has all "
-        "of it: node pool thin lacks cpu (has 800m)"
-    )
-    few = try_gang(cluster(node("a", slots=2)), gang(workers(3)))
-    assert (verdict_of(few), few.reason) == (Verdict.NEVER_FITS, "TooManyPods")
-    slots = try_gang(cluster(node("a", slots=0)), gang(workers(1)))
-    assert slots.message == "never fits: worker group needs a pod slot, and no node that it may use has one"

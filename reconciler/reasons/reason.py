@@ -1,0 +1,36 @@
+"""The base of all reasons. See `reconciler.reasons` for how to add one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Reason(ABC):
+    """Why something was decided or refused: equal and hashable by its amounts, which are the fields of its class."""
+
+    @property
+    @abstractmethod
+    def code(self) -> str:
+        """The CamelCase word in records and reports, such as `InsufficientResource`."""
+
+    @property
+    def waiting_helps(self) -> bool:
+        """Whether this may end without an edit by a person: pods end, nodes are added, time passes."""
+        return True
+
+    @property
+    def text(self) -> str:
+        """The reason in words, with its numbers: a clause without a capital letter and without a full stop."""
+        return self._words()
+
+    @property
+    def amounts(self) -> Mapping[str, Any]:
+        """Its amounts by name; of a reason with a cause, that cause is one of them."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @abstractmethod
+    def _words(self) -> str: ...
