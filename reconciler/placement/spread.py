@@ -20,7 +20,7 @@ from reconciler.placement.quota import EXCEEDED, Ledger, limited, most
 from reconciler.placement.room import Room, Rooms
 from reconciler.policy.eligibility import Eligibility, Tier
 from reconciler.policy.model import SchedulePolicy, SpreadMode
-from reconciler.workloads.divide import Portion, portions, share_out
+from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import Group, WorkloadObject, gang_of
 from reconciler.workloads.overrides import Tailor
 from reconciler.workloads.patch import Operations
@@ -268,10 +268,10 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, 
     weights = [domain.weight for domain in domains]
     deployed = [{item.key: item for item in d.home.deployed} if d.home else {} for d in domains]
     running = {item.key for part in before for item in part.admitted if item.runs_once}
-    parts: dict[ObjectKey, tuple[Portion, ...] | None] = {}
+    parts: dict[ObjectKey, tuple[ReplicaShare, ...] | None] = {}
     for item in objects:
         if item.key not in running:
-            parts[item.key] = portions(item, weights, [have.get(item.key) for have in deployed])
+            parts[item.key] = replica_shares(item, weights, [have.get(item.key) for have in deployed])
     cuts: list[tuple[_Domain, _Objects, Mapping[ObjectKey, Operations]]] = []
     alike: dict[str, tuple[_Objects, Mapping[ObjectKey, Operations]]] = {}
     for number, domain in enumerate(domains):
@@ -281,7 +281,7 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, 
                 own += [item] if item.key in deployed[number] else []
                 continue
             portion = parts[item.key]
-            if portion is None or not portion[number].nothing:
+            if portion is None or not portion[number].empty:
                 own.append(item)
                 if portion is not None and portion[number].operations:
                     division[item.key] = portion[number].operations
@@ -292,7 +292,7 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, before: tuple[Part, 
     if not cuts:
         return []
     due = [domain for domain, _, _ in cuts]
-    shares = share_out(100, [one.weight for one in due], [one.home.share if one.home else 0 for one in due])
+    shares = largest_remainder(100, [one.weight for one in due], [one.home.share if one.home else 0 for one in due])
     return [_Due(*cut, max(1, share)) for cut, share in zip(cuts, shares, strict=True)]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.errors import Place
 from reconciler.manifests.identity import canonical_digest, object_key
 from reconciler.ray.workload import demand_of
-from reconciler.workloads.divide import Portion, portions, share_out
+from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import WorkloadObject
 from reconciler.workloads.patch import apply
 
@@ -27,9 +27,9 @@ def item(body: dict[str, Any]) -> WorkloadObject:
 
 def parts_of(one: WorkloadObject, weights: list[int]) -> list[dict[str, Any] | None]:
     """The body in each domain; None where the object has no place."""
-    found = portions(one, weights, [None] * len(weights))
+    found = replica_shares(one, weights, [None] * len(weights))
     assert found is not None
-    return [None if part.nothing else apply(one.body, part.operations) for part in found]
+    return [None if part.empty else apply(one.body, part.operations) for part in found]
 
 
 def ray_cluster(groups: list[tuple[int, int, int]], *, scaling: bool = False) -> WorkloadObject:
@@ -59,7 +59,7 @@ def ray_cluster(groups: list[tuple[int, int, int]], *, scaling: bool = False) ->
 
 @given(st.integers(0, 10_000), WEIGHTS)
 def test_parts_add_up_and_each_is_within_one_of_its_quota(total: int, weights: list[int]) -> None:
-    parts = share_out(total, weights)
+    parts = largest_remainder(total, weights)
     assert sum(parts) == total
     assert all(
         abs(part * sum(weights) - total * weight) < sum(weights) for part, weight in zip(parts, weights, strict=True)
@@ -67,21 +67,21 @@ def test_parts_add_up_and_each_is_within_one_of_its_quota(total: int, weights: l
 
 
 def test_novas_lost_replica_is_kept() -> None:
-    assert share_out(5, [70, 30]) == (4, 1)
-    assert share_out(10, [33, 33, 34]) == (3, 3, 4)
+    assert largest_remainder(5, [70, 30]) == (4, 1)
+    assert largest_remainder(10, [33, 33, 34]) == (3, 3, 4)
 
 
 @given(st.integers(0, 100), WEIGHTS)
 def test_dividing_the_same_again_changes_nothing(total: int, weights: list[int]) -> None:
-    parts = share_out(total, weights)
-    assert share_out(total, weights, before=parts) == parts
+    parts = largest_remainder(total, weights)
+    assert largest_remainder(total, weights, before=parts) == parts
 
 
 @given(st.integers(0, 40), st.integers(2, 6), st.randoms(use_true_random=False))
 def test_among_equal_remainders_those_win_who_had_more(total: int, count: int, dice: Any) -> None:
-    before = list(share_out(total, [1] * count))
+    before = list(largest_remainder(total, [1] * count))
     dice.shuffle(before)
-    assert share_out(total, [1] * count, before=before) == tuple(before)
+    assert largest_remainder(total, [1] * count, before=before) == tuple(before)
 
 
 @given(
@@ -94,7 +94,7 @@ def test_ray_workers_are_divided_exactly_and_within_their_bounds(
 ) -> None:
     groups = [(low, now, high) for low, now, high in sizes]
     whole = ray_cluster(groups, scaling=scaling)
-    found = portions(whole, weights, [None] * len(weights))
+    found = replica_shares(whole, weights, [None] * len(weights))
     if found is None:
         assert sum(high if scaling else now for _, now, high in groups) == 0
         return
@@ -105,10 +105,10 @@ def test_ray_workers_are_divided_exactly_and_within_their_bounds(
         assert sum(g["minReplicas"] for g in each) == low
         assert sum(g["maxReplicas"] for g in each) == high
         assert all(g["minReplicas"] <= g["replicas"] <= g["maxReplicas"] for g in each)
-        assert tuple(g["replicas"] for g in each) == share_out(now, weights)
+        assert tuple(g["replicas"] for g in each) == largest_remainder(now, weights)
     for body, one in zip(bodies, found, strict=True):
         reach = sum(g["maxReplicas" if scaling else "replicas"] for g in body["spec"]["workerGroupSpecs"])
-        assert one.nothing == (reach == 0)
+        assert one.empty == (reach == 0)
 
 
 @given(st.integers(0, 20), st.one_of(st.none(), st.integers(0, 50)), WEIGHTS)
@@ -138,15 +138,15 @@ def test_replicas_that_nobody_wrote_are_divided_too() -> None:
 
 def test_what_has_no_replicas_is_not_divided() -> None:
     service = item({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}, "spec": {"replicas": 4}})
-    assert portions(service, [1, 1], [None, None]) is None
+    assert replica_shares(service, [1, 1], [None, None]) is None
     job = {
         "apiVersion": "ray.io/v1",
         "kind": "RayJob",
         "metadata": {"name": "j"},
         "spec": {"clusterSelector": {"a": "b"}},
     }
-    assert portions(item(job), [1, 1], [None, None]) is None
+    assert replica_shares(item(job), [1, 1], [None, None]) is None
 
 
 def test_a_part_that_is_the_whole_needs_no_patch() -> None:
-    assert portions(ray_cluster([(1, 2, 3)]), [1], [None]) == (Portion(()),)
+    assert replica_shares(ray_cluster([(1, 2, 3)]), [1], [None]) == (ReplicaShare(()),)
