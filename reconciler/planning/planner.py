@@ -40,7 +40,7 @@ from reconciler.policy.groups import as_dns_label
 from reconciler.policy.tenant import Tenancy, Tenant
 from reconciler.repo.writer import CommitDraft
 from reconciler.workloads.group import BrokenFile, Group, GroupKey, WorkloadObject
-from reconciler.workloads.missing_references import apart_warnings
+from reconciler.workloads.missing_references import missing_reference_warnings
 from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
 
@@ -338,5 +338,5 @@ def _warnings(state: RepoState, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
     idle = without_effect(state.policies, groups.groups, {cluster.name: cluster.labels for cluster in state.clusters})
     standing = ((o.decision.group, o.record.clusters) for o in outcomes if o.record)
     places = {key: frozenset(share.name for share in clusters) for key, clusters in standing}
-    apart = apart_warnings(groups.groups, places)
+    apart = missing_reference_warnings(groups.groups, places)
     return (*state.workloads.warnings, *unplaced, *groups.warnings, *apart, *waiting, *idle)

@@ -9,7 +9,7 @@ from tests.fleets import Fleet, config_map, ordered, policy, ray_job, static_and
 WORDS = (
     "workloads/team1/job.yaml:1:1: RayJob team1/train is on static, and ConfigMap team1/code, to which it refers in "
     "spec.rayClusterSpec.headGroupSpec.template.spec.volumes[0].configMap.name, {} by policy rest: let policy jobs "
-    "select that too, or leave it to no policy, and it follows"
+    "select that too, or let no policy select it, and it follows as a companion"
 )
 
 
@@ -30,7 +30,7 @@ def fleet(rest: str) -> Fleet:
     ("rest", "words"),
     [
         (ordered("dynamic"), [WORDS.format("is on dynamic")]),
-        ("clusterSelector: {matchLabels: {a: b}}", [WORDS.format("has no place")]),
+        ("clusterSelector: {matchLabels: {a: b}}", [WORDS.format("is not placed")]),
         (ordered("static"), []),
         ("spreadConstraints: {spreadMode: Duplicate}", []),
     ],

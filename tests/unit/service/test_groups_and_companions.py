@@ -87,7 +87,7 @@ def test_a_reference_to_a_secret_is_satisfied_by_whatever_makes_it(maker: bytes,
     made = fleet.cycle()
     assert companions(fleet) == [file]
     assert groups(fleet) == ["team1/rayjob-train"], "it follows, and is no group of its own"
-    assert not any("nowhere in workloads" in warning for warning in made.warnings)
+    assert not any("not in workloads" in warning for warning in made.warnings)
     assert fleet.plan().drafts == ()
 
 
@@ -105,7 +105,7 @@ def test_what_makes_no_secret_of_that_name_satisfies_nothing(maker: bytes) -> No
     fleet.commit("workloads/team1/job.yaml", job_with(from_secret("token")))
     made = fleet.cycle()
     assert companions(fleet) == []
-    assert any("Secret token, which is nowhere in workloads/team1/" in warning for warning in made.warnings)
+    assert any("Secret token, which is not in workloads/team1/" in warning for warning in made.warnings)
 
 
 @pytest.mark.parametrize("contents", ["stringData: {token: t}", "data: {token: dA==}"])
@@ -129,7 +129,7 @@ def test_validate_warns_of_plain_secrets_and_of_what_is_nowhere() -> None:
         "workloads/team1/secret.yaml:1:1",
         "workloads/team1/job.yaml:1:1",
     ]
-    assert "ConfigMap code, which is nowhere in workloads/team1/" in found.warnings[1]
+    assert "ConfigMap code, which is not in workloads/team1/" in found.warnings[1]
 
 
 def test_companions_of_companions_follow() -> None:
@@ -301,12 +301,12 @@ def test_a_missing_object_is_a_warning_with_field_and_remedy_and_stops_nothing()
     made = fleet.cycle()
     assert decision(made, "team1", "rayjob-train").action is Action.PLACE
     head = "spec.rayClusterSpec.headGroupSpec.template.spec"
-    nowhere, makers = "which is nowhere in workloads/team1/", "an ExternalSecret or SealedSecret that makes it"
+    absent, makers = "which is not in workloads/team1/", "an ExternalSecret or SealedSecret that makes it"
     told = "workloads/team1/a.yaml:1:1: RayJob team1/train refers in"
-    rest = "unless it is on the cluster already (1 other object refers to it)"
+    rest = "unless the cluster has it already (1 other object refers to it)"
     assert [warning.removeprefix(told).removesuffix(rest).strip() for warning in made.warnings] == [
-        f"{head}.volumes[0].secret.secretName to Secret token, {nowhere}: add {makers},",
-        f"{head}.serviceAccountName to ServiceAccount runner, {nowhere}: add its manifest,",
+        f"{head}.volumes[0].secret.secretName to Secret token, {absent}: add {makers},",
+        f"{head}.serviceAccountName to ServiceAccount runner, {absent}: add its manifest,",
     ]
 
 

@@ -78,7 +78,7 @@ def test_a_number_as_label_keeps_the_group_that_is_meant_from_being_placed_by_ha
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (text(NAMESPACE % ("team2", "gold")), f"{BAD}:3:18: Namespace team2 stands in the folder of namespace team1"),
+        (text(NAMESPACE % ("team2", "gold")), f"{BAD}:3:18: Namespace team2 is in the folder of namespace team1"),
         (text(NAMESPACE % ("team1", "3")), f"{BAD}:3:40: metadata.labels.tier is 3, which is not a text"),
         (
             text(NAMESPACE % ("team1", "gold")).replace(b"v1", b"v2"),
@@ -86,7 +86,7 @@ def test_a_number_as_label_keeps_the_group_that_is_meant_from_being_placed_by_ha
         ),
         (
             text(NAMESPACE % ("team1", "gold")) + b"---\n" + text(NAMESPACE % ("team1", "iron")),
-            f"{BAD}:5:1: Namespace team1 stands at {BAD}:1:1 already: keep one of them",
+            f"{BAD}:5:1: Namespace team1 is already defined at {BAD}:1:1: keep one of them",
         ),
     ],
 )
