@@ -98,16 +98,16 @@ def test_the_first_tenant_makes_tenants_required_unless_fleet_yaml_says_otherwis
 def test_a_namespace_is_selected_by_its_labels_and_its_name() -> None:
     by_label = tenant("namespaceSelector: {matchLabels: {team: a}}")
     by_name = tenant("namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: x}}")
-    assert by_label.has("x", {"team": "a"})
-    assert not by_label.has("x", {})
-    assert by_name.has("x", {})
-    assert not by_name.has("w", {"kubernetes.io/metadata.name": "x"}), "the label cannot be forged"
+    assert by_label.owns("x", {"team": "a"})
+    assert not by_label.owns("x", {})
+    assert by_name.owns("x", {})
+    assert not by_name.owns("w", {"kubernetes.io/metadata.name": "x"}), "the label cannot be forged"
 
 
 @pytest.mark.parametrize("namespace", ["kube-system", "argocd", "flux-system"])
 def test_namespaces_of_the_system_are_had_by_name_only(namespace: str) -> None:
-    assert not tenant("namespaceSelector: {}").has(namespace, {})
-    assert tenant(f"namespaces: [{namespace}]").has(namespace, {})
+    assert not tenant("namespaceSelector: {}").owns(namespace, {})
+    assert tenant(f"namespaces: [{namespace}]").owns(namespace, {})
 
 
 def test_a_namespace_of_two_tenants_is_an_error_that_names_both_files() -> None:
