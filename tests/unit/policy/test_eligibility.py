@@ -37,15 +37,14 @@ def test_a_cluster_of_the_wrong_class_is_refused_with_both_words() -> None:
         PRODUCTION, [cluster("a", cluster__class="production"), cluster("b", cluster__class="development")]
     )
     assert result.clusters == ("a",)
-    assert only_refusal(result) == Refusal(
-        "b", "ClusterSelectorMismatch", "cluster.class is development, policy prod wants production"
-    )
+    refusal = only_refusal(result)
+    assert (refusal.cluster, refusal.reason, refusal.stays) == ("b", "ClusterSelectorMismatch", False)
+    assert "development" in refusal.message
+    assert "production" in refusal.message
 
 
 def test_a_missing_label_is_named() -> None:
-    assert only_refusal(eligible(PRODUCTION, [cluster("b")])).message == (
-        "it has no label cluster.class, policy prod wants production"
-    )
+    assert "no label cluster.class" in only_refusal(eligible(PRODUCTION, [cluster("b")])).message
 
 
 def test_every_operator_explains_itself() -> None:
@@ -93,7 +92,7 @@ def test_no_place_keeps_and_no_execute_sends_away() -> None:
     )
     assert refusals(result) == {"a": "UntoleratedClusterTaint", "b": "UntoleratedClusterTaint"}
     assert (result.may_stay("a"), result.may_stay("b")) == (True, False)
-    assert result.refused[1].message == "cluster taint broken=disk:NoExecute is not tolerated by policy p"
+    assert "broken=disk:NoExecute" in result.refused[1].message
 
 
 def test_a_pin_leaves_one_cluster() -> None:

@@ -105,7 +105,7 @@ POLICIES = st.lists(
 
 @settings(deadline=None)
 @given(POLICIES, LABELS, LABELS)
-def test_the_index_finds_what_asking_every_policy_would_find(
+def test_the_index_finds_what_comparing_every_policy_finds(
     policies: list[SchedulePolicy], labels: dict[str, str], namespace_labels: dict[str, str]
 ) -> None:
     everyone = [
