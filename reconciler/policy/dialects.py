@@ -101,10 +101,10 @@ def _split_as_list(value: Any) -> Any:
 
 def _whole(split: tuple[TopologyShare, ...]) -> tuple[TopologyShare, ...]:
     """Nothing of a group may be lost, nor promised twice."""
-    total = sum(one.percentage for one in split)
+    total = sum(share.percentage for share in split)
     if split and total != 100:
         raise ValueError(f"the percentages add up to {total}; make them add up to 100")
-    values = [one.topology_value for one in split]
+    values = [share.topology_value for share in split]
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"{twice[0]!r} has two percentages; keep one of them")

@@ -35,7 +35,7 @@ class Companions:
     """Tells which objects are companions, and whose.
 
     `keys` are the objects that follow by reference instead of being members of a group of their own. An object with
-    pods, or with a `groupBy` label, is always a member. `policy_of` has the policy of each object that one selects.
+    pods, or with a `groupBy` label, is always a member. `policy_of` has the policy of each selected object.
     """
 
     def __init__(self, objects: Sequence[WorkloadObject], policy_of: Mapping[ObjectKey, SchedulePolicy]) -> None:

@@ -43,7 +43,7 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class _MatchedPolicies:
-    """The policy of each object that one selects, and the `rival` that puts it into another group with equal right."""
+    """The policy of each selected object, and the `rival` that puts it into another group with equal right."""
 
     of: Mapping[ObjectKey, SchedulePolicy]
     rival: Mapping[ObjectKey, SchedulePolicy]

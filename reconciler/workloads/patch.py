@@ -76,7 +76,7 @@ def guard(body: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
 
 
 def _existing_part(body: Any, path: Sequence[str | int]) -> tuple[list[str | int], list[Any]]:
-    """Return the steps of `path` that exist in `body`, and the values on the way: `body` itself, then one a step."""
+    """Return the steps of `path` that exist in `body`, and the values on the way, from `body` itself on."""
     steps: list[str | int] = []
     values = [body]
     for token in path:
