@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.placement.filters import FilterMaker
 from reconciler.policy.addon import AddOn
-from reconciler.policy.eligibility import Refusal
+from reconciler.policy.eligibility import ClusterFacts, GroupFacts, Refusal
 from reconciler.workloads.group import Group
 
 ADDON_MISSING = "AddOnMissing"
@@ -58,22 +59,32 @@ def spread_addons(addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, s
 
 
 class AddOnFilter:
-    """Refuses the clusters that lack an add-on which a group needs; what is there already may stay."""
+    """Refuses the clusters that lack an add-on which objects of the API groups `needs` need.
 
-    narrows_choice = False
+    An add-on may come to a cluster while policies stay as they are, and what is there already may stay.
+    """
 
-    def __init__(self, addons: AddOnSpread) -> None:
+    name = "AddOn"
+    transient = True
+
+    def __init__(self, addons: AddOnSpread, needs: frozenset[str]) -> None:
         self._addons = addons
+        self._needs = needs
 
-    def depends_on(self, group: Group) -> frozenset[str] | None:
-        """Return the API groups of the group's objects that add-ons provide; None when there are none."""
-        provided = self._addons.providers
-        return frozenset(item.key.group for item in group.objects if item.key.group in provided) or None
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (made for its needs)
+        """Return which add-on `cluster` lacks; None when it has all."""
+        lacks = self._addons.lacks(cluster.name, self._needs)
+        return Refusal(cluster.name, ADDON_MISSING, lacks, stays=True) if lacks else None
 
-    def refuse(self, group: Group, cluster: str) -> Refusal | None:
-        """Return which add-on `cluster` lacks for `group`; None when it has all."""
-        lacks = self._addons.lacks(cluster, self.depends_on(group) or ())
-        return Refusal(cluster, ADDON_MISSING, lacks, stays=True) if lacks else None
+
+def addon_filters(addons: AddOnSpread) -> FilterMaker:
+    """Return what makes the add-on filter of a group; it does not apply where no add-on provides its API groups."""
+
+    def make(group: Group) -> tuple[frozenset[str], AddOnFilter] | None:
+        needs = frozenset(item.key.group for item in group.objects if item.key.group in addons.providers)
+        return (needs, AddOnFilter(addons, needs)) if needs else None
+
+    return make
 
 
 def _why_not(addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.manifests import fields
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.policy.eligibility import Refusal
+from reconciler.policy.eligibility import ClusterFacts, GroupFacts, Refusal
 from reconciler.ray import rayspec
 from reconciler.ray.job_rules import CLUSTER_SELECTOR_KEY
 from reconciler.workloads.cluster_copy import ClusterCopy
@@ -36,24 +36,21 @@ def selected_ray_cluster(item: WorkloadObject) -> str:
 
 
 class RayClusterFilter:
-    """Leaves the clusters on which a RayCluster is."""
+    """Refuses all clusters but those on which a RayCluster is; what is there already may stay."""
 
-    narrows_choice = True
+    name = "RayCluster"
+    transient = False
 
     def __init__(self, ray_cluster: str, clusters: Collection[str]) -> None:
         self._clusters = frozenset(clusters)
         where = ", ".join(sorted(clusters)) or "none"
         self._message = f"RayCluster {ray_cluster}, which it runs on, is on {where}"
 
-    def depends_on(self, group: Group) -> GroupKey:
-        """Return the group: the rule is made for it."""
-        return group.key
-
-    def refuse(self, group: Group, cluster: str) -> Refusal | None:  # noqa: ARG002  (the rule is made for the group)
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (made for its group)
         """Return why `cluster` is not eligible; None where the RayCluster is there."""
-        if cluster in self._clusters:
+        if cluster.name in self._clusters:
             return None
-        return Refusal(cluster, ELSEWHERE, self._message, stays=True)
+        return Refusal(cluster.name, ELSEWHERE, self._message, stays=True)
 
 
 @dataclass(frozen=True, slots=True)

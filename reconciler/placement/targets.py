@@ -15,7 +15,7 @@ from reconciler.placement.model import Candidate, Verdict
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import SchedulePolicy, Spread, SpreadMode
 from reconciler.workloads.cluster_copy import ClusterCopy, grows, same_content
-from reconciler.workloads.divide import Portion, portions, share_out
+from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import Group, WorkloadObject
 from reconciler.workloads.overrides import OverrideApplier
 from reconciler.workloads.patch import Operations, Patch
@@ -279,10 +279,10 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, copies: tuple[Cluste
     deployed = [{item.key: item for item in d.current.deployed} if d.current else {} for d in domains]
     running = {item.key for copy in copies for item in copy.admitted if item.is_batch}
     weights = [domain.weight for domain in domains]
-    divided: dict[ObjectKey, tuple[Portion, ...] | None] = {}
+    divided: dict[ObjectKey, tuple[ReplicaShare, ...] | None] = {}
     for item in objects:
         if item.key not in running:
-            divided[item.key] = portions(item, weights, [there.get(item.key) for there in deployed])
+            divided[item.key] = replica_shares(item, weights, [there.get(item.key) for there in deployed])
     makes_pods = any(item.demand for item in objects)
     cuts: list[tuple[_Domain, _Objects, Division]] = []
     # Domains that get the same share one tuple of objects, so that overrides are applied to them once.
@@ -295,7 +295,7 @@ def _divided(domains: Sequence[_Domain], objects: _Objects, copies: tuple[Cluste
     if not cuts:
         return []
     before = [domain.current.share if domain.current else 0 for domain, _, _ in cuts]
-    shares = share_out(100, [domain.weight for domain, _, _ in cuts], before)
+    shares = largest_remainder(100, [domain.weight for domain, _, _ in cuts], before)
     targets = []
     for (domain, own, division), share in zip(cuts, shares, strict=True):
         targets.append(_target(domain, own, division, max(1, share)))
@@ -307,7 +307,7 @@ def _share_of(
     objects: _Objects,
     here: frozenset[ObjectKey] | set[ObjectKey],
     running: set[ObjectKey],
-    divided: Mapping[ObjectKey, tuple[Portion, ...] | None],
+    divided: Mapping[ObjectKey, tuple[ReplicaShare, ...] | None],
 ) -> tuple[_Objects, dict[ObjectKey, Operations]]:
     """Return the objects of the domain `number`, and the operations that leave it its share of each.
 
@@ -323,7 +323,7 @@ def _share_of(
         shares = divided[item.key]
         if shares is None:
             own.append(item)
-        elif not shares[number].nothing:
+        elif not shares[number].empty:
             own.append(item)
             if shares[number].operations:
                 division[item.key] = shares[number].operations

@@ -16,7 +16,7 @@ from reconciler.lifecycle.ownership import ownership
 from reconciler.lifecycle.shared_objects import one_copy_each
 from reconciler.lifecycle.transitions import kept_unasked
 from reconciler.manifests.identity import is_dns_label
-from reconciler.placement.addons import AddOnFilter
+from reconciler.placement.addons import addon_filters
 from reconciler.placement.assign import Clusters, usage_of
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.decision import Decision
@@ -38,7 +38,7 @@ from reconciler.planning.state import RepoState
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
 from reconciler.workloads.group import BrokenFile, GroupKey
-from reconciler.workloads.missing_references import apart_warnings
+from reconciler.workloads.missing_references import missing_reference_warnings
 from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
 
@@ -111,7 +111,7 @@ def decide_groups(
         transfers=owned.transfers,
         unread=state.grouping.unread,
         passed_over=frozenset(_file_group(file) for file in state.workloads.broken),
-        clusters=Clusters(ClusterFilters(facts, (AddOnFilter(spread_of(state)),)), labels),
+        clusters=Clusters(ClusterFilters(facts, (addon_filters(spread_of(state)),)), labels),
         fairness=state.fleet.fairness,
         clock=clock,
     )
@@ -239,7 +239,7 @@ def _warnings(state: RepoState, after: Iterable[PlacedGroup]) -> tuple[str, ...]
         *state.workloads.warnings,
         *unplaced,
         *grouping.warnings,
-        *apart_warnings(grouping.groups, places),
+        *missing_reference_warnings(grouping.groups, places),
         *unknown_classes(grouping.groups, state.classes),
         *beyond_quota(grouping),
         *without_effect(state.policies, grouping.groups, labels),

@@ -1,7 +1,8 @@
 """Kind AddOn as data: what clusters need before workloads can run, and where it comes from.
 
-The one idea: an add-on is named, not copied. Its steps point at a chart or at a kustomization by a pinned reference,
-and the GitOps engine fetches that; only plain manifests, which have no other home, are spread as they stand.
+An add-on refers to its contents instead of copying them. Its steps name a chart or a kustomization by a pinned
+reference, which the GitOps engine fetches; only plain manifests are copied to the clusters, since they have no source
+but the fleet repo.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class RemoteKustomization:
 
 @dataclass(frozen=True, slots=True)
 class Manifests:
-    """Plain objects, as they stand in the add-on's folder."""
+    """Plain objects, as they are in the add-on's folder."""
 
     objects: tuple[Mapping[str, Any], ...]
 
@@ -49,7 +50,8 @@ class Manifests:
 class Step:
     """One part of an add-on; it begins once the part before it is healthy.
 
-    `keep`: what it made stays on a cluster when the add-on leaves. For CRDs: with one go all objects of its kind.
+    `keep`: its objects stay on a cluster when the add-on is removed. CRDs need it: with a CRD, Kubernetes deletes all
+    objects of its kind.
     """
 
     name: str

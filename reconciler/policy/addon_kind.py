@@ -1,6 +1,7 @@
 """Reads the folders of `addons/` into `policy.addon.AddOn`, and publishes the JSON Schema of kind AddOn.
 
-A folder with an `addon.yaml` is an add-on, all or nothing; one without it is left alone, and `unread` tells of it.
+A folder with an `addon.yaml` is an add-on, which is read whole or not at all; a folder without it is not read, and
+`unread` warns of it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from reconciler.manifests.identity import check_dns_label, object_key
 from reconciler.manifests.kinds import DnsLabel, Items, ObjectMeta, SkyRayModel, read_object
 from reconciler.manifests.loader import Document, load
 from reconciler.policy.addon import AddOn, HelmChart, Manifests, RemoteKustomization, Step
-from reconciler.policy.dialects import Selector
+from reconciler.policy.selector_parts import Selector
 
 KIND = "AddOn"
 FILE = "addon.yaml"
@@ -139,7 +140,8 @@ def read_addons(files: Mapping[str, bytes]) -> tuple[AddOn, ...]:
 
     Raises `InputError` for one that cannot be read, that depends on one that is not there, or on itself.
     """
-    return _in_order([_read(folder, own) for folder, own in _folders(files).items() if f"{folder}/{FILE}" in own])
+    folders = _folders(files)
+    return _in_order([_read(folder, folders[folder]) for folder in addon_folders(files)])
 
 
 def read_addon_folder(files: Mapping[str, bytes], folder: str) -> AddOn:
@@ -153,12 +155,13 @@ def addon_folders(files: Mapping[str, bytes]) -> tuple[str, ...]:
 
 
 def unread(files: Mapping[str, bytes]) -> tuple[str, ...]:
-    """Return one warning for each folder with manifests that nobody spreads."""
-    return tuple(
-        f"{folder}: is not spread to any cluster: it has no {FILE}"
-        for folder, own in _folders(files).items()
-        if f"{folder}/{FILE}" not in own and any(path.endswith(_SUFFIXES) for path in own)
-    )
+    """Return one warning for each folder with manifests that is no add-on."""
+    warnings = []
+    for folder, own in _folders(files).items():
+        has_manifests = any(path.endswith(_SUFFIXES) for path in own)
+        if has_manifests and f"{folder}/{FILE}" not in own:
+            warnings.append(f"{folder}: is not spread to any cluster: it has no {FILE}")
+    return tuple(warnings)
 
 
 def json_schemas() -> dict[str, dict[str, Any]]:
@@ -167,7 +170,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _folders(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
-    """Return the files of each folder directly under `addons/`; what lies beside the folders belongs to none."""
+    """Return the files of each folder directly under `addons/`; a file beside the folders belongs to none."""
     folders: dict[str, dict[str, bytes]] = {}
     for path in sorted(files):
         root, _, rest = path.partition("/")
@@ -178,26 +181,16 @@ def _folders(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 
 
 def _read(folder: str, files: Mapping[str, bytes]) -> AddOn:
-    path, name = f"{folder}/{FILE}", folder.rpartition("/")[2]
-    documents = load(files[path], path).documents
-    if len(documents) != 1:
-        raise InvalidObject(f"has {len(documents)} documents; write exactly one {KIND}", Place(path))
-    document = documents[0]
+    document = _addon_document(folder, files)
     kind = read_object(AddOnKind, document)
     spec = kind.spec
+    name = folder.rpartition("/")[2]
     if kind.metadata.name != name:
         message = f"metadata.name is {kind.metadata.name}, in folder {folder}; give both one name"
         raise InvalidObject(message, document.locate("metadata", "name"))
     check_dns_label(name, "add-on")
-    plain = [p for p in files if p.endswith(_SUFFIXES) and p != path]
-    takes = any(step.manifests for step in spec.steps)
-    if plain and not takes:
-        raise InvalidObject(f"no step of {path} takes this file; add a step with manifests: true", Place(plain[0]))
-    objects = _objects(d for p in plain for d in load(files[p], p).documents)
-    if takes and not objects:
-        raise InvalidObject(
-            f"a step is manifests: true, and {folder} has none; add some, or remove the step", Place(path)
-        )
+    takes_manifests = any(step.manifests for step in spec.steps)
+    objects = _plain_objects(folder, files, takes_manifests=takes_manifests)
     return AddOn(
         name=name,
         place=document.place,
@@ -208,8 +201,36 @@ def _read(folder: str, files: Mapping[str, bytes]) -> AddOn:
     )
 
 
+def _addon_document(folder: str, files: Mapping[str, bytes]) -> Document:
+    path = f"{folder}/{FILE}"
+    documents = load(files[path], path).documents
+    if len(documents) != 1:
+        raise InvalidObject(f"has {len(documents)} documents; write exactly one {KIND}", Place(path))
+    return documents[0]
+
+
+def _plain_objects(folder: str, files: Mapping[str, bytes], *, takes_manifests: bool) -> tuple[dict[str, Any], ...]:
+    """Return the objects of the folder's other manifests.
+
+    Raises `InvalidObject` where there are manifests and no step takes them, or a step takes them and there are none.
+    """
+    addon_file = f"{folder}/{FILE}"
+    manifests = [path for path in files if path.endswith(_SUFFIXES) and path != addon_file]
+    if manifests and not takes_manifests:
+        message = f"no step of {addon_file} takes this file; add a step with manifests: true"
+        raise InvalidObject(message, Place(manifests[0]))
+    documents: list[Document] = []
+    for path in manifests:
+        documents += load(files[path], path).documents
+    objects = _objects(documents)
+    if takes_manifests and not objects:
+        message = f"a step is manifests: true, and {folder} has none; add some, or remove the step"
+        raise InvalidObject(message, Place(addon_file))
+    return objects
+
+
 def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
-    """Return the admitted copies of plain manifests; what names no namespace has none."""
+    """Return the admitted copies of plain manifests, in order of their identity."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for document in documents:
         try:
@@ -217,40 +238,60 @@ def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
             copy = admit(document.body, key.namespace)
         except InvalidObject as error:
             raise InvalidObject(error.message, error.place or document.place) from None
-        if not copy["metadata"].get("namespace", True):
-            copy = {**copy, "metadata": {name: v for name, v in copy["metadata"].items() if name != "namespace"}}
         identity = (key.group, key.kind, key.namespace, key.name)
         if identity in found:
             raise InvalidObject(f"{key} is in this add-on twice; keep one of them", document.place)
-        found[identity] = copy
+        found[identity] = _without_empty_namespace(copy)
     return tuple(found[identity] for identity in sorted(found))
 
 
+def _without_empty_namespace(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the object without `metadata.namespace` where that is empty, as for cluster-scoped objects."""
+    metadata = body["metadata"]
+    if metadata.get("namespace", True):
+        return body
+    return {**body, "metadata": {name: value for name, value in metadata.items() if name != "namespace"}}
+
+
 def _step(part: StepPart, objects: tuple[dict[str, Any], ...]) -> Step:
-    source: HelmChart | RemoteKustomization | Manifests = Manifests(objects)
+    return Step(part.name, _source(part, objects), part.keep)
+
+
+def _source(part: StepPart, objects: tuple[dict[str, Any], ...]) -> HelmChart | RemoteKustomization | Manifests:
+    # StepPart has exactly one of the three.
     if part.helm:
         helm = part.helm
-        source = HelmChart(helm.repo, helm.chart, helm.version, helm.namespace, helm.crds == "Include", helm.values)
-    elif part.kustomize:
-        source = RemoteKustomization(part.kustomize.url, part.kustomize.ref, part.kustomize.path)
-    return Step(part.name, source, part.keep)
+        return HelmChart(helm.repo, helm.chart, helm.version, helm.namespace, helm.crds == "Include", helm.values)
+    if part.kustomize:
+        return RemoteKustomization(part.kustomize.url, part.kustomize.ref, part.kustomize.path)
+    return Manifests(objects)
 
 
 def _in_order(addons: Sequence[AddOn]) -> tuple[AddOn, ...]:
     """Return each add-on after those that it depends on. Raises `InvalidObject` where there is no such order."""
-    left, ordered = {addon.name: addon for addon in sorted(addons, key=lambda one: one.name)}, dict[str, AddOn]()
-    for addon in left.values():
+    remaining = {addon.name: addon for addon in sorted(addons, key=lambda each: each.name)}
+    for addon in remaining.values():
         for name in addon.depends_on:
-            if name not in left:
+            if name not in remaining:
                 message = f"add-on {addon.name} depends on {name}, which addons/ does not have; add it, or remove that"
                 raise InvalidObject(message, addon.place)
-    while left:
-        ready = next((one for one in left.values() if all(name in ordered for name in one.depends_on)), None)
+    ordered: dict[str, AddOn] = {}
+    while remaining:
+        ready = _first_ready(remaining.values(), ordered)
         if ready is None:
-            names = ", ".join(left)
+            # All that remain depend on one another.
+            first = next(iter(remaining.values()))
+            names = ", ".join(remaining)
             raise InvalidObject(
-                f"add-ons {names} wait for each other by dependsOn; let one of them go first",
-                next(iter(left.values())).place,
+                f"add-ons {names} wait for each other by dependsOn; let one of them go first", first.place
             )
-        ordered[ready.name] = left.pop(ready.name)
+        ordered[ready.name] = remaining.pop(ready.name)
     return tuple(ordered.values())
+
+
+def _first_ready(addons: Iterable[AddOn], ordered: Mapping[str, AddOn]) -> AddOn | None:
+    """Return the first add-on of which all dependencies are in `ordered`; None when there is none."""
+    for addon in addons:
+        if all(name in ordered for name in addon.depends_on):
+            return addon
+    return None

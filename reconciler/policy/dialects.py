@@ -1,9 +1,9 @@
-"""Reads a SchedulePolicy in either dialect: Elotl Nova's own files as they are, and ours.
+"""Reads a SchedulePolicy in either dialect: Elotl Nova's own files as they are, and SkyRay's.
 
-The one idea: ours is Nova's plus a few fields, so the models build on each other and end in one `SchedulePolicy`. Both
-are strict: a field that nobody knows is an error with its place, never silently without effect. Nova's fields are those
-of `policy.elotl.co/v1alpha1` in its documentation (1.5) and published examples; what a running Nova adds to an object
-that it prints (status, uid and the like) is let through and dropped.
+SkyRay's dialect is Nova's plus a few fields, so the models build on each other and end in one `SchedulePolicy`. Both
+are strict: an unknown field is an error with its place, never silently without effect. Nova's fields are those of
+`policy.elotl.co/v1alpha1` in its documentation (1.5) and published examples; what a running Nova adds to an object that
+it prints (status, uid and the like) is accepted and dropped.
 """
 
 from __future__ import annotations
@@ -15,33 +15,17 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, mod
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
-from reconciler.manifests.identity import check_dns_subdomain, check_label_key
-from reconciler.manifests.kinds import Duration, Items, Labels, Located, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.identity import check_dns_subdomain
+from reconciler.manifests.kinds import Duration, Items, Located, ObjectMeta, SkyRayModel, read_object
 from reconciler.manifests.podshape import Toleration
 from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.policy.fieldpath import parse_field_path, parse_pointer
-from reconciler.policy.model import KindSelector, OrderedKey, Preference, Require, SchedulePolicy
-from reconciler.policy.overriding import overrides_in
+from reconciler.policy.model import OrderedKey, Preference, Require, SchedulePolicy
+from reconciler.policy.overrides import read_overrides
+from reconciler.policy.selector_parts import Kinds, LabelKey, Selector, checked_by
 
 NOVA_API_VERSION = "policy.elotl.co/v1alpha1"
 KIND = "SchedulePolicy"
-
-
-def _checked_by(check: Any) -> BeforeValidator:
-    """Make a check of `manifests.identity` one that pydantic collects with the others."""
-
-    def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                check(value, "it")
-            except InvalidObject as error:
-                raise ValueError(error.message.removeprefix("it: ")) from None
-        return value
-
-    return BeforeValidator(validate)
-
-
-LabelKey = Annotated[str, _checked_by(check_label_key)]
 
 
 def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
@@ -56,47 +40,6 @@ def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
 
 FieldPath = Annotated[str, _parsed_by(parse_field_path)]
 Pointer = Annotated[str, _parsed_by(parse_pointer)]
-
-
-class Expression(SkyRayModel):
-    """One requirement on a label."""
-
-    key: LabelKey
-    operator: Literal["In", "NotIn", "Exists", "DoesNotExist"]
-    values: Items[str] = ()
-
-    @model_validator(mode="after")
-    def _values_suit_operator(self) -> Expression:
-        if self.operator in {"In", "NotIn"} and not self.values:
-            raise ValueError(f"operator {self.operator} needs values")
-        if self.operator in {"Exists", "DoesNotExist"} and self.values:
-            raise ValueError(f"operator {self.operator} takes no values")
-        return self
-
-
-class Selector(SkyRayModel):
-    """A label selector: all of it must hold; an empty one matches everything."""
-
-    match_labels: Labels = Field(default_factory=dict)
-    match_expressions: Items[Expression] = ()
-
-    def selector(self) -> LabelSelector:
-        """Return the selector as data."""
-        pairs = [Requirement(key, "In", (self.match_labels[key],)) for key in sorted(self.match_labels)]
-        return LabelSelector((*pairs, *(Requirement(e.key, e.operator, e.values) for e in self.match_expressions)))
-
-
-class Kind(SkyRayModel):
-    """A kind of object. Without `group` every API group is meant; `core` is the group of Pods and Services."""
-
-    kind: str
-    group: str | None = None
-    version: str | None = None
-
-
-_BY_NAME = BeforeValidator(lambda it: {"kind": it} if isinstance(it, str) else it, json_schema_input_type=str | Kind)
-Kinds = Items[Annotated[Kind, _BY_NAME]]
-"""Kinds, a plain `RayJob` for `{kind: RayJob}`."""
 
 
 class ResourceSelectors(SkyRayModel):
@@ -158,10 +101,10 @@ def _split_as_list(value: Any) -> Any:
 
 def _whole(split: tuple[TopologyShare, ...]) -> tuple[TopologyShare, ...]:
     """Nothing of a group may be lost, nor promised twice."""
-    total = sum(one.percentage for one in split)
+    total = sum(share.percentage for share in split)
     if split and total != 100:
         raise ValueError(f"the percentages add up to {total}; make them add up to 100")
-    values = [one.topology_value for one in split]
+    values = [share.topology_value for share in split]
     twice = sorted({value for value in values if values.count(value) > 1})
     if twice:
         raise ValueError(f"{twice[0]!r} has two percentages; keep one of them")
@@ -286,7 +229,7 @@ class SkyRaySpec(NovaSpec):
 class NovaMeta(ObjectMeta):
     """Metadata as Nova's control plane prints it; all but the name is without effect here."""
 
-    name: Annotated[str, _checked_by(check_dns_subdomain)]
+    name: Annotated[str, checked_by(check_dns_subdomain)]
     namespace: str | None = None
     uid: Any = None
     generation: Any = None
@@ -356,43 +299,56 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _policy(name: str, spec: NovaSpec, document: Located) -> SchedulePolicy:
+    # Nova's fields are a subset of SkyRay's: the rest gets its defaults.
     own = spec if isinstance(spec, SkyRaySpec) else SkyRaySpec.model_construct(**dict(spec))
-    ordered, filters = _ordered(own.ordered_cluster_selector)
-    cluster_selector = own.cluster_selector.selector() if own.cluster_selector else None
-    if filters:
-        chosen = cluster_selector.requirements if cluster_selector else ()
-        cluster_selector = LabelSelector((*chosen, *filters))
-    spread = _plain(own.spread_constraints)
-    overrides = tuple(one.model_dump(by_alias=True, exclude_unset=True) for one in own.overrides)
-    selectors = tuple(one.cluster_selector.selector() for one in own.overrides)
+    ordered, requirements = _ordered(own.ordered_cluster_selector)
+    spread = _as_written(own.spread_constraints)
+    overrides = tuple(override.model_dump(by_alias=True, exclude_unset=True) for override in own.overrides)
+    override_selectors = tuple(override.cluster_selector.selector() for override in own.overrides)
+    workload_selectors = own.resource_selectors.label_selectors
     return SchedulePolicy(
         name=name,
         place=document.place,
         priority=own.priority,
         namespace_selector=own.namespace_selector.selector(),
-        workload_selectors=tuple(one.selector() for one in own.resource_selectors.label_selectors),
-        kinds=tuple(
-            KindSelector(one.kind, "" if one.group == "core" else one.group) for one in own.resource_selectors.kinds
-        ),
+        workload_selectors=tuple(selector.selector() for selector in workload_selectors),
+        kinds=tuple(kind.selector() for kind in own.resource_selectors.kinds),
         group_by=own.group_by.label_key if own.group_by else "",
-        cluster_selector=cluster_selector,
+        cluster_selector=_cluster_selector(own.cluster_selector, requirements),
         ordered=ordered,
         require=Require(own.placement.require) if own.placement.require else None,
-        prefer=tuple(map(Preference, own.placement.prefer)),
-        tolerations=tuple(Toleration(t.key, t.operator, t.value, t.effect or "") for t in own.tolerations),
+        prefer=tuple(Preference(word) for word in own.placement.prefer),
+        tolerations=tuple(_toleration(toleration) for toleration in own.tolerations),
         spread=spread,
         overrides=overrides,
-        rescheduling=_plain(own.rescheduling),
-        changes=tuple(overrides_in(overrides, selectors, spread or {}, document.locate)),
+        rescheduling=_as_written(own.rescheduling),
+        changes=tuple(read_overrides(overrides, override_selectors, spread or {}, document.locate)),
     )
 
 
 def _ordered(selector: Selector | None) -> tuple[tuple[OrderedKey, ...], tuple[Requirement, ...]]:
-    """Split an ordered selector into what gives an order (In) and what only filters (the other operators)."""
-    requirements = selector.selector().requirements if selector else ()
-    ordered = tuple(OrderedKey(one.key, one.values) for one in requirements if one.operator == "In")
-    return ordered, tuple(one for one in requirements if one.operator != "In")
+    """Split an ordered selector into what orders clusters (In) and what only filters them (the other operators)."""
+    ordered: list[OrderedKey] = []
+    filters: list[Requirement] = []
+    for requirement in selector.selector().requirements if selector else ():
+        if requirement.operator == "In":
+            ordered.append(OrderedKey(requirement.key, requirement.values))
+        else:
+            filters.append(requirement)
+    return tuple(ordered), tuple(filters)
 
 
-def _plain(part: SkyRayModel | None) -> dict[str, Any] | None:
+def _cluster_selector(selector: Selector | None, more: tuple[Requirement, ...]) -> LabelSelector | None:
+    """Return `selector` with `more` requirements; None when there are none, which selects all clusters."""
+    written = selector.selector() if selector else None
+    if not more:
+        return written
+    return LabelSelector((*(written.requirements if written else ()), *more))
+
+
+def _toleration(written: ClusterToleration) -> Toleration:
+    return Toleration(written.key, written.operator, written.value, written.effect or "")
+
+
+def _as_written(part: SkyRayModel | None) -> dict[str, Any] | None:
     return None if part is None else part.model_dump(by_alias=True, exclude_unset=True)

@@ -1,15 +1,21 @@
-"""Which clusters a group may go to, in which order, and why not to the others.
+"""Returns the clusters that a group may go to, in tiers, and for every other cluster the reason why not.
 
-The one idea: eligibility is what inventory and policy say, before anyone looks at capacity. Every cluster comes out
-either in a tier or with a reason, so that no "no" is silent. A pin by annotation narrows what the policy allows and
-never widens it: the annotation is the user's word, the policy the operator's.
+Inventory, policy and tenant decide here, before capacity is looked at. Each rule is a `ClusterFilter`; the first filter
+that refuses a cluster gives the reason. A pin by annotation narrows what the policy allows and never widens it: users
+write the annotation, operators the policy.
+
+To add a filter that needs only policy, tenant or inventory: write a class with `name`, `transient` and `refuse` here
+and add it to `POLICY_FILTERS`, before `TaintFilter` if its reason tells users more. A filter that needs the group's
+objects, or other groups, belongs to `placement`, which passes it to `eligible` as one of `more_filters`.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from reconciler.manifests.podshape import Taint, Toleration
 from reconciler.manifests.selector import Requirement
@@ -30,6 +36,15 @@ class ClusterFacts:
     labels: Mapping[str, str]
     taints: tuple[Taint, ...] = ()
     cordoned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GroupFacts:
+    """What the filters know of a group. `pin`: the cluster that its annotation names, None when it names none."""
+
+    policy: SchedulePolicy
+    pin: str | None = None
+    tenant: Tenant | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,107 +80,212 @@ class Eligibility:
 
     def may_stay(self, cluster: str) -> bool:
         """Tell whether a group that is already on `cluster` may stay there."""
-        return cluster in self.clusters or any(one.cluster == cluster and one.stays for one in self.refused)
+        return cluster in self.clusters or any(each.cluster == cluster and each.stays for each in self.refused)
+
+
+class ClusterFilter(Protocol):
+    """One rule that refuses clusters to groups. Filters keep no state, so their order does not change a verdict."""
+
+    @property
+    def name(self) -> str:
+        """Return the filter's name, a CamelCase word."""
+
+    @property
+    def transient(self) -> bool:
+        """Tell whether its refusals can pass while policy and tenant stay as they are: a cordon is lifted.
+
+        Transient filters come after all others, and a cluster that only they refuse still counts as a choice when the
+        default of `require` is decided.
+        """
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+        """Return why `cluster` is not eligible for `group`; None when this filter allows it."""
+
+
+class ClusterSelectorFilter:
+    """Refuses clusters that the policy's `clusterSelector` does not select."""
+
+    name = "ClusterSelector"
+    transient = False
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+        """Refuse a cluster whose labels do not match; the first requirement that fails is named."""
+        selector = group.policy.cluster_selector
+        requirement = selector.first_mismatch(cluster.labels) if selector else None
+        if requirement is None:
+            return None
+        return Refusal(cluster.name, "ClusterSelectorMismatch", _mismatch(group.policy, requirement, cluster))
+
+
+class OrderedClusterSelectorFilter:
+    """Refuses clusters that have none of the values by which the policy orders clusters."""
+
+    name = "OrderedClusterSelector"
+    transient = False
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+        """Refuse a cluster that an expression of `orderedClusterSelector` gives no rank."""
+        for ordered in group.policy.ordered:
+            requirement = Requirement(ordered.key, "In", ordered.values)
+            if not requirement.matches(cluster.labels):
+                message = _mismatch(group.policy, requirement, cluster)
+                return Refusal(cluster.name, "OrderedClusterSelectorMismatch", message)
+        return None
+
+
+class PinFilter:
+    """Refuses all clusters but the one that the group's annotation names."""
+
+    name = "Pin"
+    transient = False
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+        """Refuse a cluster that is not the pin, if there is one."""
+        if group.pin is None or cluster.name == group.pin:
+            return None
+        return Refusal(cluster.name, "PinnedElsewhere", f"the group is pinned to {group.pin} by annotation")
+
+
+class TenantFilter:
+    """Refuses clusters that the group's tenant may not use."""
+
+    name = "Tenant"
+    transient = False
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+        """Refuse a cluster that the tenant's `clusterSelector` does not select."""
+        tenant = group.tenant
+        if tenant is None or tenant.cluster_selector is None:
+            return None
+        requirement = tenant.cluster_selector.first_mismatch(cluster.labels)
+        if requirement is None:
+            return None
+        message = f"tenant {tenant.name} may use clusters with {requirement} only"
+        return Refusal(cluster.name, "TenantCluster", message)
+
+
+class TaintFilter:
+    """Refuses clusters with a taint that the policy does not tolerate."""
+
+    name = "Taint"
+    transient = False
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+        """Refuse a tainted cluster; NoExecute weighs more than NoPlace, which lets what is there stay."""
+        tolerations = group.policy.tolerations
+        untolerated = [taint for taint in cluster.taints if not _tolerated(taint, tolerations)]
+        if not untolerated:
+            return None
+        # NoExecute first: it sends away what is there, which the user must know before the rest.
+        taint = min(untolerated, key=lambda each: (each.effect != "NoExecute", each.key))
+        text = f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"
+        message = f"cluster taint {text} is not tolerated by policy {group.policy.name}"
+        return Refusal(cluster.name, "UntoleratedClusterTaint", message, stays=taint.effect != "NoExecute")
+
+
+class CordonFilter:
+    """Refuses cordoned clusters to what is not there yet."""
+
+    name = "Cordon"
+    transient = True
+
+    def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (the same for all groups)
+        """Refuse a cordoned cluster, and let what is there stay."""
+        if not cluster.cordoned:
+            return None
+        message = "the cluster is cordoned: it keeps what it has and gets nothing new"
+        return Refusal(cluster.name, "Cordoned", message, stays=True)
+
+
+POLICY_FILTERS: tuple[ClusterFilter, ...] = (
+    ClusterSelectorFilter(),
+    OrderedClusterSelectorFilter(),
+    PinFilter(),
+    TenantFilter(),
+    TaintFilter(),
+    CordonFilter(),
+)
+"""The filters for every group, in the order in which they give reasons: what the policy does not select comes first."""
 
 
 def eligible(
-    policy: SchedulePolicy, clusters: Sequence[ClusterFacts], pin: str | None = None, tenant: Tenant | None = None
+    policy: SchedulePolicy,
+    clusters: Sequence[ClusterFacts],
+    pin: str | None = None,
+    tenant: Tenant | None = None,
+    more_filters: Iterable[ClusterFilter] = (),
 ) -> Eligibility:
     """Sort `clusters` into tiers and refusals; the order in which they are given does not matter.
 
     `pin` is the cluster that the group names by annotation; an unknown one is refused with `UnknownCluster`. `tenant`
-    is whose group it is: its `clusterSelector` narrows what the policy allows. Where the policy does not say what it
-    requires, it is `Any` when exactly one cluster is left to choose from (Kubernetes then queues), else `Fit`. A cordon
-    is passing, so a cordoned cluster counts as one that could be chosen.
+    is the group's: its `clusterSelector` narrows what the policy allows. `more_filters` come after `POLICY_FILTERS`.
+    Where the policy does not say what it requires, it is `Any` when exactly one cluster is left to choose from
+    (Kubernetes then queues), else `Fit`.
     """
-    ranks: dict[tuple[int, ...], list[str]] = {}
+    group = GroupFacts(policy, pin, tenant)
+    filters = (*POLICY_FILTERS, *more_filters)
+    lasting = [each for each in filters if not each.transient]
+    transient = [each for each in filters if each.transient]
+    ranked: dict[tuple[int, ...], list[str]] = defaultdict(list)
     refused: list[Refusal] = []
     choices = 0
-    for cluster in sorted(clusters, key=lambda one: one.name):
-        refusal = _selected(policy, cluster, pin) or _outside(tenant, cluster) or _tainted(policy, cluster)
-        choices += refusal is None
-        refusal = refusal or _cordoned(cluster)
+    for cluster in sorted(clusters, key=lambda each: each.name):
+        refusal = _first_refusal(lasting, group, cluster)
         if refusal is None:
-            ranks.setdefault(_rank(policy, cluster), []).append(cluster.name)
+            # A cordon passes, so a cordoned cluster is a choice: `require` must not change while it lasts.
+            choices += 1
+            refusal = _first_refusal(transient, group, cluster)
+        if refusal is None:
+            ranked[_rank(policy, cluster)].append(cluster.name)
         else:
             refused.append(refusal)
-    if pin is not None and all(cluster.name != pin for cluster in clusters):
-        refused.append(_unknown(pin, sorted(cluster.name for cluster in clusters)))
-    tiers = tuple(Tier(rank, tuple(names)) for rank, names in sorted(ranks.items()))
-    require = policy.require or (Require.ANY if choices == 1 else Require.FIT)
-    return Eligibility(tiers, tuple(refused), require)
+    names = sorted(cluster.name for cluster in clusters)
+    if pin is not None and pin not in names:
+        refused.append(_unknown_pin(pin, names))
+    tiers = [Tier(rank, tuple(ranked[rank])) for rank in sorted(ranked)]
+    default = Require.ANY if choices == 1 else Require.FIT
+    return Eligibility(tuple(tiers), tuple(refused), policy.require or default)
 
 
-def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
-    return tuple(one.values.index(cluster.labels[one.key]) for one in policy.ordered)
-
-
-def _selected(policy: SchedulePolicy, cluster: ClusterFacts, pin: str | None) -> Refusal | None:
-    """Refuse what the policy does not select, then what the group's own pin leaves out."""
-    if policy.cluster_selector is not None:
-        wanted = policy.cluster_selector.first_mismatch(cluster.labels)
-        if wanted is not None:
-            return Refusal(cluster.name, "ClusterSelectorMismatch", _mismatch(policy, wanted, cluster.labels))
-    for one in policy.ordered:
-        wanted = Requirement(one.key, "In", one.values)
-        if not wanted.matches(cluster.labels):
-            return Refusal(cluster.name, "OrderedClusterSelectorMismatch", _mismatch(policy, wanted, cluster.labels))
-    if pin is not None and cluster.name != pin:
-        return Refusal(cluster.name, "PinnedElsewhere", f"the group is pinned to {pin} by annotation")
+def _first_refusal(filters: Iterable[ClusterFilter], group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+    for each in filters:
+        refusal = each.refuse(group, cluster)
+        if refusal is not None:
+            return refusal
     return None
 
 
-def _outside(tenant: Tenant | None, cluster: ClusterFacts) -> Refusal | None:
-    """Refuse a cluster that the group's tenant may not use."""
-    if tenant is None or tenant.cluster_selector is None:
-        return None
-    wanted = tenant.cluster_selector.first_mismatch(cluster.labels)
-    if wanted is None:
-        return None
-    message = f"tenant {tenant.name} may use clusters with {wanted} only"
-    return Refusal(cluster.name, "TenantCluster", message)
+def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
+    """Return the rank of a cluster that `OrderedClusterSelectorFilter` allows."""
+    return tuple(ordered.values.index(cluster.labels[ordered.key]) for ordered in policy.ordered)
 
 
-def _tainted(policy: SchedulePolicy, cluster: ClusterFacts) -> Refusal | None:
-    """Refuse a cluster with a taint that the policy does not tolerate; NoExecute weighs more than NoPlace."""
-    left = [taint for taint in cluster.taints if not _tolerated(taint, policy.tolerations)]
-    if not left:
-        return None
-    taint = min(left, key=lambda one: (one.effect != "NoExecute", one.key))
-    text = f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"
-    message = f"cluster taint {text} is not tolerated by policy {policy.name}"
-    return Refusal(cluster.name, "UntoleratedClusterTaint", message, stays=taint.effect != "NoExecute")
-
-
-def _tolerated(taint: Taint, tolerations: tuple[Toleration, ...]) -> bool:
-    return any(one.tolerates(taint) for one in tolerations)
-
-
-def _cordoned(cluster: ClusterFacts) -> Refusal | None:
-    if not cluster.cordoned:
-        return None
-    return Refusal(cluster.name, "Cordoned", "the cluster is cordoned: it keeps what it has and gets nothing new", True)
-
-
-def _unknown(pin: str, known: list[str]) -> Refusal:
+def _unknown_pin(pin: str, known: Sequence[str]) -> Refusal:
     close = difflib.get_close_matches(pin, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    names = ", ".join(known[:_NAMES_SHOWN]) + (f" and {len(known) - _NAMES_SHOWN} more" * (len(known) > _NAMES_SHOWN))
+    names = ", ".join(known[:_NAMES_SHOWN]) or "none"
+    hidden = len(known) - _NAMES_SHOWN
+    more = f" and {hidden} more" if hidden > 0 else ""
     message = (
-        f"the group is pinned to {pin} by annotation, which inventory/ does not have; {hint}known clusters: {names}"
+        f"the group is pinned to {pin} by annotation, which inventory/ does not have; {hint}known clusters: "
+        f"{names}{more}"
     )
-    return Refusal(pin, "UnknownCluster", message if known else f"{message}none")
+    return Refusal(pin, "UnknownCluster", message)
 
 
-def _mismatch(policy: SchedulePolicy, wanted: Requirement, labels: Mapping[str, str]) -> str:
+def _tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
+    return any(toleration.tolerates(taint) for toleration in tolerations)
+
+
+def _mismatch(policy: SchedulePolicy, requirement: Requirement, cluster: ClusterFacts) -> str:
     """Say what the cluster's label is and what the policy wants of it."""
-    value = labels.get(wanted.key)
-    has = f"{wanted.key} is {value}" if value is not None else f"it has no label {wanted.key}"
-    match wanted.operator:
+    value = cluster.labels.get(requirement.key)
+    has = f"it has no label {requirement.key}" if value is None else f"{requirement.key} is {value}"
+    match requirement.operator:
         case "In":
-            wish = f"wants {' or '.join(wanted.values)}"
+            wish = f"wants {' or '.join(requirement.values)}"
         case "NotIn":
-            wish = f"excludes {', '.join(wanted.values)}"
+            wish = f"excludes {', '.join(requirement.values)}"
         case "Exists":
             wish = "wants one"
         case _:

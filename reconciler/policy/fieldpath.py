@@ -1,6 +1,7 @@
-"""Field paths as Nova writes them, `spec.template.spec.containers[0].env[0].value`, and JSON pointers (RFC 6901).
+"""Reads field paths as Nova writes them, and reads and writes JSON pointers (RFC 6901).
 
-A key that is no plain word stands in brackets and quotes: `metadata.labels['a.b/c']`.
+A field path is `spec.template.spec.containers[0].env[0].value`; a key with dots or slashes is in brackets and quotes:
+`metadata.labels['a.b/c']`.
 """
 
 from __future__ import annotations
@@ -20,12 +21,17 @@ def parse_field_path(text: str) -> Path:
     at = 0
     while at < len(text):
         found = _STEP.match(text, at)
-        if found is None or (found["key"] and (not steps) == text.startswith(".", at)):
+        # A key follows a dot, except for the first key, which must not.
+        misplaced_dot = bool(found and found["key"]) and text.startswith(".", at) == (not steps)
+        if found is None or misplaced_dot:
             raise ValueError(
                 f"{text!r} is not a field path from its character {at + 1} on; write it as in "
                 "spec.template.spec.containers[0].image or metadata.labels['a.b/c']"
             )
-        steps.append(int(found["index"]) if found["index"] is not None else found["key"] or found["quoted"])
+        if found["index"] is not None:
+            steps.append(int(found["index"]))
+        else:
+            steps.append(found["key"] or found["quoted"])
         at = found.end()
     if not steps:
         raise ValueError("the field path is empty; name a field such as spec.replicas")
@@ -37,7 +43,8 @@ def parse_pointer(text: str) -> tuple[str, ...]:
     if not text.startswith("/"):
         raise ValueError(f"{text!r} is not a JSON pointer to a field; write it as in /spec/replicas")
     if re.search(r"~(?![01])", text):
-        raise ValueError(f"{text!r} has a '~' that stands for nothing; write '~' as ~0 and '/' inside a key as ~1")
+        raise ValueError(f"{text!r} has a '~' that is no escape; write '~' as ~0 and '/' inside a key as ~1")
+    # ~1 first: ~01 is an escaped ~ followed by 1 (RFC 6901, section 4).
     return tuple(token.replace("~1", "/").replace("~0", "~") for token in text[1:].split("/"))
 
 
@@ -47,5 +54,5 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 def is_index(token: str | int) -> bool:
-    """Tell whether a token can be the number of a list's element."""
+    """Tell whether a token can be the index of a list element."""
     return isinstance(token, int) or _INDEX.fullmatch(token) is not None

@@ -1,8 +1,9 @@
-"""What a group is called: the name becomes a folder in Git, a label value and a word in commits.
+"""Returns the name of a group, and the cluster that its annotations pin it to.
 
-The one idea: `groupBy` names a group by a label value that its owner chose, so a value that cannot be a folder is an
-error with a remedy; `<kind>-<name>` is chosen here, so it is always made safe. A workload without the `groupBy` label
-is a group of its own: Nova makes one group per label value, and no value is not a value that strangers should share.
+The name becomes a folder in Git, a label value and a word in commits. With `groupBy` it is a label value that users
+chose, so a value that cannot be a folder is an error with a remedy; `<kind>-<name>` is formed here and always made
+safe. A workload without the `groupBy` label is a group of its own: Nova makes one group per label value, and unrelated
+workloads must not become one group because all lack the label.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from reconciler.manifests.identity import ObjectKey, is_dns_label
 from reconciler.policy.model import SchedulePolicy
 
 PIN_ANNOTATIONS = ("skyray.dev/cluster", "nova.elotl.co/cluster")
-"""Either names the one cluster that an object must go to."""
+"""The annotations that name the one cluster that an object must go to."""
 
 _UNSAFE = re.compile(r"[^a-z0-9]+")
 _LONGEST = 63
@@ -29,6 +30,7 @@ def group_name(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str]
     """
     value = labels.get(policy.group_by, "") if policy.group_by else ""
     if not value:
+        # Also an empty label value: it cannot name a folder.
         return as_dns_label(f"{key.kind.lower()}-{key.name}")
     if not is_dns_label(value):
         raise InvalidObject(
@@ -40,27 +42,31 @@ def group_name(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str]
 
 
 def as_dns_label(text: str) -> str:
-    """Return `text` if it is a DNS label, else a readable label that stands for it.
+    """Return `text` if it is a DNS label, else a readable label derived from it.
 
-    Eight digits of the text's hash make up for what is left out: `configmap-a.b` becomes `configmap-a-b-` and them.
+    Eight digits of the text's SHA-256 keep derived labels apart: `configmap-a.b` becomes `configmap-a-b-` and digits.
     """
     if is_dns_label(text):
         return text
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    readable = _UNSAFE.sub("-", text.lower()).strip("-")[: _LONGEST - len(digest) - 1].rstrip("-")
+    safe = _UNSAFE.sub("-", text.lower()).strip("-")
+    room = _LONGEST - len(f"-{digest}")
+    readable = safe[:room].rstrip("-")
     return f"{readable}-{digest}" if readable else digest
 
 
 def pinned_cluster(annotations: Iterable[Mapping[str, str]], place: Place | None = None) -> str | None:
-    """Return the cluster that the objects of a group are pinned to by annotation; None when none is.
+    """Return the cluster that the objects of a group are pinned to by annotation; None without such an annotation.
 
-    Raises `InvalidObject` when they name different ones: a group goes to one cluster.
+    Raises `InvalidObject` when the annotations name different clusters: a group goes to one cluster.
     """
-    pins = sorted({one[key] for one in annotations for key in PIN_ANNOTATIONS if one.get(key)})
+    pins: set[str] = set()
+    for of_object in annotations:
+        pins.update(of_object[key] for key in PIN_ANNOTATIONS if of_object.get(key))
     if len(pins) > 1:
         raise InvalidObject(
-            f"pinned to {' and '.join(pins)} at once: use one cluster for all objects of a group "
+            f"pinned to {' and '.join(sorted(pins))} at once: use one cluster for all objects of a group "
             f"({' or '.join(PIN_ANNOTATIONS)})",
             place,
         )
-    return pins[0] if pins else None
+    return pins.pop() if pins else None

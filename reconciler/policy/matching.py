@@ -1,7 +1,7 @@
-"""Which policy a workload falls under: the one of highest priority that selects it, and among equals the first by name.
+"""Returns the policy that applies to a workload: of those that select it the highest priority, then the first by name.
 
-The one idea: thousands of workloads meet hundreds of policies, so the policies are indexed once. In each namespace a
-policy is found through a label value that it asks for, and only what is found is compared in full.
+Thousands of workloads meet hundreds of policies, so the policies are indexed once. In each namespace a policy is found
+by a label value that it requires, and only the policies found are compared in full.
 """
 
 from __future__ import annotations
@@ -15,71 +15,87 @@ from reconciler.policy.model import NAME_LABEL, SchedulePolicy
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The policy that applies, and the names of those that also select the workload, best first."""
+    """The policy that applies, and the names of the other policies that select the workload, best first."""
 
     policy: SchedulePolicy
-    also: tuple[str, ...] = ()
+    outranked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class _InNamespace:
-    """Ranks of the policies that select one namespace: by a label that the workload must have, or in any case."""
+class _NamespaceIndex:
+    """The policies that select one namespace, as positions in `PolicyIndex.policies`.
+
+    `by_label` has those that require a label of the workload, by key and value; `unindexed` must always be compared.
+    """
 
     by_label: Mapping[tuple[str, str], tuple[int, ...]]
-    always: tuple[int, ...]
+    unindexed: tuple[int, ...]
 
 
 class PolicyIndex:
-    """Policies in order of precedence, ready to be asked about many workloads."""
+    """Policies in order of precedence, indexed for matching many workloads."""
 
     def __init__(self, policies: Iterable[SchedulePolicy]) -> None:
         self.policies = tuple(sorted(policies, key=lambda policy: (-policy.priority, policy.name)))
         """Best first."""
-        self._namespaces: dict[tuple[str, frozenset[tuple[str, str]]], _InNamespace] = {}
+        self._namespaces: dict[tuple[str, frozenset[tuple[str, str]]], _NamespaceIndex] = {}
 
     def match(
         self, key: ObjectKey, labels: Mapping[str, str], namespace_labels: Mapping[str, str] | None = None
     ) -> Match | None:
         """Return the policy for an object, or None when no policy selects it.
 
-        `namespace_labels` need not hold `kubernetes.io/metadata.name`. `namespaceSelector` says nothing about
-        cluster-scoped objects (an empty `key.namespace`), as in Nova.
+        `namespace_labels` need not have `kubernetes.io/metadata.name`. Cluster-scoped objects (an empty
+        `key.namespace`) are selected whatever `namespaceSelector` says, as in Nova.
         """
         index = self._index(key.namespace, namespace_labels or {})
-        ranks = set(index.always)
+        ranks = set(index.unindexed)
         for label in labels.items():
             ranks.update(index.by_label.get(label, ()))
-        found = [policy for policy in map(self.policies.__getitem__, sorted(ranks)) if _selects(policy, key, labels)]
-        return Match(found[0], tuple(policy.name for policy in found[1:])) if found else None
+        candidates = [self.policies[rank] for rank in sorted(ranks)]
+        selecting = [policy for policy in candidates if _selects(policy, key, labels)]
+        if not selecting:
+            return None
+        best, *others = selecting
+        return Match(best, tuple(policy.name for policy in others))
 
-    def _index(self, namespace: str, labels: Mapping[str, str]) -> _InNamespace:
-        known = (namespace, frozenset(labels.items()))
-        if known not in self._namespaces:
-            self._namespaces[known] = self._build(namespace, {**labels, NAME_LABEL: namespace})
-        return self._namespaces[known]
+    def _index(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
+        cache_key = (namespace, frozenset(labels.items()))
+        if cache_key not in self._namespaces:
+            # The name label is set last, so that a Namespace cannot pass for another by writing it itself.
+            self._namespaces[cache_key] = self._build(namespace, {**labels, NAME_LABEL: namespace})
+        return self._namespaces[cache_key]
 
-    def _build(self, namespace: str, labels: Mapping[str, str]) -> _InNamespace:
+    def _build(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
         by_label: dict[tuple[str, str], list[int]] = {}
-        always: list[int] = []
+        unindexed: list[int] = []
         for rank, policy in enumerate(self.policies):
             if namespace and not policy.namespace_selector.matches(labels):
                 continue
-            wanted = [
-                one
-                for selector in policy.workload_selectors
-                for one in [r for r in selector.requirements if r.operator == "In"][:1]
-            ]
-            if not wanted or len(wanted) < len(policy.workload_selectors):
-                always.append(rank)
-                continue
-            for requirement in wanted:
-                for value in requirement.values:
-                    by_label.setdefault((requirement.key, value), []).append(rank)
-        return _InNamespace({label: tuple(ranks) for label, ranks in by_label.items()}, tuple(always))
+            required = _required_labels(policy)
+            if not required:
+                unindexed.append(rank)
+            for label in required:
+                by_label.setdefault(label, []).append(rank)
+        ranks_of = {label: tuple(ranks) for label, ranks in by_label.items()}
+        return _NamespaceIndex(ranks_of, tuple(unindexed))
+
+
+def _required_labels(policy: SchedulePolicy) -> tuple[tuple[str, str], ...]:
+    """Return labels, as key and value, of which a selected workload has at least one; empty when it may have none."""
+    labels: list[tuple[str, str]] = []
+    for selector in policy.workload_selectors:
+        requirement = next((each for each in selector.requirements if each.operator == "In"), None)
+        if requirement is None:
+            # Selectors are alternatives: this one can select a workload without any of the labels.
+            return ()
+        labels += [(requirement.key, value) for value in requirement.values]
+    return tuple(labels)
 
 
 def _selects(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str]) -> bool:
-    if policy.kinds and not any(one.matches(key.kind, key.group) for one in policy.kinds):
+    if policy.kinds and not any(kind.matches(key.kind, key.group) for kind in policy.kinds):
         return False
+    # Selectors are alternatives; without any, every workload of the namespace is selected.
     selectors = policy.workload_selectors
     return not selectors or any(selector.matches(labels) for selector in selectors)

@@ -19,7 +19,7 @@ from reconciler.manifests.podshape import Toleration
 from reconciler.manifests.selector import LabelSelector
 
 NAME_LABEL = "kubernetes.io/metadata.name"
-"""The label that every namespace and every cluster has without writing it: its own name."""
+"""The label that every namespace and every cluster has implicitly: its own name."""
 
 
 class Require(StrEnum):
@@ -70,7 +70,7 @@ class SpreadMode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How a group is spread over domains: the clusters with equal values of label `topology_key` are one.
+    """How a group is spread over domains. The clusters with equal values of label `topology_key` are one domain.
 
     `split` maps the topology values to percentages that add up to 100; empty: evenly among all.
     """
@@ -82,7 +82,7 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which objects of a group are meant; what is None is not asked for. An empty `group` is the core group."""
+    """Which objects of a group are meant; a field that is None matches all. An empty `group` is the core group."""
 
     group: str | None = None
     version: str | None = None
@@ -107,7 +107,7 @@ class Target:
 class Override:
     """A change of the `target` objects on the `clusters` whose labels are selected.
 
-    Either `operations` of RFC 6902, or a `field` that is to have `value`. `place` is where the policy says so.
+    It has either `operations` of RFC 6902, or a `field` and its new `value`. `place` is its place in the policy's file.
     """
 
     place: Place
@@ -152,13 +152,13 @@ class SchedulePolicy:
 
 
 def _spread_of(constraints: Mapping[str, Any] | None) -> Spread | None:
-    """Return how `spreadConstraints`, as the policy has them, spread a group; None when it goes to one cluster.
-
-    A `percentageSplit` without a mode can only mean to divide.
-    """
+    """Return how `spreadConstraints`, as the policy has them, spread a group; None when it goes to one cluster."""
     constraints = constraints or {}
-    split = {one["topologyValue"]: one["percentage"] for one in constraints.get("percentageSplit", ())}
-    mode = constraints.get("spreadMode") or (SpreadMode.DIVIDE if split else None)
+    split = {share["topologyValue"]: share["percentage"] for share in constraints.get("percentageSplit", ())}
+    mode = constraints.get("spreadMode")
+    if mode is None and split:
+        # Percentages without a mode can only mean to divide.
+        mode = SpreadMode.DIVIDE
     if mode is None:
         return None
     return Spread(SpreadMode(mode), constraints.get("topologyKey") or NAME_LABEL, split)
@@ -167,7 +167,7 @@ def _spread_of(constraints: Mapping[str, Any] | None) -> Spread | None:
 def unsupported(policy: SchedulePolicy) -> tuple[str, ...]:
     """Return the fields of `policy` that this version reads but does not carry out.
 
-    A group under such a policy is refused with these words as its reason, rather than placed by other rules.
+    A group under such a policy is refused with these fields in its message, instead of being placed by other rules.
     """
     fields = []
     if policy.rescheduling is not None:

@@ -1,6 +1,6 @@
-"""Kubernetes PriorityClasses, for the order of the queue.
+"""Reads Kubernetes PriorityClasses, for the order of the queue.
 
-The one idea: SkyRay cannot look at every cluster's classes before it has chosen one, so it takes them from where the
+The queue is sorted before a cluster is chosen, so the classes cannot be those of the cluster. They come from where the
 fleet defines them: manifests under `addons/` (which bring them to the clusters) and `policies/`, plus the two that
 every cluster has. A class that none of them defines counts 0, and the plan warns of it.
 """
@@ -22,13 +22,13 @@ _EVERYWHERE: Mapping[str, int] = {"system-cluster-critical": 2_000_000_000, "sys
 
 @dataclass(frozen=True, slots=True)
 class PriorityClasses:
-    """Values by name; `default` is that of whoever names no class (the class with `globalDefault`, else 0)."""
+    """Values by name. `default` is for pods that name no class: the value of the class with `globalDefault`, or 0."""
 
     values: Mapping[str, int] = field(default_factory=lambda: _EVERYWHERE)
     default: int = 0
 
     def value(self, name: str) -> int:
-        """Return the value of class `name`; one that nobody defines counts 0."""
+        """Return the value of class `name`; 0 for a class that no manifest defines."""
         return self.values.get(name, 0)
 
 
@@ -45,12 +45,14 @@ def is_priority_class(document: Located) -> bool:
 def read_priority_classes(documents: Iterable[Located]) -> PriorityClasses:
     """Return the classes among `documents`.
 
-    Raises `InvalidObject` for one without a name or value, and where two differ under one name, or two are the default.
+    Raises `InvalidObject` for a class without name or value, for two classes of one name with different values, and for
+    two classes with `globalDefault`.
     """
     values: dict[str, int] = dict(_EVERYWHERE)
     defaults: dict[str, int] = {}
     for document in filter(is_priority_class, documents):
         name, value, is_default = _read(document)
+        # The same class may come from several add-ons, as long as its value is the same.
         if values.setdefault(name, value) != value:
             raise InvalidObject(
                 f"{KIND} {name} has value {value} here and {values[name]} elsewhere; make them agree", document.place

@@ -1,9 +1,9 @@
-"""Tenants: which namespaces a team has, and what it may do there (kind Tenant).
+"""Tenants as data: which namespaces a team owns, and what it may do there (kind Tenant).
 
-The one idea: a fleet without tenants trusts everybody; with the first Tenant, everything that no Tenant allows is
-denied. `Tenancy` answers whose a namespace is, `denials` what of an object its tenant may not have. Amounts are
-`placement.quota`'s, clusters `policy.eligibility`'s. Both read operators' files only: what a tenant commits under
-`workloads/` can bend neither, except for a Namespace's labels (see `Tenant.namespace_selector`).
+A fleet without tenants allows everything; with the first Tenant, everything that no Tenant allows is denied. `Tenancy`
+returns the owner of a namespace, `denials` what its tenant may not have of an object. Quotas are in `placement.quota`,
+clusters in `policy.eligibility`. All rules come from operators' files: what a tenant commits under `workloads/` changes
+none of them, except for a Namespace's labels (see `Tenant.namespace_selector`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podfeatures import Feature, Use, container_features, features
 from reconciler.manifests.quantity import Resources
 from reconciler.manifests.selector import LabelSelector
-from reconciler.policy import stand_ins
+from reconciler.policy import privilege_escalation
 from reconciler.policy.model import NAME_LABEL, KindSelector
 from reconciler.ray import rayspec
 from reconciler.ray.templates import pod_templates
@@ -40,11 +40,11 @@ DEFAULT_KINDS = tuple(
     )
     for kind in kinds
 )
-"""What a tenant may commit unless its Tenant says otherwise: Ray, ordinary workloads, and what their pods refer to.
+"""The kinds that a tenant may commit unless its Tenant says otherwise: Ray, ordinary workloads, and what pods refer to.
 
-Not among them: RBAC, what takes in traffic (Ingress), and what makes pods that no quota counts (DaemonSet, HPA). Nor
-what External Secrets reads from (SecretStore) or makes up (its generators): whoever writes these chooses a service
-account or an address, and the operator goes there with rights of its own.
+Left out are RBAC, Ingress, and kinds whose pods no quota counts (DaemonSet, HPA). Also left out are SecretStores and
+the generators of External Secrets: they name a service account or an address that the operator of External Secrets
+then uses with rights of its own.
 """
 
 _POD_KINDS = {
@@ -52,10 +52,12 @@ _POD_KINDS = {
     *("Pod", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"),
     "JobSet",
 }
+"""The kinds that make pods. Without a template that can be read, their pods cannot be checked."""
+
 _RESERVED = ("argocd", "flux-system")
 _RESERVED_PREFIX = "kube-"
 
-_WORDS = {
+_FEATURE_TEXTS = {
     Feature.HOST_PATH: "mounts {value} of the node",
     Feature.HOST_NETWORK: "uses the node's network",
     Feature.HOST_PID: "sees the node's processes",
@@ -74,14 +76,14 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class PodRules:
-    """What a tenant's pods may do beyond the default: `features` by name, service accounts and capabilities by list."""
+    """What a tenant's pods may do beyond the default. Service accounts and capabilities are allowed one by one."""
 
     features: frozenset[Feature] = frozenset()
     service_accounts: frozenset[str] = frozenset()
     capabilities: frozenset[str] = frozenset()
 
-    def allow(self, use: Use) -> bool:
-        """Tell whether a pod may have this."""
+    def allows(self, use: Use) -> bool:
+        """Tell whether a pod may use the feature."""
         if use.feature is Feature.SERVICE_ACCOUNT:
             return use.value in self.service_accounts
         if use.feature is Feature.CAPABILITY:
@@ -91,7 +93,7 @@ class PodRules:
 
 @dataclass(frozen=True, slots=True)
 class Borrowing:
-    """Whose unused quota a tenant may use: that of `lenders`, or of all tenants (None); by resource at most `limit`."""
+    """The tenants whose unused quota a tenant may use: `lenders`, or all (None). By resource it is at most `limit`."""
 
     lenders: tuple[str, ...] | None = None
     limit: Resources = field(default_factory=dict)
@@ -101,9 +103,9 @@ class Borrowing:
 class Tenant:
     """One team.
 
-    `namespaces` are its own by name; `namespace_selector` adds those whose Namespace object has the labels, which
-    whoever may edit `workloads/<namespace>/` writes. `cluster_selector` None means all clusters. `quota` limits the
-    requests of all its placed groups together; a resource that it does not name is not limited.
+    `namespaces` are its own by name; `namespace_selector` adds those whose Namespace object has the labels. Every user
+    who may edit `workloads/<namespace>/` can write these labels. `cluster_selector` None means all clusters. `quota`
+    limits the requests of all its placed groups together; a resource that it does not name is not limited.
     """
 
     name: str
@@ -116,18 +118,25 @@ class Tenant:
     borrowing: Borrowing | None = None
     pods: PodRules = PodRules()
 
-    def has(self, namespace: str, labels: Mapping[str, str]) -> bool:
-        """Tell whether a namespace is this tenant's; those of Kubernetes and of the engines only by name."""
+    def owns(self, namespace: str, labels: Mapping[str, str]) -> bool:
+        """Tell whether a namespace is this tenant's. `labels` are those of its Namespace object."""
         if namespace in self.namespaces:
             return True
+        # The namespaces of Kubernetes and of the engines are owned by name only, since users write the labels.
         reserved = namespace.startswith(_RESERVED_PREFIX) or namespace in _RESERVED
         selector = self.namespace_selector
-        return not reserved and selector is not None and selector.matches({**labels, NAME_LABEL: namespace})
+        if reserved or selector is None:
+            return False
+        return selector.matches({**labels, NAME_LABEL: namespace})
+
+    def may_have(self, kind: str, api_group: str) -> bool:
+        """Tell whether the tenant may commit objects of this kind and API group."""
+        return any(selector.matches(kind, api_group) for selector in self.kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What a tenant may not have, and where in the object it stands."""
+    """What a tenant may not have: the field of the object, and the message that names it."""
 
     path: Path
     message: str
@@ -135,7 +144,7 @@ class Denial:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose a namespace is: `tenant`, or nobody's; where it must be somebody's and is not, `reason` and `message`."""
+    """The owner of a namespace; None when no tenant owns it. `reason` and `message` say why nothing is placed there."""
 
     tenant: Tenant | None
     reason: str = ""
@@ -144,25 +153,28 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class Tenancy:
-    """All tenants, by name. `required`: a namespace that is nobody's gets nothing placed."""
+    """All tenants, by name. `required`: nothing is placed in a namespace without a tenant."""
 
     tenants: tuple[Tenant, ...] = ()
     required: bool = False
 
     def owner(self, namespace: str, labels: Mapping[str, str]) -> Owner:
-        """Return whose namespace it is. `labels` are those of its Namespace object."""
-        found = [one for one in self.tenants if one.has(namespace, labels)]
-        if len(found) > 1:
-            both = " and ".join(f"{one.name} ({one.place.file})" for one in found[:2])
+        """Return the owner of a namespace. `labels` are those of its Namespace object."""
+        owners = [tenant for tenant in self.tenants if tenant.owns(namespace, labels)]
+        if len(owners) > 1:
+            # A label can cause this at any time, so it refuses one namespace instead of stopping the cycle.
+            both = " and ".join(f"{tenant.name} ({tenant.place.file})" for tenant in owners[:2])
             message = f"namespace {namespace} belongs to tenants {both}: leave it to one of them"
             return Owner(None, "TenantAmbiguous", message)
-        if not found and self.required:
+        if owners:
+            return Owner(owners[0])
+        if self.required:
             message = (
                 f"namespace {namespace} belongs to no tenant: name it in a Tenant under policies/, "
                 "or set tenancy: Optional in fleet.yaml"
             )
             return Owner(None, "NoTenant", message)
-        return Owner(found[0] if found else None)
+        return Owner(None)
 
 
 NO_TENANTS = Tenancy()
@@ -172,31 +184,39 @@ NO_TENANTS = Tenancy()
 def tenancy_of(tenants: Iterable[Tenant], setting: str) -> Tenancy:
     """Return the tenancy of a fleet. `setting` is that of fleet.yaml: Required, Optional, or empty.
 
-    Left empty, tenants are required as soon as there is one. Raises `InvalidObject` where two tenants share a name or
-    name the same namespace, or where one borrows from nobody known.
+    An empty setting means Required as soon as there is a tenant. Raises `InvalidObject` where two tenants share a name
+    or name the same namespace, and where a tenant borrows from itself or from a tenant that does not exist.
     """
-    known: dict[str, Tenant] = {}
-    holder: dict[str, Tenant] = {}
-    for tenant in sorted(tenants, key=lambda one: (one.name, one.place)):
-        if tenant.name in known:
-            first = known[tenant.name].place
+    by_name: dict[str, Tenant] = {}
+    owner_of: dict[str, Tenant] = {}
+    for tenant in sorted(tenants, key=lambda each: (each.name, each.place)):
+        if tenant.name in by_name:
+            first = by_name[tenant.name].place
             raise InvalidObject(f"tenant {tenant.name} is already defined at {first}; rename one of them", tenant.place)
-        known[tenant.name] = tenant
+        by_name[tenant.name] = tenant
         for namespace in tenant.namespaces:
-            other = holder.setdefault(namespace, tenant)
+            other = owner_of.setdefault(namespace, tenant)
             if other is not tenant:
                 raise InvalidObject(
                     f"namespace {namespace} belongs to tenant {other.name} ({other.place}) already: "
                     "leave it to one of them",
                     tenant.place,
                 )
-    for tenant in known.values():
-        for lender in (tenant.borrowing.lenders or ()) if tenant.borrowing else ():
-            if lender == tenant.name or lender not in known:
-                whom = "itself" if lender == tenant.name else f"{lender}, which is no tenant"
-                raise InvalidObject(f"tenant {tenant.name} borrows from {whom}; name other tenants", tenant.place)
-    required = setting == "Required" or (bool(known) and setting != "Optional")
-    return Tenancy(tuple(known.values()), required)
+    for tenant in by_name.values():
+        _check_lenders(tenant, by_name)
+    required = setting == "Required" or (bool(by_name) and setting != "Optional")
+    return Tenancy(tuple(by_name.values()), required)
+
+
+def _check_lenders(tenant: Tenant, by_name: Mapping[str, Tenant]) -> None:
+    """Raise `InvalidObject` unless each lender that the tenant names is another tenant."""
+    lenders = tenant.borrowing.lenders if tenant.borrowing else None
+    for lender in lenders or ():
+        if lender == tenant.name:
+            raise InvalidObject(f"tenant {tenant.name} borrows from itself; name other tenants", tenant.place)
+        if lender not in by_name:
+            message = f"tenant {tenant.name} borrows from {lender}, which is no tenant; name other tenants"
+            raise InvalidObject(message, tenant.place)
 
 
 def denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> tuple[Denial, ...]:
@@ -209,50 +229,65 @@ def denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> tuple[De
 
 
 def _denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
-    if not any(one.matches(key.kind, key.group) for one in tenant.kinds):
+    if not tenant.may_have(key.kind, key.group):
         kind = f"{key.kind}.{key.group}" if key.group else key.kind
         yield Denial(("kind",), f"kind {kind} is not among those that tenant {tenant.name} may have")
+        # Its fields do not matter: the object is removed, not corrected.
         return
     if (key.api_version, key.kind) == ("v1", "ServiceAccount") and key.name not in tenant.pods.service_accounts:
         yield Denial(("metadata", "name"), f"service account {key.name} {_not_allowed(tenant)}")
-    yield from _stand_ins(tenant, key, body)
+    yield from _escalations(tenant, key, body)
+    yield from _pod_denials(tenant, key, body)
+
+
+def _pod_denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
+    """Yield what the object's pods use that the tenant's pods may not."""
     templates = list(pod_templates(body))
     if key.kind in _POD_KINDS and not templates and not rayspec.is_ray(body):
         text = f"the pods of a {key.kind} of {key.api_version} cannot be checked"
         yield Denial(("apiVersion",), f"{text}: write their template, in an API version that SkyRay can size")
-    uses = [use for at, pod in templates for use in features(pod, at)]
-    for use in (*uses, *_sidecars(body)):
-        if not tenant.pods.allow(use):
-            what = _WORDS[use.feature].format(value=use.value)
-            yield Denial(use.path, f"{fields.dotted(use.path)}: {key} {what}, which {_not_allowed(tenant)}")
+    uses: list[Use] = []
+    for at, pod in templates:
+        uses += features(pod, at)
+    uses += _sidecar_uses(body)
+    for use in uses:
+        if not tenant.pods.allows(use):
+            feature = _FEATURE_TEXTS[use.feature].format(value=use.value)
+            yield Denial(use.path, f"{fields.dotted(use.path)}: {key} {feature}, which {_not_allowed(tenant)}")
 
 
-def _stand_ins(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
-    """Yield what the object would get its tenant by a way round."""
-    token = stand_ins.token_account(key, body)
-    if token is not None and token[1] not in {"default", *tenant.pods.service_accounts}:
-        whose = "any service account" if token[1] == stand_ins.ANY_ACCOUNT else f"service account {token[1]}"
-        text = f"{key} is for a token of {whose}, which {_not_allowed(tenant)}"
-        yield Denial(token[0], f"{fields.dotted(token[0])}: {text}")
-    for path in stand_ins.admin_access(key, body):
+def _escalations(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
+    """Yield the fields by which a controller would give the tenant what its Tenant does not."""
+    token = privilege_escalation.token_account(key, body)
+    if token is not None:
+        path, account = token
+        # A pod in the namespace gets the token of `default` anyway.
+        if account not in {"default", *tenant.pods.service_accounts}:
+            any_account = account == privilege_escalation.ANY_ACCOUNT
+            whose = "any service account" if any_account else f"service account {account}"
+            text = f"{key} is for a token of {whose}, which {_not_allowed(tenant)}"
+            yield Denial(path, f"{fields.dotted(path)}: {text}")
+    for path in privilege_escalation.admin_access(key, body):
         yield Denial(path, f"{fields.dotted(path)}: {key} reaches devices that others use, which no tenant may")
-    path_ = stand_ins.ingress(body)
-    if path_ is not None and not any(one.matches("Ingress", "networking.k8s.io") for one in tenant.kinds):
+    ingress = privilege_escalation.ingress(body)
+    if ingress is not None and not tenant.may_have("Ingress", "networking.k8s.io"):
         text = f"{key} has KubeRay make an Ingress, a kind that is not among those that tenant {tenant.name} may have"
-        yield Denial(path_, f"{fields.dotted(path_)}: {text}")
+        yield Denial(ingress, f"{fields.dotted(ingress)}: {text}")
 
 
 def _not_allowed(tenant: Tenant) -> str:
     return f"tenant {tenant.name} does not allow"
 
 
-def _sidecars(body: Mapping[str, Any]) -> Iterator[Use]:
-    """Yield what the containers use that KubeRay adds to the head as a Ray resource tells it to."""
+def _sidecar_uses(body: Mapping[str, Any]) -> Iterator[Use]:
+    """Yield the features of the containers that KubeRay adds to the head when a Ray resource asks for them."""
     cluster = rayspec.cluster_spec(body) if rayspec.is_ray(body) else None
     if cluster is None:
         return
-    at, parts = cluster
-    yield from container_features(fields.mapping(parts, "autoscalerOptions", at), (*at, "autoscalerOptions"))
-    history = fields.mapping(parts, "historyServerOptions", at)
-    here = (*at, "historyServerOptions")
-    yield from container_features(fields.mapping(history, "collectorOptions", here), (*here, "collectorOptions"))
+    at, cluster_fields = cluster
+    autoscaler_at = (*at, "autoscalerOptions")
+    yield from container_features(fields.mapping(cluster_fields, "autoscalerOptions", at), autoscaler_at)
+    history_at = (*at, "historyServerOptions")
+    history = fields.mapping(cluster_fields, "historyServerOptions", at)
+    collector_at = (*history_at, "collectorOptions")
+    yield from container_features(fields.mapping(history, "collectorOptions", history_at), collector_at)

@@ -19,13 +19,13 @@ from reconciler.manifests.kinds import (
     read_object,
 )
 from reconciler.manifests.podfeatures import Feature
-from reconciler.policy.dialects import Kind, Kinds, Selector
 from reconciler.policy.model import KindSelector
+from reconciler.policy.selector_parts import Kind, Kinds, Selector
 from reconciler.policy.tenant import DEFAULT_KINDS, Borrowing, PodRules, Tenant
 
 KIND = "Tenant"
 ANY = "any"
-"""What `borrowing.from` says for every tenant."""
+"""The value of `borrowing.from` that means every tenant."""
 
 Amounts = dict[ResourceName, Quantity]
 
@@ -104,9 +104,13 @@ class TenantSpec(SkyRayModel):
         if self.borrowing is not None and self.quota is None:
             raise ValueError("borrowing is for what goes beyond a quota; write a quota too")
         quota = self.quota.requests if self.quota else {}
-        beside = [name for name in (self.borrowing.limit if self.borrowing else ()) if name not in quota]
-        if beside:
-            raise ValueError(f"borrowing.limit has {beside[0]}, of which there is no quota; write one, or leave it out")
+        limits = self.borrowing.limit if self.borrowing else {}
+        for resource in limits:
+            # Without a quota the resource is not limited at all, so a limit of what is borrowed means nothing.
+            if resource not in quota:
+                raise ValueError(
+                    f"borrowing.limit has {resource}, of which there is no quota; write one, or leave it out"
+                )
         return self
 
 
@@ -133,23 +137,18 @@ def read_tenant(document: Located) -> Tenant:
     """Return the Tenant in `document`. Raises `InvalidObject` with the place of the first problem."""
     kind = read_object(TenantKind, document)
     spec = kind.spec
+    # An empty list of kinds is a choice too: such a tenant may commit only `additionalKinds`.
+    kinds_allowed = DEFAULT_KINDS if spec.kinds is None else _kinds(spec.kinds)
     return Tenant(
         name=kind.metadata.name,
         place=document.place,
         namespaces=spec.namespaces,
         namespace_selector=spec.namespace_selector.selector() if spec.namespace_selector else None,
         cluster_selector=spec.cluster_selector.selector() if spec.cluster_selector else None,
-        kinds=(
-            *(DEFAULT_KINDS if spec.kinds is None else map(_kind, spec.kinds)),
-            *map(_kind, spec.additional_kinds),
-        ),
+        kinds=(*kinds_allowed, *_kinds(spec.additional_kinds)),
         quota=dict(spec.quota.requests) if spec.quota else {},
         borrowing=_borrowing(spec.borrowing),
-        pods=PodRules(
-            frozenset(map(Feature, spec.pod_features.allow)),
-            frozenset(spec.pod_features.service_accounts),
-            frozenset(spec.pod_features.capabilities),
-        ),
+        pods=_pod_rules(spec.pod_features),
     )
 
 
@@ -158,11 +157,17 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     return {"tenant.json": kinds.json_schema(TenantKind, KIND)}
 
 
-def _kind(part: Kind) -> KindSelector:
-    return KindSelector(part.kind, "" if part.group == "core" else part.group)
+def _kinds(parts: Iterable[Kind]) -> tuple[KindSelector, ...]:
+    return tuple(part.selector() for part in parts)
+
+
+def _pod_rules(part: PodFeaturesPart) -> PodRules:
+    features = frozenset(Feature(word) for word in part.allow)
+    return PodRules(features, frozenset(part.service_accounts), frozenset(part.capabilities))
 
 
 def _borrowing(part: BorrowingPart | None) -> Borrowing | None:
     if part is None:
         return None
-    return Borrowing(None if part.from_ == (ANY,) else part.from_, dict(part.limit))
+    lenders = None if part.from_ == (ANY,) else part.from_
+    return Borrowing(lenders, dict(part.limit))

@@ -1,1 +1,24 @@
-"""What users ask for: files to objects, objects to groups, what they refer to, what tenant and policy make of them."""
+"""What users ask for: files to objects, objects to groups, what they refer to, what tenant and policy make of them.
+
+Other packages import from the modules here only the names in `PUBLIC_NAMES`; `tests/unit/test_public_names.py` checks
+that. The way through the package: `files.read_workloads`, `grouping.group_objects`, `governance.govern`; then, for one
+cluster, `overrides` and `divide` make the patches that `patch` applies.
+"""
+
+PUBLIC_NAMES = {
+    "cluster_copy": (
+        "ClusterCopy", "CopyRole", "JobResult", "PlacedObject", "gang_of_copy", "grows", "objects_of", "same_content",
+        "same_copies",
+    ),  # fmt: skip
+    # The objects of a group that lifecycle adds to or removes from a cluster bring their companions.
+    "companions": ("companions_of",),
+    "divide": ("ReplicaShare", "largest_remainder", "replica_shares"),
+    "files": ("ROOT", "Workloads", "read_admitted", "read_file", "read_workloads"),
+    "governance": ("REFUSED_AS", "check_object", "govern"),
+    "group": ("BrokenFile", "Group", "GroupKey", "Source", "WorkloadObject", "gang_of"),
+    "grouping": ("SHARED", "Grouping", "group_objects"),
+    "missing_references": ("missing_reference_warnings",),
+    "overrides": ("OverrideApplier", "patched", "without_effect"),
+    "patch": ("Operations", "Patch", "apply", "patch_of"),
+    "queue": ("QueueKey", "queue_key", "unknown_classes"),
+}

@@ -1,9 +1,10 @@
-"""Shares a group's replicas out among domains: the largest remainder method, with nothing lost.
+"""Divides an object's replicas among domains by the largest remainder method.
 
-What is divided: the worker replicas of Ray resources (with minReplicas and maxReplicas, so that each part keeps
-min <= replicas <= max; every part has a head), the replicas of Deployments, ReplicaSets and StatefulSets, and the
-parallelism and completions of Jobs. Everything else goes everywhere whole. A part of nothing: a Deployment stays with 0
-replicas, as in Nova; a Ray resource without a worker, and a Job without work, are left out.
+Divided are the worker replicas of Ray resources (with minReplicas and maxReplicas, so that each share keeps
+min <= replicas <= max; every share has a head), the replicas of Deployments, ReplicaSets and StatefulSets, and the
+parallelism and completions of Jobs. Every other object goes whole to each domain. A share without pods differs by kind:
+a Deployment is placed with 0 replicas, as Nova does it; a Ray resource without a worker, and a Job without work, are
+left out of that domain.
 """
 
 from __future__ import annotations
@@ -31,80 +32,95 @@ _REPLICATED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """One domain's part of an object: `operations` that leave only that of it. `nothing`: it has no place there."""
+class ReplicaShare:
+    """One domain's share of an object.
+
+    `operations` are the RFC 6902 operations that reduce the object to the share. `empty`: the object is not placed in
+    that domain.
+    """
 
     operations: Operations
-    nothing: bool = False
+    empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Field:
-    """A number that is divided: `counts` by domain; `default` is what its absence means."""
+class _DividedField:
+    """A number that is divided: its `counts` by domain. `default` is the value that an absent field has."""
 
     path: Path
     counts: tuple[int, ...]
     default: int | None
 
 
-def share_out(
+def largest_remainder(
     total: int,
     weights: Sequence[int],
     before: Sequence[int] | None = None,
     least: Sequence[int] | None = None,
     most: Sequence[int] | None = None,
 ) -> tuple[int, ...]:
-    """Divide `total` in proportion to `weights` by largest remainder; the parts add up to `total`.
+    """Divide `total` in proportion to `weights` by largest remainder; the shares add up to `total`.
 
-    Of equal remainders, those win whose part was larger `before`, then the first. Each part stays between `least` and
+    Of equal remainders, the share that was larger `before` wins, then the first. Each share stays between `least` and
     `most`, between whose sums `total` must be.
     """
-    count, whole = len(weights), sum(weights)
-    quotas = [Fraction(total * weight, whole) for weight in weights]
+    count = len(weights)
+    weight_sum = sum(weights)
     low = least or [0] * count
     high = most or [total] * count
-    parts = [min(max(quota.numerator // quota.denominator, low[i]), high[i]) for i, quota in enumerate(quotas)]
+    # Exact fractions: with floats, equal remainders would differ, and shares would change from plan to plan.
+    quotas = [Fraction(total * weight, weight_sum) for weight in weights]
 
-    def owed(i: int) -> tuple[Fraction, bool, int]:
-        return quotas[i] - parts[i], before is not None and before[i] > parts[i], -i
+    shares = []
+    for quota, minimum, maximum in zip(quotas, low, high, strict=True):
+        whole_part = quota.numerator // quota.denominator
+        shares.append(min(max(whole_part, minimum), maximum))
 
-    while (missing := total - sum(parts)) != 0:
-        if missing > 0:
-            parts[max((i for i in range(count) if parts[i] < high[i]), key=owed)] += 1
-        else:
-            parts[min((i for i in range(count) if parts[i] > low[i]), key=owed)] -= 1
-    return tuple(parts)
+    def remainder(i: int) -> tuple[Fraction, bool, int]:
+        had_more = before is not None and before[i] > shares[i]
+        return quotas[i] - shares[i], had_more, -i
+
+    missing = total - sum(shares)
+    while missing > 0:
+        growable = [i for i in range(count) if shares[i] < high[i]]
+        shares[max(growable, key=remainder)] += 1
+        missing -= 1
+    # `least` can lift the shares above the total: the excess is taken from the shares that are furthest above quota.
+    while missing < 0:
+        shrinkable = [i for i in range(count) if shares[i] > low[i]]
+        shares[min(shrinkable, key=remainder)] -= 1
+        missing += 1
+    return tuple(shares)
 
 
-def portions(
+def replica_shares(
     item: WorkloadObject, weights: Sequence[int], before: Sequence[WorkloadObject | None]
-) -> tuple[Portion, ...] | None:
-    """Return each domain's part of `item`; None for what cannot be divided, which goes everywhere whole.
+) -> tuple[ReplicaShare, ...] | None:
+    """Return each domain's share of `item`; None for an object that cannot be divided and goes whole to each domain.
 
     `before`: the object as it is deployed in each domain now, None where it is not. Raises `InvalidObject` for a Job
-    whose pods have numbers.
+    whose pods are indexed.
     """
     body = item.body
-    shares = _Shares(weights, [one.body if one else {} for one in before])
-    if (item.key.api_version, item.key.kind) in _REPLICATED:
-        replicas = fields.count(fields.mapping(body, "spec", ()), "replicas", ("spec",), 1)
-        divided = [_Field(("spec", "replicas"), shares.of(replicas, ("spec", "replicas")), 1)]
-        return _portions(body, divided, [False] * len(weights))
-    if (item.key.api_version, item.key.kind) == ("batch/v1", "Job"):
-        return _job(item, shares)
+    divider = _Divider(weights, [deployed.body if deployed else {} for deployed in before])
+    kind = (item.key.api_version, item.key.kind)
+    if kind in _REPLICATED:
+        return _replicated_shares(body, divider)
+    if kind == ("batch/v1", "Job"):
+        return _job_shares(item, divider)
     if rayspec.is_ray(body):
-        return _ray(body, shares)
+        return _ray_shares(body, divider)
     return None
 
 
-class _Shares:
-    """Divides numbers by the same weights, with an eye on what each domain has of them now."""
+class _Divider:
+    """Divides numbers by the same weights; of equal remainders, the domain that has more now gets more."""
 
     def __init__(self, weights: Sequence[int], before: Sequence[Mapping[str, Any]]) -> None:
         self.weights = weights
         self._before = before
 
-    def of(
+    def divide(
         self,
         total: int,
         path: Path,
@@ -112,78 +128,111 @@ class _Shares:
         most: Sequence[int] | None = None,
         weights: Sequence[int] | None = None,
     ) -> tuple[int, ...]:
-        """Divide the number that stands at `path`."""
-        found = [find(body, path) for body in self._before]
-        before = [one if isinstance(one, int) else 0 for one in found]
-        return share_out(total, weights or self.weights, before, least, most)
+        """Divide `total`, the value of the field at `path`."""
+        before = []
+        for body in self._before:
+            value = find(body, path)
+            before.append(value if isinstance(value, int) else 0)
+        return largest_remainder(total, weights or self.weights, before, least, most)
 
 
-def _job(item: WorkloadObject, shares: _Shares) -> tuple[Portion, ...]:
+def _replicated_shares(body: Mapping[str, Any], divider: _Divider) -> tuple[ReplicaShare, ...]:
+    path: Path = ("spec", "replicas")
+    replicas = fields.count(fields.mapping(body, "spec", ()), "replicas", ("spec",), 1)
+    divided = [_DividedField(path, divider.divide(replicas, path), 1)]
+    # Never empty: as in Nova, a domain without a replica gets the object with 0 replicas.
+    return _shares(body, divided, [False] * len(divider.weights))
+
+
+def _job_shares(item: WorkloadObject, divider: _Divider) -> tuple[ReplicaShare, ...]:
     body, at = item.body, ("spec",)
     spec = fields.mapping(body, "spec", ())
     if spec.get("completionMode") == "Indexed":
         raise InvalidObject(
-            f"{item.key} numbers its pods (completionMode: Indexed), so no part of it can stand for itself: place it "
-            "by a policy that does not divide",
+            f"{item.key} has completionMode: Indexed, so its pods share one range of indexes and it cannot be divided: "
+            "use a policy that does not divide",
             item.place,
         )
     parallelism = fields.count(spec, "parallelism", at, 1)
     completions = fields.integer(spec, "completions", at)
     if completions is not None:
+        # The Job controller never runs more pods than completions are left.
         parallelism = min(parallelism, max(completions, 0))
-    running = shares.of(parallelism, (*at, "parallelism"))
-    divided = [_Field((*at, "parallelism"), running, 1)]
+    running = divider.divide(parallelism, (*at, "parallelism"))
+    divided = [_DividedField((*at, "parallelism"), running, 1)]
     if completions is not None and parallelism:
-        # Work goes only where pods run, or it would never be done.
-        weights = [weight if pods else 0 for weight, pods in zip(shares.weights, running, strict=True)]
+        # Completions go only to domains with pods; elsewhere they would never be reached.
+        weights = [weight if pods else 0 for weight, pods in zip(divider.weights, running, strict=True)]
         most = [completions if pods else 0 for pods in running]
-        done = shares.of(completions, (*at, "completions"), running, most, weights)
-        divided.append(_Field((*at, "completions"), done, None))
-    return _portions(body, divided, [parallelism > 0 and not pods for pods in running])
+        completed = divider.divide(completions, (*at, "completions"), running, most, weights)
+        divided.append(_DividedField((*at, "completions"), completed, None))
+    # With parallelism 0 no domain has pods, so the Job is kept in all of them.
+    empty = [parallelism > 0 and not pods for pods in running]
+    return _shares(body, divided, empty)
 
 
-def _ray(body: Mapping[str, Any], shares: _Shares) -> tuple[Portion, ...] | None:
+def _ray_shares(body: Mapping[str, Any], divider: _Divider) -> tuple[ReplicaShare, ...] | None:
     cluster = rayspec.cluster_spec(body)
     if cluster is None:
+        # A RayJob with clusterSelector makes no pods of its own.
         return None
     scaling = rayspec.autoscaling(cluster)
-    divided: list[_Field] = []
-    reach = [0] * len(shares.weights)
+    divided: list[_DividedField] = []
+    most_workers = [0] * len(divider.weights)
     for at, group in rayspec.worker_groups(cluster):
-        least = fields.count(group, "minReplicas", at, 0)
-        most = fields.integer(group, "maxReplicas", at)
-        # What KubeRay makes of them: replicas between min and max.
-        wanted = max(fields.integer(group, "replicas", at) or 0, least)
-        replicas = wanted if most is None else min(wanted, most)
-        parts = shares.of(replicas, (*at, "replicas"))
-        divided.append(_Field((*at, "replicas"), parts, 0))
-        least = min(least, replicas)
-        divided.append(_Field((*at, "minReplicas"), shares.of(least, (*at, "minReplicas"), most=parts), 0))
-        top = parts
-        if most is not None:
-            tops = shares.of(max(most, replicas), (*at, "maxReplicas"), least=parts)
-            divided.append(_Field((*at, "maxReplicas"), tops, None))
-            top = tops if scaling else parts
-        elif scaling:
-            top = tuple(1 for _ in parts)
-        reach = [so_far + more for so_far, more in zip(reach, top, strict=True)]
-    if not sum(reach):
+        group_fields, group_most = _worker_group(group, at, divider, scaling=scaling)
+        divided += group_fields
+        most_workers = [total + more for total, more in zip(most_workers, group_most, strict=True)]
+    if not sum(most_workers):
+        # Without any worker there is nothing to divide; the head goes whole to each domain.
         return None
-    return _portions(body, divided, [not workers for workers in reach])
+    empty = [not workers for workers in most_workers]
+    return _shares(body, divided, empty)
 
 
-def _portions(body: Mapping[str, Any], divided: Sequence[_Field], nothing: Sequence[bool]) -> tuple[Portion, ...]:
-    return tuple(
-        Portion(tuple(one for field in divided for one in _written(body, field, domain)), nothing[domain])
-        for domain in range(len(nothing))
-    )
+def _worker_group(
+    group: Mapping[str, Any], at: Path, divider: _Divider, *, scaling: bool
+) -> tuple[list[_DividedField], tuple[int, ...]]:
+    """Return the divided fields of one worker group, and how many workers each domain can have at most."""
+    minimum = fields.count(group, "minReplicas", at, 0)
+    maximum = fields.integer(group, "maxReplicas", at)
+    # KubeRay keeps replicas between minReplicas and maxReplicas (`GetWorkerGroupDesiredReplicas`).
+    replicas = max(fields.integer(group, "replicas", at) or 0, minimum)
+    if maximum is not None:
+        replicas = min(replicas, maximum)
+    shares = divider.divide(replicas, (*at, "replicas"))
+    minimums = divider.divide(min(minimum, replicas), (*at, "minReplicas"), most=shares)
+    divided = [
+        _DividedField((*at, "replicas"), shares, 0),
+        _DividedField((*at, "minReplicas"), minimums, 0),
+    ]
+    if maximum is None:
+        # Without maxReplicas the Ray autoscaler has no bound, so each domain can get workers.
+        return divided, tuple(1 for _ in shares) if scaling else shares
+    maximums = divider.divide(max(maximum, replicas), (*at, "maxReplicas"), least=shares)
+    divided.append(_DividedField((*at, "maxReplicas"), maximums, None))
+    return divided, maximums if scaling else shares
 
 
-def _written(body: Mapping[str, Any], field: _Field, domain: int) -> Operations:
-    """Return the operations that leave a domain its count, each replacement behind a test of the whole."""
-    now, value, path = find(body, field.path), field.counts[domain], pointer(field.path)
-    if now is None:
-        return () if value == field.default else ({"op": "add", "path": path, "value": value},)
-    if now == value:
+def _shares(
+    body: Mapping[str, Any], divided: Sequence[_DividedField], empty: Sequence[bool]
+) -> tuple[ReplicaShare, ...]:
+    shares = []
+    for domain, is_empty in enumerate(empty):
+        operations: list[Mapping[str, Any]] = []
+        for field in divided:
+            operations += _operations(body, field, domain)
+        shares.append(ReplicaShare(tuple(operations), is_empty))
+    return tuple(shares)
+
+
+def _operations(body: Mapping[str, Any], field: _DividedField, domain: int) -> Operations:
+    """Return the operations that set the domain's count; a replacement first tests the undivided value."""
+    current = find(body, field.path)
+    value = field.counts[domain]
+    path = pointer(field.path)
+    if current == value or (current is None and value == field.default):
         return ()
-    return ({"op": "test", "path": path, "value": now}, {"op": "replace", "path": path, "value": value})
+    if current is None:
+        return ({"op": "add", "path": path, "value": value},)
+    return ({"op": "test", "path": path, "value": current}, {"op": "replace", "path": path, "value": value})

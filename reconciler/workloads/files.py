@@ -1,8 +1,8 @@
-"""Reads `workloads/<namespace>/**` into objects, each of which is valid, or carries the problem that keeps it out.
+"""Reads `workloads/<namespace>/**` into objects, each valid or with the problem that keeps it from being deployed.
 
-The one idea: a bad file spoils only itself. What cannot be read at all becomes a `BrokenFile`, so that nobody mistakes
-unknown objects for deleted ones; what can be read but must not be deployed becomes an object with a `problem`. A
-Namespace that cannot be used counts as unreadable: its labels are unknown, which is not the same as none.
+A bad file affects only its own objects. A file that cannot be read becomes a `BrokenFile`, so that its objects are
+unknown rather than deleted; an object that can be read but must not be deployed gets a `problem`. A Namespace that
+cannot be used counts as unreadable: its labels are unknown, which is not the same as no labels.
 """
 
 from __future__ import annotations
@@ -26,15 +26,18 @@ from reconciler.manifests.identity import (
     object_key,
 )
 from reconciler.manifests.loader import Document, load
+from reconciler.ray.problem import Problem
 from reconciler.ray.validation import problems
 from reconciler.ray.workload import demand_of
-from reconciler.workloads.companions import is_plain_secret, needs
 from reconciler.workloads.group import BrokenFile, WorkloadObject
+from reconciler.workloads.object_references import is_plain_secret, object_references
 
 ROOT = "workloads"
 SUFFIXES = (".yaml", ".yml", ".json")
 
-_READABLE = "plain Secret in Git: readable by all who read the repo; use ExternalSecret or SealedSecret"
+_READABLE_BY_ALL = "plain Secret in Git: readable by all who read the repo; use ExternalSecret or SealedSecret"
+_LABEL_KEY_RULE = "use letters, digits, '-', '_' and '.' (at most 63), if needed after a DNS prefix and '/'"
+_LABEL_VALUE_RULE = "use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,9 @@ class Workloads:
 Contents = tuple[tuple[WorkloadObject, ...], tuple[str, ...]]
 """The objects of one file, and the warnings about it."""
 
+_Identity = tuple[str, str, str, str]
+"""API group, kind, namespace and name: equal for one object in two versions of its API."""
+
 
 def is_workload_file(path: str) -> bool:
     """Tell whether `path` is a manifest below `workloads/<namespace>/`."""
@@ -64,53 +70,69 @@ def read_workloads(
 ) -> Workloads:
     """Read all manifests.
 
-    `files` maps paths in the repo to contents; others than manifests are passed over. `unusable` are paths that are no
-    ordinary files (links, unsafe names), with the reason. `read` does what `read_file` does, perhaps from memory.
+    `files` maps paths in the repo to contents; files that are no manifests are ignored. `unusable` are paths that are
+    no ordinary files (links, unsafe names), with the reason. `read` replaces `read_file`, for instance by a cached one.
     """
     read = read or read_file
     objects: list[WorkloadObject] = []
+    written_namespaces: list[WorkloadObject] = []
     broken = [_unusable(path, why) for path, why in sorted(unusable.items()) if is_workload_file(path)]
-    written: list[WorkloadObject] = []
-    warnings = [
-        f"{path}: lies in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
-        for path in sorted({*files, *unusable})
-        if path.count("/") == 1 and path.endswith(SUFFIXES)
-    ]
+    warnings = _outside_namespaces((*files, *unusable))
     for path in sorted(files):
         if not is_workload_file(path):
             continue
-        namespace = path.split("/")[1]
         try:
-            found, noted = read(path, files[path])
+            found, file_warnings = read(path, files[path])
         except InputError as error:
-            broken.append(BrokenFile(path, namespace, str(error)))
+            broken.append(BrokenFile(path, _folder(path), str(error)))
             continue
-        warnings += noted
+        warnings += file_warnings
         for item in found:
-            (written if item.key.kind == "Namespace" else objects).append(item)
-    namespaces, refused = _namespaces(written)
-    return Workloads(_without_twins(objects), (*broken, *refused), namespaces, tuple(warnings))
+            if item.key.kind == "Namespace":
+                written_namespaces.append(item)
+            else:
+                objects.append(item)
+    namespaces, broken_namespaces = _namespaces(written_namespaces)
+    return Workloads(_marked_duplicates(objects), (*broken, *broken_namespaces), namespaces, tuple(warnings))
+
+
+def _folder(path: str) -> str:
+    """Return the folder of a workload file that names its namespace."""
+    return path.split("/")[1]
 
 
 def _unusable(path: str, why: str) -> BrokenFile:
-    return BrokenFile(path, path.split("/")[1], f"{path}: {why}: put an ordinary file in its place, or take it out")
+    return BrokenFile(path, _folder(path), f"{path}: {why}: put an ordinary file in its place, or remove it")
+
+
+def _outside_namespaces(paths: Iterable[str]) -> list[str]:
+    """Return a warning for each manifest directly under `workloads/`."""
+    return [
+        f"{path}: is in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
+        for path in sorted(set(paths))
+        if path.count("/") == 1 and path.endswith(SUFFIXES)
+    ]
 
 
 def _namespaces(written: Iterable[WorkloadObject]) -> tuple[dict[str, WorkloadObject], list[BrokenFile]]:
     """Return the Namespaces that can be used, by name, and the files of all others."""
     by_name: dict[str, list[WorkloadObject]] = defaultdict(list)
-    problems: dict[str, BrokenFile] = {}
+    broken: dict[str, BrokenFile] = {}
     for item in written:
         if item.problem:
             path = item.place.file
-            problems.setdefault(path, BrokenFile(path, path.split("/")[1], item.problem))
+            broken.setdefault(path, BrokenFile(path, _folder(path), item.problem))
         else:
             by_name[item.key.name].append(item)
-    for name, (first, *others) in by_name.items():
-        for twin in others:
-            problem = f"{twin.place}: {twin.key} stands at {first.place} already: keep one of them"
-            problems.setdefault(twin.place.file, BrokenFile(twin.place.file, name, problem))
-    return {name: same[0] for name, same in by_name.items() if len(same) == 1}, list(problems.values())
+    usable: dict[str, WorkloadObject] = {}
+    for name, (first, *duplicates) in by_name.items():
+        # With a duplicate neither is used, since its labels could be those of either.
+        if not duplicates:
+            usable[name] = first
+        for duplicate in duplicates:
+            path = duplicate.place.file
+            broken.setdefault(path, BrokenFile(path, name, _duplicate_problem(first, duplicate)))
+    return usable, list(broken.values())
 
 
 def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
@@ -118,10 +140,11 @@ def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
     documents = load(data, path).documents
     if len(documents) != 1:
         raise InvalidObject(f"has {len(documents)} documents instead of one", Place(path))
-    body = documents[0].body
-    key = object_key(body, namespace, documents[0].place)
-    refers = frozenset((r.kind, r.name) for r in needs(body))
-    return WorkloadObject(key, body, canonical_digest(body), documents[0].place, demand_of(body, namespace), refers)
+    document = documents[0]
+    body = document.body
+    key = object_key(body, namespace, document.place)
+    demand = demand_of(body, namespace)
+    return WorkloadObject(key, body, canonical_digest(body), document.place, demand, _targets(body))
 
 
 def read_file(path: str, data: bytes) -> Contents:
@@ -129,70 +152,93 @@ def read_file(path: str, data: bytes) -> Contents:
 
     Raises `InputError` where the file cannot be read, or an object in it has no identity.
     """
-    namespace = path.split("/")[1]
+    namespace = _folder(path)
     if not is_dns_label(namespace):
         rule = "use small letters, digits and '-', at most 63"
         raise InvalidObject(f"the folder {namespace!r} under {ROOT}/ cannot be a namespace: {rule}", Place(path))
     loaded = load(data, path)
-    notes = [str(warning) for warning in loaded.warnings]
+    warnings = [str(warning) for warning in loaded.warnings]
     objects = []
     for document in loaded.documents:
-        item, more = _read_object(document, namespace)
+        item, object_warnings = _read_object(document, namespace)
         objects.append(item)
-        notes += more
-    return tuple(objects), tuple(notes)
+        warnings += object_warnings
+    return tuple(objects), tuple(warnings)
 
 
 def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, list[str]]:
     key = object_key(document.body, namespace, document.place)
     if key.kind == "Namespace":
         key = replace(key, namespace="")
+    # What is known of the object when a check refuses it: it keeps its labels and references, with a problem.
     body: Mapping[str, Any] = document.body
-    refers: frozenset[tuple[str, str]] = frozenset()
-    notes: list[str] = []
+    targets: frozenset[tuple[str, str]] = frozenset()
+    warnings: list[str] = []
     try:
         _check_identity(document, key, namespace)
         _check_metadata(document)
         body = admit(document.body, namespace)
-        refers = frozenset((r.kind, r.name) for r in needs(body))
+        targets = _targets(body)
         findings = problems(document.body)
-        notes += [f"{document.locate(*f.path)}: {f.message}" for f in findings if f.severity == "warning"]
-        error = next((f for f in findings if f.severity == "error"), None)
-        if error is not None:
-            raise InvalidObject(error.message, document.locate(*error.path))  # noqa: TRY301  (one exit for all refusals)
+        warnings += _warning_lines(findings, document)
+        _raise_first_error(findings, document)
         demand = demand_of(body, key.namespace)
-        item = WorkloadObject(key, body, canonical_digest(body), document.place, demand, refers)
-        if is_plain_secret(key, body):
-            notes.append(f"{document.place}: {key}: {_READABLE}")
     except InvalidObject as error:
-        at = document.locate(*error.path) if isinstance(error, InvalidField) else document.place
-        problem = str(error) if error.place else f"{at}: {error}"
-        item = WorkloadObject(key, _legible(body), canonical_digest(body), document.place, None, refers, problem)
-    return item, notes
+        problem = _with_place(error, document)
+        item = WorkloadObject(
+            key, _with_text_metadata(body), canonical_digest(body), document.place, None, targets, problem
+        )
+        return item, warnings
+    if is_plain_secret(key, body):
+        warnings.append(f"{document.place}: {key}: {_READABLE_BY_ALL}")
+    return WorkloadObject(key, body, canonical_digest(body), document.place, demand, targets), warnings
+
+
+def _targets(body: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    """Return the kinds and names that an object refers to in its namespace."""
+    return frozenset((reference.kind, reference.name) for reference in object_references(body))
+
+
+def _warning_lines(findings: Iterable[Problem], document: Document) -> list[str]:
+    return [f"{document.locate(*each.path)}: {each.message}" for each in findings if each.severity == "warning"]
+
+
+def _raise_first_error(findings: Iterable[Problem], document: Document) -> None:
+    for finding in findings:
+        if finding.severity == "error":
+            raise InvalidObject(finding.message, document.locate(*finding.path))
+
+
+def _with_place(error: InvalidObject, document: Document) -> str:
+    """Return the error with its place; one that names none is at its field, or at the start of the document."""
+    if error.place:
+        return str(error)
+    at = document.locate(*error.path) if isinstance(error, InvalidField) else document.place
+    return f"{at}: {error}"
 
 
 def _check_metadata(document: Document) -> None:
-    """Refuse labels and annotations that no API server takes: one that is a number, above all."""
+    """Raise `InvalidField` for labels and annotations that the API server refuses, such as a number as value."""
     metadata = document.body["metadata"]
-    for part in ("labels", "annotations"):
-        for name, value in fields.text_map(metadata, part, ("metadata",)).items():
-            at = ("metadata", part, name)
-            # The API server makes small letters of an annotation's key before it looks at it.
-            if not is_label_key(name if part == "labels" else name.lower()):
-                rule = "use letters, digits, '-', '_' and '.' (at most 63), if needed after a DNS prefix and '/'"
-                raise InvalidField(at, f"has a key that cannot be one: {rule}")
-            if part == "labels" and not is_label_value(value):
-                rule = "use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
-                raise InvalidField(at, f"is {fields.shown(value)}: {rule}")
+    for name, value in fields.text_map(metadata, "labels", ("metadata",)).items():
+        at = ("metadata", "labels", name)
+        if not is_label_key(name):
+            raise InvalidField(at, f"has a key that cannot be one: {_LABEL_KEY_RULE}")
+        if not is_label_value(value):
+            raise InvalidField(at, f"is {fields.shown(value)}: {_LABEL_VALUE_RULE}")
+    for name in fields.text_map(metadata, "annotations", ("metadata",)):
+        # The API server lower-cases an annotation's key before it checks it (apimachinery, `ValidateAnnotations`).
+        if not is_label_key(name.lower()):
+            raise InvalidField(("metadata", "annotations", name), f"has a key that cannot be one: {_LABEL_KEY_RULE}")
 
 
-def _legible(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a refused object with labels and annotations that are text, so that it counts with those it belongs to."""
+def _with_text_metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a refused object with labels and annotations as text, so that it is grouped as its user meant it."""
     metadata = dict(body["metadata"])
     for part in ("labels", "annotations"):
-        given = metadata.get(part)
-        told = given.items() if isinstance(given, dict) else ()
-        metadata[part] = {name: _as_text(value) for name, value in told if isinstance(value, str | int | float)}
+        written = metadata.get(part)
+        entries = written.items() if isinstance(written, dict) else ()
+        metadata[part] = {name: _as_text(value) for name, value in entries if isinstance(value, str | int | float)}
     return {**body, "metadata": metadata}
 
 
@@ -201,17 +247,13 @@ def _as_text(value: str | float) -> str:
 
 
 def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
+    """Raise `InvalidObject` unless name, scope and namespace fit the folder of the file."""
     kind, name = key.kind, key.name
     if not is_dns_subdomain(name):
         where = document.locate("metadata", "name")
         raise InvalidObject(f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'", where)
     if kind == "Namespace":
-        if key.api_version != "v1":
-            where = document.locate("apiVersion")
-            raise InvalidObject(f"the apiVersion of a Namespace is v1, not {key.api_version}", where)
-        if name != namespace:
-            where = document.locate("metadata", "name")
-            raise InvalidObject(f"Namespace {name} stands in the folder of namespace {namespace}: move it", where)
+        _check_namespace(document, key, namespace)
         return
     if kind in CLUSTER_SCOPED:
         raise InvalidObject(f"{kind} {name} is cluster-scoped: put it under addons/, not {ROOT}/", document.place)
@@ -223,25 +265,31 @@ def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
         )
 
 
-def _without_twins(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:
-    """Give every object that another one doubles a problem that names both places."""
-    first: dict[tuple[str, str, str, str], WorkloadObject] = {}
-    result: list[WorkloadObject] = []
-    doubled: dict[tuple[str, str, str, str], WorkloadObject] = {}
+def _check_namespace(document: Document, key: ObjectKey, namespace: str) -> None:
+    if key.api_version != "v1":
+        where = document.locate("apiVersion")
+        raise InvalidObject(f"the apiVersion of a Namespace is v1, not {key.api_version}", where)
+    # A tenant that writes one folder must not set the labels of another tenant's namespace.
+    if key.name != namespace:
+        where = document.locate("metadata", "name")
+        raise InvalidObject(f"Namespace {key.name} is in the folder of namespace {namespace}: move it", where)
+
+
+def _marked_duplicates(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:
+    """Return each object once; one that is defined again has a problem that names both places."""
+    first: dict[_Identity, WorkloadObject] = {}
+    duplicate: dict[_Identity, WorkloadObject] = {}
     for item in objects:
         identity = (item.key.group, item.key.kind, item.key.namespace, item.key.name)
         if identity in first:
-            doubled[identity] = item
+            duplicate[identity] = item
         else:
             first[identity] = item
-            result.append(item)
-    if not doubled:
-        return tuple(result)
-    return tuple(_marked(item, doubled) for item in result)
+    for identity, other in duplicate.items():
+        item = first[identity]
+        first[identity] = replace(item, problem=_duplicate_problem(item, other))
+    return tuple(first.values())
 
 
-def _marked(item: WorkloadObject, doubled: Mapping[tuple[str, str, str, str], WorkloadObject]) -> WorkloadObject:
-    twin = doubled.get((item.key.group, item.key.kind, item.key.namespace, item.key.name))
-    if twin is None:
-        return item
-    return replace(item, problem=f"{twin.place}: {item.key} stands at {item.place} already: keep one of them")
+def _duplicate_problem(first: WorkloadObject, other: WorkloadObject) -> str:
+    return f"{other.place}: {other.key} is already defined at {first.place}: keep one of them"

@@ -1,7 +1,7 @@
-"""Holds groups against the rules of their tenants, right after they are formed.
+"""Checks groups against the rules of their tenants, as soon as they are formed.
 
-The one idea: whoever reads `workloads/` (the loop, `validate`, a preview) gets groups that are governed already, so
-that no way into the fleet goes around the rules. A group of which anything is denied is refused whole.
+Every reader of `workloads/` (the loop, `validate`, a preview) gets groups that are checked already, so no way into the
+fleet bypasses the rules. A group with one denied object is refused whole.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from reconciler.workloads.grouping import Grouping
 
 DENIED = "TenantDenied"
 REFUSED_AS = frozenset({DENIED, "NoTenant", "TenantAmbiguous"})
-"""The reasons of groups that `govern` refuses."""
+"""The reasons of the groups that `govern` refuses."""
 
 Check = Callable[[Tenant, WorkloadObject], tuple[Denial, ...]]
 Locate = Callable[[WorkloadObject, Path], Place]
 
 
 def check_object(tenant: Tenant, item: WorkloadObject) -> tuple[Denial, ...]:
-    """Return what of an object its tenant may not have."""
+    """Return everything about an object that its tenant may not have."""
     return denials(tenant, item.key, item.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Governed:
-    """`grouping` with tenants, and a problem for what they may not have; `findings` are all of these, with places."""
+    """`grouping` with the tenant of each group, and a problem in each refused group.
+
+    `findings` are all that is denied, each with its place, in the order of groups and without repetition.
+    """
 
     grouping: Grouping
     findings: tuple[str, ...]
@@ -45,8 +48,8 @@ def govern(
 ) -> Governed:
     """Apply `tenancy` to all groups.
 
-    `namespaces` are the Namespace objects by name. `locate` finds a field of an object in its file; `check` does what
-    `check_object` does, perhaps from memory.
+    `namespaces` are the Namespace objects by name. `locate` finds the place of an object's field in its file. `check`
+    replaces `check_object`, for instance by a cached one.
     """
     if not tenancy.tenants and not tenancy.required:
         return Governed(grouping, ())
@@ -56,29 +59,38 @@ def govern(
     for group in grouping.groups:
         namespace = group.key.namespace
         if namespace not in owners:
-            written = namespaces.get(namespace)
-            owners[namespace] = tenancy.owner(namespace, written.labels if written else {})
+            owners[namespace] = _owner(tenancy, namespace, namespaces)
         owner = owners[namespace]
         denied = _denied(group, owner, locate, check)
         findings.update(dict.fromkeys(denied))
-        groups.append(_refused(replace(group, tenant=owner.tenant), denied, owner.reason or DENIED))
+        owned = replace(group, tenant=owner.tenant)
+        groups.append(_refused(owned, denied, owner.reason or DENIED))
     return Governed(replace(grouping, groups=tuple(groups)), tuple(findings))
 
 
+def _owner(tenancy: Tenancy, namespace: str, namespaces: Mapping[str, WorkloadObject]) -> Owner:
+    written = namespaces.get(namespace)
+    return tenancy.owner(namespace, written.labels if written else {})
+
+
 def _denied(group: Group, owner: Owner, locate: Locate, check: Check) -> list[str]:
+    """Return everything that keeps the group from being placed, each as a line with its place."""
     if owner.reason:
         return [f"{group.members[0].place}: {owner.message}"]
     if owner.tenant is None:
+        # Tenants are optional in this fleet, and none owns the namespace: it may do everything.
         return []
-    return [
-        f"{locate(item, denial.path)}: {denial.message}"
-        for item in group.objects
-        for denial in check(owner.tenant, item)
-    ]
+    lines: list[str] = []
+    for item in group.objects:
+        found = check(owner.tenant, item)
+        lines += [f"{locate(item, denial.path)}: {denial.message}" for denial in found]
+    return lines
 
 
 def _refused(group: Group, denied: list[str], reason: str) -> Group:
+    # An earlier problem stays the reason: the user corrects the manifest first.
     if not denied or group.problem:
         return group
-    more = f" (and {len(denied) - 1} more)" if len(denied) > 1 else ""
+    others = len(denied) - 1
+    more = f" (and {others} more)" if others else ""
     return replace(group, problem=denied[0] + more, refused_as=reason)

@@ -1,9 +1,9 @@
-"""Sorts objects into groups: members by policy and `groupBy`, companions by reference (DESIGN section 2).
+"""Sorts objects into groups: members by policy and `groupBy`, companions by reference.
 
-A companion makes no pods and follows whoever refers to it (`workloads.companions`), unless a policy other than theirs,
-or a `groupBy` label, claims it. One that several groups refer to belongs to each; rendering keeps one copy a cluster.
-An object that neither a policy nor a reference claims is not placed, and is reported; one that two groups claim with
-equal right keeps both from being placed by halves.
+A companion makes no pods and follows the objects that refer to it (`workloads.companions`), unless a policy of its own,
+or a `groupBy` label, selects it. A companion of several groups belongs to each; rendering keeps one copy a cluster.
+An object that neither a policy nor a reference selects is not placed, and is reported. An object that two groups claim
+with equal right is a problem of both groups, so that neither is placed without it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from reconciler.policy.groups import as_dns_label, group_name, pinned_cluster
 from reconciler.policy.matching import PolicyIndex
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy, unsupported
 from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
-from reconciler.workloads.companions import Companions, missing_warnings
+from reconciler.workloads.companions import Companions, unresolved_warnings
 from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import BrokenFile, Group, GroupKey, Source, WorkloadObject
-from reconciler.workloads.queue import turn
+from reconciler.workloads.queue import queue_key
 
 SHARED = "shared"
 """The folder of companions that several groups of a namespace refer to: no group can have this name."""
@@ -29,10 +29,10 @@ SHARED = "shared"
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """`groups` in queue order; `unplaced` are the objects that nobody claims.
+    """`groups` in queue order; `unplaced` are the objects that neither a policy nor a reference selects.
 
-    `unread` tells of groups why a file that cannot be read may hold a part of them, so that nothing new is placed by
-    halves. `warnings` are about what groups refer to and nobody has.
+    `unread` has, for each group that an unreadable file may hold a part of, the reason; such a group waits instead of
+    being placed without that part. `warnings` are about references that no object satisfies.
     """
 
     groups: tuple[Group, ...]
@@ -42,11 +42,11 @@ class Grouping:
 
 
 @dataclass(frozen=True, slots=True)
-class _Policies:
-    """The policy that each object falls under, and the rivals that claim it for another group with equal right."""
+class _MatchedPolicies:
+    """The policy of each selected object, and the `rival` that puts it into another group with equal right."""
 
     of: Mapping[ObjectKey, SchedulePolicy]
-    rivals: Mapping[ObjectKey, SchedulePolicy]
+    rival: Mapping[ObjectKey, SchedulePolicy]
 
 
 def group_objects(
@@ -57,98 +57,128 @@ def group_objects(
 ) -> Grouping:
     """Sort objects into groups, in the order of `workloads.queue`.
 
-    `sources` gives for each path the commit that changed it last; `classes` what priority classes are worth.
+    `sources` has for each path the commit that changed it last; `classes` the values of PriorityClasses.
     """
-    matched = _policies(workloads, policies)
+    matched = _match_policies(workloads, policies)
     companions = Companions(workloads.objects, matched.of)
-    claimed: dict[GroupKey, list[WorkloadObject]] = defaultdict(list)
-    unplaced: list[WorkloadObject] = []
-    for item in workloads.objects:
-        if item.key in companions.followers:
-            continue
-        policy = matched.of.get(item.key)
-        if policy is None:
-            unplaced.append(item)
-        else:
-            claimed[_group_key(item, policy)].append(item)
-    disputes = _disputes(workloads.objects, matched)
-    groups = [_group(key, members, companions, matched.of, sources) for key, members in claimed.items()]
-    groups = [_disputed(group, companions, matched.of, disputes.get(group.key, "")) for group in groups]
-    groups.sort(key=lambda group: turn(group, classes))
-    everything = {item.key: item for group in groups for item in group.objects}
+    members, unplaced = _members(workloads.objects, matched.of, companions)
+    conflicts = _policy_conflicts(workloads.objects, matched)
+
+    groups = []
+    for key, group_members in members.items():
+        group = _group(key, group_members, companions, matched.of, sources)
+        problem = group.problem or conflicts.get(key, "") or _companion_conflict(group, companions, matched.of)
+        groups.append(replace(group, problem=problem) if problem else group)
+    groups.sort(key=lambda group: queue_key(group, classes))
+
+    grouped = {item.key: item for group in groups for item in group.objects}
+    # The first unreadable file of each namespace; `reversed`, since the last entry of a key stays.
     broken = {file.namespace: file for file in reversed(workloads.broken)}
-    warnings = missing_warnings(everything.values(), companions, broken)
-    by_namespace = any(map(_by_namespace, policies))
-    unread = _unread(groups, workloads, companions, broken, selected_by_namespace=by_namespace)
+    warnings = unresolved_warnings(grouped.values(), companions, broken)
+    selects_by_labels = any(_selects_by_namespace_labels(policy) for policy in policies)
+    unread = _unread(groups, workloads, companions, broken, selects_by_namespace_labels=selects_by_labels)
     return Grouping(tuple(groups), tuple(unplaced), unread, warnings)
 
 
-def _policies(workloads: Workloads, policies: Sequence[SchedulePolicy]) -> _Policies:
-    """Return the policy that each object falls under; objects without one are left out."""
-    found: dict[ObjectKey, SchedulePolicy] = {}
-    rivals: dict[ObjectKey, SchedulePolicy] = {}
+def _match_policies(workloads: Workloads, policies: Sequence[SchedulePolicy]) -> _MatchedPolicies:
+    """Return the policy that applies to each object; objects that no policy selects are left out."""
+    policy_of: dict[ObjectKey, SchedulePolicy] = {}
+    rival_of: dict[ObjectKey, SchedulePolicy] = {}
     index = PolicyIndex(policies)
     by_name = {policy.name: policy for policy in policies}
     for item in workloads.objects:
         namespace = workloads.namespaces.get(item.key.namespace)
-        matched = index.match(item.key, item.labels, namespace.labels if namespace else None)
-        if matched is None:
+        match = index.match(item.key, item.labels, namespace.labels if namespace else None)
+        if match is None:
             continue
-        own = found[item.key] = matched.policy
-        for other in map(by_name.__getitem__, matched.also):
-            if other.priority != own.priority:
-                break
-            if _label(item, own) and _label(item, other) and _label(item, own) != _label(item, other):
-                rivals[item.key] = other
-                break
-    return _Policies(found, rivals)
+        policy_of[item.key] = match.policy
+        outranked = [by_name[name] for name in match.outranked]
+        rival = _rival(item, match.policy, outranked)
+        if rival is not None:
+            rival_of[item.key] = rival
+    return _MatchedPolicies(policy_of, rival_of)
 
 
-def _label(item: WorkloadObject, policy: SchedulePolicy) -> str:
+def _rival(item: WorkloadObject, policy: SchedulePolicy, outranked: Iterable[SchedulePolicy]) -> SchedulePolicy | None:
+    """Return the policy of equal priority that puts `item` into another group by a label; None when there is none."""
+    own_label = _group_label(item, policy)
+    for other in outranked:
+        if other.priority != policy.priority:
+            # The rest are lower still, and a higher priority decides.
+            return None
+        other_label = _group_label(item, other)
+        if own_label and other_label and own_label != other_label:
+            return other
+    return None
+
+
+def _group_label(item: WorkloadObject, policy: SchedulePolicy) -> str:
     """Return the label value by which `policy` groups the object; empty when it has none."""
     return item.labels.get(policy.group_by, "") if policy.group_by else ""
 
 
-def _disputes(objects: Iterable[WorkloadObject], matched: _Policies) -> dict[GroupKey, str]:
-    """Return a problem for both groups that claim one object."""
-    found: dict[GroupKey, str] = {}
+def _members(
+    objects: Iterable[WorkloadObject], policy_of: Mapping[ObjectKey, SchedulePolicy], companions: Companions
+) -> tuple[dict[GroupKey, list[WorkloadObject]], list[WorkloadObject]]:
+    """Return the members of each group, and the objects that are neither members nor companions."""
+    members: dict[GroupKey, list[WorkloadObject]] = defaultdict(list)
+    unplaced: list[WorkloadObject] = []
     for item in objects:
-        other = matched.rivals.get(item.key)
-        if other is None:
+        if item.key in companions.keys:
             continue
-        claims = [(_group_key(item, policy), policy) for policy in (matched.of[item.key], other)]
-        said = " and ".join(f"group {key} (label {p.group_by}, policy {p.name})" for key, p in claims)
-        problem = f"{item.place}: {item.key} is claimed by {said}: raise the priority of one policy, or drop one label"
-        for key, _ in claims:
-            found.setdefault(key, problem)
-    return found
+        policy = policy_of.get(item.key)
+        if policy is None:
+            unplaced.append(item)
+        else:
+            members[_group_key(item, policy)].append(item)
+    return members, unplaced
 
 
-def _disputed(
-    group: Group, companions: Companions, policy_of: Mapping[ObjectKey, SchedulePolicy], dispute: str
-) -> Group:
-    """Return `group` with a problem, if it claims an object that another group claims too."""
-    if group.problem or dispute:
-        return replace(group, problem=group.problem or dispute)
+def _policy_conflicts(objects: Iterable[WorkloadObject], matched: _MatchedPolicies) -> dict[GroupKey, str]:
+    """Return a problem for both groups into which two policies of equal priority put one object."""
+    conflicts: dict[GroupKey, str] = {}
+    for item in objects:
+        rival = matched.rival.get(item.key)
+        if rival is None:
+            continue
+        policies = (matched.of[item.key], rival)
+        keys = [_group_key(item, policy) for policy in policies]
+        claims = [
+            f"group {key} (label {policy.group_by}, policy {policy.name})"
+            for key, policy in zip(keys, policies, strict=True)
+        ]
+        problem = (
+            f"{item.place}: {item.key} is claimed by {' and '.join(claims)}: raise the priority of one policy, or drop "
+            "one label"
+        )
+        for key in keys:
+            conflicts.setdefault(key, problem)
+    return conflicts
+
+
+def _companion_conflict(group: Group, companions: Companions, policy_of: Mapping[ObjectKey, SchedulePolicy]) -> str:
+    """Return a problem if `group` refers to an object that the label of another group claims; empty otherwise."""
     own = {item.key for item in group.members}
     for user in group.objects:
-        for item in companions.named(user):
-            if item.key in own or policy_of.get(item.key) is not group.policy or not companions.claimed_by_label(item):
+        for item in companions.referenced_by(user):
+            # An object under another policy goes where that policy says, and is no companion of this group.
+            same_policy = policy_of.get(item.key) is group.policy
+            if item.key in own or not same_policy or not companions.has_group_label(item):
                 continue
             holder = _group_key(item, group.policy)
-            label, referrer = group.policy.group_by, f"{user.key.kind} {user.key.name}"
-            problem = (
-                f"{item.place}: {item.key} is claimed by group {holder}, through its label {label}, and by group "
-                f"{group.key}, whose {referrer} refers to it: drop the label, and it goes with both"
+            referrer = f"{user.key.kind} {user.key.name}"
+            return (
+                f"{item.place}: {item.key} is claimed by group {holder}, through its label {group.policy.group_by}, "
+                f"and by group {group.key}, whose {referrer} refers to it: drop the label, and it goes with both"
             )
-            return replace(group, problem=problem)
-    return group
+    return ""
 
 
 def _group_key(item: WorkloadObject, policy: SchedulePolicy) -> GroupKey:
     try:
         name = group_name(policy, item.key, item.labels)
     except InvalidObject:
+        # The label value cannot be a name: the group is formed under a safe one, and `_group` gives it the problem.
         name = as_dns_label(f"{item.key.kind.lower()}-{item.key.name}")
     return GroupKey(item.key.namespace, name)
 
@@ -160,18 +190,19 @@ def _group(
     policy_of: Mapping[ObjectKey, SchedulePolicy],
     sources: Mapping[str, Source],
 ) -> Group:
-    policy = min((policy_of[m.key] for m in members), key=lambda p: (-p.priority, p.name))
+    policies = [policy_of[item.key] for item in members]
+    policy = min(policies, key=lambda each: (-each.priority, each.name))
     following = companions.of(members)
-    everything = (*members, *following)
-    source = max((sources.get(o.place.file, Source("")) for o in everything), key=lambda s: s.order)
-    pin, problem = "", _problem(key, everything, policy)
-    names = sorted({policy_of[m.key].name for m in members})
-    if len(names) > 1:
-        problem = problem or f"its objects fall under policies {' and '.join(names)}: let one policy select all of them"
+    objects = (*members, *following)
+    # The youngest commit that touched the group decides its age in the queue.
+    commits = [sources.get(item.place.file, Source("")) for item in objects]
+    source = max(commits, key=lambda commit: commit.order)
+    pin = ""
+    problem = _problem(key, objects, policy) or _mixed_policies(policies)
     try:
         for item in members:
             group_name(policy, item.key, item.labels, item.place)
-        pin = pinned_cluster((m.annotations for m in members), members[0].place) or ""
+        pin = pinned_cluster((item.annotations for item in members), members[0].place) or ""
     except InvalidObject as error:
         problem = problem or str(error)
     return Group(key, policy, tuple(members), following, source, pin, problem)
@@ -192,8 +223,16 @@ def _problem(key: GroupKey, objects: Iterable[WorkloadObject], policy: ScheduleP
     return ""
 
 
-def _by_namespace(policy: SchedulePolicy) -> bool:
-    """Tell whether it depends on the labels of a namespace, other than its name, what `policy` selects."""
+def _mixed_policies(policies: Iterable[SchedulePolicy]) -> str:
+    """Return a problem if the members of a group fall under several policies; empty otherwise."""
+    names = sorted({policy.name for policy in policies})
+    if len(names) == 1:
+        return ""
+    return f"its objects fall under policies {' and '.join(names)}: let one policy select all of them"
+
+
+def _selects_by_namespace_labels(policy: SchedulePolicy) -> bool:
+    """Tell whether what `policy` selects depends on labels of a Namespace other than its name."""
     return any(requirement.key != NAME_LABEL for requirement in policy.namespace_selector.requirements)
 
 
@@ -203,25 +242,36 @@ def _unread(
     companions: Companions,
     files: Mapping[str, BrokenFile],
     *,
-    selected_by_namespace: bool,
+    selects_by_namespace_labels: bool,
 ) -> dict[GroupKey, str]:
-    """Return the groups of which a file that cannot be read may hold a part, with what may be in it.
+    """Return the groups of which an unreadable file may hold a part, each with the reason.
 
-    `files` has the first of these of each namespace.
+    `files` has the first such file of each namespace.
     """
-    found = {}
-    for group in groups if files else ():
+    reasons: dict[GroupKey, str] = {}
+    if not files:
+        return reasons
+    for group in groups:
         file = files.get(group.key.namespace)
         if file is None:
             continue
-        absent = (need for item in group.objects for need in companions.missing(item))
-        wanted = next((f"{need.kind} {need.name}" for need in absent), "")
-        if not wanted and any(_label(item, group.policy) for item in group.members):
-            wanted = "another object of the group"
-        if selected_by_namespace and group.key.namespace not in workloads.namespaces:
-            wanted = wanted or "its Namespace, by whose labels policies select,"
-        if wanted:
-            found[group.key] = (
-                f"{wanted} may be in {file.path}, which cannot be read: repair that file ({file.problem})"
+        namespace_known = group.key.namespace in workloads.namespaces
+        part = _possible_part(group, companions)
+        if not part and selects_by_namespace_labels and not namespace_known:
+            part = "its Namespace, by whose labels policies select,"
+        if part:
+            reasons[group.key] = (
+                f"{part} may be in {file.path}, which cannot be read: repair that file ({file.problem})"
             )
-    return found
+    return reasons
+
+
+def _possible_part(group: Group, companions: Companions) -> str:
+    """Return the part of the group that an unreadable file of its namespace may hold; empty when it is complete."""
+    for item in group.objects:
+        for reference in companions.unresolved_required(item):
+            return f"{reference.kind} {reference.name}"
+    if any(_group_label(item, group.policy) for item in group.members):
+        # Any number of objects can carry the label.
+        return "another object of the group"
+    return ""

@@ -1,74 +1,86 @@
-"""What a group refers to, and does not get: an object with a policy of its own that stands on other clusters.
+"""Warns of references to an object that another policy places on other clusters.
 
-The one idea: an object that another policy selects goes where that one says (DESIGN section 2), and nobody else notices
-when that is not where its user runs; so after a plan the places of both are compared.
+An object that a policy of its own selects goes where that policy says. Its users may run elsewhere and lack it there,
+which neither group's decision shows; so the clusters of both are compared after the plan is made.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from reconciler.manifests.fields import dotted
-from reconciler.ray.references import SECRET, Reference
-from reconciler.workloads.companions import made_secret, needs
+from reconciler.ray.references import Reference
+from reconciler.workloads.companions import NamespacedName, provided_names
 from reconciler.workloads.group import Group, GroupKey, WorkloadObject
+from reconciler.workloads.object_references import object_references
 
-_Name = tuple[str, str, str]
-"""Namespace, kind and name that a reference leads to."""
+Providers = Mapping[NamespacedName, list[tuple[Group, WorkloadObject]]]
+"""The members without pods that provide a name, each with its group."""
 
 
-def apart_warnings(groups: Iterable[Group], places: Mapping[GroupKey, frozenset[str]]) -> tuple[str, ...]:
-    """Return a warning for each object of a placed group that refers to one of another group, not placed beside it.
+def missing_reference_warnings(
+    groups: Collection[Group], clusters_of: Mapping[GroupKey, frozenset[str]]
+) -> tuple[str, ...]:
+    """Return a warning for each object that requires an object of another group on a cluster that lacks it.
 
-    `places` are the clusters of the groups that have a place.
+    `clusters_of` has the clusters of each group that is placed.
     """
-    groups = tuple(groups)
-    apart: dict[_Name, list[tuple[Group, WorkloadObject]]] = defaultdict(list)
+    providers = _providers(groups)
+    if not providers:
+        return ()
+    warnings = []
+    for group in groups:
+        own: set[NamespacedName] = set()
+        for item in group.objects:
+            own.update(provided_names(item))
+        for item in group.objects:
+            names = {(item.key.namespace, kind, name) for kind, name in item.references}
+            for name in sorted((names & providers.keys()) - own):
+                warning = _warning(group, item, name, providers, clusters_of)
+                if warning:
+                    warnings.append(warning)
+    return tuple(warnings)
+
+
+def _providers(groups: Iterable[Group]) -> Providers:
+    providers: dict[NamespacedName, list[tuple[Group, WorkloadObject]]] = defaultdict(list)
     for group in groups:
         for item in group.members:
+            # Objects with pods are no targets of references; companions follow their users anyway.
             if item.demand is None:
-                for name in _brings(item):
-                    apart[name].append((group, item))
-    if not apart:
-        return ()
-    found = []
-    for group in groups:
-        own = {name for item in group.objects for name in _brings(item)}
-        for item in group.objects:
-            names = {(item.key.namespace, kind, name) for kind, name in item.references} & apart.keys()
-            found += [_warning(group, item, name, apart[name], places) for name in sorted(names - own)]
-    return tuple(line for line in found if line)
-
-
-def _brings(item: WorkloadObject) -> list[_Name]:
-    """Return what an object satisfies references to."""
-    secret = made_secret(item.key, item.body)
-    named = (item.key.namespace, item.key.kind, item.key.name)
-    return [named, (item.key.namespace, SECRET, secret)] if secret else [named]
+                for name in provided_names(item):
+                    providers[name].append((group, item))
+    return providers
 
 
 def _warning(
     group: Group,
     item: WorkloadObject,
-    name: _Name,
-    holders: Iterable[tuple[Group, WorkloadObject]],
-    places: Mapping[GroupKey, frozenset[str]],
+    name: NamespacedName,
+    providers: Providers,
+    clusters_of: Mapping[GroupKey, frozenset[str]],
 ) -> str:
-    """Return the warning; empty where the object stands on every cluster of `group`, or the pods do without it."""
-    have = frozenset[str]().union(*(places.get(holder.key, frozenset()) for holder, _ in holders))
-    lack = places.get(group.key, frozenset()) - have
-    reference = _required(item, name)
-    if not lack or reference is None:
+    """Return the warning; empty where each cluster of `group` has the object, or the pods start without it."""
+    provided_on: set[str] = set()
+    for holder, _ in providers[name]:
+        provided_on |= clusters_of.get(holder.key, frozenset())
+    lacking = clusters_of.get(group.key, frozenset()) - provided_on
+    reference = _required_reference(item, name)
+    if not lacking or reference is None:
         return ""
-    holder, there = next(iter(holders))
-    stands = f"is on {', '.join(sorted(have))}" if have else "has no place"
+    holder, target = providers[name][0]
+    where = f"is on {', '.join(sorted(provided_on))}" if provided_on else "is not placed"
     return (
-        f"{item.place}: {item.key} is on {', '.join(sorted(lack))}, and {there.key}, to which it refers in "
-        f"{dotted(reference.path)}, {stands} by policy {holder.policy.name}: let policy {group.policy.name} select "
-        "that too, or leave it to no policy, and it follows"
+        f"{item.place}: {item.key} is on {', '.join(sorted(lacking))}, and {target.key}, to which it refers in "
+        f"{dotted(reference.path)}, {where} by policy {holder.policy.name}: let policy {group.policy.name} select "
+        "that too, or let no policy select it, and it follows as a companion"
     )
 
 
-def _required(item: WorkloadObject, name: _Name) -> Reference | None:
-    return next((r for r in needs(item.body) if (r.kind, r.name) == name[1:] and not r.optional), None)
+def _required_reference(item: WorkloadObject, target: NamespacedName) -> Reference | None:
+    _, kind, name = target
+    for reference in object_references(item.body):
+        if (reference.kind, reference.name) == (kind, name) and not reference.optional:
+            return reference
+    return None

@@ -1,9 +1,9 @@
-"""A JSON 6902 patch of one object, applied exactly as kustomize on the way to the cluster will apply it.
+"""Makes and applies JSON 6902 patches of one object, exactly as kustomize applies them on the way to the cluster.
 
-The one idea: what fits must be what is deployed, so bodies are patched here with the same operations that stand in
-`kustomization.yaml`, and whatever the two sides might read differently (a `true` that equals 1, an index into a text)
-is refused. Each patch begins with a `test`, so that a build on an object that has changed fails instead of patching the
-wrong place.
+The object that is fitted must be the object that is deployed. So bodies are patched here with the operations that are
+written to `kustomization.yaml`, and operations that jsonpatch and kustomize read differently are refused: a `true` that
+equals 1, an index into a text. Each patch begins with a `test`, so that a build on an object that has changed fails
+instead of patching the wrong field.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from reconciler.policy.fieldpath import is_index, parse_pointer, pointer
 Operations = tuple[Mapping[str, Any], ...]
 
 _SAFE = re.compile(r"[A-Za-z0-9 ._/:=@,+-]{0,200}")
-"""Texts that every JSON library escapes alike: kustomize compares the escaped forms."""
+"""Texts that every JSON library escapes in the same way: kustomize compares the escaped forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,112 +45,140 @@ class Patch:
 
 
 def patch_of(key: ObjectKey, body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> Patch:
-    """Return the patch that does `operations` on `body`, with a `test` put before them where they have none."""
+    """Return the patch with `operations` on `body`, behind a `test` unless they begin with one."""
     first = operations[0]
-    lead = () if first["op"] == "test" else (guard(body, parse_pointer(first.get("from") or first["path"])),)
-    return Patch(key.group, key.kind, key.name, (*lead, *(dict(one) for one in operations)))
+    all_operations = [dict(operation) for operation in operations]
+    if first["op"] != "test":
+        # `move` and `copy` read from `from`: that field must be what it was.
+        source = first.get("from") or first["path"]
+        all_operations.insert(0, guard(body, parse_pointer(source)))
+    return Patch(key.group, key.kind, key.name, tuple(all_operations))
 
 
 def guard(body: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
-    """Return a `test` that holds on `body` and fails where the field at `path` is not what it was, or not there.
+    """Return a `test` that holds on `body` and fails where the field at `path` is not what it was, or is missing.
 
-    It looks at the field itself where that is a plain value, else at the name of the list element that it is part of,
-    else at the object's name.
+    It tests the field itself if that has a plain value, else the name of the list element that contains the field, else
+    the name of the object.
     """
-    steps, here, trail = [], body, [body]
+    steps, values = _existing_part(body, path)
+    field_exists = len(steps) == len(path)
+    if field_exists and _is_plain(values[-1]):
+        return _test(steps, values[-1])
+    # From the innermost value outwards; `values[depth]` is the value at `steps[:depth]`.
+    for depth in range(len(steps), 0, -1):
+        element = values[depth]
+        if isinstance(values[depth - 1], list) and isinstance(element, dict):
+            for name in ("name", "groupName"):
+                if _is_plain(element.get(name)):
+                    return _test((*steps[:depth], name), element[name])
+    return _test(("metadata", "name"), body["metadata"]["name"])
+
+
+def _existing_part(body: Any, path: Sequence[str | int]) -> tuple[list[str | int], list[Any]]:
+    """Return the steps of `path` that exist in `body`, and the values on the way, from `body` itself on."""
+    steps: list[str | int] = []
+    values = [body]
     for token in path:
-        child = _child(here, token)
-        if child is _NOTHING:
+        child = _child(values[-1], token)
+        if child is _ABSENT:
             break
         steps.append(token)
-        here = child
-        trail.append(here)
-    if len(steps) == len(path) and _plain(here):
-        return {"op": "test", "path": pointer(steps), "value": here}
-    for depth in range(len(steps), 0, -1):
-        element = trail[depth]
-        if isinstance(trail[depth - 1], list) and isinstance(element, dict):
-            named = next((key for key in ("name", "groupName") if _plain(element.get(key))), None)
-            if named is not None:
-                return {"op": "test", "path": pointer((*steps[:depth], named)), "value": element[named]}
-    return {"op": "test", "path": "/metadata/name", "value": body["metadata"]["name"]}
+        values.append(child)
+    return steps, values
+
+
+def _test(path: Sequence[str | int], value: Any) -> dict[str, Any]:
+    return {"op": "test", "path": pointer(path), "value": value}
 
 
 def apply(body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return a patched copy of `body`. Raises `InvalidObject` for an operation that does not apply."""
     patched: Any = body
-    for one in operations:
+    for operation in operations:
         try:
-            _check(patched, one)
-            patched = JsonPatch([dict(one)]).apply(patched)
+            _check(patched, operation)
+            patched = JsonPatch([dict(operation)]).apply(patched)
         except (JsonPatchException, JsonPointerException, TypeError, KeyError, ValueError, AttributeError):
-            raise InvalidObject(_refusal(patched, one)) from None
+            # jsonpatch raises each of these, depending on what is missing or of the wrong type.
+            raise InvalidObject(_refusal(patched, operation)) from None
     return dict(patched)
 
 
-class _Nothing:
-    """Stands for a value that is not there."""
+class _Absent:
+    """The type of `_ABSENT`, which marks a value that does not exist: None is a value in JSON."""
 
 
-_NOTHING = _Nothing()
+_ABSENT = _Absent()
 
 
 def _child(parent: Any, token: str | int) -> Any:
     if isinstance(parent, dict):
-        return parent.get(str(token), _NOTHING)
+        return parent.get(str(token), _ABSENT)
     if isinstance(parent, list) and is_index(token) and int(token) < len(parent):
         return parent[int(token)]
-    return _NOTHING
+    return _ABSENT
 
 
 def find(body: Any, path: Sequence[str | int]) -> Any:
-    """Return the value at `path`; None where nothing is."""
+    """Return the value at `path`; None where there is none."""
     for token in path:
         body = _child(body, token)
-    return None if body is _NOTHING else body
+    return None if body is _ABSENT else body
 
 
-def _plain(value: Any) -> bool:
+def _is_plain(value: Any) -> bool:
+    """Tell whether jsonpatch and kustomize compare the value in the same way."""
     return isinstance(value, bool | int) or (isinstance(value, str) and _SAFE.fullmatch(value) is not None)
 
 
 def _check(body: Any, operation: Mapping[str, Any]) -> None:
-    """Raise `KeyError` for what jsonpatch would do and kustomize would not, or otherwise."""
-    for name in ("from", "path"):
-        text = operation.get(name)
-        if text is None:
-            continue
-        *parents, last = parse_pointer(text)
-        parent: Any = body
-        for token in parents:
-            parent = _child(parent, token)
-        if isinstance(parent, list):
-            if not is_index(last) and not (last == "-" and name == "path" and operation["op"] in {"add", "copy"}):
-                raise KeyError(last)
-        elif not isinstance(parent, dict):
+    """Raise `KeyError` for an operation that jsonpatch accepts and kustomize refuses or reads differently."""
+    for field in ("from", "path"):
+        target = operation.get(field)
+        if target is not None:
+            # `-`, the end of a list, is a place to add to, never a value.
+            may_append = field == "path" and operation["op"] in {"add", "copy"}
+            _check_target(body, target, may_append=may_append)
+    if operation["op"] == "test":
+        value = find(body, parse_pointer(operation["path"]))
+        if not _equal(value, operation["value"]):
+            raise KeyError(operation["path"])
+
+
+def _check_target(body: Any, target: str, *, may_append: bool) -> None:
+    *parents, last = parse_pointer(target)
+    parent: Any = body
+    for token in parents:
+        parent = _child(parent, token)
+    if isinstance(parent, list):
+        if not is_index(last) and not (last == "-" and may_append):
             raise KeyError(last)
-    if operation["op"] == "test" and not _same(find(body, parse_pointer(operation["path"])), operation["value"]):
-        raise KeyError(operation["path"])
+    elif not isinstance(parent, dict):
+        # jsonpatch would index into a text.
+        raise KeyError(last)
 
 
-def _same(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any) -> bool:
     """Compare as JSON: true is not 1, and 1 is not 1.0."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_same(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_same, one, other))
+        return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other)
 
 
 def _refusal(body: Any, operation: Mapping[str, Any]) -> str:
+    """Say why an operation does not apply: the test that fails, or the first step of its path that is missing."""
     op, path = operation["op"], operation["path"]
     if op == "test":
-        return f"op test fails: {path} is {_shown(find(body, parse_pointer(path)))}, not {_shown(operation['value'])}"
-    missing = operation.get("from") if op in {"move", "copy"} else path
+        value = find(body, parse_pointer(path))
+        return f"op test fails: {path} is {_shown(value)}, not {_shown(operation['value'])}"
+    source = operation.get("from") if op in {"move", "copy"} else path
     steps: list[str] = []
-    for token in parse_pointer(str(missing)):
+    for token in parse_pointer(str(source)):
         steps.append(token)
         if find(body, steps) is None:
             return f"op {op} does not apply at {path}: the object has no {pointer(steps)}"
@@ -165,13 +193,16 @@ def _shown(value: Any) -> str:
 def steps_to(body: Mapping[str, Any], path: Path, value: Any) -> Operations:
     """Return the operations that give the field at `path` a value, as Nova's overrides do.
 
-    A last key that is missing is added; so are missing labels and annotations. Anything else that is missing on the way
-    is left to `apply` to refuse.
+    A missing last key is added; so are missing labels and annotations. `apply` refuses the operations where anything
+    else on the way is missing.
     """
+    replace = ({"op": "replace", "path": pointer(path), "value": value},)
     if find(body, path) is not None:
-        return ({"op": "replace", "path": pointer(path), "value": value},)
-    if len(path) == 3 and path[0] == "metadata" and path[1] in {"labels", "annotations"} and not find(body, path[:2]):
+        return replace
+    is_metadata_map = len(path) == 3 and path[0] == "metadata" and path[1] in {"labels", "annotations"}
+    if is_metadata_map and not find(body, path[:2]):
         return ({"op": "add", "path": pointer(path[:2]), "value": {str(path[2]): value}},)
     if isinstance(path[-1], int):
-        return ({"op": "replace", "path": pointer(path), "value": value},)
+        # A list element is only ever replaced, never added, so this is refused.
+        return replace
     return ({"op": "add", "path": pointer(path), "value": value},)

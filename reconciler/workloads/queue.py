@@ -1,7 +1,7 @@
-"""The queue: in which order groups without a place are looked at, and who waits behind whom.
+"""Returns the place of a group in the queue of groups that ask for room.
 
-Policy priority first (the operators' word), then Kubernetes' own priority class (the users'), then age by commit, then
-the name, so that the order never depends on how files are read.
+Order: the policy's priority, which operators set; the PriorityClass of the pods, which users set; the age of the
+commit; then the name, so that the order never depends on the order in which files are read.
 """
 
 from __future__ import annotations
@@ -11,30 +11,40 @@ from collections.abc import Iterable
 from reconciler.policy.priority_class import PriorityClasses
 from reconciler.workloads.group import Group, GroupKey
 
-Turn = tuple[int, int, float, GroupKey]
-"""What groups are sorted by; less is earlier."""
+QueueKey = tuple[int, int, float, GroupKey]
+"""The sort key of groups; less is earlier."""
 
 
-def turn(group: Group, classes: PriorityClasses) -> Turn:
-    """Return the group's place in the queue. Its class is the highest that any of its pods names."""
-    value = max((classes.value(name) for name in _classes(group)), default=classes.default)
-    return (-group.policy.priority, -value, group.source.order, group.key)
+def queue_key(group: Group, classes: PriorityClasses) -> QueueKey:
+    """Return the sort key of a group. Its PriorityClass is the highest that any of its pods names."""
+    class_values = [classes.value(name) for name in _priority_classes(group)]
+    class_value = max(class_values, default=classes.default)
+    return (-group.policy.priority, -class_value, group.source.order, group.key)
 
 
 def unknown_classes(groups: Iterable[Group], classes: PriorityClasses) -> tuple[str, ...]:
-    """Return one warning for each priority class that pods name and nobody defines."""
-    users: dict[str, Group] = {}
+    """Return one warning for each priority class that pods name and no manifest defines."""
+    first_user: dict[str, Group] = {}
     for group in groups:
-        for name in _classes(group):
+        for name in _priority_classes(group):
             if name not in classes.values:
-                users.setdefault(name, group)
-    return tuple(
-        f"{users[name].members[0].place}: priority class {name} of group {users[name].key} counts as 0 in the queue: "
-        "no PriorityClass under addons/ or policies/ has that name"
-        for name in sorted(users)
-    )
+                first_user.setdefault(name, group)
+    warnings = []
+    for name in sorted(first_user):
+        group = first_user[name]
+        warnings.append(
+            f"{group.members[0].place}: priority class {name} of group {group.key} counts as 0 in the queue: "
+            "no PriorityClass under addons/ or policies/ has that name"
+        )
+    return tuple(warnings)
 
 
-def _classes(group: Group) -> set[str]:
-    named = {s.shape.priority_class for o in group.members if o.demand for s in o.demand.pod_sets if s.count}
-    return named - {""}
+def _priority_classes(group: Group) -> set[str]:
+    """Return the priority classes that the group's pods name."""
+    names = set()
+    for item in group.members:
+        for pod_set in item.demand.pod_sets if item.demand else ():
+            # A worker group with 0 replicas makes no pod that could name a class.
+            if pod_set.count and pod_set.shape.priority_class:
+                names.add(pod_set.shape.priority_class)
+    return names

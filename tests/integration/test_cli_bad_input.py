@@ -181,7 +181,7 @@ def test_a_manifest_outside_every_namespace_folder_is_reported(top: Path) -> Non
     write(top, {"workloads/job.yaml": ray_job("lost")})
     for command in ("plan", "validate"):
         said = skyray(command, cwd=top)
-        assert "workloads/job.yaml: lies in no namespace's folder" in said.out + said.err
+        assert "workloads/job.yaml: is in no namespace's folder" in said.out + said.err
         assert "move it to workloads/NAMESPACE/" in said.out + said.err
 
 

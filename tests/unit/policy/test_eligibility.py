@@ -1,3 +1,5 @@
+"""Clusters in tiers, refusals and what is required; the rules themselves are in `test_cluster_filters`."""
+
 from __future__ import annotations
 
 from hypothesis import given, settings
@@ -35,15 +37,14 @@ def test_a_cluster_of_the_wrong_class_is_refused_with_both_words() -> None:
         PRODUCTION, [cluster("a", cluster__class="production"), cluster("b", cluster__class="development")]
     )
     assert result.clusters == ("a",)
-    assert only_refusal(result) == Refusal(
-        "b", "ClusterSelectorMismatch", "cluster.class is development, policy prod wants production"
-    )
+    refusal = only_refusal(result)
+    assert (refusal.cluster, refusal.reason, refusal.stays) == ("b", "ClusterSelectorMismatch", False)
+    assert "development" in refusal.message
+    assert "production" in refusal.message
 
 
 def test_a_missing_label_is_named() -> None:
-    assert only_refusal(eligible(PRODUCTION, [cluster("b")])).message == (
-        "it has no label cluster.class, policy prod wants production"
-    )
+    assert "no label cluster.class" in only_refusal(eligible(PRODUCTION, [cluster("b")])).message
 
 
 def test_every_operator_explains_itself() -> None:
@@ -75,7 +76,6 @@ def test_the_order_of_values_is_the_order_of_clusters_expression_by_expression()
         Tier((2, 1), ("c1",)),
     )
     assert refusals(result) == {"c6": "OrderedClusterSelectorMismatch", "c7": "OrderedClusterSelectorMismatch"}
-    assert result.refused[0].message == "provider is azure, policy p wants onprem or gce or aws"
 
 
 def test_a_cordoned_cluster_gets_nothing_new_and_keeps_what_it_has() -> None:
@@ -92,18 +92,7 @@ def test_no_place_keeps_and_no_execute_sends_away() -> None:
     )
     assert refusals(result) == {"a": "UntoleratedClusterTaint", "b": "UntoleratedClusterTaint"}
     assert (result.may_stay("a"), result.may_stay("b")) == (True, False)
-    assert result.refused[1].message == "cluster taint broken=disk:NoExecute is not tolerated by policy p"
-
-
-def test_of_two_taints_the_one_that_sends_away_counts() -> None:
-    both = cluster("a", Taint("a", "NoPlace"), Taint("z", "NoExecute"))
-    assert not eligible(policy(), [both]).may_stay("a")
-
-
-def test_a_tolerated_taint_does_not_matter() -> None:
-    tolerant = policy("  tolerations: [{key: maintenance, operator: Exists, effect: NoPlace}]\n")
-    assert eligible(tolerant, [cluster("a", Taint("maintenance", "NoPlace"))]).clusters == ("a",)
-    assert eligible(tolerant, [cluster("a", Taint("maintenance", "NoExecute"))]).clusters == ()
+    assert "broken=disk:NoExecute" in result.refused[1].message
 
 
 def test_a_pin_leaves_one_cluster() -> None:

@@ -76,7 +76,7 @@ def test_the_higher_priority_wins_then_the_name() -> None:
     low, high, twin = policy(name="a"), policy("  priority: 5\n", "zed"), policy("  priority: 5\n", "why")
     match = PolicyIndex([low, high, twin]).match(JOB, {})
     assert match is not None
-    assert (match.policy.name, match.also) == ("why", ("zed", "a"))
+    assert (match.policy.name, match.outranked) == ("why", ("zed", "a"))
 
 
 LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("xyz"), max_size=3)
@@ -105,7 +105,7 @@ POLICIES = st.lists(
 
 @settings(deadline=None)
 @given(POLICIES, LABELS, LABELS)
-def test_the_index_finds_what_asking_every_policy_would_find(
+def test_the_index_finds_what_comparing_every_policy_finds(
     policies: list[SchedulePolicy], labels: dict[str, str], namespace_labels: dict[str, str]
 ) -> None:
     everyone = [
@@ -116,7 +116,7 @@ def test_the_index_finds_what_asking_every_policy_would_find(
         and (not one.kinds or any(k.matches("RayJob", "ray.io") for k in one.kinds))
     ]
     match = PolicyIndex(reversed(policies)).match(JOB, labels, namespace_labels)
-    found = [match.policy.name, *match.also] if match else []
+    found = [match.policy.name, *match.outranked] if match else []
     assert found == everyone
 
 

@@ -62,7 +62,7 @@ def test_the_tenant_that_the_readme_shows_is_valid_and_has_every_field() -> None
     [example] = re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)
     documents = load(example.encode(), "policies/team-a.yaml").documents
     [tenant] = read_tenants(documents)
-    assert tenant.has("team-a-dev", {})
+    assert tenant.owns("team-a-dev", {})
     shown, all_ = set(documents[0].body["spec"]), {field.alias for field in TenantSpec.model_fields.values()}
     assert all_ - shown == {"kinds", "namespaceSelector"}
 

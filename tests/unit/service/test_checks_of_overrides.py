@@ -103,7 +103,7 @@ def test_a_job_that_cannot_be_divided_is_found() -> None:
     job = job.replace(b"    spec:\n", b"    spec:\n      restartPolicy: Never\n")
     fleet.commit("workloads/team/count.yaml", job)
     [error] = errors_of(fleet)
-    assert "Job team/count numbers its pods" in error
+    assert "Job team/count has completionMode: Indexed" in error
 
 
 def test_what_stands_elsewhere_is_judged_where_it_stands() -> None:

@@ -87,7 +87,7 @@ def test_a_reference_to_a_secret_is_satisfied_by_whatever_makes_it(maker: bytes,
     made = fleet.cycle()
     assert companions(fleet) == [file]
     assert groups(fleet) == ["team1/rayjob-train"], "it follows, and is no group of its own"
-    assert not any("nowhere in workloads" in warning for warning in made.warnings)
+    assert not any("to Secret token, " in warning for warning in made.warnings)
     assert fleet.plan().drafts == ()
 
 
@@ -105,7 +105,7 @@ def test_what_makes_no_secret_of_that_name_satisfies_nothing(maker: bytes) -> No
     fleet.commit("workloads/team1/job.yaml", job_with(from_secret("token")))
     made = fleet.cycle()
     assert companions(fleet) == []
-    assert any("Secret token, which is nowhere in workloads/team1/" in warning for warning in made.warnings)
+    assert any("to Secret token, " in warning for warning in made.warnings)
 
 
 @pytest.mark.parametrize("contents", ["stringData: {token: t}", "data: {token: dA==}"])
@@ -115,8 +115,8 @@ def test_a_plain_secret_in_git_is_warned_about_with_its_place(contents: str) -> 
     fleet.commit("workloads/team1/empty.yaml", secret("issued", "type: kubernetes.io/service-account-token"))
     fleet.commit("workloads/team1/job.yaml", job_with(from_secret("token")))
     plain = [warning for warning in fleet.plan().warnings if "plain Secret" in warning]
-    words = "plain Secret in Git: readable by all who read the repo; use ExternalSecret or SealedSecret"
-    assert plain == [f"workloads/team1/secret.yaml:1:1: Secret team1/token: {words}"]
+    (warning,) = plain
+    assert warning.startswith("workloads/team1/secret.yaml:1:1: Secret team1/token: ")
 
 
 def test_validate_warns_of_plain_secrets_and_of_what_is_nowhere() -> None:
@@ -129,7 +129,7 @@ def test_validate_warns_of_plain_secrets_and_of_what_is_nowhere() -> None:
         "workloads/team1/secret.yaml:1:1",
         "workloads/team1/job.yaml:1:1",
     ]
-    assert "ConfigMap code, which is nowhere in workloads/team1/" in found.warnings[1]
+    assert "to ConfigMap code, " in found.warnings[1]
 
 
 def test_companions_of_companions_follow() -> None:
@@ -214,7 +214,7 @@ def test_companions_that_no_policy_selects_follow_along_the_whole_chain() -> Non
     assert sorted(warning.split(":")[0] for warning in made.warnings) == [
         "workloads/team1/pull.yaml",
         "workloads/team1/sa.yaml",
-    ], "what nobody refers to any more is reported"
+    ], "an object without a reference is reported"
 
 
 @pytest.mark.parametrize("labels", ["{}", "{app: maps}"])
@@ -301,13 +301,13 @@ def test_a_missing_object_is_a_warning_with_field_and_remedy_and_stops_nothing()
     made = fleet.cycle()
     assert decision(made, "team1", "rayjob-train").action is Action.PLACE
     head = "spec.rayClusterSpec.headGroupSpec.template.spec"
-    nowhere, makers = "which is nowhere in workloads/team1/", "an ExternalSecret or SealedSecret that makes it"
-    told = "workloads/team1/a.yaml:1:1: RayJob team1/train refers in"
-    rest = "unless it is on the cluster already (1 other object refers to it)"
-    assert [warning.removeprefix(told).removesuffix(rest).strip() for warning in made.warnings] == [
-        f"{head}.volumes[0].secret.secretName to Secret token, {nowhere}: add {makers},",
-        f"{head}.serviceAccountName to ServiceAccount runner, {nowhere}: add its manifest,",
-    ]
+    where = "workloads/team1/a.yaml:1:1: RayJob team1/train refers in"
+    secret_, account_ = made.warnings
+    assert secret_.startswith(f"{where} {head}.volumes[0].secret.secretName to Secret token, ")
+    assert "add an ExternalSecret or SealedSecret" in secret_
+    assert account_.startswith(f"{where} {head}.serviceAccountName to ServiceAccount runner, ")
+    assert "add its manifest" in account_
+    assert all("1 other object" in warning for warning in made.warnings)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_what_is_optional_or_always_there_is_not_missed(pod: str) -> None:
     assert fleet.plan().warnings == ()
 
 
-def test_a_wrong_field_of_a_companion_is_told_with_its_place_and_keeps_its_group_out() -> None:
+def test_a_wrong_field_of_a_companion_is_reported_with_its_place_and_keeps_its_group_out() -> None:
     fleet = static_and_dynamic()
     fleet.files["policies/spill.yaml"] = policy("spill", GROUPED)
     fleet.commit("workloads/team1/sa.yaml", account("runner", "imagePullSecrets: pull"))
@@ -374,7 +374,8 @@ def test_a_job_whose_companion_may_be_in_an_unreadable_file_waits_for_it() -> No
     assert (waits.action, waits.reason) == (Action.WAIT, "SourceUnreadable")
     assert "ConfigMap code" in waits.message
     (warning,) = fleet.plan().warnings
-    assert warning.endswith("to ConfigMap code, which may be in workloads/team1/code.yaml: that file cannot be read")
+    assert "ConfigMap code" in warning
+    assert "workloads/team1/code.yaml" in warning
     fleet.commit("workloads/team1/code.yaml", config_map("code"))
     assert decision(fleet.cycle(), "team1", "rayjob-train").action is Action.PLACE
 

@@ -1,4 +1,4 @@
-"""Whatever stands in one file of `workloads/`: everybody else is placed as before, and its owner is told where."""
+"""Whatever one file of `workloads/` contains: all other groups are placed as before, and the problem has its place."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ BAD = "workloads/team1/bad.yaml"
 
 
 def grouped() -> Fleet:
-    """A fleet that groups by `app`, with a job of a stranger."""
+    """A fleet that groups by `app`, with a job in another namespace."""
     fleet = static_and_dynamic()
     fleet.files["policies/spill.yaml"] = policy("spill", GROUPED)
     fleet.commit("workloads/stranger/job.yaml", ray_job("train", workers=1))
     return fleet
 
 
-def told(made: Plan, word: str) -> list[str]:
+def rejections(made: Plan, word: str) -> list[str]:
     return [d.message for d in made.decisions if d.action is Action.REJECT and word in d.message]
 
 
@@ -48,14 +48,14 @@ def told(made: Plan, word: str) -> list[str]:
         ("annotations: {a b: x}", "metadata.annotations['a b'] has a key that cannot be one"),
     ],
 )
-def test_labels_that_no_cluster_takes_are_refused_with_their_place_and_nobody_else_suffers(
+def test_labels_that_no_cluster_takes_are_refused_with_their_place_and_no_other_group_is_affected(
     metadata: str, where: str
 ) -> None:
     fleet = grouped()
     fleet.commit(BAD, config_map("code").replace(b"labels: {}", metadata.encode()))
     made = fleet.cycle()
     assert decision(made, "stranger", "rayjob-train").action is Action.PLACE
-    (message,) = told(made, where)
+    (message,) = rejections(made, where)
     assert message.startswith(f"{BAD}:3:")
     assert check_files(Files(fleet.files), lambda _: fleet.files).errors == (message,)
 
@@ -78,7 +78,7 @@ def test_a_number_as_label_keeps_the_group_that_is_meant_from_being_placed_by_ha
 @pytest.mark.parametrize(
     ("data", "problem"),
     [
-        (text(NAMESPACE % ("team2", "gold")), f"{BAD}:3:18: Namespace team2 stands in the folder of namespace team1"),
+        (text(NAMESPACE % ("team2", "gold")), f"{BAD}:3:18: Namespace team2 is in the folder"),
         (text(NAMESPACE % ("team1", "3")), f"{BAD}:3:40: metadata.labels.tier is 3, which is not a text"),
         (
             text(NAMESPACE % ("team1", "gold")).replace(b"v1", b"v2"),
@@ -86,11 +86,11 @@ def test_a_number_as_label_keeps_the_group_that_is_meant_from_being_placed_by_ha
         ),
         (
             text(NAMESPACE % ("team1", "gold")) + b"---\n" + text(NAMESPACE % ("team1", "iron")),
-            f"{BAD}:5:1: Namespace team1 stands at {BAD}:1:1 already: keep one of them",
+            f"{BAD}:5:1: Namespace team1 is already defined at {BAD}:1:1",
         ),
     ],
 )
-def test_a_namespace_that_cannot_be_used_is_told_and_stops_nobody(data: bytes, problem: str) -> None:
+def test_a_namespace_that_cannot_be_used_is_reported_and_stops_no_other_group(data: bytes, problem: str) -> None:
     fleet = grouped()
     fleet.commit(BAD, data)
     fleet.commit("workloads/team1/job.yaml", ray_job("train", workers=1))
@@ -111,7 +111,7 @@ def test_a_namespace_that_cannot_be_used_is_told_and_stops_nobody(data: bytes, p
         text(NAMESPACE % ("team1", "gold")) + b"---\n" + text(NAMESPACE % ("team1", "iron")),
     ],
 )
-def test_a_namespace_keeps_its_labels_while_nobody_knows_what_they_should_be(data: bytes) -> None:
+def test_a_namespace_keeps_its_labels_while_its_file_cannot_be_read(data: bytes) -> None:
     fleet = grouped()
     fleet.files["policies/gold.yaml"] = policy("gold", f"priority: 5\n{ordered('dynamic')}").replace(
         b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {tier: gold}}"

@@ -53,7 +53,7 @@ def test_a_companion_that_is_removed_from_one_user_stays_with_the_other_until_no
     fleet.commit("workloads/team1/code.yaml", None)
     made = fleet.cycle()
     assert "clusters/static/team1/rayjob-a/configmap-code.yaml" not in fleet.files
-    assert any("ConfigMap code, which is nowhere" in warning for warning in made.warnings)
+    assert any("ConfigMap code, which is not in" in warning for warning in made.warnings)
     assert fleet.plan().drafts == ()
 
 

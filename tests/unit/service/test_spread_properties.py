@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.workloads.divide import share_out
+from reconciler.workloads.divide import largest_remainder
 from tests.fleets import Fleet, cluster, decision, policy, ray_job
 from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of, replicas, split
 
@@ -27,7 +27,7 @@ class Wish:
 
 
 def weights(count: int) -> st.SearchStrategy[tuple[int, ...]]:
-    return st.lists(st.integers(1, 30), min_size=count, max_size=count).map(lambda w: share_out(100, w))
+    return st.lists(st.integers(1, 30), min_size=count, max_size=count).map(lambda w: largest_remainder(100, w))
 
 
 WISHES = st.lists(

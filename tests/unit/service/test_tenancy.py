@@ -68,7 +68,8 @@ def test_what_a_tenant_may_not_have_is_rejected_with_its_line_in_plan_and_valida
     refused = decision(made, "team", "rayjob-train")
     assert (refused.action, refused.reason) == (Action.REJECT, "TenantDenied")
     assert refused.message.startswith("workloads/team/job.yaml:19:99: ")
-    assert "RayJob team/train is privileged, which tenant a does not allow" in refused.message
+    assert "RayJob team/train is privileged" in refused.message
+    assert "tenant a" in refused.message
     assert checked(fleet).errors == (refused.message,)
     assert errors_of(made, fleet.state()) == (f"team/rayjob-train: {refused.message}",)
     assert not any(path.startswith("clusters/east/team") for path in fleet.files)
@@ -91,16 +92,16 @@ def test_a_companion_that_is_denied_keeps_its_group_out() -> None:
     fleet.commit("workloads/team/job.yaml", ray_job("train", config="code"))
     refused = decision(fleet.cycle(), "team", "rayjob-train")
     assert refused.reason == "TenantDenied"
-    assert refused.message.startswith("workloads/team/code.yaml:2:7: kind ConfigMap is not among")
+    assert refused.message.startswith("workloads/team/code.yaml:2:7: kind ConfigMap ")
 
 
-def test_a_namespace_of_nobody_is_rejected_unless_tenancy_is_optional() -> None:
+def test_a_namespace_without_a_tenant_is_rejected_unless_tenancy_is_optional() -> None:
     fleet = fleet_with(a="namespaces: [team]")
     submit(fleet, "stranger")
     refused = decision(fleet.cycle(), "stranger", "rayjob-train")
     assert (refused.action, refused.reason) == (Action.REJECT, "NoTenant")
     [said] = checked(fleet).errors
-    assert said.startswith("workloads/stranger/train.yaml:1:1: namespace stranger belongs to no tenant")
+    assert said.startswith("workloads/stranger/train.yaml:1:1: namespace stranger ")
     fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
     assert checked(fleet).errors == ()
     assert decision(fleet.cycle(), "stranger", "rayjob-train").phase is Phase.PLACED
@@ -130,7 +131,7 @@ def test_a_tenant_keeps_to_its_clusters() -> None:
     assert list(placed.clusters) == ["west"]
     [east] = [c for c in placed.candidates if c.cluster == "east"]
     assert (east.verdict, east.reason) == (Verdict.NOT_ELIGIBLE, "TenantCluster")
-    assert east.message == "tenant a may use clusters with cloud=west only"
+    assert "cloud=west" in east.message
 
 
 def test_a_pin_does_not_lead_out_of_a_tenants_clusters() -> None:
