@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.output import note
+from reconciler.render.engines import ENGINES
 
 
 @click.command("init", short_help="Make a new fleet repo, or add what is missing to one.")
@@ -14,7 +15,7 @@ from reconciler.cli.output import note
 @click.option("--name", help="The fleet's name. [default: the directory's]")
 @click.option(
     "--engine",
-    type=click.Choice(["argocd", "flux"]),
+    type=click.Choice(list(ENGINES)),
     help="What syncs clusters/ to the clusters. [default: what fleet.yaml says, else argocd]",
 )
 @click.option(

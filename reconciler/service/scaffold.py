@@ -12,8 +12,7 @@ from reconciler.fleet.inventory import read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
 from reconciler.manifests.identity import is_dns_label
-from reconciler.render.engine import engine_files
-from reconciler.render.model import Engine
+from reconciler.render.engines import DEFAULT_ENGINE, engine_renderer
 
 _PLACEHOLDERS = ("{{fleet_name}}", "{{engine}}")
 
@@ -52,9 +51,8 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
         if not is_dns_label(name):
             rule = "use small letters, digits and '-', at most 63"
             raise UsageError(f"{name!r} cannot be the fleet's name: {rule}; --name sets it")
-        engine, branch = engine or Engine.ARGOCD, "main"
-    if engine not in list(Engine):
-        raise UsageError(f"engine {engine!r}: use argocd or flux")
+        engine, branch = engine or DEFAULT_ENGINE, "main"
+    renderer = engine_renderer(engine)
     values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
     template = data_folder("fleet-repo-template")
     files = {
@@ -62,7 +60,7 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
         for path in sorted(template.rglob("*"))
         if path.is_file()
     }
-    files |= engine_files(Engine(engine), _clusters(directory), repo_url, branch)
+    files |= renderer.own_files(_clusters(directory), repo_url, branch)
     written, kept = [], []
     for path, data in sorted(files.items()):
         target = directory / path
