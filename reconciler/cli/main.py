@@ -22,7 +22,7 @@ COMMANDS: dict[str, str] = {
     "plan": "Show where each group would run, why, and what would change.",
     "reconcile": "Place what was committed: decide, render, commit, push.",
     "get": "List clusters, groups, placements or policies.",
-    "explain": "Tell why a group is where it is.",
+    "explain": "Say why a group is on its cluster, or why it waits.",
     "log": "Show the decisions, newest first.",
     "policy": "List, show, add and try out policies.",
     "snapshot": "Save a picture of the fleet's capacity.",

@@ -191,8 +191,14 @@ def test_an_unreadable_cluster_gives_no_snapshot_file(top: Path) -> None:
 def test_explain_tells_place_reason_and_numbers(top: Path) -> None:
     said = skyray("explain", "team2/rayjob-train", cwd=top)
     assert (said.status, said.err) == (0, "")
-    assert "static   NoFit" in said.out
-    assert "largest free" in said.out
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= 90
+    assert lines[:2] == ["group    team2/rayjob-train", "phase    Placed"]
+    assert "reason   FitsAfterScaleUp" in lines
+    below = lines.index("   static   NoFit             InsufficientResource")
+    assert lines[below + 1].startswith("     "), "the numbers are below the row of their cluster"
+    assert "largest free" in "".join(lines[below + 1 :])
+    assert any(line.startswith("*  dynamic  FitsAfterScaleUp") for line in lines)
     as_data = data("json", skyray("explain", "team2/rayjob-train", "-o", "json", cwd=top).out)
     assert list(as_data) == [*DECISION_KEYS, "sourceCommit", "sources", "snapshot"]
     assert as_data["sourceCommit"] == git(top, "log", "-1", "--format=%H", "--", "workloads/team2")
