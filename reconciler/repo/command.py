@@ -1,8 +1,8 @@
 """Runs git: every git process of SkyRay is started here.
 
 Nothing that comes from outside can steer git. `GitCommand` says how; the user's own configuration (credential helpers,
-proxies, ssh) stays in force. GitPython starts the processes and does nothing else (docs/decisions/0011-gitpython.md). It
-is imported at the first run, because importing it costs more than most commands.
+proxies, ssh) stays in force. GitPython starts the processes and does nothing else
+(docs/decisions/0011-gitpython.md). It is imported at the first run, because importing it costs more than most commands.
 """
 
 from __future__ import annotations

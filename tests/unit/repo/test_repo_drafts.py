@@ -39,10 +39,10 @@ def test_a_commit_needs_a_subject() -> None:
 
 
 @given(st.integers(1, 60), st.floats(0, 1, exclude_max=True))
-def test_pauses_grow_spread_and_stay_under_the_cap(failures: int, dice: float) -> None:
+def test_pauses_grow_spread_and_stay_under_the_cap(failures: int, jitter: float) -> None:
     policy = RetryPolicy()
     longest = min(30.0, 1.5 ** (failures - 1))
-    assert longest / 2 <= policy.pause(failures, dice) <= longest
+    assert longest / 2 <= policy.pause(failures, jitter) <= longest
 
 
 class _Branch(GitRepo):
@@ -86,7 +86,7 @@ def _loop(branch: Any, make_drafts: Any = None, attempts: int = 10) -> tuple[Pub
         policy=RetryPolicy(attempts=attempts),
         now=lambda: 1.0,
         sleep=slept.append,
-        dice=lambda: 0.5,
+        jitter=lambda: 0.5,
     )
     return done, slept
 
