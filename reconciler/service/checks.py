@@ -52,11 +52,11 @@ class Findings:
     files: int
 
 
-def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
+def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
     """Check settings, inventory, policies, workloads and decision records, and policies on workloads.
 
-    Rendered files are looked at only for what stands where.
-    `pictures` returns the snapshot files that clusters name, by path, without those that are not there.
+    Rendered files are read only to find out what is placed on which cluster.
+    `snapshot_files` returns the snapshot files that clusters name, by path, as far as they exist.
     """
     errors: list[str] = []
 
@@ -71,7 +71,7 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
     if FLEET_FILE not in files.contents:
         errors.append(f"{FLEET_FILE}: is missing: `skyray init` makes one")
     clusters = collect(lambda: read_inventory(files.below(INVENTORY)))
-    errors += _pictures(clusters or (), pictures)
+    errors += _snapshot_problems(clusters or (), snapshot_files)
     policies = _policies(files, collect)
     memory = Memory()
     workloads = read_workloads(*(collect(lambda: workload_files(files)) or ({}, {})), memory.read_file)
@@ -102,9 +102,12 @@ def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[st
     )
 
 
-def _pictures(clusters: Sequence[Cluster], pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> list[str]:
+def _snapshot_problems(
+    clusters: Sequence[Cluster], snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]
+) -> list[str]:
     """Return what is wrong with the snapshot files that the inventory names."""
-    found, errors = pictures(clusters), []
+    found = snapshot_files(clusters)
+    errors = []
     for cluster in clusters:
         if not isinstance(cluster.access, SnapshotAccess):
             continue
@@ -125,7 +128,7 @@ def _pictures(clusters: Sequence[Cluster], pictures: Callable[[Sequence[Cluster]
 def _policies(
     files: Files, collect: Callable[[Callable[[], tuple[SchedulePolicy, ...]]], tuple[SchedulePolicy, ...] | None]
 ) -> tuple[SchedulePolicy, ...] | None:
-    """Read each file of policies by itself, so that all errors are found; then all of them, for names used twice."""
+    """Read each file of policies by itself, so that all errors are found; then all together, for names used twice."""
     try:
         contents = files.below(POLICIES)
     except InputError as error:
@@ -148,12 +151,16 @@ def _addons(files: Files, collect: Callable[[Callable[[], object]], object | Non
 def _refused(state: RepoState) -> list[str]:
     """Return what a plan would refuse of valid groups, because overrides do not apply or a job cannot be divided.
 
-    It is the plan itself that tells, on a fleet of which no cluster is seen: so it is told exactly for clusters that a
-    group may go to, or stands on, and capacity does not matter.
+    They come from a plan on an empty fleet snapshot: it refuses exactly for the clusters that a group may go to or is
+    on, whatever their capacity.
     """
     valid = {group.key for group in state.grouping.groups if not group.problem}
-    decisions = (outcome.decision for outcome in decide(state, fleet_snapshot(()), 0.0))
-    return [one.message for one in decisions if one.group in valid and one.reason == "InvalidObject"]
+    refused = []
+    for outcome in decide(state, fleet_snapshot(()), 0.0):
+        decision = outcome.decision
+        if decision.group in valid and decision.reason == "InvalidObject":
+            refused.append(decision.message)
+    return refused
 
 
 def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
@@ -161,9 +168,11 @@ def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
 
 
 def _grouping(grouping: Grouping, workloads: Workloads) -> tuple[list[str], list[str]]:
-    """Return what is wrong with groups beyond their objects, and what nobody places."""
+    """Return what is wrong with groups beyond their objects, and a warning for each object that is not placed."""
     known = {item.problem for item in workloads.objects if item.problem}
-    errors = [f"group {g.key}: {g.problem}" for g in grouping.groups if g.problem and g.problem not in known]
+    # A group repeats the problem of its object.
+    wrong = [group for group in grouping.groups if group.problem and group.problem not in known]
+    errors = [f"group {group.key}: {group.problem}" for group in wrong]
     warnings = [
         f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
         for item in grouping.unplaced

@@ -16,9 +16,13 @@ from reconciler.workloads.group import GroupKey
 
 
 def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
-    """Return one row a cluster. `gpusFree` is less what is promised to groups whose pods do not exist yet."""
+    """Return a row for each cluster. `gpusFree` leaves out GPUs assumed for groups whose pods do not exist yet."""
     rooms = Rooms(state.clusters, snapshot, promised(state), now, state.fleet.limits.snapshot_max_age)
-    used = {share.name for s in state.standing.values() if not s.record.job_outcome for share in s.record.clusters}
+    used: set[str] = set()
+    for placed in state.standing.values():
+        # A cluster is idle when all that is on it are jobs that have ended.
+        if not placed.record.job_outcome:
+            used.update(share.name for share in placed.record.clusters)
     return [_cluster(cluster, rooms.of(cluster.name), cluster.name not in used) for cluster in state.clusters]
 
 
@@ -54,7 +58,7 @@ def _gpus(node: Node) -> int:
 
 
 def groups(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
-    """Return one row a group, as a cycle would find it now."""
+    """Return a row for each group, as a cycle would decide now."""
     pods = {group.key: sum(s.count for s in group.gang.pod_sets) for group in state.grouping.groups}
     return [_group(outcome, pods) for outcome in decide(state, snapshot, now)]
 
@@ -74,7 +78,7 @@ def _group(outcome: Outcome, pods: dict[GroupKey, int]) -> dict[str, Any]:
 
 
 def placements(state: RepoState) -> list[dict[str, Any]]:
-    """Return one row a committed decision record."""
+    """Return a row for each committed Placement."""
     return [_placement(state.standing[key]) for key in sorted(state.standing)]
 
 
@@ -94,7 +98,7 @@ def _placement(standing: Standing) -> dict[str, Any]:
 
 
 def policies(state: RepoState) -> list[dict[str, Any]]:
-    """Return one row a policy: how many groups fall under it now, and how many clusters it allows."""
+    """Return a row for each policy: how many groups it selects now, and which clusters it allows."""
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
     used = Counter(group.policy.name for group in state.grouping.groups)
     rows = []

@@ -1,4 +1,4 @@
-"""Lays down a new fleet repo from `fleet-repo-template/`, or adds what is missing to one that exists."""
+"""Makes a new fleet repo from `fleet-repo-template/`, or adds the files that an existing one lacks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PLACEHOLDERS = ("{{fleet_name}}", "{{engine}}")
 
 @dataclass(frozen=True, slots=True)
 class LaidDown:
-    """Paths that were written, and those that were there already and stayed as they are."""
+    """Paths that were written, and those that existed already and stayed as they are."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
@@ -37,9 +37,9 @@ def data_folder(name: str) -> Path:
 def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> LaidDown:
     """Write the template's files that `directory` does not have yet, and the engine's for the clusters it has.
 
-    A fleet.yaml that is there already says which engine and branch; without one they are `engine` (argocd unless told)
-    and main. Raises `UsageError` for a name that is no DNS label and for an engine that is neither argocd nor flux or
-    not the fleet's own, `InputError` for settings or inventory files that cannot be read.
+    An existing fleet.yaml says which engine and branch; without it they are `engine` (by default `DEFAULT_ENGINE`) and
+    main. Raises `UsageError` for a name that is no DNS label, and for an engine that is unknown or is not the fleet's
+    own; `InputError` for settings or inventory files that cannot be read.
     """
     settings = directory / FLEET_FILE
     if settings.is_file():

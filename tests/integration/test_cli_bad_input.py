@@ -203,7 +203,7 @@ USAGE = [
     (("size",), "Missing argument"),
     (("init", "fleet.yaml"), "is a file"),
     (("init", "--name", "No_Name", "../new"), "--name sets it"),
-    (("init", "inventory/new"), "lies inside the fleet repo"),
+    (("init", "inventory/new"), "is inside the fleet repo"),
     (("init", "--engine", "flux"), "fleet.yaml says engine argocd"),
     (("demo", "fleet.yaml"), "is a file"),
     (("completion", "csh"), "'csh' is not one of"),
