@@ -14,7 +14,9 @@ from reconciler.manifests.loader import load
 from reconciler.policy.addon import AddOn
 from reconciler.policy.addon_kind import read_addons
 from reconciler.render.addons import folder_of, render_addons
+from reconciler.render.cluster import render_cluster
 from reconciler.render.engines import ENGINES
+from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
 
 ROOT = Path(__file__).parents[3]
 URL = "https://git.example.com/team/fleet.git"
@@ -77,3 +79,32 @@ def addon_objects(cluster: str, engine: str, *names: str) -> dict[str, dict[str,
     """Return the rendered objects of the golden add-ons, by their path inside the cluster's folder of add-ons."""
     rendered = bodies(render_addons(cluster, ENGINES[engine], golden_addons(*names)))
     return {path.removeprefix(folder_of(cluster)): body for path, body in rendered.items()}
+
+
+def job(name: str = "train", **metadata: Any) -> dict[str, Any]:
+    spec = {"entrypoint": "python ${SCRIPT}", "rayClusterSpec": {"workerGroupSpecs": [{"groupName": "gpu"}]}}
+    return {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": name, **metadata}, "spec": spec}
+
+
+def config(name: str = "code", **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": {"a": "b"}}
+
+
+def group(*objects: dict[str, Any], namespace: str = "team", name: str = "rayjob", **more: Any) -> GroupOverlay:
+    return GroupOverlay(namespace, name, "p", objects or (job(),), **more)
+
+
+def render(
+    *groups: GroupOverlay,
+    engine: str = "argocd",
+    revision: str = "r1",
+    previous: bytes | None = None,
+    namespaces: dict[str, NamespaceMeta] | None = None,
+) -> dict[str, bytes]:
+    directory = ClusterDirectory("c1", groups, namespaces or {})
+    return render_cluster(directory, ENGINES[engine], revision, previous)
+
+
+def body(files: dict[str, bytes], path: str) -> dict[str, Any]:
+    (document,) = load(files[path], path).documents
+    return document.body
