@@ -93,19 +93,23 @@ def _submitter(body: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
     path, head = rayspec.template(rayspec.head_group(cluster))
     pod = fields.mapping(head, "spec", path)
-    ray = pod["containers"][0]
-    copied = {name: ray[name] for name in ("image", "imagePullPolicy") if ray.get(name)}
-    container = {**_SUBMITTER, **copied}
-    spec: dict[str, Any] = {"containers": [container], "restartPolicy": "Never"}
-    if pod.get("imagePullSecrets"):
-        spec["imagePullSecrets"] = pod["imagePullSecrets"]
-    template = {"metadata": {"labels": {LABEL: "true"}}, "spec": spec}
-    add = _add((*at, "submitterPodTemplate"), template)
-    if not ray.get("image"):
+    add = _add((*at, "submitterPodTemplate"), _submitter_template(pod))
+    image = pod["containers"][0].get("image")
+    if not image:
         return [add]
     # The build must fail when the image of the head changes under the copy of it.
-    image = pointer((*path, "spec", "containers", 0, "image"))
-    return [{"op": "test", "path": image, "value": ray["image"]}, add]
+    place = pointer((*path, "spec", "containers", 0, "image"))
+    return [{"op": "test", "path": place, "value": image}, add]
+
+
+def _submitter_template(head_pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return KubeRay's default template of the submitter, which copies the image of the Ray head, with Luna's label."""
+    ray = head_pod["containers"][0]
+    copied = {name: ray[name] for name in ("image", "imagePullPolicy") if ray.get(name)}
+    spec: dict[str, Any] = {"containers": [{**_SUBMITTER, **copied}], "restartPolicy": "Never"}
+    if head_pod.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = head_pod["imagePullSecrets"]
+    return {"metadata": {"labels": {LABEL: "true"}}, "spec": spec}
 
 
 def _requests_gpus(template: Part) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,14 +54,21 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
             raise UsageError(f"{name!r} cannot be the fleet's name: {rule}; --name sets it")
         engine, branch = engine or DEFAULT_ENGINE, "main"
     renderer = engine_renderer(engine)
-    values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
-    template = data_folder("fleet-repo-template")
-    files = {
-        str(path.relative_to(template)): _filled(path.read_bytes(), values)
-        for path in sorted(template.rglob("*"))
-        if path.is_file()
-    }
+    files = _template(name, engine)
     files |= renderer.own_files(_clusters(directory), repo_url, branch)
+    return _write_missing(directory, files)
+
+
+def _template(name: str, engine: str) -> dict[str, bytes]:
+    """Return the template's files by path, filled in for a fleet."""
+    values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
+    folder = data_folder("fleet-repo-template")
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): _filled(path.read_bytes(), values) for path in paths}
+
+
+def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
+    """Write those of `files` that `directory` does not have; existing files may have been edited, and stay."""
     written, kept = [], []
     for path, data in sorted(files.items()):
         target = directory / path
