@@ -12,7 +12,8 @@ from benchmarks.synthetic import config_map, ray_job
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.loader import load
 from reconciler.render.cluster import render_cluster
-from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay
+from reconciler.render.engines import ENGINES
+from reconciler.render.model import ClusterDirectory, GroupOverlay
 
 GROUPS = 30
 
@@ -26,7 +27,7 @@ def main() -> None:
     directory = ClusterDirectory("cluster-0000", tuple(overlays))
 
     def render() -> dict[str, bytes]:
-        return render_cluster(directory, Engine.ARGOCD, "0" * 40)
+        return render_cluster(directory, ENGINES["argocd"], "0" * 40)
 
     def plain() -> object:
         return [emit(dict(body)) for overlay in overlays for body in overlay.objects]

@@ -1,1 +1,1 @@
-"""The `skyray` command, one module a command."""
+"""The `skyray` command line: a module for each command, which reads, calls `service`, and prints."""

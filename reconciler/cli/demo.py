@@ -13,7 +13,7 @@ from reconciler.cli.demos.stories import FILL_AND_SPILL, STORIES, Story
 from reconciler.cli.output import columns
 
 if TYPE_CHECKING:
-    from reconciler.cli.demos.play import Told
+    from reconciler.cli.demos.play import PlayedDecision
 
 
 def _complete(_ctx: click.Context, param: Any, incomplete: str) -> list[Any]:  # noqa: ARG001  (click passes names)
@@ -43,16 +43,17 @@ def command(words: tuple[str, ...]) -> None:
     skyray demo cost         another story, in ./demo
     skyray demo cost /tmp/x
     """
-    from reconciler.cli.demos.play import described, play
+    from reconciler.cli.demos.play import cluster_description, play
 
     story, directory = chosen(words)
     directory = free_name(directory)
     click.echo(f"{story.name}: a fleet repo with {len(story.clusters)} clusters, in {directory}/\n")
     width = min(100, shutil.get_terminal_size().columns)
     click.echo(click.wrap_text(story.plot, width=width, initial_indent="  ", subsequent_indent="  ") + "\n")
-    click.echo(columns(("CLUSTER", "WHAT IT IS"), [(name, described(name)) for name in story.clusters]) + "\n")
-    told = play(story, directory, lambda line: click.echo(f"  {line}"))
-    click.echo("\n" + columns((story.noun, "CLUSTER", "VERDICT", "WHY"), [_row(one) for one in told]))
+    clusters = [(name, cluster_description(name)) for name in story.clusters]
+    click.echo(columns(("CLUSTER", "WHAT IT IS"), clusters) + "\n")
+    decisions = play(story, directory, lambda line: click.echo(f"  {line}"))
+    click.echo("\n" + columns((story.noun, "CLUSTER", "VERDICT", "WHY"), [_row(played) for played in decisions]))
     click.echo("\nEach decision is a commit:\n")
     click.echo(columns(("COMMIT", "SUBJECT"), _history(directory)))
     click.echo(_next(story, directory))
@@ -62,7 +63,7 @@ def chosen(words: tuple[str, ...]) -> tuple[Story, Path]:
     """Return the story and the directory that the arguments mean. Raises `click.UsageError`."""
     if words and words[0] in STORIES:
         story, rest = STORIES[words[0]], words[1:]
-    elif len(words) > 1 or (words and _looks_like_a_slip(words[0])):
+    elif len(words) > 1 or (words and _looks_like_a_scenario(words[0])):
         close = difflib.get_close_matches(words[0], STORIES, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
         path = f"; for a directory of that name write ./{words[0]}" if len(words) == 1 else ""
@@ -77,8 +78,8 @@ def chosen(words: tuple[str, ...]) -> tuple[Story, Path]:
     return story, directory
 
 
-def _looks_like_a_slip(word: str) -> bool:
-    """Tell whether a single word was hardly meant as a directory: no path, none there, and nearly a scenario."""
+def _looks_like_a_scenario(word: str) -> bool:
+    """Tell whether a word is a mistyped scenario: nearly one's name, no path, and no directory that exists."""
     near = difflib.get_close_matches(word, STORIES, n=1, cutoff=0.8)
     return bool(near) and "/" not in word and not Path(word).exists()
 
@@ -92,8 +93,8 @@ def free_name(directory: Path) -> Path:
     return candidate
 
 
-def _row(told: Told) -> tuple[str, str, str, str]:
-    decision = told.decision
+def _row(played: PlayedDecision) -> tuple[str, str, str, str]:
+    decision = played.decision
     where = ",".join(decision.clusters)
     return (str(decision.group), where, decision.reason, decision.message)
 

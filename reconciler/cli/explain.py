@@ -1,4 +1,4 @@
-"""`skyray explain NAMESPACE/GROUP`: why is it where it is?"""
+"""`skyray explain NAMESPACE/GROUP`: why a group is on its cluster, or why it waits."""
 
 from __future__ import annotations
 
@@ -7,24 +7,27 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.output import columns, output_option, print_data
+from reconciler.cli.output import aligned, output_option, paragraph, print_data, text_width
 from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from reconciler.placement.decision import Decision
+    from reconciler.placement.model import Candidate
 
 
-@click.command("explain", short_help="Tell why a group is where it is.")
+@click.command("explain", short_help="Say why a group is on its cluster, or why it waits.")
 @click.argument("group", metavar="NAMESPACE/GROUP")
 @repo_option
 @rev_option
 @snapshot_option
 @output_option
 def command(group: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
-    """Tell why a group is where it is, or why it waits: policy, clusters considered, and the numbers.
+    """Say why a group is on its cluster, or why it waits: policy, reason, and each candidate cluster with numbers.
 
-    For a placed group these are the reasons at the time of the decision, as they were committed; for one that waits or
-    is new they are what a cycle would find now.
+    For a placed group these are the reasons at the time of the decision, as they were committed. For a group that waits
+    or is new they are what a cycle would find now. `*` marks the clusters that the group is on.
 
     \b
     skyray explain team1/rayjob-train
@@ -60,21 +63,54 @@ def _unknown(group: str, known: list[str]) -> None:
 
 
 def _text(decision: Decision) -> str:
-    record = decision.placement
-    where = ", ".join(decision.clusters) or "-"
-    facts = [
-        ("group", str(decision.group)),
-        ("cluster", where),
-        ("phase", str(decision.phase)),
-        ("reason", decision.reason),
-        ("policy", decision.policy or "-"),
-        ("source", (record.source_commit[:10] if record else "") or "not committed yet"),
-        ("files", ", ".join(record.sources) if record else "-"),
-    ]
-    width = max(len(name) for name, _ in facts)
-    lines = [f"{name.ljust(width)}  {value}" for name, value in facts]
-    lines += ["", decision.message]
+    width = text_width()
+    facts = _facts(decision)
+    margin = max(len(name) for name, _ in facts) + 2
+    lines = []
+    for name, values in facts:
+        below = "\n".join(paragraph(value, width, margin) for value in values)
+        lines.append(name.ljust(margin) + below.lstrip())
     if decision.candidates:
-        rows = [(c.cluster, str(c.verdict), c.reason, c.message) for c in decision.candidates]
-        lines += ["", columns(("CLUSTER", "VERDICT", "REASON", "WHY"), rows)]
+        lines += ["", *_candidates(decision, width)]
     return "\n".join(lines)
+
+
+def _facts(decision: Decision) -> list[tuple[str, Sequence[str]]]:
+    """Return what is known of the group: the name of each fact, and its values, one a line."""
+    placement = decision.placement
+    commit = placement.source_commit[:10] if placement else ""
+    files = placement.sources if placement else ()
+    return [
+        ("group", [str(decision.group)]),
+        ("phase", [str(decision.phase)]),
+        ("cluster", [_clusters(decision)]),
+        ("reason", [decision.reason, decision.message]),
+        ("policy", [decision.policy or "-"]),
+        ("source", [commit or "not committed yet", *files]),
+    ]
+
+
+def _clusters(decision: Decision) -> str:
+    if len(decision.clusters) < 2:
+        return "".join(decision.clusters) or "-"
+    return ", ".join(f"{copy.cluster} {copy.share}%" for copy in decision.copies)
+
+
+def _candidates(decision: Decision, width: int) -> list[str]:
+    """Return a table of the candidates, with each one's numbers and cost below its row, a clause a line."""
+    chosen = set(decision.clusters)
+    rows = [_row(candidate, chosen) for candidate in decision.candidates]
+    header, *found = aligned(("", "CLUSTER", "VERDICT", "REASON"), rows)
+    lines = [header]
+    for line, candidate in zip(found, decision.candidates, strict=True):
+        lines.append(line)
+        lines += [paragraph(clause, width, indent=5) for clause in candidate.message.split("; ")]
+    return lines
+
+
+def _row(candidate: Candidate, chosen: set[str]) -> tuple[str, str, str, str]:
+    mark = "*" if candidate.cluster in chosen else ""
+    verdict = str(candidate.verdict)
+    # A cluster that fits has its verdict as its reason.
+    reason = "-" if candidate.reason == verdict else candidate.reason
+    return mark, candidate.cluster, verdict, reason

@@ -25,7 +25,7 @@ def command(what: str, repo: str, rev: str | None, snapshot: str | None, output:
     clusters     the inventory, with what is free now
     groups       every group, as a cycle would find it now
     placements   the decisions as they are committed
-    policies     how many groups and clusters each one selects
+    policies     how many groups and clusters each policy selects
 
     \b
     skyray get clusters
@@ -48,26 +48,29 @@ def command(what: str, repo: str, rev: str | None, snapshot: str | None, output:
 
 def _clusters(rows: list[dict[str, Any]]) -> str:
     header = ("NAME", "K8S-VERSION", "K8S-CLUSTER", "REGION", "ZONE", "READY", "IDLE", "STANDBY", "GPUS-FREE", "GPUS")
-    table = columns(
-        header,
-        [
-            (
-                r["name"],
-                r["kubernetesVersion"] or "-",
-                r["kubernetesCluster"] or "-",
-                r["region"] or "-",
-                r["zone"] or "-",
-                "True" if r["ready"] else "False",
-                "True" if r["idle"] else "False",
-                r["standby"] or "-",
-                "?" if r["gpusFree"] is None else str(r["gpusFree"]),
-                "?" if r["gpus"] is None else str(r["gpus"]),
-            )
-            for r in rows
-        ],
-        right=("GPUS-FREE", "GPUS"),
+    table = columns(header, [_cluster(row) for row in rows], right=("GPUS-FREE", "GPUS"))
+    messages = [f"{row['name']}: {row['message']}" for row in rows if row["message"]]
+    return "\n".join([table, *messages])
+
+
+def _cluster(row: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        row["name"],
+        row["kubernetesVersion"] or "-",
+        row["kubernetesCluster"] or "-",
+        row["region"] or "-",
+        row["zone"] or "-",
+        "True" if row["ready"] else "False",
+        "True" if row["idle"] else "False",
+        row["standby"] or "-",
+        _count(row["gpusFree"]),
+        _count(row["gpus"]),
     )
-    return "\n".join([table, *(f"{r['name']}: {r['message']}" for r in rows if r["message"])])
+
+
+def _count(number: int | None) -> str:
+    """Return a number as text; of a cluster that cannot be read it is not known."""
+    return "?" if number is None else str(number)
 
 
 def _groups(rows: list[dict[str, Any]]) -> str:

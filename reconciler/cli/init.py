@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from reconciler.cli.output import note
+from reconciler.render.engines import ENGINES
 
 
 @click.command("init", short_help="Make a new fleet repo, or add what is missing to one.")
@@ -14,7 +15,7 @@ from reconciler.cli.output import note
 @click.option("--name", help="The fleet's name. [default: the directory's]")
 @click.option(
     "--engine",
-    type=click.Choice(["argocd", "flux"]),
+    type=click.Choice(list(ENGINES)),
     help="What syncs clusters/ to the clusters. [default: what fleet.yaml says, else argocd]",
 )
 @click.option(
@@ -36,17 +37,17 @@ def command(directory: Path, name: str | None, engine: str | None, url: str) -> 
 
     top = enclosing_checkout(directory)
     if top is not None and top != directory.resolve() and (top / "fleet.yaml").exists():
-        raise UsageError(f"{directory} lies inside the fleet repo {top}: run `skyray init` there, or elsewhere")
+        raise UsageError(f"{directory} is inside the fleet repo {top}: run `skyray init` there, or elsewhere")
     name = name or directory.resolve().name.lower().replace("_", "-").replace(" ", "-")
     done = lay_down(directory, name, engine, url)
     fresh = start_repo(directory)
     for path in done.written:
         click.echo(f"  + {directory / path}")
     if done.kept:
-        note(f"{len(done.kept)} files were there already and stay as they are")
+        note(f"{len(done.kept)} files exist already and stay as they are")
     click.echo("")
     if fresh:
         click.echo(f"A new git repository is in {directory}; nothing is committed yet.")
     click.echo("Next: add a file per cluster to inventory/, then `skyray validate`, commit, and `skyray plan`.")
     if (directory / "flux").is_dir():
-        click.echo("For Flux run `skyray init` again then: it adds a file per cluster to flux/clusters/.")
+        click.echo("For Flux, run `skyray init` again after that: it adds a file per cluster to flux/clusters/.")

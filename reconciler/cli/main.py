@@ -1,7 +1,8 @@
 """The `skyray` command: a table of commands, each in a module of its own that is imported only when it is used.
 
-That keeps `skyray --help` and `skyray size` at a quarter of a second. All deliberate errors end here as one line on
-standard error with the exit status of their kind (DESIGN section 8: 0 fine, 1 findings, 2 usage, 3 cannot do it now).
+That keeps `skyray --help` and `skyray size` at a quarter of a second (docs/decisions/0004-click-and-plain-tables.md).
+Each error of SkyRay ends here as a line on standard error, and as the exit status of its kind: 0 success, 1 findings, 2
+wrong usage, 3 not possible now.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ COMMANDS: dict[str, str] = {
     "plan": "Show where each group would run, why, and what would change.",
     "reconcile": "Place what was committed: decide, render, commit, push.",
     "get": "List clusters, groups, placements or policies.",
-    "explain": "Tell why a group is where it is.",
+    "explain": "Say why a group is on its cluster, or why it waits.",
     "log": "Show the decisions, newest first.",
     "policy": "List, show, add and try out policies.",
-    "snapshot": "Save a picture of the fleet's capacity.",
+    "snapshot": "Save the fleet's capacity as a snapshot.",
     "demo": "Play a story, such as fill-and-spill, on a new fleet repo.",
     "completion": "Print the shell's completion script.",
 }
@@ -35,7 +36,7 @@ class LazyGroup(click.Group):
     """Looks a command up in `COMMANDS` and imports `reconciler.cli.<name>` when it is run."""
 
     def list_commands(self, _ctx: click.Context) -> list[str]:
-        """Return the commands in the order of a first day's work."""
+        """Return the commands in the order in which a new user needs them."""
         return list(COMMANDS)
 
     def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:

@@ -46,19 +46,31 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
 
     On a terminal a row that is too long goes on below, indented; in pipes and files a row is one line.
     """
-    table = [list(header), *[[str(cell) for cell in row] for row in rows]]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    lines = []
-    for row in table:
-        cells = [
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, header, strict=True)
-        ]
-        lines.append("  ".join(cells).rstrip())
+    lines = aligned(header, rows, right=right)
     if not sys.stdout.isatty():
         return "\n".join(lines)
-    margin = sum(widths[:-1]) + 2 * (len(widths) - 1)
-    return "\n".join(_wrapped(line, margin, shutil.get_terminal_size().columns) for line in lines)
+    width = shutil.get_terminal_size().columns
+    margin = sum(_widths(header, rows)[:-1]) + len(_GAP) * (len(header) - 1)
+    return "\n".join(_wrapped(line, margin, width) for line in lines)
+
+
+_GAP = "  "
+
+
+def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
+    """Return the header and each row as one line, however long, with the columns aligned."""
+    widths = _widths(header, rows)
+    lines = []
+    for row in [header, *rows]:
+        cells = []
+        for cell, width, name in zip(row, widths, header, strict=True):
+            cells.append(cell.rjust(width) if name in right else cell.ljust(width))
+        lines.append(_GAP.join(cells).rstrip())
+    return lines
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
 
 
 _NARROW = 40
@@ -69,14 +81,38 @@ def _wrapped(line: str, margin: int, width: int) -> str:
     """Break a line that is wider than the terminal in its last column, which begins at `margin`."""
     if len(line) <= width or not line[margin:]:
         return line
-    import textwrap
-
     beside = width - margin >= _NARROW
     indent = margin if beside else 4
-    room = max(width - indent, _NARROW)
-    below = textwrap.wrap(line[margin:], room, break_long_words=False, break_on_hyphens=False)
-    head = line[:margin] + below.pop(0) if beside else line[:margin].rstrip()
-    return "\n".join([head, *(" " * indent + one for one in below)])
+    below = paragraph(line[margin:], max(width, indent + _NARROW), indent)
+    if beside:
+        return line[:margin] + below.lstrip()
+    return line[:margin].rstrip() + "\n" + below
+
+
+def paragraph(text: str, width: int, indent: int = 0) -> str:
+    """Break `text` into lines of at most `width` characters, all of them indented; long words stay whole."""
+    import textwrap
+
+    margin = " " * indent
+    lines = textwrap.wrap(
+        text,
+        width,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(lines)
+
+
+_LONGEST_LINE = 90
+
+
+def text_width() -> int:
+    """Return how wide sentences are printed, in characters: as the terminal, but at most 90."""
+    if not sys.stdout.isatty():
+        return _LONGEST_LINE
+    return min(_LONGEST_LINE, shutil.get_terminal_size().columns)
 
 
 def note(text: str) -> None:

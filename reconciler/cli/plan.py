@@ -26,7 +26,7 @@ def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, 
     In a checkout the uncommitted files count too. Exit status 1 when a workload is invalid.
 
     \b
-    skyray plan                         the checkout you stand in
+    skyray plan                         the checkout in this directory
     skyray plan --rev my-branch --base main    what a pull request would do
     skyray plan -o json | jq .decisions
     """

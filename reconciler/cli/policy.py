@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from reconciler.planning.state import Files, RepoState
     from reconciler.repo.repository import GitRepo
-    from reconciler.service.policy_trial import Trial, Tried
+    from reconciler.service.policy_trial import Change, Trial, Tried
 
 
 @click.group("policy", short_help="List, show, add and try out policies.")
@@ -24,9 +24,9 @@ def command() -> None:
     """List, show and add the policies that come with SkyRay, and try one out before it is committed.
 
     \b
-    skyray policy list                   one a scenario, with when to use it
+    skyray policy list                   a policy for each scenario, with when to use it
     skyray policy show fill-and-spill    the file, with its comments
-    skyray policy add fill-and-spill     write it into the checkout you stand in
+    skyray policy add fill-and-spill     write it into the checkout in this directory
     skyray policy test policies/a.yaml   what it selects, and what would change
     """
 
@@ -42,12 +42,16 @@ def list_ready_made(output: str) -> None:
     from reconciler.service.ready_made import ready_made
 
     found = ready_made()
-    rows = [{"name": one.name, "title": one.title, "use": one.use} for one in found]
-    lines = [(one.name, f"{one.title}. {one.use.split(': ')[0].split('. ')[0].rstrip('.')}.") for one in found]
+    rows = [{"name": policy.name, "title": policy.title, "use": policy.use} for policy in found]
+    lines = []
+    for policy in found:
+        # A table has room for the first clause; `show` prints all of it.
+        use = policy.use.split(": ")[0].split(". ")[0].rstrip(".")
+        lines.append((policy.name, f"{policy.title}. {use}."))
     print_data(output, rows, lambda: columns(("NAME", "WHAT FOR"), lines))
 
 
-@command.command("show", short_help="Print one of them.")
+@command.command("show", short_help="Print a policy that comes with SkyRay.")
 @click.argument("name")
 @output_option
 def show(name: str, output: str) -> None:
@@ -60,12 +64,12 @@ def show(name: str, output: str) -> None:
     from reconciler.manifests.loader import load
     from reconciler.service.ready_made import find
 
-    one = find(name)
-    documents = load(one.data, one.path).documents
-    print_data(output, [document.body for document in documents], lambda: one.data.decode().rstrip("\n"))
+    policy = find(name)
+    documents = load(policy.data, policy.path).documents
+    print_data(output, [document.body for document in documents], lambda: policy.data.decode().rstrip("\n"))
 
 
-@command.command("add", short_help="Write one of them into a checkout.")
+@command.command("add", short_help="Write one of these policies into a checkout.")
 @click.argument("name")
 @repo_option
 def add(name: str, repo: str) -> None:
@@ -81,16 +85,16 @@ def add(name: str, repo: str) -> None:
     from reconciler.service import ready_made
     from reconciler.service.reading import read_worktree
 
-    one = ready_made.find(name)
+    policy = ready_made.find(name)
     git = open_repo(repo)
     if git.work_tree is None:
         raise UsageError(f"{git.shown} has no checkout to write to: clone it, and run this in the clone")
     state = read_worktree(git)
-    ready_made.add(one, git.work_tree, state)
-    click.echo(f"wrote {one.path}\n\nCheck that it is what you mean:")
-    for line in ready_made.advice(one.policies, state):
+    ready_made.add(policy, git.work_tree, state)
+    click.echo(f"wrote {policy.path}\n\nCheck that it is what you mean:")
+    for line in ready_made.advice(policy.policies, state):
         click.echo(f"  {line}")
-    click.echo(f"\nNext: edit it, `skyray policy test {one.path}`, and commit it.")
+    click.echo(f"\nNext: edit it, `skyray policy test {policy.path}`, and commit it.")
 
 
 @command.command("test", short_help="Show what a policy matches and would change.")
@@ -103,8 +107,8 @@ def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: st
     """Show which workloads and clusters a policy matches, and what would change if it were committed.
 
     FILE is compared with what is committed, or with a checkout's files where nothing is committed yet; a policy of the
-    same name is replaced. NAME is one that comes with SkyRay. Nothing is written. Exit status 1 when a workload under
-    the policy would not be placed.
+    same name is replaced. NAME is a policy that comes with SkyRay. Nothing is written. Exit status 1 when a workload
+    under the policy would not be placed.
 
     \b
     skyray policy test policies/fill-and-spill.yaml
@@ -134,7 +138,7 @@ def _both(
 ) -> tuple[RepoState, RepoState]:
     """Return what is committed, and that with `change` made; the file `path` of the checkout is what is tried.
 
-    Before the first commit, what is committed is all files of the checkout but that one.
+    Before the first commit all files of the checkout but `path` count as committed.
     """
     from reconciler.repo.tree import NO_COMMIT
     from reconciler.service.reading import read_changed, read_revision, read_worktree
@@ -145,8 +149,12 @@ def _both(
         return read_worktree(git, lambda files: files.without(path)), read_worktree(git, change)
     sha = git.head(rev)
     if tree is not None:
-        now, then = ({p: e for p, e in one.entries.items() if p != path} for one in (tree, git.tree(sha)))
-        if now != then:
+        uncommitted = dict(tree.entries)
+        committed = dict(git.tree(sha).entries)
+        # The file that is tried is compared in any case.
+        for entries in (uncommitted, committed):
+            entries.pop(path or "", None)
+        if uncommitted != committed:
             note(f"comparing with what is committed ({sha[:10]}); uncommitted files are left out")
     return read_revision(git, sha), read_changed(git, sha, change)
 
@@ -158,10 +166,10 @@ def _source(file: str, git: GitRepo) -> tuple[str, str | None, bytes]:
 
     given = Path(file)
     if not given.is_file() and given.name == file and not given.suffix:
-        one = ready_made.find(file)
-        return one.path, None, one.data
+        policy = ready_made.find(file)
+        return policy.path, None, policy.data
     if not given.is_file():
-        raise UsageError(f"there is no file {file}: name one, or a policy that `skyray policy list` lists")
+        raise UsageError(f"there is no file {file}: name a file, or a policy that `skyray policy list` lists")
     top = git.work_tree
     inside = top is not None and given.resolve().is_relative_to(top.resolve() / "policies")
     path = str(given.resolve().relative_to(top.resolve())) if top is not None and inside else None
@@ -171,36 +179,36 @@ def _source(file: str, git: GitRepo) -> tuple[str, str | None, bytes]:
 def _document(trial: Trial) -> dict[str, Any]:
     from reconciler.service.report import decision_document
 
+    changes = []
+    for change in trial.changes:
+        group = {"namespace": change.group.namespace, "name": change.group.name}
+        before = decision_document(change.before) if change.before else None
+        after = decision_document(change.after) if change.after else None
+        changes.append({"group": group, "before": before, "after": after})
     return {
-        "policies": [_policy_document(one) for one in trial.policies],
-        "changes": [
-            {
-                "group": {"namespace": change.group.namespace, "name": change.group.name},
-                "before": decision_document(change.before) if change.before else None,
-                "after": decision_document(change.after) if change.after else None,
-            }
-            for change in trial.changes
-        ],
+        "policies": [_policy_document(tried) for tried in trial.policies],
+        "changes": changes,
         "files": [{"path": path, "action": action} for path, action in trial.files.items()],
         "unplaced": [decision_document(decision) for decision in trial.unplaced],
         "warnings": list(trial.warnings),
     }
 
 
-def _policy_document(one: Tried) -> dict[str, Any]:
-    allowed = one.eligibility
+def _policy_document(tried: Tried) -> dict[str, Any]:
+    allowed = tried.eligibility
+    clusters = []
+    for number, tier in enumerate(allowed.tiers, 1):
+        clusters += [{"name": name, "tier": number} for name in tier.clusters]
     return {
-        "name": one.policy.name,
-        "replaces": str(one.replaces) if one.replaces else None,
+        "name": tried.policy.name,
+        "replaces": str(tried.replaces) if tried.replaces else None,
         "require": str(allowed.require),
-        "clusters": [
-            {"name": name, "tier": number} for number, tier in enumerate(allowed.tiers, 1) for name in tier.clusters
-        ],
+        "clusters": clusters,
         "refused": [{"cluster": r.cluster, "reason": r.reason, "message": r.message} for r in allowed.refused],
-        "groups": [{"namespace": key.namespace, "name": key.name} for key in one.groups],
+        "groups": [{"namespace": key.namespace, "name": key.name} for key in tried.groups],
         "outranked": [
             {"kind": key.kind, "namespace": key.namespace, "name": key.name, "policy": policy}
-            for key, policy in one.outranked
+            for key, policy in tried.outranked
         ],
     }
 
@@ -209,10 +217,8 @@ _SHOWN = 8
 
 
 def _text(trial: Trial) -> str:
-    parts = [_policy_text(one) for one in trial.policies]
-    rows = [
-        (str(change.group), _where(change.before), _where(change.after), _why(change.after)) for change in trial.changes
-    ]
+    parts = [_policy_text(tried) for tried in trial.policies]
+    rows = [_change_row(change) for change in trial.changes]
     if rows:
         parts.append("If it were committed:\n" + columns(("GROUP", "NOW", "THEN", "WHY"), rows))
     elif trial.files:
@@ -226,20 +232,28 @@ def _text(trial: Trial) -> str:
     return "\n\n".join(parts)
 
 
-def _policy_text(one: Tried) -> str:
+def _change_row(change: Change) -> tuple[str, str, str, str]:
+    return str(change.group), _where(change.before), _where(change.after), _why(change.after)
+
+
+def _policy_text(tried: Tried) -> str:
     from reconciler.service.ready_made import applies_to
 
-    head = f"policy {one.policy.name}, " + (f"instead of {one.replaces}" if one.replaces else "new")
-    lines = [head, f"  applies to {applies_to(one.policy)}"]
-    lines += [f"  selects {len(one.groups)} group{'s' * (len(one.groups) != 1)}{_listed(one.groups)}"]
-    if one.outranked:
-        by = sorted({policy for _, policy in one.outranked})
-        lines.append(f"  would select, but policy {_some(by)} comes first: {_some([str(k) for k, _ in one.outranked])}")
-    tiers = [" or ".join(tier.clusters) for tier in one.eligibility.tiers]
+    status = f"instead of {tried.replaces}" if tried.replaces else "new"
+    lines = [f"policy {tried.policy.name}, {status}", f"  applies to {applies_to(tried.policy)}"]
+    count = len(tried.groups)
+    lines.append(f"  selects {count} group{'s' * (count != 1)}{_listed(tried.groups)}")
+    if tried.outranked:
+        objects = [str(key) for key, _ in tried.outranked]
+        others = sorted({policy for _, policy in tried.outranked})
+        lines.append(f"  would select, but policy {_some(others)} comes first: {_some(objects)}")
+    tiers = [" or ".join(tier.clusters) for tier in tried.eligibility.tiers]
     lines.append(f"  clusters: {', then '.join(tiers) if tiers else 'none'}")
-    lines += [f"  not {refusal.cluster}: {refusal.message}" for refusal in one.eligibility.refused[:_SHOWN]]
-    more = len(one.eligibility.refused) - _SHOWN
-    return "\n".join([*lines, f"  and not {more} more"] if more > 0 else lines)
+    refused = tried.eligibility.refused
+    lines += [f"  not {refusal.cluster}: {refusal.message}" for refusal in refused[:_SHOWN]]
+    if len(refused) > _SHOWN:
+        lines.append(f"  and not {len(refused) - _SHOWN} more")
+    return "\n".join(lines)
 
 
 def _listed(groups: Any) -> str:

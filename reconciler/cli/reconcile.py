@@ -31,7 +31,7 @@ def command(
     branch and the files follow; uncommitted files are neither read nor touched.
 
     \b
-    skyray reconcile                              once, in the checkout you stand in
+    skyray reconcile                              once, in the checkout in this directory
     skyray reconcile --push                       and push
     skyray reconcile --repo https://git.example.com/fleet.git --watch
     """
@@ -49,7 +49,7 @@ def command(
     reconciler = Reconciler(git, CapacityReader(snapshot), notice=progress)
     if not watch:
         cycle = reconciler.run(allow_removals=allow_removals)
-        status = _tell(cycle, output)
+        status = _report(cycle, output)
         if push:
             _push(reconciler)
         sys.exit(status)
@@ -59,7 +59,7 @@ def command(
             note(f"error: {result}")
             return
         if result.published.changed:
-            _tell(result, output)
+            _report(result, output)
         if push:
             _push(reconciler)
 
@@ -72,7 +72,7 @@ def _push(reconciler: Reconciler) -> None:
     reconciler.repo.push_upstream([SNAPSHOT_REF])
 
 
-def _tell(cycle: Cycle, output: str) -> int:
+def _report(cycle: Cycle, output: str) -> int:
     """Print what a cycle did; return the exit status."""
     from reconciler.service.report import errors_of, plan_document
 
@@ -90,10 +90,15 @@ def _table(cycle: Cycle) -> str:
     from reconciler.cli.plan import decision_row
 
     rows = [decision_row(decision) for decision in cycle.plan.decisions if decision.changed]
+    lines = []
+    if rows:
+        lines.append(columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows))
     kept = len(cycle.plan.decisions) - len(rows)
-    lines = [columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows)] if rows else []
-    if not cycle.published.changed:
-        return "\n".join([*lines, f"nothing to do: {kept} group{'s' * (kept != 1)} as before"])
-    commits = len(cycle.plan.drafts)
-    done = f"{commits} commit{'s' * (commits != 1)}, now at {cycle.published.tip[:10]}"
-    return "\n".join([*lines, f"{done}; {kept} group{'s' * (kept != 1)} as before"])
+    unchanged = f"{kept} group{'s' * (kept != 1)} as before"
+    if cycle.published.changed:
+        commits = len(cycle.plan.drafts)
+        done = f"{commits} commit{'s' * (commits != 1)}, now at {cycle.published.tip[:10]}"
+        lines.append(f"{done}; {unchanged}")
+    else:
+        lines.append(f"nothing to do: {unchanged}")
+    return "\n".join(lines)

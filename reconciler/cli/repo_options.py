@@ -42,7 +42,7 @@ def snapshot_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def open_repo(repo: str) -> GitRepo:
-    """Open the fleet repo that `--repo` names: a checkout as it stands, others on fleet.yaml's branch.
+    """Open the fleet repo that `--repo` names: a checkout on its current branch, others on fleet.yaml's branch.
 
     Raises `RepoError`.
     """

@@ -41,12 +41,15 @@ def command(files: tuple[str, ...], output: str) -> None:
             note(str(error))
             errors += 1
             continue
-        for told in loaded.warnings:
-            note(f"{told.place}: warning: {told.message}")
+        for warning in loaded.warnings:
+            note(f"{warning.place}: warning: {warning.message}")
         for document in loaded.documents:
-            wrong = _wrong(document)
-            errors += bool(wrong)
-            if not wrong and (demand := demand_of(document.body)) is not None:
+            if _has_errors(document):
+                errors += 1
+                continue
+            demand = demand_of(document.body)
+            # None for objects that make no pods.
+            if demand is not None:
                 demands.append(demand)
     print_data(output, [_as_data(demand) for demand in demands], lambda: _table(demands))
     if errors:
@@ -62,26 +65,23 @@ def _read(file: str) -> bytes:
         raise UsageError(f"cannot read {file}: {error.strerror or error}; check the name") from None
 
 
-def _wrong(document: Document) -> bool:
-    """Tell all that is wrong with the document; return whether it cannot be sized."""
+def _has_errors(document: Document) -> bool:
+    """Print the problems of the document; return whether one of them is an error, so that it cannot be sized."""
     found = problems(document.body)
-    for one in found:
-        mark = "warning: " if one.severity is Severity.WARNING else ""
-        note(f"{document.locate(*one.path)}: {mark}{one.message}")
-    return any(one.severity is Severity.ERROR for one in found)
+    for problem in found:
+        mark = "warning: " if problem.severity is Severity.WARNING else ""
+        note(f"{document.locate(*problem.path)}: {mark}{problem.message}")
+    return any(problem.severity is Severity.ERROR for problem in found)
 
 
 def _as_data(demand: Demand) -> dict[str, Any]:
-    """Return the demand in the form that DESIGN section 8 fixes."""
-    return {
-        "kind": demand.key.kind,
-        "namespace": demand.key.namespace,
-        "name": demand.key.name,
-        "pods": [
-            {"role": str(one.role), "group": one.group, "count": one.count, "requests": _texts(one.requests)}
-            for one in demand.pod_sets
-        ],
-    }
+    """Return the demand as JSON and YAML print it; docs/contract.md has the fields."""
+    pods = []
+    for pod_set in demand.pod_sets:
+        requests = _texts(pod_set.requests)
+        pods.append({"role": str(pod_set.role), "group": pod_set.group, "count": pod_set.count, "requests": requests})
+    key = demand.key
+    return {"kind": key.kind, "namespace": key.namespace, "name": key.name, "pods": pods}
 
 
 def _texts(requests: Mapping[str, Quantity]) -> dict[str, str]:
@@ -94,24 +94,35 @@ def _ordered(names: Mapping[str, Any]) -> list[str]:
 
 def _table(demands: list[Demand]) -> str:
     """Return one line a pod set with the requests of one pod, and the total of each object that makes several pods."""
-    resources = _ordered({name: None for demand in demands for one in demand.pod_sets for name in one.requests})
+    requested: dict[str, Quantity] = {}
+    for demand in demands:
+        for pod_set in demand.pod_sets:
+            requested.update(pod_set.requests)
+    resources = _ordered(requested)
     rows: list[list[str]] = []
+    notes = []
     for demand in demands:
         rows += _rows(demand, resources)
+        notes += [f"{demand.key}: {text}" for text in demand.unsized]
     if not rows:
         return ""
-    shown = [name.upper() for name in resources]
-    notes = [f"{demand.key}: {text}" for demand in demands for text in demand.unsized]
-    return "\n".join([columns(["OBJECT", "PODS", "COUNT", *shown], rows, right=("COUNT", *shown)), *notes])
+    amounts = [name.upper() for name in resources]
+    table = columns(["OBJECT", "PODS", "COUNT", *amounts], rows, right=("COUNT", *amounts))
+    return "\n".join([table, *notes])
 
 
 def _rows(demand: Demand, resources: list[str]) -> Iterator[list[str]]:
     total: dict[str, Quantity] = {}
-    for number, one in enumerate(demand.pod_sets):
-        total = add_resources(total, {name: amount * one.count for name, amount in one.requests.items()})
-        amounts = _texts(one.requests)
-        label = str(demand.key) if number == 0 else ""
-        yield [label, one.title, str(one.count), *(amounts.get(name, "-") for name in resources)]
+    label = str(demand.key)
+    for pod_set in demand.pod_sets:
+        of_all = {name: amount * pod_set.count for name, amount in pod_set.requests.items()}
+        total = add_resources(total, of_all)
+        yield [label, pod_set.title, str(pod_set.count), *_cells(pod_set.requests, resources)]
+        label = ""  # the object is named in its first row only
     if demand.pods > 1:
-        amounts = _texts(total)
-        yield ["", "total", str(demand.pods), *(amounts.get(name, "-") for name in resources)]
+        yield ["", "total", str(demand.pods), *_cells(total, resources)]
+
+
+def _cells(requests: Mapping[str, Quantity], resources: list[str]) -> list[str]:
+    amounts = _texts(requests)
+    return [amounts.get(name, "-") for name in resources]

@@ -1,4 +1,4 @@
-"""`skyray snapshot`: save a picture of the fleet's capacity."""
+"""`skyray snapshot`: save the fleet's capacity as a snapshot."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from reconciler.cli.output import note
 from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option
 
 
-@click.command("snapshot", short_help="Save a picture of the fleet's capacity.")
+@click.command("snapshot", short_help="Save the fleet's capacity as a snapshot.")
 @repo_option
 @rev_option
 @click.option("--cluster", metavar="NAME", help="Only this cluster, as a file for the inventory.")
 def command(repo: str, rev: str | None, cluster: str | None) -> None:
-    """Print a picture of the fleet's capacity as JSON, for `plan --snapshot` and for the inventory's snapshot files.
+    """Print a snapshot of the fleet's capacity as JSON, for `plan --snapshot` and the inventory's snapshot files.
 
     \b
     skyray snapshot > fleet.json && skyray plan --snapshot fleet.json
@@ -30,14 +30,14 @@ def command(repo: str, rev: str | None, cluster: str | None) -> None:
     names = [c.name for c in state.clusters]
     if cluster is not None and cluster not in names:
         raise click.UsageError(f"the inventory has no cluster {cluster!r}; it has {', '.join(names) or 'none'}")
-    picture = look_at_fleet(state, None, time.time())
-    for name, one in picture.clusters.items():
-        if isinstance(one, Unreadable) and cluster in {None, name}:
-            note(f"{name}: {one.reason}")
+    fleet = look_at_fleet(state, None, time.time())
+    for name, capacity in fleet.clusters.items():
+        if isinstance(capacity, Unreadable) and cluster in {None, name}:
+            note(f"{name}: {capacity.reason}")
     if cluster is None:
-        click.echo(write_fleet_snapshot(picture).decode())
+        click.echo(write_fleet_snapshot(fleet).decode())
         return
-    chosen = picture.clusters[cluster]
+    chosen = fleet.clusters[cluster]
     if isinstance(chosen, Unreadable):
         raise Unreachable(f"{cluster} cannot be read: {chosen.reason}")
     click.echo(write_cluster(chosen).decode())

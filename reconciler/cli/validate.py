@@ -22,12 +22,12 @@ def command(repo: str, rev: str | None, output: str) -> None:
     when there are errors; warnings alone are fine.
 
     \b
-    skyray validate                     the checkout you stand in, before you commit
+    skyray validate                     the checkout in this directory, before you commit
     skyray validate --rev HEAD -o json  what is committed, for a program
     """
     from reconciler.cli.output import note
     from reconciler.service.checks import check_files
-    from reconciler.service.reading import files_of, pictures_of
+    from reconciler.service.reading import files_of, snapshot_files_of
 
     git = open_repo(repo)
     if rev is None and git.work_tree is not None:
@@ -36,7 +36,7 @@ def command(repo: str, rev: str | None, output: str) -> None:
             note(f"checking {git.shown}, uncommitted files too; --rev HEAD leaves them out")
     else:
         tree = git.tree(git.head(rev))
-    found = check_files(files_of(tree), partial(pictures_of, tree))
+    found = check_files(files_of(tree), partial(snapshot_files_of, tree))
     data = {"errors": list(found.errors), "warnings": list(found.warnings), "files": found.files}
     print_data(output, data, lambda: _table(found.errors, found.warnings, found.files))
     sys.exit(1 if found.errors else 0)

@@ -17,9 +17,9 @@ from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.memory import Memory, Same
 from reconciler.planning.state import RepoState
-from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, render_addons, told_by
+from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, provided_groups, render_addons
 from reconciler.render.cluster import ROOT
-from reconciler.render.model import Engine
+from reconciler.render.engines import engine_renderer
 
 _RAY = "ray.io"
 
@@ -46,7 +46,7 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread, present = spread_of(state), _present(state.rendered)
     there_are = _placed(state)
-    engine = Engine(state.fleet.engine)
+    engine = engine_renderer(state.fleet.engine)
     known = set(spread.placed)
     files: dict[str, bytes] = {}
     warnings, placed, left = [], [], []
@@ -92,7 +92,7 @@ def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
     """Return the add-ons that stand on a cluster; `there` are its files under `_addons/`."""
     base = folder_of(cluster) if there else ""
-    told = told_by(there.get(f"{base}{SENTINEL}"))
+    told = provided_groups(there.get(f"{base}{SENTINEL}"))
     own: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, data in there.items():
         name, _, inside = path.removeprefix(base).partition("/")

@@ -18,9 +18,11 @@ from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.memory import Memory, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
+from reconciler.render.engine import EngineRenderer
+from reconciler.render.engines import engine_renderer
 from reconciler.render.group import render_group
 from reconciler.render.luna import luna_patches, luna_settings
-from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
+from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
 from reconciler.render.placement_record import path_of, write
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.files import Workloads
@@ -38,7 +40,7 @@ class Directories:
         self._state = state
         self._addons = addons or {}
         self._memory = memory
-        self._engine = Engine(state.fleet.engine)
+        self._engine = engine_renderer(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
         self._groups: dict[str, dict[GroupKey, tuple[str, ClusterCopy]]] = {c.name: {} for c in state.clusters}
         self._known = frozenset(self._groups)
@@ -98,7 +100,7 @@ class Directories:
         directory = ClusterDirectory(cluster, self._overlays(self._groups[cluster]), self._namespaces)
         return render_cluster(directory, self._engine, self._state.revision, sentinel, self._group)
 
-    def _group(self, overlay: GroupOverlay, engine: Engine) -> Mapping[str, bytes]:
+    def _group(self, overlay: GroupOverlay, engine: EngineRenderer) -> Mapping[str, bytes]:
         return self._memory.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
 
     def _written(self, group: PlacedGroup) -> bytes:

@@ -28,7 +28,7 @@ from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
 from reconciler.policy.tenant import NO_TENANTS, Tenancy, tenancy_of
 from reconciler.render.cluster import NAMESPACE, namespace_meta
 from reconciler.render.cluster import ROOT as CLUSTERS
-from reconciler.render.group import FILE as KUSTOMIZATION
+from reconciler.render.kustomization import FILE as KUSTOMIZATION
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.render.placement_record import ReadPlacement, path_of
 from reconciler.render.placement_record import read as read_placement

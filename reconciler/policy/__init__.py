@@ -29,6 +29,7 @@ PUBLIC_NAMES = {
         "Preference",
         "Require",
         "SchedulePolicy",
+        "Spread",
         "SpreadMode",
         "Target",
         "unsupported",

@@ -1,1 +1,1 @@
-"""Decisions as files: cluster directories, decision records, what Argo CD and Flux apply. Pure."""
+"""Turns decisions into files: cluster directories, Placement records, and what Argo CD and Flux apply. Pure."""

@@ -1,19 +1,26 @@
-"""Argo CD's own objects for a fleet repo: one application per cluster directory, and the rules that keep the peace.
+"""Argo CD: an application for each cluster directory, and one for each step of an add-on.
 
-The one idea: Argo CD must apply what Git says and leave alone what others may write. The Ray autoscaler owns the
-replicas of a bare autoscaled RayCluster, Kueue owns `suspend` and what it adds to pod templates of what it queues; only
-those fields, only on those objects, are ignored. Source: the Argo CD manual.
+Argo CD applies what Git says and leaves alone what other controllers own: the Ray autoscaler owns the replicas of a
+bare autoscaled RayCluster, Kueue owns `suspend` and what it adds to pod templates of objects that it queues. Only those
+fields, only on those objects, are ignored. Source: the Argo CD manual (app of apps, sync waves, diffing).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.manifests.emitter import emit
-from reconciler.render import addons
+from reconciler.policy.addon import HelmChart, Manifests, RemoteKustomization
+from reconciler.render.argocd_health import health_checks
+from reconciler.render.engine import ADDON_LABEL, ADDONS_FOLDER, AddOnStep
+from reconciler.render.model import Patch
 
+NAMESPACE = "argocd"
 PROJECT = "skyray"
+ADDONS_PROJECT = "skyray-addons"
+"""The project of what add-ons bring to clusters."""
+
 CLUSTER_LABEL = "skyray.dev/cluster"
 """On Argo CD's cluster Secrets; its value is the cluster's name in the inventory."""
 
@@ -37,6 +44,17 @@ ALLOWED_KINDS = (
 )
 """What the project lets SkyRay's applications create in namespaces: (API group, kind)."""
 
+_RETRY = {"limit": -1, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"}}
+"""How Argo CD (3.2 or newer) tries a failed sync again: without a limit, and each time with the newest commit.
+
+With a limit, what one cluster refuses would hold up every later change there until the tries are used up.
+"""
+
+_SOURCE_LABEL = "skyray.dev/source"
+_FLEET_REPO = "fleet-repo"
+"""The `_SOURCE_LABEL` of Applications that read the fleet repo, whose URL the set of add-ons fills in."""
+
+_UNFILLED = "https://fleet-repo.invalid"
 _CLOSED_NAMESPACES = ("kube-*", "argocd", "flux-system")
 _AUTOSCALED = "select(.spec.enableInTreeAutoscaling == true) | .spec.workerGroupSpecs[]?"
 _QUEUED = 'select(.metadata.labels["kueue.x-k8s.io/queue-name"] != null)'
@@ -44,16 +62,43 @@ _CLUSTER_SPEC = {"RayCluster": ".spec", "RayJob": ".spec.rayClusterSpec", "RaySe
 _KUEUE_IN_TEMPLATES = ("spec.nodeSelector", "spec.tolerations", "metadata.labels")
 
 
-def files(repo_url: str, branch: str) -> dict[str, bytes]:
-    """Return the files under `argocd/` by their path in the repo."""
-    return {
-        "argocd/addons-project.yaml": emit(_addons_project()),
-        "argocd/addons-root-project.yaml": emit(_addons_root_project(repo_url)),
-        "argocd/addons.yaml": emit(_addons_set(repo_url, branch)),
-        "argocd/applicationset.yaml": emit(_application_set(repo_url, branch)),
-        "argocd/health-checks/argocd-cm.yaml": _HEALTH_HEAD + emit(_health_checks()),
-        "argocd/project.yaml": emit(_project(repo_url)),
+class ArgoCD:
+    """Renders for Argo CD (see `EngineRenderer`)."""
+
+    namespace = NAMESPACE
+    # A prune of the namespace would delete everything else that users keep in it.
+    namespace_annotations: Mapping[str, str] = {
+        "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
     }
+    keep_annotations: Mapping[str, str] = {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
+
+    def own_files(self, _clusters: Iterable[str], repo_url: str, branch: str, /) -> dict[str, bytes]:
+        """Return the files under `argocd/`. They name no clusters: the ApplicationSets find them by directory."""
+        return {
+            "argocd/addons-project.yaml": emit(_addons_project()),
+            "argocd/addons-root-project.yaml": emit(_addons_root_project(repo_url)),
+            "argocd/addons.yaml": emit(_addons_set(repo_url, branch)),
+            "argocd/applicationset.yaml": emit(_application_set(repo_url, branch)),
+            "argocd/health-checks/argocd-cm.yaml": health_checks(),
+            "argocd/project.yaml": emit(_project(repo_url)),
+        }
+
+    def cluster_transformers(self) -> list[str]:
+        """Return none: Argo CD applies what kustomize builds."""
+        return []
+
+    def group_transformers(self, _bodies: Iterable[Mapping[str, Any]], /) -> list[str]:
+        """Return none: fields that others own are ignored by the ApplicationSet's rules, by kind."""
+        return []
+
+    def group_patches(self, _bodies: Iterable[Mapping[str, Any]], /) -> list[Patch]:
+        """Return none: the rules are jq expressions, which see by themselves whether a RayCluster autoscales."""
+        return []
+
+    def addon_step_files(self, step: AddOnStep) -> dict[str, bytes]:
+        """Return the step's Application."""
+        return {f"{step.folder}.yaml": emit(_addon_application(step))}
 
 
 def _project(repo_url: str) -> dict[str, Any]:
@@ -107,7 +152,7 @@ def _application(repo_url: str, branch: str) -> dict[str, Any]:
         "syncPolicy": {
             "automated": {"prune": True, "selfHeal": True},
             "syncOptions": ["ApplyOutOfSyncOnly=true", "FailOnSharedResource=true"],
-            "retry": addons.RETRY,
+            "retry": _RETRY,
         },
     }
 
@@ -121,7 +166,7 @@ def _addons_project() -> dict[str, Any]:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AppProject",
-        "metadata": {"name": addons.PROJECT, "namespace": "argocd"},
+        "metadata": {"name": ADDONS_PROJECT, "namespace": "argocd"},
         "spec": {
             "description": "What SkyRay's add-ons bring to the clusters of the fleet",
             "sourceRepos": ["*"],
@@ -155,9 +200,9 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
 
     It fills in what only Argo CD knows: its own name of the cluster, and the address of the fleet repo.
     """
-    source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": f"clusters/*/{addons.FOLDER}"}]}
+    source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": f"clusters/*/{ADDONS_FOLDER}"}]}
     ours = {"group": "argoproj.io", "kind": "Application"}
-    from_here = {**ours, "labelSelector": f"{addons.SOURCE_LABEL}={addons.FLEET_REPO}"}
+    from_here = {**ours, "labelSelector": f"{_SOURCE_LABEL}={_FLEET_REPO}"}
     destination = [{"op": "replace", "path": "/spec/destination/name", "value": "{{.name}}"}]
     address = [
         {"op": "replace", "path": "/spec/source/repoURL", "value": repo_url},
@@ -176,9 +221,9 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
             "kustomize": {"patches": patches},
         },
         "destination": {"server": "https://kubernetes.default.svc", "namespace": "argocd"},
-        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": addons.RETRY},
+        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": _RETRY},
     }
-    return _set_of(addons.PROJECT, source, _CLUSTER_OF_PATH, f"skyray-addons-{_CLUSTER_OF_PATH}", spec)
+    return _set_of(ADDONS_PROJECT, source, _CLUSTER_OF_PATH, f"skyray-addons-{_CLUSTER_OF_PATH}", spec)
 
 
 def _ignored() -> list[dict[str, Any]]:
@@ -201,97 +246,55 @@ def _kueue_fields(kind: str, path: str) -> list[str]:
     return fields
 
 
-def _health_checks() -> dict[str, Any]:
+def _addon_application(step: AddOnStep) -> dict[str, Any]:
+    """Return the Application of a step of an add-on; the set of add-ons fills in cluster name and repo address."""
+    source = step.step.source
+    labels = {ADDON_LABEL: step.addon}
+    annotations = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
+    options = ["ServerSideApply=true"]  # CRDs are too large for the annotation of a client-side apply
+    namespace = "default"
+    if isinstance(source, Manifests):
+        labels[_SOURCE_LABEL] = _FLEET_REPO
+        annotations["argocd.argoproj.io/manifest-generate-paths"] = "."
+    if isinstance(source, HelmChart):
+        namespace = source.namespace
+        options.append("CreateNamespace=true")
+    annotations["argocd.argoproj.io/sync-wave"] = str(step.wave)
+    metadata: dict[str, Any] = {
+        "name": step.name,
+        "namespace": NAMESPACE,
+        "labels": labels,
+        "annotations": annotations,
+    }
+    if not step.step.keep:
+        metadata["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
     return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}},
-        "data": {
-            "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH,
-            **{f"resource.customizations.health.ray.io_{kind}": lua for kind, lua in HEALTH.items()},
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": metadata,
+        "spec": {
+            "project": ADDONS_PROJECT,
+            "source": _addon_source(step),
+            "destination": {"name": step.cluster, "namespace": namespace},
+            "syncPolicy": {
+                "automated": {"prune": not step.step.keep, "selfHeal": True},
+                "syncOptions": options,
+                "retry": _RETRY,
+            },
         },
     }
 
 
-_HEALTH_HEAD = b"""\
-# Argo CD ships no health checks for Ray, nor for its own applications, by which the steps of add-ons wait for each
-# other. Add these to its settings without touching the others:
-#   kubectl apply --server-side --field-manager=skyray -f argocd/health-checks/argocd-cm.yaml
-"""
-
-_RAY_JOB = """\
-local status = obj.status or {}
-local deployment = status.jobDeploymentStatus or ""
-local said = status.message or ""
-if deployment == "Complete" then
-  return {status = "Healthy", message = "job " .. (status.jobStatus or "is complete")}
-elseif deployment == "Failed" or deployment == "ValidationFailed" then
-  return {status = "Degraded", message = (status.reason or deployment) .. ": " .. said}
-elseif deployment == "Suspended" or deployment == "Suspending" then
-  return {status = "Suspended", message = "the job is suspended"}
-end
-return {status = "Progressing", message = deployment == "" and "KubeRay has not seen the job yet" or deployment}
-"""
-
-_RAY_CLUSTER = """\
-local status = obj.status or {}
-local head = nil
-for _, condition in ipairs(status.conditions or {}) do
-  if condition.type == "ReplicaFailure" and condition.status == "True" then
-    return {status = "Degraded", message = condition.message or condition.reason}
-  elseif condition.type == "HeadPodReady" then
-    head = condition
-  end
-end
-if status.state == "suspended" then
-  return {status = "Suspended", message = "the cluster is suspended"}
-elseif head ~= nil and head.status ~= "True" then
-  return {status = "Progressing", message = head.message or "the head is not ready"}
-end
-local ready, desired = status.readyWorkerReplicas or 0, status.desiredWorkerReplicas or 0
-local count = ready .. " of " .. desired .. " workers are ready"
-if status.state == "ready" and ready >= desired then
-  return {status = "Healthy", message = count}
-end
-return {status = "Progressing", message = count}
-"""
-
-_RAY_SERVICE = """\
-for _, condition in ipairs((obj.status or {}).conditions or {}) do
-  if condition.type == "Suspended" and condition.status == "True" then
-    return {status = "Suspended", message = "the service is suspended"}
-  elseif condition.type == "Ready" and condition.status == "True" then
-    return {status = "Healthy", message = condition.message or "the service has endpoints"}
-  elseif condition.type == "Ready" and condition.reason == "InitializingTimeout" then
-    return {status = "Degraded", message = condition.message or "the service did not start in time"}
-  end
-end
-return {status = "Progressing", message = "the service has no endpoints yet"}
-"""
-
-APPLICATION_HEALTH = """\
-local errors = {ComparisonError = true, InvalidSpecError = true, SyncError = true, UnknownError = true}
-local status = obj.status or {}
-local health = status.health or {}
-if (status.sync or {}).status ~= "Synced" then
-  for _, condition in ipairs(status.conditions or {}) do
-    if errors[condition.type] then
-      return {status = "Degraded", message = condition.message or condition.type}
-    end
-  end
-  local operation = status.operationState or {}
-  if operation.phase == "Failed" or operation.phase == "Error" or (operation.retryCount or 0) > 0 then
-    return {status = "Degraded", message = operation.message or "the last sync failed"}
-  end
-  return {status = "Progressing", message = "the application is not synced yet"}
-end
-return {status = health.status or "Progressing", message = health.message or "the application is synced"}
-"""
-"""The Lua health check of an add-on's application: the next step begins once it is synced and healthy.
-
-One that cannot be synced is degraded: Argo CD then ends the sync that waits for it and begins anew with the newest
-commit, which may mend it. It would wait for ever for one that is progressing.
-"""
-
-HEALTH: Mapping[str, str] = {"RayCluster": _RAY_CLUSTER, "RayJob": _RAY_JOB, "RayService": _RAY_SERVICE}
-"""Lua health checks by kind, after facts that KubeRay guarantees (its status fields and conditions)."""
+def _addon_source(step: AddOnStep) -> dict[str, Any]:
+    match step.step.source:
+        case HelmChart() as chart:
+            helm: dict[str, Any] = {"releaseName": chart.chart, "skipCrds": not chart.crds}
+            if chart.values:
+                helm["valuesObject"] = chart.values
+            # Argo CD takes an OCI registry without its scheme.
+            repo = chart.repo.removeprefix("oci://")
+            return {"repoURL": repo, "chart": chart.chart, "targetRevision": chart.version, "helm": helm}
+        case RemoteKustomization() as remote:
+            return {"repoURL": remote.url, "targetRevision": remote.ref, "path": remote.path}
+        case Manifests():
+            return {"repoURL": _UNFILLED, "targetRevision": "HEAD", "path": step.path}

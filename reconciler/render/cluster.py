@@ -1,14 +1,15 @@
-"""One cluster's directory, whole: what the engine syncs is exactly what this returns.
+"""The whole directory of one cluster: the engine syncs exactly the files that this returns.
 
-The one idea: the directory is a pure function of what is placed there, so equal placements give equal bytes. The one
-file that also tells when it changed, the sentinel, keeps its old bytes as long as all the others do. The sentinel is
-there so that the directory is never empty: Flux would prune everything, and Argo CD would never prune the last group.
+The directory is a pure function of what is placed on the cluster, so equal placements give equal bytes. The sentinel
+names the commit as well, so it keeps its old bytes as long as all other files do. It also keeps the directory from
+being empty: of an empty one Flux would prune everything, and Argo CD would never prune the last group.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 from reconciler.errors import InvalidObject, ManifestError
@@ -17,23 +18,17 @@ from reconciler.manifests.admitted import CLUSTER_SCOPED
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.loader import load
-from reconciler.render.group import FILE, KUSTOMIZATION, annotations_transformer, identity_of, render_group
-from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta
+from reconciler.render.engine import EngineRenderer
+from reconciler.render.engines import ENGINES
+from reconciler.render.group import render_group
+from reconciler.render.kustomization import FILE, KUSTOMIZATION, identity_of
+from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
 
 ROOT = "clusters"
 SENTINEL = "skyray.yaml"
 NAMESPACE = "namespace.yaml"
 SENTINEL_NAME = "skyray"
 CLUSTER_LABEL = "skyray.dev/cluster"
-
-_NAMESPACE_STAYS = {
-    Engine.ARGOCD: {
-        "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
-        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
-    },
-    Engine.FLUX: {"kustomize.toolkit.fluxcd.io/prune": "disabled"},
-}
-"""When the last group leaves, its namespace stays: to prune it would delete all that others keep in it."""
 
 
 def directory_of(cluster: str) -> str:
@@ -43,10 +38,10 @@ def directory_of(cluster: str) -> str:
 
 def render_cluster(
     directory: ClusterDirectory,
-    engine: Engine,
+    engine: EngineRenderer,
     revision: str,
     previous_sentinel: bytes | None = None,
-    render: Callable[[GroupOverlay, Engine], Mapping[str, bytes]] = render_group,
+    render: Callable[[GroupOverlay, EngineRenderer], Mapping[str, bytes]] = render_group,
 ) -> dict[str, bytes]:
     """Return all files of a cluster's directory by their path in the repo, in order.
 
@@ -55,41 +50,41 @@ def render_cluster(
     no DNS labels, and for an object that two groups claim. `render` does what `render_group` does, perhaps from memory.
     """
     base = directory_of(directory.cluster)
-    groups = sorted(directory.groups, key=lambda one: (one.namespace, one.group))
+    groups = sorted(directory.groups, key=lambda group: (group.namespace, group.group))
     _refuse_shared_objects(groups)
     files: dict[str, bytes] = {}
     resources = [SENTINEL]
-    for namespace in sorted({one.namespace for one in groups}):
+    for namespace, members in groupby(groups, key=lambda group: group.namespace):
         meta = directory.namespaces.get(namespace, NamespaceMeta())
         files[f"{namespace}/{NAMESPACE}"] = emit(_namespace(namespace, meta, engine))
         resources.append(f"{namespace}/{NAMESPACE}")
-        for group in (one for one in groups if one.namespace == namespace):
-            place = f"{namespace}/{group.group}"
-            files.update({f"{place}/{name}": data for name, data in render(group, engine).items()})
-            resources.append(place)
+        for group in members:
+            folder = f"{namespace}/{group.group}"
+            for name, data in render(group, engine).items():
+                files[f"{folder}/{name}"] = data
+            resources.append(folder)
     files[FILE] = emit(_kustomization(directory.cluster, resources, engine))
     files[SENTINEL] = _sentinel(directory.cluster, revision, _digest(files), previous_sentinel)
     return {f"{base}{name}": files[name] for name in sorted(files)}
 
 
-def _kustomization(cluster: str, resources: list[str], engine: Engine) -> dict[str, Any]:
+def _kustomization(cluster: str, resources: list[str], engine: EngineRenderer) -> dict[str, Any]:
     kustomization: dict[str, Any] = {
         **KUSTOMIZATION,
         "resources": resources,
         "labels": [{"pairs": {CLUSTER_LABEL: cluster}}],
     }
-    if engine is Engine.FLUX:
-        # Flux's postBuild would otherwise replace ${VAR} in entrypoints and scripts.
-        verbatim = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
-        kustomization["transformers"] = [annotations_transformer("skyray-verbatim", verbatim)]
+    transformers = engine.cluster_transformers()
+    if transformers:
+        kustomization["transformers"] = transformers
     return kustomization
 
 
-def _namespace(name: str, meta: NamespaceMeta, engine: Engine) -> dict[str, Any]:
+def _namespace(name: str, meta: NamespaceMeta, engine: EngineRenderer) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name}
     if meta.labels:
         metadata["labels"] = dict(sorted(meta.labels.items()))
-    metadata["annotations"] = dict(sorted({**meta.annotations, **_NAMESPACE_STAYS[engine]}.items()))
+    metadata["annotations"] = dict(sorted({**meta.annotations, **engine.namespace_annotations}.items()))
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
@@ -99,11 +94,14 @@ def namespace_meta(written: bytes, path: str) -> NamespaceMeta | None:
         (document,) = load(written, path).documents
         metadata = document.body["metadata"]
         labels = fields.text_map(metadata, "labels", ("metadata",))
-        annotations = fields.text_map(metadata, "annotations", ("metadata",))
+        annotations = dict(fields.text_map(metadata, "annotations", ("metadata",)))
     except (ManifestError, ValueError, KeyError, TypeError):
         return None
-    own = {name for stays in _NAMESPACE_STAYS.values() for name in stays}
-    return NamespaceMeta(labels, {name: text for name, text in annotations.items() if name not in own})
+    # Of all engines: the fleet may have changed its engine since the file was written.
+    for engine in ENGINES.values():
+        for name in engine.namespace_annotations:
+            annotations.pop(name, None)
+    return NamespaceMeta(labels, annotations)
 
 
 def _digest(files: dict[str, bytes]) -> str:
@@ -114,7 +112,7 @@ def _digest(files: dict[str, bytes]) -> str:
 
 
 def _sentinel(cluster: str, revision: str, digest: str, previous: bytes | None) -> bytes:
-    if previous is not None and _told_by(previous) == (cluster, digest):
+    if previous is not None and _recorded_in(previous) == (cluster, digest):
         return previous
     return emit(
         {
@@ -126,8 +124,8 @@ def _sentinel(cluster: str, revision: str, digest: str, previous: bytes | None) 
     )
 
 
-def _told_by(sentinel: bytes) -> tuple[Any, Any] | None:
-    """Return cluster and digest of a sentinel; None where it is not one of ours, which is then written anew."""
+def _recorded_in(sentinel: bytes) -> tuple[Any, Any] | None:
+    """Return the cluster and the digest that a sentinel records; None for a file that SkyRay did not write."""
     try:
         (document,) = load(sentinel, SENTINEL).documents
         data = document.body["data"]
@@ -137,18 +135,19 @@ def _told_by(sentinel: bytes) -> tuple[Any, Any] | None:
 
 
 def _refuse_shared_objects(groups: Sequence[GroupOverlay]) -> None:
-    """An object that two groups claim would be deployed twice, and pruned with the first of them."""
+    """Raise for an object that two groups claim: it would be deployed twice, and pruned with the first of them."""
     owners = {("", "ConfigMap", "default", SENTINEL_NAME): "SkyRay's own sentinel"}
-    owners.update({("", "Namespace", "", one.namespace): "SkyRay's own namespace.yaml" for one in groups})
+    for group in groups:
+        owners["", "Namespace", "", group.namespace] = "SkyRay's own namespace.yaml"
     seen: set[tuple[str, str]] = set()
-    for one in groups:
-        title = f"group {one.namespace}/{one.group}"
-        if (one.namespace, one.group) in seen:
+    for group in groups:
+        title = f"group {group.namespace}/{group.group}"
+        if (group.namespace, group.group) in seen:
             raise InvalidObject(f"{title} is rendered twice on one cluster; merge the two")
-        seen.add((one.namespace, one.group))
-        for body in one.objects:
-            api_group, kind, namespace, name = identity_of(body)
-            namespace = "" if kind in CLUSTER_SCOPED else namespace or one.namespace
+        seen.add((group.namespace, group.group))
+        for body in group.objects:
+            api_group, kind, own_namespace, name = identity_of(body)
+            namespace = "" if kind in CLUSTER_SCOPED else own_namespace or group.namespace
             other = owners.setdefault((api_group, kind, namespace, name), title)
             if other != title:
                 raise InvalidObject(f"{kind} {name} is claimed by {other} and by {title}; let one of them have it")

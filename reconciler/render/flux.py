@@ -1,36 +1,94 @@
-"""Flux's own objects for a fleet repo: one source, and one Kustomization per cluster.
+"""Flux: one source for the fleet repo, and Kustomizations for each cluster and each step of an add-on.
 
-The one idea: as for Argo CD (render.argocd), Flux applies what Git says and leaves alone what the Ray autoscaler or
-Kueue may write. Flux knows JSON pointers only, so there is one for each worker group that a RayCluster could have; a
-pointer to a group that is not there does nothing. Source: the Flux manual (`spec.ignore`, kustomize-controller 1.9).
+Flux applies what Git says and leaves alone what the Ray autoscaler or Kueue own, by the same rules as Argo CD. Its
+rules are JSON pointers, so there is one for each worker group that a RayCluster could have; a pointer to a group that
+is not there does nothing. Source: the Flux manual (`spec.ignore`, kustomize-controller 1.9).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from reconciler.manifests.emitter import emit
-from reconciler.manifests.identity import check_dns_label
-from reconciler.render import addons
-from reconciler.render.group import AUTOSCALED_LABEL
+from reconciler.manifests.identity import check_dns_label, object_key
+from reconciler.policy.addon import HelmChart, RemoteKustomization
+from reconciler.policy.fieldpath import pointer
+from reconciler.render.engine import ADDON_LABEL, ADDONS_FOLDER, AddOnStep
+from reconciler.render.kustomization import FILE, KUSTOMIZATION, annotations_transformer
+from reconciler.render.model import Patch
+from reconciler.workloads.patch import Operations
 
 NAMESPACE = "flux-system"
+AUTOSCALED_LABEL = "skyray.dev/autoscaled"
+"""On bare RayClusters whose replicas the Ray autoscaler owns; the ignore rules select it."""
+
 WORKER_GROUPS = 32
 """Worker groups of a RayCluster that the ignore rules cover, by index."""
 
 _QUEUE_LABEL = "kueue.x-k8s.io/queue-name"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _KUEUE_IN_TEMPLATES = ("spec/nodeSelector", "spec/tolerations", "metadata/labels")
 
 
-def files(clusters: Iterable[str], repo_url: str, branch: str) -> dict[str, bytes]:
-    """Return the files under `flux/` by their path in the repo."""
-    rendered = {"flux/git-repository.yaml": emit(_source(repo_url, branch))}
-    for cluster in sorted(set(clusters)):
-        name = check_dns_label(cluster, "cluster")
-        rendered[f"flux/clusters/{name}.yaml"] = emit(_kustomization(name))
-        rendered[f"flux/addons/{name}.yaml"] = emit(_addons(name))
-    return rendered
+class Flux:
+    """Renders for Flux (see `EngineRenderer`)."""
+
+    namespace = NAMESPACE
+    # A prune of the namespace would delete everything else that users keep in it.
+    namespace_annotations: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+    keep_annotations: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+
+    def own_files(self, clusters: Iterable[str], repo_url: str, branch: str, /) -> dict[str, bytes]:
+        """Return the files under `flux/`: the source of the fleet repo, and two Kustomizations for each cluster."""
+        files = {"flux/git-repository.yaml": emit(_source(repo_url, branch))}
+        for cluster in sorted(set(clusters)):
+            name = check_dns_label(cluster, "cluster")
+            files[f"flux/clusters/{name}.yaml"] = emit(_kustomization(name))
+            files[f"flux/addons/{name}.yaml"] = emit(_addons(name))
+        return files
+
+    def cluster_transformers(self) -> list[str]:
+        """Return what keeps Flux's postBuild from replacing ${VAR} in entrypoints and scripts."""
+        verbatim = {"kustomize.toolkit.fluxcd.io/substitute": "disabled"}
+        return [annotations_transformer("skyray-verbatim", verbatim)]
+
+    def group_transformers(self, bodies: Iterable[Mapping[str, Any]], /) -> list[str]:
+        """Return what makes Flux apply a RayJob once only.
+
+        It must not apply a job again: KubeRay reads suspend, deadlines and TTL of a running job from its spec.
+        """
+        if not any(body["kind"] == "RayJob" for body in bodies):
+            return []
+        once = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
+        return [annotations_transformer("skyray-rayjob", once, ["RayJob"])]
+
+    def group_patches(self, bodies: Iterable[Mapping[str, Any]], /) -> list[Patch]:
+        """Return a label for each bare RayCluster whose replicas its autoscaler sets; the ignore rules select it.
+
+        RayClusters of jobs and services need none: KubeRay makes them, so they are not in Git.
+        """
+        marks = []
+        for body in bodies:
+            key = object_key(dict(body))
+            is_ray_cluster = (key.group, key.kind) == ("ray.io", "RayCluster")
+            if is_ray_cluster and body.get("spec", {}).get("enableInTreeAutoscaling") is True:
+                marks.append(Patch(key.group, key.kind, key.name, _mark(body)))
+        return marks
+
+    def addon_step_files(self, step: AddOnStep) -> dict[str, bytes]:
+        """Return the step's Kustomization, and the source that it reads where that is not the fleet repo."""
+        files = {f"{step.folder}.yaml": emit(_addon_kustomization(step))}
+        match step.step.source:
+            case HelmChart() as chart:
+                resources = ["release.yaml", "repository.yaml"]
+                files[f"{step.folder}/{FILE}"] = emit({**KUSTOMIZATION, "resources": resources})
+                files[f"{step.folder}/release.yaml"] = emit(_helm_release(step, chart))
+                files[f"{step.folder}/repository.yaml"] = emit(_helm_repository(step, chart))
+            case RemoteKustomization() as remote:
+                files[f"{step.folder}/source.yaml"] = emit(_addon_git_source(step, remote))
+        return files
 
 
 def _source(repo_url: str, branch: str) -> dict[str, Any]:
@@ -54,7 +112,7 @@ def _kustomization(cluster: str) -> dict[str, Any]:
             "timeout": "5m",
             "path": f"./clusters/{cluster}",
             "sourceRef": {"kind": "GitRepository", "name": "skyray"},
-            "kubeConfig": {"secretRef": {"name": f"{cluster}-kubeconfig"}},
+            "kubeConfig": _kube_config(cluster),
             "prune": True,
             "deletionPolicy": "Orphan",
             "wait": False,
@@ -64,7 +122,7 @@ def _kustomization(cluster: str) -> dict[str, Any]:
 
 
 def _addons(cluster: str) -> dict[str, Any]:
-    """Return what brings a cluster's add-ons (render.addons) to the management cluster; from there they reach out."""
+    """Return what brings a cluster's add-ons (render.addons) to the management cluster, from where they are applied."""
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
@@ -73,7 +131,7 @@ def _addons(cluster: str) -> dict[str, Any]:
             "interval": "10m",
             "retryInterval": "1m",
             "timeout": "5m",
-            "path": f"./{addons.folder_of(cluster).rstrip('/')}",
+            "path": f"./clusters/{cluster}/{ADDONS_FOLDER}",
             "sourceRef": {"kind": "GitRepository", "name": "skyray"},
             "prune": True,
             "deletionPolicy": "Orphan",
@@ -83,18 +141,119 @@ def _addons(cluster: str) -> dict[str, Any]:
 
 
 def _ignored() -> list[dict[str, Any]]:
-    """Return the ignore rules. RayJobs need none: Flux applies them once (`ssa: IfNotPresent`, render.group)."""
-    groups = [f"/spec/workerGroupSpecs/{index}" for index in range(WORKER_GROUPS)]
-    autoscaled = [f"{group}/{field}" for group in groups for field in ("replicas", "scaleStrategy/workersToDelete")]
-    rules = [
-        {
-            "paths": autoscaled,
-            "target": {"group": "ray.io", "kind": "RayCluster", "labelSelector": f"{AUTOSCALED_LABEL}=true"},
-        }
+    """Return the ignore rules. RayJobs need none: Flux applies them once (`Flux.group_transformers`)."""
+    autoscaled = []
+    for index in range(WORKER_GROUPS):
+        group = f"/spec/workerGroupSpecs/{index}"
+        autoscaled += [f"{group}/replicas", f"{group}/scaleStrategy/workersToDelete"]
+    return [
+        _rule("RayCluster", f"{AUTOSCALED_LABEL}=true", autoscaled),
+        _rule("RayCluster", _QUEUE_LABEL, _queued("/spec")),
+        _rule("RayService", _QUEUE_LABEL, _queued("/spec/rayClusterConfig")),
     ]
-    for kind, spec in (("RayCluster", "/spec"), ("RayService", "/spec/rayClusterConfig")):
-        pods = [f"{spec}/headGroupSpec", *(f"{spec}/workerGroupSpecs/{index}" for index in range(WORKER_GROUPS))]
-        paths = [f"{pod}/template/{field}" for pod in pods for field in _KUEUE_IN_TEMPLATES]
-        target = {"group": "ray.io", "kind": kind, "labelSelector": _QUEUE_LABEL}
-        rules.append({"paths": ["/spec/suspend", "/spec/managedBy", *paths], "target": target})
-    return rules
+
+
+def _rule(kind: str, selector: str, paths: list[str]) -> dict[str, Any]:
+    return {"paths": paths, "target": {"group": "ray.io", "kind": kind, "labelSelector": selector}}
+
+
+def _queued(cluster_spec: str) -> list[str]:
+    """Return what Kueue writes into an object that it queues, whose RayCluster spec is at `cluster_spec`."""
+    paths = ["/spec/suspend", "/spec/managedBy"]
+    groups = [f"{cluster_spec}/headGroupSpec"]
+    groups += [f"{cluster_spec}/workerGroupSpecs/{index}" for index in range(WORKER_GROUPS)]
+    for group in groups:
+        paths += [f"{group}/template/{field}" for field in _KUEUE_IN_TEMPLATES]
+    return paths
+
+
+def _mark(body: Mapping[str, Any]) -> Operations:
+    """Return the operations that label a RayCluster as autoscaled."""
+    test: dict[str, Any] = {"op": "test", "path": "/spec/enableInTreeAutoscaling", "value": True}
+    if body["metadata"].get("labels"):
+        return test, {"op": "add", "path": pointer(("metadata", "labels", AUTOSCALED_LABEL)), "value": "true"}
+    # JSON 6902 cannot add to a map that is not there.
+    return test, {"op": "add", "path": "/metadata/labels", "value": {AUTOSCALED_LABEL: "true"}}
+
+
+def _addon_metadata(step: AddOnStep) -> dict[str, Any]:
+    return {"name": step.name, "namespace": NAMESPACE, "labels": {ADDON_LABEL: step.addon}}
+
+
+def _kube_config(cluster: str) -> dict[str, Any]:
+    return {"secretRef": {"name": f"{cluster}-kubeconfig"}}
+
+
+def _addon_kustomization(step: AddOnStep) -> dict[str, Any]:
+    """Return the Kustomization of a step; a chart's brings the HelmRelease to the management cluster itself."""
+    path, source = step.path, "skyray"
+    if isinstance(step.step.source, RemoteKustomization):
+        path, source = step.step.source.path, step.name
+    spec: dict[str, Any] = {
+        "interval": "10m",
+        "retryInterval": "30s",
+        "timeout": "2m",  # how long a commit that mends the step waits for Flux to give up on the one before
+        "path": f"./{path}",
+        "sourceRef": {"kind": "GitRepository", "name": source},
+        "prune": not step.step.keep,
+        "deletionPolicy": "Orphan" if step.step.keep else "MirrorPrune",
+        "wait": True,
+    }
+    if not isinstance(step.step.source, HelmChart):
+        # The HelmRelease of a chart names the cluster itself.
+        spec["kubeConfig"] = _kube_config(step.cluster)
+    if step.after:
+        spec["dependsOn"] = [{"name": name} for name in step.after]
+    return {
+        "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
+        "kind": "Kustomization",
+        "metadata": _addon_metadata(step),
+        "spec": spec,
+    }
+
+
+def _addon_git_source(step: AddOnStep, remote: RemoteKustomization) -> dict[str, Any]:
+    reference = {"commit" if _COMMIT.fullmatch(remote.ref) else "tag": remote.ref}
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "GitRepository",
+        "metadata": _addon_metadata(step),
+        "spec": {"interval": "1h", "url": remote.url, "ref": reference},
+    }
+
+
+def _helm_repository(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
+    spec: dict[str, Any] = {"interval": "1h", "url": chart.repo}
+    if chart.repo.startswith("oci://"):
+        spec["type"] = "oci"
+    return {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "HelmRepository",
+        "metadata": _addon_metadata(step),
+        "spec": spec,
+    }
+
+
+def _helm_release(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
+    crds = "CreateReplace" if chart.crds else "Skip"  # Helm itself never upgrades a chart's crds/
+    source = {"kind": "HelmRepository", "name": step.name}
+    pinned = {"chart": chart.chart, "version": chart.version, "sourceRef": source, "interval": "1h"}
+    remediation = {"retries": 3}
+    spec: dict[str, Any] = {
+        "interval": "10m",
+        "releaseName": chart.chart,
+        "targetNamespace": chart.namespace,
+        "storageNamespace": chart.namespace,
+        "chart": {"spec": pinned},
+        "install": {"createNamespace": True, "crds": crds, "remediation": remediation},
+        "upgrade": {"crds": crds, "remediation": remediation},
+        "kubeConfig": _kube_config(step.cluster),
+    }
+    if chart.values:
+        spec["values"] = chart.values
+    return {
+        "apiVersion": "helm.toolkit.fluxcd.io/v2",
+        "kind": "HelmRelease",
+        "metadata": _addon_metadata(step),
+        "spec": spec,
+    }

@@ -1,37 +1,30 @@
 """One group's directory: a file for each object, and a kustomization that shows what SkyRay adds to them.
 
-The one idea: user's words and SkyRay's words never mix. The objects are the admitted copies; labels, annotations and
-patches for this cluster stand in `kustomization.yaml`, where a reviewer sees them. They reach the objects' own metadata
-only, never a selector or a pod template: a label there would restart pods.
+The files of objects are the admitted copies, unchanged. Labels, annotations and patches for this cluster are in
+`kustomization.yaml`, so that a reviewer sees what SkyRay added. They change the objects' own metadata only, never a
+selector or a pod template: a new label there would restart pods.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests.admitted import admit
 from reconciler.manifests.emitter import emit
-from reconciler.manifests.identity import ObjectKey, check_dns_label, object_key
-from reconciler.policy.groups import as_dns_label
-from reconciler.render.model import Engine, GroupOverlay, Patch
+from reconciler.manifests.identity import check_dns_label, object_key
+from reconciler.render.engine import EngineRenderer
+from reconciler.render.kustomization import FILE, KUSTOMIZATION, annotations_transformer, object_files
+from reconciler.render.model import GroupOverlay, Patch
 from reconciler.workloads.patch import apply
 
 GROUP_LABEL = "skyray.dev/group"
-AUTOSCALED_LABEL = "skyray.dev/autoscaled"
-"""On bare RayClusters whose replicas the Ray autoscaler owns; Flux's ignore rules select it (render.flux)."""
-
 POLICY_ANNOTATION = "skyray.dev/policy"
-KUSTOMIZATION = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
-FILE = "kustomization.yaml"
-
-_RAY = "ray.io"
 
 
-def render_group(overlay: GroupOverlay, engine: Engine) -> dict[str, bytes]:
+def render_group(overlay: GroupOverlay, engine: EngineRenderer) -> dict[str, bytes]:
     """Return the files of a group by their name inside its directory.
 
     Raises `InvalidObject` for a group without objects, with one object twice, or with objects that cannot be admitted.
@@ -43,78 +36,29 @@ def render_group(overlay: GroupOverlay, engine: Engine) -> dict[str, bytes]:
     bodies = [admit(body, overlay.namespace) for body in overlay.objects]
     named = object_files(bodies)
     files = {name: emit(body) for name, body in named.items()}
-    patches = overlay.patches
-    if engine is Engine.FLUX:
-        patches = (*patches, *_marks_of_autoscaled([_patched(body, overlay.patches) for body in bodies]))
-    files[FILE] = emit(_kustomization(overlay, sorted(named), bodies, patches, engine))
+    files[FILE] = emit(_kustomization(overlay, sorted(named), bodies, engine))
     return dict(sorted(files.items()))
 
 
-def identity_of(body: Mapping[str, Any]) -> tuple[str, str, str, str]:
-    """Return what makes an object itself on a cluster: API group, kind, namespace and name, in whatever version."""
-    key = object_key(dict(body))
-    return key.group, key.kind, key.namespace, key.name
-
-
-def annotations_transformer(name: str, annotations: Mapping[str, str], kinds: Iterable[str] = ()) -> str:
-    """Return an inline kustomize transformer that annotates objects, of the Ray `kinds` where any are given.
-
-    `commonAnnotations` is not used: it would also write into pod templates.
-    """
-    path = {"path": "metadata/annotations", "create": True}
-    specs = [{"group": _RAY, "kind": kind, **path} for kind in kinds] or [path]
-    head = {"apiVersion": "builtin", "kind": "AnnotationsTransformer", "metadata": {"name": name}}
-    return emit({**head, "annotations": dict(annotations), "fieldSpecs": specs}).decode()
-
-
 def _kustomization(
-    overlay: GroupOverlay,
-    resources: list[str],
-    bodies: list[dict[str, Any]],
-    patches: tuple[Patch, ...],
-    engine: Engine,
+    overlay: GroupOverlay, resources: list[str], bodies: Sequence[dict[str, Any]], engine: EngineRenderer
 ) -> dict[str, Any]:
-    transformers = [annotations_transformer("skyray-policy", {POLICY_ANNOTATION: overlay.policy})]
-    if engine is Engine.FLUX and any(body["kind"] == "RayJob" for body in bodies):
-        # Flux must never apply a job again that is there: KubeRay reads suspend, deadlines and TTL from it live.
-        once = {"kustomize.toolkit.fluxcd.io/ssa": "IfNotPresent"}
-        transformers.append(annotations_transformer("skyray-rayjob", once, ["RayJob"]))
+    policy = annotations_transformer("skyray-policy", {POLICY_ANNOTATION: overlay.policy})
     kustomization: dict[str, Any] = {
         **KUSTOMIZATION,
         "resources": resources,
         "labels": [{"pairs": {GROUP_LABEL: overlay.group}}],
-        "transformers": transformers,
+        "transformers": [policy, *engine.group_transformers(bodies)],
     }
+    marks = engine.group_patches(_patched(bodies, overlay.patches))
+    patches = sorted([*overlay.patches, *marks], key=_object_of)
     if patches:
-        kustomization["patches"] = [
-            _patch(patch) for patch in sorted(patches, key=lambda p: (p.api_group, p.kind, p.name))
-        ]
+        kustomization["patches"] = [_patch(patch) for patch in patches]
     return kustomization
 
 
-def object_files(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Name each object's file `<kind>-<name>.yaml`; namesakes of other API groups get their identity's hash as well."""
-    by_identity: dict[tuple[str, str, str, str], Mapping[str, Any]] = {}
-    by_stem: dict[str, list[tuple[str, str, str, str]]] = {}
-    for body in bodies:
-        identity = identity_of(body)
-        if identity in by_identity:
-            raise InvalidObject(f"{_key(body)} is in its group twice; keep one of them")
-        by_identity[identity] = body
-        by_stem.setdefault(as_dns_label(f"{identity[1].lower()}-{identity[3]}"), []).append(identity)
-    return {
-        f"{stem if len(identities) == 1 else _told_apart(stem, identity)}.yaml": by_identity[identity]
-        for stem, identities in by_stem.items()
-        for identity in identities
-    }
-
-
-def _told_apart(stem: str, identity: tuple[str, ...]) -> str:
-    return f"{stem}-{hashlib.sha256('/'.join(identity).encode()).hexdigest()[:8]}"
-
-
-def _key(body: Mapping[str, Any]) -> ObjectKey:
-    return object_key(dict(body))
+def _object_of(patch: Patch) -> tuple[str, str, str]:
+    return patch.api_group, patch.kind, patch.name
 
 
 def _patch(patch: Patch) -> dict[str, Any]:
@@ -122,34 +66,20 @@ def _patch(patch: Patch) -> dict[str, Any]:
         raise InvalidObject(
             f"the patch of {patch.kind} {patch.name} must begin with op: test, to fail where it is stale"
         )
+    # kustomize reads a target's name as a regular expression.
     target: dict[str, str] = {"kind": patch.kind, "name": re.escape(patch.name).replace("\\-", "-")}
     if patch.api_group:
         target = {"group": patch.api_group, **target}
-    return {"target": target, "patch": emit(list(map(dict, patch.operations))).decode()}
+    operations = [dict(operation) for operation in patch.operations]
+    return {"target": target, "patch": emit(operations).decode()}
 
 
-def _patched(body: dict[str, Any], patches: Iterable[Patch]) -> dict[str, Any]:
-    key = _key(body)
-    for patch in patches:
-        if patch.is_for(key):
-            body = apply(body, patch.operations)
-    return body
-
-
-def _marks_of_autoscaled(bodies: list[dict[str, Any]]) -> list[Patch]:
-    """Label the bare RayClusters whose replicas their autoscaler sets; children of jobs and services are not in Git."""
-    marks = []
+def _patched(bodies: Iterable[dict[str, Any]], patches: Sequence[Patch]) -> Iterator[Mapping[str, Any]]:
+    """Yield the objects as the cluster gets them."""
     for body in bodies:
-        group, kind, _, name = identity_of(body)
-        if group == _RAY and kind == "RayCluster" and body.get("spec", {}).get("enableInTreeAutoscaling") is True:
-            labels = body["metadata"].get("labels")
-            add: dict[str, Any] = {
-                "op": "add",
-                "path": f"/metadata/labels/{AUTOSCALED_LABEL.replace('/', '~1')}",
-                "value": "true",
-            }
-            if not labels:
-                add = {"op": "add", "path": "/metadata/labels", "value": {AUTOSCALED_LABEL: "true"}}
-            test = {"op": "test", "path": "/spec/enableInTreeAutoscaling", "value": True}
-            marks.append(Patch(group, kind, name, (test, add)))
-    return marks
+        key = object_key(body)
+        deployed = body
+        for patch in patches:
+            if patch.is_for(key):
+                deployed = apply(deployed, patch.operations)
+        yield deployed

@@ -1,9 +1,9 @@
-"""What Luna needs to see on pods to make nodes for them: its label, and the kinds of GPU that it may take.
+"""The patches that make the autoscaler Luna add nodes for pods: its label, and the kinds of GPU that it may use.
 
-The one idea: on a cluster of the inventory whose autoscaler is Luna, and only there, every pod template of a group is
-patched, in the open, in the group's kustomization. What a user wrote of this stays as it is. The submitter that KubeRay
-makes by itself has no template to patch, so it is given the very one that KubeRay would use (controllers/ray/common/
-job.go, GetSubmitterTemplate): without the label it would wait for a node for ever.
+On a cluster of the inventory whose autoscaler is Luna, and only there, every pod template of a group is patched, in the
+group's kustomization. A label or annotation that the user wrote stays as it is. The submitter that KubeRay makes by
+itself has no template to patch, so the object gets the template that KubeRay would use (KubeRay, ray-operator/
+controllers/ray/common/job.go, GetSubmitterTemplate). Without the label the submitter would never get a node.
 """
 
 from __future__ import annotations
@@ -30,51 +30,61 @@ _SUBMITTER = {
 
 
 def luna_patches(objects: Iterable[Mapping[str, Any]], cluster: Cluster) -> tuple[Patch, ...]:
-    """Return the patches that make Luna see the pods of `objects`, bodies as they are deployed on `cluster`.
+    """Return the patches for Luna of `objects`, which are bodies as they are deployed on `cluster`.
 
-    None on a cluster of another autoscaler. Each begins with a `test` of the object, or of the worker group, it is for.
+    There are none on a cluster with another autoscaler. Each begins with a `test` of the object, or of the worker
+    group, that it is for.
     """
     skus = luna_settings(cluster)
     if skus is None:
         return ()
-    return tuple(patch for body in objects for patch in _patches(body, skus))
+    patches: list[Patch] = []
+    for body in objects:
+        patches += _patches(body, skus)
+    return tuple(patches)
 
 
 def luna_settings(cluster: Cluster | None) -> tuple[str, ...] | None:
-    """Return all of a cluster that its patches follow from: the GPUs that Luna may take; None without Luna."""
+    """Return the GPU SKUs that Luna may use, the only setting that patches depend on; None without Luna."""
     return cluster.gpu_skus if cluster is not None and cluster.autoscaler == "Luna" else None
 
 
 def _patches(body: Mapping[str, Any], skus: Sequence[str]) -> list[Patch]:
     key = object_key(dict(body))
-    found = [_marks(template, skus) for template in pod_templates(body)]
+    changes = [_label_and_skus(template, skus) for template in pod_templates(body)]
     if rayspec.is_ray(body):
-        found.append(_submitter(body))
-    return [patch_of(key, body, operations) for operations in found if operations]
+        changes.append(_submitter(body))
+    return [patch_of(key, body, operations) for operations in changes if operations]
 
 
-def _marks(template: Part, skus: Sequence[str]) -> list[dict[str, Any]]:
+def _label_and_skus(template: Part, skus: Sequence[str]) -> list[dict[str, Any]]:
     at, parts = template
     metadata = fields.mapping(parts, "metadata", at)
     wanted: dict[str, dict[str, str]] = {"labels": {LABEL: "true"}}
-    if skus and _asks_for_gpus(template):
+    if skus and _requests_gpus(template):
         wanted["annotations"] = {GPU_ANNOTATION: ",".join(skus)}
     if not metadata:
         return [_add((*at, "metadata"), wanted)]
     operations = []
     for field, pairs in wanted.items():
+        path = (*at, "metadata", field)
         present = fields.mapping(metadata, field, (*at, "metadata"))
         if not present:
-            operations.append(_add((*at, "metadata", field), pairs))
-        else:
-            operations += [
-                _add((*at, "metadata", field, name), value) for name, value in pairs.items() if name not in present
-            ]
+            # JSON 6902 cannot add to a map that is not there.
+            operations.append(_add(path, pairs))
+            continue
+        for name, value in pairs.items():
+            # What the user wrote counts, such as `elotl-luna: "false"`.
+            if name not in present:
+                operations.append(_add((*path, name), value))
     return operations
 
 
 def _submitter(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what spells out the default submitter; nothing where KubeRay makes none, or the user wrote one."""
+    """Return operations that write out KubeRay's default submitter, with Luna's label.
+
+    There are none where KubeRay makes no submitter, or the user wrote its template.
+    """
     job, cluster = rayspec.job_spec(body), rayspec.cluster_spec(body)
     if job is None or cluster is None or rayspec.submission_mode(job) != rayspec.K8S_JOB_MODE:
         return []
@@ -83,19 +93,26 @@ def _submitter(body: Mapping[str, Any]) -> list[dict[str, Any]]:
         return []
     path, head = rayspec.template(rayspec.head_group(cluster))
     pod = fields.mapping(head, "spec", path)
-    ray = pod["containers"][0]
-    container = {**_SUBMITTER, **{name: ray[name] for name in ("image", "imagePullPolicy") if ray.get(name)}}
-    spec: dict[str, Any] = {"containers": [container], "restartPolicy": "Never"}
-    if pod.get("imagePullSecrets"):
-        spec["imagePullSecrets"] = pod["imagePullSecrets"]
-    template = {"metadata": {"labels": {LABEL: "true"}}, "spec": spec}
-    add = _add((*at, "submitterPodTemplate"), template)
-    if not ray.get("image"):
+    add = _add((*at, "submitterPodTemplate"), _submitter_template(pod))
+    image = pod["containers"][0].get("image")
+    if not image:
         return [add]
-    return [{"op": "test", "path": pointer((*path, "spec", "containers", 0, "image")), "value": ray["image"]}, add]
+    # The build must fail when the image of the head changes under the copy of it.
+    place = pointer((*path, "spec", "containers", 0, "image"))
+    return [{"op": "test", "path": place, "value": image}, add]
 
 
-def _asks_for_gpus(template: Part) -> bool:
+def _submitter_template(head_pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return KubeRay's default template of the submitter, which copies the image of the Ray head, with Luna's label."""
+    ray = head_pod["containers"][0]
+    copied = {name: ray[name] for name in ("image", "imagePullPolicy") if ray.get(name)}
+    spec: dict[str, Any] = {"containers": [{**_SUBMITTER, **copied}], "restartPolicy": "Never"}
+    if head_pod.get("imagePullSecrets"):
+        spec["imagePullSecrets"] = head_pod["imagePullSecrets"]
+    return {"metadata": {"labels": {LABEL: "true"}}, "spec": spec}
+
+
+def _requests_gpus(template: Part) -> bool:
     at, parts = template
     pod = fields.mapping(parts, "spec", at)
     for key in ("containers", "initContainers"):

@@ -1,22 +1,14 @@
-"""What rendering starts from: the groups placed on one cluster, with the objects as they were admitted. Plain data."""
+"""The input of rendering: the groups placed on one cluster, with their objects as they were admitted. Plain data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from reconciler.workloads.patch import Patch
 
-__all__ = ["ClusterDirectory", "Engine", "GroupOverlay", "NamespaceMeta", "Patch"]
-
-
-class Engine(StrEnum):
-    """What syncs `clusters/` to the clusters; the value is that of `spec.engine` in fleet.yaml."""
-
-    ARGOCD = "argocd"
-    FLUX = "flux"
+__all__ = ["ClusterDirectory", "GroupOverlay", "NamespaceMeta", "Patch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +28,7 @@ class GroupOverlay:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceMeta:
-    """What the user wrote about a namespace."""
+    """Labels and annotations of a namespace, from the users' files."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -44,7 +36,7 @@ class NamespaceMeta:
 
 @dataclass(frozen=True, slots=True)
 class ClusterDirectory:
-    """All that one cluster is to run. `namespaces` may lack those that nobody wrote anything about."""
+    """What one cluster runs. `namespaces` has those of which the users' files say something; others may be left out."""
 
     cluster: str
     groups: tuple[GroupOverlay, ...] = ()

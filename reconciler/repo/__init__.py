@@ -1,4 +1,4 @@
-"""Git at the edge: read a tree, write commits, push as a compare-and-swap, look back.
+"""Reads and writes the fleet repository through git: trees, history, commits, and pushes as a compare-and-swap.
 
-`repository.GitRepo` is the way in; `publish.publish_loop` is how the loop writes.
+Callers open a `repository.GitRepo`; the loop writes by `publish.publish_loop`.
 """

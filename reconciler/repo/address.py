@@ -1,8 +1,8 @@
-"""What may name a repository, a branch, a revision or a path, and how much of it may be shown.
+"""Checks what may name a repository, a branch, a revision or a path, and hides credentials in what is shown.
 
-Whatever comes from a command line, a file or a webhook passes through here before git sees it, so nothing can turn
-into an option, a helper program (`ext::`) or a file outside the repository; and whatever git says on the way back
-passes through `Address.redact`, so a password in a URL never reaches a log, an error or a commit.
+Each such text from a command line, a file or a webhook is checked here before git gets it, so that none can turn into
+an option, a helper program (`ext::`) or a file outside the repository. Each text that git prints goes through
+`Address.redact`, so that a password in a URL never gets into a log, an error or a commit.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def _web(parts: SplitResult, text: str, protocols: tuple[str, ...]) -> Address:
     shown = redact(text)
     _check_host(parts.hostname or "", shown)
     user, _, password = parts.netloc.rpartition("@")[0].partition(":")
-    secret = password or user  # a token may stand in the user's place
+    secret = password or user  # some forges take a token as the user name
     secrets = {form for form in (secret, unquote(secret)) if len(form) >= _SHORT_SECRET}
     public = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
     return Address(text, redact(public), protocols, tuple(sorted(secrets, key=len, reverse=True)))

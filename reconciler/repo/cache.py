@@ -1,8 +1,8 @@
-"""The bare copy of a remote repository that reading and writing go through.
+"""The bare copy of a remote repository, which SkyRay reads from and pushes from.
 
-It mirrors what SkyRay needs under the remote's own names (one branch, and `refs/skyray/*`) and is disposable: a
-force-pushed branch just replaces the old one, and a copy that turns out to be damaged is thrown away and made again. A
-file lock lets one process at a time change it; readers need no lock, since they name commits by id.
+It has one branch and `refs/skyray/*`, under the remote's own names. It is disposable: a force-pushed branch replaces
+the old one, and a damaged copy is deleted and made again. A file lock lets one process at a time change it; readers
+need no lock, since they name commits by id.
 """
 
 from __future__ import annotations
@@ -29,9 +29,12 @@ _REF_LOCKS = ("HEAD.lock", "packed-refs.lock", "config.lock", "shallow.lock", "r
 
 
 def default_cache_dir() -> Path:
-    """Return where copies are kept unless told: `$XDG_CACHE_HOME/skyray/repos`, else `~/.cache/skyray/repos`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base and Path(base).is_absolute() else Path.home() / ".cache") / "skyray" / "repos"
+    """Return where copies are kept by default: `$XDG_CACHE_HOME/skyray/repos`, else `~/.cache/skyray/repos`."""
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    if not base.is_absolute():
+        # The XDG specification has relative paths ignored.
+        base = Path.home() / ".cache"
+    return base / "skyray" / "repos"
 
 
 class CachedClone:
@@ -42,11 +45,13 @@ class CachedClone:
         self.path = (cache_dir / f"{address.slug}.git").absolute()
         self._lock_file = self.path.with_suffix(".lock")
         self._lock_seconds = 2 * network_seconds
-        self.command = GitCommand(self.path, address=address, on_damage=self.condemn, network_seconds=network_seconds)
+        self.command = GitCommand(
+            self.path, address=address, on_damage=self.mark_damaged, network_seconds=network_seconds
+        )
         cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def condemn(self) -> None:
-        """Note that the copy is damaged; the next fetch makes a new one."""
+    def mark_damaged(self) -> None:
+        """Mark the copy as damaged; the next fetch makes a new copy."""
         with suppress(OSError):
             (self.path / _DAMAGED).touch()
 
@@ -99,13 +104,14 @@ class CachedClone:
         self._drop_abandoned_locks()
 
     def _discard(self) -> None:
-        doomed = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.old")
+        # Renamed first, so that no other process finds half of it.
+        removed = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.old")
         with suppress(FileNotFoundError):
-            self.path.rename(doomed)
-            shutil.rmtree(doomed, ignore_errors=True)
+            self.path.rename(removed)
+            shutil.rmtree(removed, ignore_errors=True)
 
     def _drop_abandoned_locks(self) -> None:
-        """Remove git's lock files that are older than any git run here may last: their owner is gone."""
+        """Remove git's lock files that are older than the time limit of a git run: their owner has ended."""
         oldest = time.time() - self._lock_seconds
         for pattern in _REF_LOCKS:
             for lock in self.path.glob(pattern):

@@ -1,7 +1,7 @@
 """A checkout on this machine: its uncommitted files, and letting a worktree follow a published commit.
 
-The rule is that nobody's edits are lost. Git itself judges that (`read-tree -m -u` refuses before it touches anything),
-and it judges before the branch moves, so a collision leaves branch, index and files as they were.
+Uncommitted edits are never lost. Git itself checks for collisions (`read-tree -m -u` refuses before it touches a file),
+and it does so before the branch moves, so a collision leaves branch, index and files as they were.
 """
 
 from __future__ import annotations
@@ -19,12 +19,15 @@ from reconciler.repo.command import GitCommand, last_words
 from reconciler.repo.push import lost_race, refused
 from reconciler.repo.tree import SUBMODULE_MODE, SYMLINK_MODE, Entry, Tree, Unusable, readable_path
 
+_BEHIND = ("fetch first", "non-fast-forward", "stale info")
+"""What `git push` prints of a branch that lacks commits of the upstream."""
+
 
 def follow(command: GitCommand, old: str, new: str, move_branch: Callable[[], None]) -> None:
     """Take index and worktree from `old` to `new`, then call `move_branch`; take them back when that fails.
 
     Files that differ from `old` and are not touched by the change stay as they are. Raises `RepoError`, with nothing
-    changed, when an uncommitted change stands in the way. A crash in between leaves SkyRay's change staged, no more.
+    changed, when an uncommitted change is in the way. A crash in between leaves SkyRay's change staged.
     """
     command.run("update-index", "-q", "--refresh", check=False)
     result = command.run("read-tree", "-m", "-u", check_sha(old), check_sha(new), check=False)
@@ -57,7 +60,7 @@ def worktree(command: GitCommand, revision: str) -> Tree:
         if fault:
             misnamed.append(Unusable(path, fault))
             continue
-        mode, content = _look(root, path)
+        mode, content = _read_file(root, path)
         if mode is None:
             continue
         blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
@@ -70,8 +73,8 @@ def worktree(command: GitCommand, revision: str) -> Tree:
     return Tree.of(revision, entries, misnamed, fetch)
 
 
-def _look(root: Path, path: str) -> tuple[str | None, bytes]:
-    """Return a worktree file's mode and content without following links; mode None when no file stands there."""
+def _read_file(root: Path, path: str) -> tuple[str | None, bytes]:
+    """Return a worktree file's mode and content without following links; mode None when there is no file."""
     at = root / path
     if at.parent.resolve() != root.resolve() / Path(path).parent:
         return None, b""  # tracked below a directory that is now a link: gone, as far as git is concerned
@@ -90,10 +93,9 @@ def _look(root: Path, path: str) -> tuple[str | None, bytes]:
 
 def upstream(command: GitCommand, branch: str) -> tuple[str, str]:
     """Return the remote and the full name of the branch there that `branch` tracks. Raises `RepoError` without one."""
-    told = command.run(
-        "for-each-ref", "--format=%(upstream:remotename)%00%(upstream:remoteref)", f"refs/heads/{branch}"
-    ).text
-    remote, _, target = told.partition("\0")
+    fields = "%(upstream:remotename)%00%(upstream:remoteref)"
+    printed = command.run("for-each-ref", f"--format={fields}", f"refs/heads/{branch}").text
+    remote, _, target = printed.partition("\0")
     if not remote or not target or remote.startswith("-"):
         raise RepoError(f"{branch} tracks no remote branch; set one with: git push -u origin {branch}")
     return remote, target
@@ -114,6 +116,7 @@ def push_upstream(command: GitCommand, branch: str, own_refs: Iterable[str], *, 
     if result.status == 0:
         return
     reasons = [line for line in result.text.splitlines() if line.startswith("!\t")]
-    if any(sign in reason for reason in reasons for sign in ("fetch first", "non-fast-forward", "stale info")):
-        raise PushRejected(f"{lost_race(target)} (pull first)")
+    for reason in reasons:
+        if any(sign in reason for sign in _BEHIND):
+            raise PushRejected(f"{lost_race(target)} (pull first)")
     raise refused(command, "push", "\n".join([result.stderr, *(reason.split("\t")[-1] for reason in reasons)]))

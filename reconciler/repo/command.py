@@ -1,14 +1,8 @@
-"""Runs git: the one place where a git process is started.
+"""Runs git: every git process of SkyRay is started here.
 
-The idea: nothing that came from outside can steer git. The argument list is fixed by the caller in this package,
-addresses travel as configuration in the environment and never as arguments (so neither `ps` nor an option parser sees
-them), inherited `GIT_*` variables that would redirect git are dropped, system configuration, hooks, templates,
-submodules, file-system monitors and replace refs are off, and each repository may speak only the protocols of its own
-address. The user's own configuration (credential helpers, proxies, ssh) stays in force. Every run has a time limit,
-after which git and its children are killed.
-
-GitPython starts the processes; none of its index, worktree or remote machinery is used. It is imported at the first
-run, because importing it costs more than most commands.
+Nothing that comes from outside can steer git. `GitCommand` says how; the user's own configuration (credential helpers,
+proxies, ssh) stays in force. GitPython starts the processes and does nothing else
+(docs/decisions/0011-gitpython.md). It is imported at the first run, because importing it costs more than most commands.
 """
 
 from __future__ import annotations
@@ -126,6 +120,12 @@ class Result:
 class GitCommand:
     """A git that works on one repository.
 
+    The argument list is fixed by the caller in this package. Addresses travel as configuration in the environment and
+    never as arguments, so that neither `ps` nor an option parser sees them. Inherited `GIT_*` variables that would
+    redirect git are dropped. System configuration, hooks, templates, submodules, file-system monitors and replace refs
+    are off, and git may speak only the protocols of the repository's own address. Every run has a time limit, after
+    which git and its children are killed.
+
     `git_dir` None lets git find the repository from `work_tree`, the directory it then starts in. `address` is the
     remote that the name `skyray` stands for. `on_damage` is called when git finds the stored repository broken.
     """
@@ -177,7 +177,9 @@ class GitCommand:
         """Return the error for a failed `git VERB`: its last words, and `DamagedRepo` when the repository is broken."""
         message = f"git {verb} failed{self._where()}: {last_words(stderr)}"
         own_lines = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
-        if any(sign in own_lines for sign in (*_DAMAGE, f"in file {self.git_dir}/config")):
+        signs = (*_DAMAGE, f"in file {self.git_dir}/config")
+        # A server's words say nothing of the repository on this machine.
+        if any(sign in own_lines for sign in signs):
             return self.damaged(message)
         return RepoError(message)
 
@@ -228,6 +230,7 @@ class GitCommand:
 
     def _environment(self) -> dict[str, str]:
         settings = dict(_CONFIGURATION)
+        # Without an address: a checkout's own remotes, for `push_upstream`.
         allowed: tuple[str, ...] = ("https", "ssh", "file")
         if self.address is not None:
             settings[f"remote.{REMOTE}.url"] = self.address.url
@@ -240,7 +243,7 @@ class GitCommand:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End git and whatever it started (it leads a session of its own)."""
+    """End git and the processes that it started: it leads a process group of its own."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -253,7 +256,7 @@ def _without_redirection(environment: Mapping[str, str]) -> list[str]:
 
 
 def last_words(stderr: str, lines: int = 3) -> str:
-    """Return the last telling lines of git's stderr as one line."""
-    said = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
-    told = [line for line in said if line.startswith(("fatal:", "error:", "remote:", "["))] or said
-    return "; ".join(told[-lines:]) or "it gave no reason"
+    """Return the last lines of git's stderr that give a reason, as one line."""
+    printed = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
+    reasons = [line for line in printed if line.startswith(("fatal:", "error:", "remote:", "["))]
+    return "; ".join((reasons or printed)[-lines:]) or "it gave no reason"

@@ -1,4 +1,7 @@
-"""What happened in a repository: commits with their trailers, changed paths, and who changed a file last."""
+"""Reads a repository's history: commits with their trailers, changed paths, and the last commit of each file.
+
+Everything is read from the output of git's own commands, many commits in each run (docs/decisions/0011-gitpython.md).
+"""
 
 from __future__ import annotations
 
@@ -64,14 +67,14 @@ def read_log(
     elif limit is not None:
         arguments.append(f"--max-count={limit}")
     revisions = [check_sha(revision)] if after is None else [check_sha(revision), f"^{check_sha(after)}"]
-    fields = command.run(*arguments, stdin=_asked(revisions, paths)).stdout.split(b"\0")[:-1]
-    width = len(_FIELDS)
-    commits = (
-        _commit([piece.decode("utf-8", "replace") for piece in fields[at : at + width]])
-        for at in range(0, len(fields), width)
-    )
-    kept = [commit for commit in commits if trailer is None or commit.trailers.get(trailer[0]) == trailer[1]]
-    return tuple(kept[:limit])
+    output = command.run(*arguments, stdin=_asked(revisions, paths)).stdout
+    fields = [field.decode("utf-8", "replace") for field in output.split(b"\0")[:-1]]
+    commits = [_commit(fields[at : at + len(_FIELDS)]) for at in range(0, len(fields), len(_FIELDS))]
+    if trailer is not None:
+        # --grep finds the text anywhere in the message.
+        key, value = trailer
+        commits = [commit for commit in commits if commit.trailers.get(key) == value]
+    return tuple(commits[:limit])
 
 
 def _commit(fields: Sequence[str]) -> Commit:
@@ -111,9 +114,10 @@ def only_own_commits(command: GitCommand, old: str, new: str, prefixes: Iterable
     """
     if not is_ancestor(command, old, new):
         return False
-    commits = read_log(command, new, after=old)
-    if not all(len(commit.parents) == 1 and has_own_trailer(commit.trailers) for commit in commits):
-        return False
+    for commit in read_log(command, new, after=old):
+        # SkyRay makes no merges.
+        if len(commit.parents) != 1 or not has_own_trailer(commit.trailers):
+            return False
     prefixes = tuple(prefixes)
     arguments = ("log", "--stdin", "-z", "--name-only", "--no-renames", _TOUCHED)
     touched = command.run(*arguments, stdin=_asked([new, f"^{old}"], ())).stdout
@@ -126,6 +130,7 @@ def is_ancestor(command: GitCommand, old: str, new: str) -> bool:
     if result.status in {0, 1}:
         return result.status == 0
     if command.run("cat-file", "-e", old, check=False).status:
+        # The repository does not have `old`, for example after a forced push.
         return False
     raise command.failure("merge-base", result.stderr)
 
@@ -143,21 +148,25 @@ class LastChange:
 
     def __call__(self, revision: str, paths: Collection[str]) -> dict[str, str]:
         """Return the commit id per path, newest first. Paths that were never changed up to `revision` are left out."""
-        known = self._known
-        if known is not None and not self._continues(known[0], revision):
-            known = None
-        found = self._walk(revision, None if known is None else known[0], set(paths))
-        if known is not None:
-            old, earlier = known
-            rest = {path for path in paths if path not in found}
-            found.update({path: commit for path, commit in earlier.items() if path in rest})
-            if unknown := {path for path in rest if path not in earlier}:
-                found.update(self._walk(old, None, unknown))
-        self._known = (revision, found)
         wanted = set(paths)
-        return {path: commit for path, commit in found.items() if path in wanted}
+        known = self._known
+        if known is None or not self._continues(known[0], revision):
+            # The first walk, or a branch that was rewritten.
+            found = self._walk(revision, None, wanted)
+        else:
+            old, earlier = known
+            found = self._walk(revision, old, wanted)
+            unchanged = wanted - found.keys()
+            for path, commit in earlier.items():
+                if path in unchanged:
+                    found[path] = commit
+            # Paths that no earlier call asked for.
+            found |= self._walk(old, None, unchanged - earlier.keys())
+        self._known = (revision, found)
+        return found
 
     def _continues(self, old: str, new: str) -> bool:
+        """Tell whether `old` is on the line of first parents of `new`."""
         if old == new:
             return True
         walked = self._command.run("rev-list", "--first-parent", "--parents", new, f"^{old}", check=False)
@@ -168,6 +177,7 @@ class LastChange:
         if not wanted or revision == after:
             return {}
         revisions = [check_sha(revision)] if after is None else [check_sha(revision), f"^{check_sha(after)}"]
+        # git compares each path with each changed file, so many paths are asked for by their folders.
         few = wanted if len(wanted) <= _MANY_PATHS else {path.partition("/")[0] for path in wanted}
         found: dict[str, str] = {}
         arguments = ("log", "--stdin", "-z", "--first-parent", "--diff-merges=first-parent", "--name-only")

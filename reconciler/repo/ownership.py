@@ -1,7 +1,7 @@
-"""Which paths and commits are SkyRay's own.
+"""Tells which paths and commits are SkyRay's own.
 
-Users own their files; SkyRay writes below `clusters/` and `placements/` alone (DESIGN section 1, promise 6). A commit
-is SkyRay's own when it carries SkyRay's trailers *and* touches nothing else: either sign alone can be a person's.
+Users own their files; SkyRay writes only below `clusters/` and `placements/`, as ARCHITECTURE.md says. A commit is
+SkyRay's own when it carries SkyRay's trailers *and* touches nothing else: a person can make a commit with either alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 OWN_PREFIXES: tuple[str, ...] = ("clusters/", "placements/")
 """The directories that SkyRay writes."""
 OWN_REFS = "refs/skyray/"
-"""The ref namespace that SkyRay writes."""
+"""SkyRay writes refs below this name only, besides the branch."""
 SNAPSHOT_REF = "refs/skyray/snapshots"
 """Where the capacity snapshots that decisions were made on are kept."""
 TRAILER_PREFIX = "SkyRay-"

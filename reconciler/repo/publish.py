@@ -1,7 +1,7 @@
-"""The push race, as a small policy: read, plan, push; when someone else was first, do it all again.
+"""Publishes a plan: read, plan, push, and all of it again after a lost race.
 
-Only `PushRejected` is tried again, and every try plans afresh on what is there now, so the loser of a race never writes
-over the winner. The clock, the sleep and the dice are passed in.
+Only `PushRejected` is tried again, and each attempt plans on the new tip, so that a lost race never overwrites the
+commits that won it. Clock, sleep and random numbers are passed in.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from reconciler.repo.writer import Author, CommitDraft
 class RetryPolicy:
     """How often and how fast a lost push is tried again. Times in seconds.
 
-    The defaults are what has proved itself in Git-writing controllers: ten tries, 1 s growing by half, never over 30 s.
+    The defaults are ten attempts, with a pause of 1 s that grows by half and is never over 30 s.
     """
 
     attempts: int = 10
@@ -29,15 +29,18 @@ class RetryPolicy:
     factor: float = 1.5
     cap: float = 30.0
 
-    def pause(self, failures: int, dice: float) -> float:
-        """Return how long to wait after the `failures`-th lost push; `dice` in [0, 1) spreads it over half to full."""
+    def pause(self, failures: int, jitter: float) -> float:
+        """Return how many seconds to wait after the `failures`-th lost push.
+
+        `jitter` in [0, 1) spreads writers that lost the same race over half to all of the pause.
+        """
         longest = min(self.cap, self.first * self.factor ** (failures - 1))
-        return longest * (0.5 + dice / 2)
+        return longest * (0.5 + jitter / 2)
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What to publish on one base: the commits, and the snapshots they were decided on (file name to content)."""
+    """What to publish on a base: the commits, and the snapshots that they were decided on, by file name."""
 
     commits: tuple[CommitDraft, ...]
     snapshots: Mapping[str, bytes] = field(default_factory=dict)
@@ -66,7 +69,7 @@ def publish_loop(
     allowed_prefixes: tuple[str, ...] = OWN_PREFIXES,
     now: Callable[[], float] = time.time,
     sleep: Callable[[float], object] = time.sleep,
-    dice: Callable[[], float] = random.random,
+    jitter: Callable[[], float] = random.random,
 ) -> Published:
     """Publish what `make_drafts` proposes for the branch's tip, planning again each time someone else pushed first.
 
@@ -91,7 +94,7 @@ def publish_loop(
         except PushRejected as lost:
             if attempt == policy.attempts:
                 raise PushRejected(f"lost the race for {repo.branch} {attempt} times: {lost}") from lost
-            sleep(policy.pause(attempt, dice()))
+            sleep(policy.pause(attempt, jitter()))
         else:
             return Published(base, tip, attempt)
     raise ValueError("a retry policy needs at least one attempt")

@@ -1,8 +1,8 @@
-"""Publishing a commit as a compare-and-swap: the branch moves from exactly the base that was read, or not at all.
+"""Publishes a commit as a compare-and-swap: the branch moves from exactly the base that was read, or not at all.
 
-The one idea: a push has three outcomes, and each has its own type. It landed; someone else was first (`PushRejected`:
-read again, plan again); or it cannot be done (`RepoError` with the remedy). When the connection breaks after the
-server may have accepted, the remote is asked what it has instead of guessing.
+A push has three outcomes. It was accepted; the branch had moved (`PushRejected`: read and plan again); or it cannot be
+done (`RepoError` with the remedy). When the connection breaks after the server may have accepted the push, the remote's
+refs are read again to find out.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from reconciler.errors import PushRejected, RepoError
 from reconciler.repo.command import REMOTE, GitCommand, last_words
 from reconciler.repo.history import is_ancestor
 
-_LOST_RACE = (
+_LOST_RACE = (  # what git and the forges print when a ref is not where the lease says
     "stale info",
     "fetch first",
     "non-fast-forward",
@@ -79,25 +79,31 @@ def push(command: GitCommand, updates: tuple[RefUpdate, ...], refetch: Callable[
     if result.status == 0:
         return
     reasons = [line.split("\t", 2)[-1] for line in result.text.splitlines() if line.startswith("!\t")]
+    # In an atomic push the other refs fail only because of the first.
     own = [reason for reason in reasons if not any(sign in reason for sign in _FOLLOWS_ANOTHER)] or reasons
     if not own:
-        _settle(command, updates, refetch, refused(command, "push", result.stderr))
-    elif not all(any(sign in reason for sign in _LOST_RACE) for reason in own):
-        raise refused(command, "push", "\n".join([result.stderr, *own]))
+        # No ref has a status: the connection broke, or the server never answered.
+        _check_remote(command, updates, refetch, refused(command, "push", result.stderr))
+    elif all(_is_lost_race(reason) for reason in own):
+        _check_remote(command, updates, refetch, lost_race(updates[0].ref))
     else:
-        _settle(command, updates, refetch, lost_race(updates[0].ref))
+        raise refused(command, "push", "\n".join([result.stderr, *own]))
 
 
-def _settle(
+def _is_lost_race(reason: str) -> bool:
+    return any(sign in reason for sign in _LOST_RACE)
+
+
+def _check_remote(
     command: GitCommand,
     updates: tuple[RefUpdate, ...],
     refetch: Callable[[], Mapping[str, str]],
     failure: RepoError,
 ) -> None:
-    """Look at what the remote has now, and raise unless the push landed after all.
+    """Read what the remote has now, and raise `failure` or a lost race unless the push was accepted after all.
 
-    That is needed even after a rejection: when an answer is lost, the http library sends the same push again, and the
-    second one is rejected because the first has landed.
+    That is needed even after a rejection: when an answer is lost, the HTTP library sends the same push again, and the
+    second push is rejected because the first was accepted.
     """
     try:
         there = refetch()
@@ -105,7 +111,7 @@ def _settle(
         raise failure from None
     tips = [(there.get(update.ref), update.new) for update in updates]
     if all(tip is not None and (tip == new or is_ancestor(command, new, tip)) for tip, new in tips):
-        return  # it landed, and perhaps someone has built on it since
+        return  # accepted; other commits may follow it already
     if any(there.get(update.ref) != update.old for update in updates):
         raise lost_race(updates[0].ref)
     raise failure
@@ -117,11 +123,11 @@ def lost_race(ref: str) -> PushRejected:
     return PushRejected(f"{name} moved since it was read; read it again, plan again and push again")
 
 
-def refused(command: GitCommand, verb: str, told: str) -> RepoError:
-    """Return the error for a fetch or push that failed for good, with the remedy that git's words suggest."""
-    failure = command.failure(verb, command.redact(told))
+def refused(command: GitCommand, verb: str, printed: str) -> RepoError:
+    """Return the error for a failed fetch or push that needs a person, with the remedy for what git `printed`."""
+    failure = command.failure(verb, command.redact(printed))
     for signs, remedy in _REMEDIES:
-        if any(sign in told for sign in signs):
+        if any(sign in printed for sign in signs):
             return type(failure)(f"{failure} ({remedy})")
     return failure
 

@@ -1,7 +1,7 @@
 """A fleet repository, wherever it lives: a checkout, a bare repository, or a remote address.
 
-`GitRepo` gives all three the same few verbs. Reading is by commit id and needs no worktree; writing makes commits that
-nothing points at; `publish` alone moves a branch, and only from the commit that was read.
+`GitRepo` has the same methods for all three. Reading is by commit id and needs no worktree. Writing makes commits that
+no ref points at; only `publish` moves a branch, and only from the commit that was read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _KEPT_TREES = 4
 
 
 class GitRepo:
-    """One branch of one repository. Made by `open`."""
+    """A branch of a repository; `open` makes it."""
 
     def __init__(self, command: GitCommand, branch: str | None, *, clone: CachedClone | None, shown: str) -> None:
         self.branch = branch
@@ -115,7 +115,9 @@ class GitRepo:
         found = self._trees.get(sha)
         if found is None:
             found = tree.list_tree(self._git, sha, self._blobs)
-            self._trees = dict([*list(self._trees.items())[1 - _KEPT_TREES :], (sha, found)])
+            newest = list(self._trees.items())[1 - _KEPT_TREES :]
+            # A new dict, so that other threads read a whole one.
+            self._trees = dict([*newest, (sha, found)])
         return found
 
     def worktree(self) -> Tree:
@@ -214,7 +216,7 @@ class GitRepo:
         push.push(self._git, updates, refetch)
         with clone.locked():
             for update in updates:
-                # Fails when a neighbour has fetched something newer meanwhile, which is as good.
+                # Fails when another process has fetched a newer commit meanwhile, and that may stay.
                 self._git.run("update-ref", update.ref, update.new, update.old or "", check=False)
 
     def check_upstream(self) -> None:

@@ -1,4 +1,4 @@
-"""Starting a repository, and committing a person's files in it: what `skyray init` and `skyray demo` do."""
+"""Starts a repository and commits a user's files in it, for `skyray init` and `skyray demo`."""
 
 from __future__ import annotations
 
@@ -14,19 +14,22 @@ from reconciler.repo.writer import Author
 def enclosing_checkout(directory: Path) -> Path | None:
     """Return the top of the checkout that `directory` lies in (or would, when it is made), or None.
 
-    Raises `RepoError` inside a bare repository, where nobody's files can lie.
+    Raises `RepoError` inside a bare repository, which has no files of users.
     """
     there = directory.absolute()
     while not there.is_dir():
         there = there.parent
-    told = GitCommand(None, there).run("rev-parse", "--is-inside-work-tree", "--show-toplevel", check=False)
-    if told.text.startswith("false"):
-        raise RepoError(f"{directory} lies in a bare repository: clone it, and use the clone")
-    return None if told.status else Path(told.text.split("\n", 1)[1])
+    found = GitCommand(None, there).run("rev-parse", "--is-inside-work-tree", "--show-toplevel", check=False)
+    if found.text.startswith("false"):
+        raise RepoError(f"{directory} is in a bare repository: clone it, and use the clone")
+    if found.status:
+        return None
+    _, top = found.text.split("\n", 1)
+    return Path(top)
 
 
 def start_repo(directory: Path, branch: str = "main") -> bool:
-    """Make `directory` the top of a git repository on `branch`, unless it is one; return whether one was made.
+    """Make `directory` the top of a git repository on `branch`, unless it is already; return whether it was made.
 
     A checkout further up does not count: what is committed here must not land there.
     """

@@ -22,7 +22,7 @@ FILE_MODES = frozenset({"100644", "100755", "100664"})
 SYMLINK_MODE = "120000"
 SUBMODULE_MODE = "160000"
 NO_COMMIT = "0" * 40
-"""Stands for the revision of a checkout in which nothing is committed yet."""
+"""The revision of a checkout in which nothing is committed yet."""
 _CACHE_BYTES = 128 * 2**20
 
 
@@ -89,13 +89,14 @@ class Tree:
         return tuple(entry.path for entry in self.under(prefix) if entry.is_file)
 
     def unusable(self, prefix: str = "") -> tuple[Unusable, ...]:
-        """Return what stands under `prefix` and is not an ordinary file with a safe name."""
-        linked = [
-            Unusable(entry.path, "is a submodule" if entry.mode == SUBMODULE_MODE else "is a symbolic link")
-            for entry in self.under(prefix)
-            if not entry.is_file
-        ]
-        return (*linked, *(item for item in self.misnamed if item.path.startswith(prefix)))
+        """Return what is under `prefix` and is not an ordinary file with a safe name."""
+        found = []
+        for entry in self.under(prefix):
+            if not entry.is_file:
+                why = "is a submodule" if entry.mode == SUBMODULE_MODE else "is a symbolic link"
+                found.append(Unusable(entry.path, why))
+        found += [item for item in self.misnamed if item.path.startswith(prefix)]
+        return tuple(found)
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
         """Return the contents of ordinary files by path, in the order asked.
@@ -145,6 +146,7 @@ class BlobReader:
         blobs = {}
         position = 0
         for blob in ids:
+            # A header is `<id> blob <size>`, well under 200 bytes.
             line_end = bytes(output[position : position + 200]).find(b"\n") + position
             header = bytes(output[position:line_end]).split(b" ")
             if len(header) != 3 or header[1] != b"blob":
@@ -187,6 +189,7 @@ def readable_path(raw: bytes) -> tuple[str, str | None]:
     except UnicodeDecodeError:
         return raw.decode("utf-8", "backslashreplace"), "has a name that is not UTF-8"
     fault = path_fault(path)
-    return (
-        (path, None) if fault is None else (path.encode("unicode_escape").decode("ascii"), f"has a name that {fault}")
-    )
+    if fault is None:
+        return path, None
+    # Escaped, since the path gets into messages.
+    return path.encode("unicode_escape").decode("ascii"), f"has a name that {fault}"

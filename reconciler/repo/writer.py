@@ -1,8 +1,8 @@
 """Turns drafts into commits without a worktree or an index.
 
-One `git fast-import` writes a chain of commits onto a given base. The result is nothing but objects: no branch moves
-until `publish` compares and swaps, so a crash here leaves the repository as it was. The same drafts on the same base
-with the same author and time give the same commit ids.
+One `git fast-import` writes a chain of commits onto a given base. It makes objects only: no branch moves until
+`publish` compares and swaps, so a crash here leaves the repository as it was. The same drafts on the same base with the
+same author and time give the same commit ids.
 
 Commits are not signed: fast-import cannot sign. The place for it is between `write_commits` and `publish`, where the
 finished chain can be made again with `git commit-tree -S` on the same trees.
@@ -71,7 +71,7 @@ def _no_trailer(line: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What a draft really changes: (path, content or None), deletions first."""
+    """What a draft changes on the files before it: (path, content or None), deletions first."""
 
     message: bytes
     changes: tuple[tuple[str, bytes | None], ...]
@@ -96,8 +96,14 @@ def write_commits(
         return base.revision
     prefixes = None if allowed_prefixes is None else tuple(allowed_prefixes)
     files = _Files(base)
-    steps = [step for draft in drafts if (step := files.apply(draft, prefixes)) is not None]
-    return import_chain(command, check_sha(base.revision), steps, author, now) if steps else base.revision
+    steps = []
+    for draft in drafts:
+        step = files.apply(draft, prefixes)
+        if step is not None:
+            steps.append(step)
+    if not steps:
+        return base.revision
+    return import_chain(command, check_sha(base.revision), steps, author, now)
 
 
 def write_orphan(command: GitCommand, draft: CommitDraft, author: Author, now: float) -> str:

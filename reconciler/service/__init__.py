@@ -1,1 +1,1 @@
-"""A cycle and what it is made of: read, look, plan, commit, push."""
+"""Runs the planner: the reconcile cycle, and what commands ask for (checks, overviews, policy trials)."""

@@ -1,6 +1,6 @@
-"""Looks at the fleet for a state of the repo: live clusters, pictures that lie in the repo, or a given snapshot file.
+"""Reads the fleet's capacity for a state of the repo: live clusters, snapshot files of the repo, or a given snapshot.
 
-The operator's credentials come from where the operator put them: `$KUBECONFIG` (default `~/.kube/config`) for contexts,
+The credentials come only from where the operator put them: `$KUBECONFIG` (default `~/.kube/config`) for contexts,
 `$SKYRAY_KUBECONFIG_DIR` for files, `$SKYRAY_SECRETS_DIR` for mounted Secrets.
 """
 
@@ -21,10 +21,10 @@ from reconciler.planning.state import RepoState
 
 
 class CapacityReader:
-    """Takes snapshots for one cycle after another; remembers the last picture of clusters that stop answering."""
+    """Takes a snapshot for each cycle; keeps the last snapshot of clusters that stop answering."""
 
     def __init__(self, snapshot: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
-        """`snapshot`: a file with a FleetSnapshot to use instead of looking. Raises `UsageError`, `InputError`."""
+        """`snapshot`: a file with a FleetSnapshot to use instead of the clusters. Raises `UsageError`, `InputError`."""
         self._mounts = mounts_of(environment)
         self._given = _read(snapshot) if snapshot is not None else None
         self._observer: tuple[float, float, Observer] | None = None
@@ -35,9 +35,11 @@ class CapacityReader:
             return self._given
         files = RepoFiles(state.pictures.get, state.committed_at)
         limits = state.fleet.limits
-        return self._of(limits.cluster_timeout, limits.snapshot_max_age).observe(state.clusters, now, files)
+        observer = self._observer_with(limits.cluster_timeout, limits.snapshot_max_age)
+        return observer.observe(state.clusters, now, files)
 
-    def _of(self, timeout: float, max_age: float) -> Observer:
+    def _observer_with(self, timeout: float, max_age: float) -> Observer:
+        """Return the observer of earlier cycles, or a new one where the limits in fleet.yaml have changed."""
         if self._observer is None or self._observer[:2] != (timeout, max_age):
             observer = Observer(LiveSource(self._mounts, timeout).read, timeout=timeout, max_age=max_age)
             self._observer = (timeout, max_age, observer)
@@ -45,7 +47,7 @@ class CapacityReader:
 
 
 def mounts_of(environment: Mapping[str, str]) -> Mounts:
-    """Return where the operator put credentials, by the environment."""
+    """Return where the operator put credentials, from environment variables."""
     home = Path(environment.get("HOME", "/")) / ".kube" / "config"
     kubeconfig = environment.get("KUBECONFIG") or (str(home) if home.is_file() else "")
     secrets, files = environment.get("SKYRAY_SECRETS_DIR"), environment.get("SKYRAY_KUBECONFIG_DIR")

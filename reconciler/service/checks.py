@@ -11,7 +11,7 @@ from reconciler.errors import InputError
 from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import Cluster, SnapshotAccess, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
-from reconciler.fleet.settings import read_fleet
+from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.quota import beyond_quota
@@ -52,59 +52,89 @@ class Findings:
     files: int
 
 
-def check_files(files: Files, pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
-    """Check settings, inventory, policies, workloads and decision records, and policies on workloads.
+class _Collector:
+    """Reads parts of the repo one by one, and collects the errors of those that cannot be read."""
 
-    Rendered files are looked at only for what stands where.
-    `pictures` returns the snapshot files that clusters name, by path, without those that are not there.
-    """
-    errors: list[str] = []
+    def __init__(self) -> None:
+        self.errors: list[str] = []
+        self.warnings: list[str] = []
 
-    def collect(read: Callable[[], T]) -> T | None:
+    def collect(self, read: Callable[[], T]) -> T | None:
+        """Return what `read` returns; None where it raises `InputError`."""
         try:
             return read()
         except InputError as error:
-            errors.extend(str(problem) for problem in problems(error))
+            self.errors += [str(problem) for problem in problems(error)]
             return None
 
-    fleet = collect(lambda: read_fleet(files.contents[FLEET_FILE])) if FLEET_FILE in files.contents else None
-    if FLEET_FILE not in files.contents:
-        errors.append(f"{FLEET_FILE}: is missing: `skyray init` makes one")
-    clusters = collect(lambda: read_inventory(files.below(INVENTORY)))
-    errors += _pictures(clusters or (), pictures)
-    policies = _policies(files, collect)
+
+def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
+    """Check settings, inventory, policies, workloads and decision records, and policies on workloads.
+
+    Rendered files are read only to find out what is placed on which cluster.
+    `snapshot_files` returns the snapshot files that clusters name, by path, as far as they exist.
+    """
+    found = _Collector()
+    fleet = _fleet(files, found)
+    clusters = found.collect(lambda: read_inventory(files.below(INVENTORY)))
+    found.errors += _snapshot_problems(clusters or (), snapshot_files)
+    policies = _policies(files, found.collect)
     memory = Memory()
-    workloads = read_workloads(*(collect(lambda: workload_files(files)) or ({}, {})), memory.read_file)
-    errors += [file.problem for file in workloads.broken]
-    errors += [item.problem for item in workloads.objects if item.problem]
-    warnings = [*workloads.warnings, *_addons(files, collect)]
-    rules = files.contents if policies is not None else {}
-    operators = {path: data for path, data in rules.items() if path.startswith(f"{POLICIES}/")}
-    classes = collect(lambda: read_class_files(operators, addon_files(files)))
-    tenancy = collect(lambda: tenancy_of(read_tenant_files(operators), fleet.tenancy if fleet else ""))
-    if policies is not None and classes is not None and tenancy is not None:
-        formed = group_objects(workloads, policies, {}, classes)
-        more, noted = _grouping(formed, workloads)
-        governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
-        errors += [*more, *governed.findings]
-        warnings += [*noted, *unknown_classes(formed.groups, classes), *beyond_quota(governed.grouping)]
-        if clusters is not None:
-            labels = {cluster.name: cluster.labels for cluster in clusters}
-            warnings += without_effect(policies, formed.groups, labels)
-        if fleet is not None and clusters is not None:
-            errors += collect(lambda: _refused(read_state("", files, lambda _: {}, memory))) or ()
+    workloads = read_workloads(*(found.collect(lambda: workload_files(files)) or ({}, {})), memory.read_file)
+    found.errors += [file.problem for file in workloads.broken]
+    found.errors += [item.problem for item in workloads.objects if item.problem]
+    found.warnings += [*workloads.warnings, *_addons(files, found.collect)]
+    formed = _check_groups(files, fleet, policies, workloads, found)
+    if formed is not None and policies is not None and clusters is not None:
+        labels = {cluster.name: cluster.labels for cluster in clusters}
+        found.warnings += without_effect(policies, formed.groups, labels)
+    if formed is not None and fleet is not None and clusters is not None:
+        # Only a state that can be read as a whole can be planned.
+        found.errors += found.collect(lambda: _refused(read_state("", files, lambda _: {}, memory))) or ()
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
-            collect(partial(read_placements, path, data))
+            found.collect(partial(read_placements, path, data))
     own = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
-    return Findings(
-        tuple(dict.fromkeys(errors)), tuple(warnings), sum(not path.startswith(own) for path in files.contents)
-    )
+    read = sum(not path.startswith(own) for path in files.contents)
+    return Findings(tuple(dict.fromkeys(found.errors)), tuple(found.warnings), read)
 
 
-def _pictures(clusters: Sequence[Cluster], pictures: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> list[str]:
+def _fleet(files: Files, found: _Collector) -> Fleet | None:
+    if FLEET_FILE not in files.contents:
+        found.errors.append(f"{FLEET_FILE}: is missing: `skyray init` makes one")
+        return None
+    return found.collect(lambda: read_fleet(files.contents[FLEET_FILE]))
+
+
+def _check_groups(
+    files: Files,
+    fleet: Fleet | None,
+    policies: tuple[SchedulePolicy, ...] | None,
+    workloads: Workloads,
+    found: _Collector,
+) -> Grouping | None:
+    """Check what policies, tenants and priority classes make of the workloads; None where a rule cannot be read."""
+    # Without policies nothing can be grouped; the other rules would only repeat their errors.
+    rules = files.contents if policies is not None else {}
+    operators = {path: data for path, data in rules.items() if path.startswith(f"{POLICIES}/")}
+    classes = found.collect(lambda: read_class_files(operators, addon_files(files)))
+    tenancy = found.collect(lambda: tenancy_of(read_tenant_files(operators), fleet.tenancy if fleet else ""))
+    if policies is None or classes is None or tenancy is None:
+        return None
+    formed = group_objects(workloads, policies, {}, classes)
+    errors, warnings = _grouping(formed, workloads)
+    governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
+    found.errors += [*errors, *governed.findings]
+    found.warnings += [*warnings, *unknown_classes(formed.groups, classes), *beyond_quota(governed.grouping)]
+    return formed
+
+
+def _snapshot_problems(
+    clusters: Sequence[Cluster], snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]
+) -> list[str]:
     """Return what is wrong with the snapshot files that the inventory names."""
-    found, errors = pictures(clusters), []
+    found = snapshot_files(clusters)
+    errors = []
     for cluster in clusters:
         if not isinstance(cluster.access, SnapshotAccess):
             continue
@@ -125,7 +155,7 @@ def _pictures(clusters: Sequence[Cluster], pictures: Callable[[Sequence[Cluster]
 def _policies(
     files: Files, collect: Callable[[Callable[[], tuple[SchedulePolicy, ...]]], tuple[SchedulePolicy, ...] | None]
 ) -> tuple[SchedulePolicy, ...] | None:
-    """Read each file of policies by itself, so that all errors are found; then all of them, for names used twice."""
+    """Read each file of policies by itself, so that all errors are found; then all together, for names used twice."""
     try:
         contents = files.below(POLICIES)
     except InputError as error:
@@ -148,12 +178,16 @@ def _addons(files: Files, collect: Callable[[Callable[[], object]], object | Non
 def _refused(state: RepoState) -> list[str]:
     """Return what a plan would refuse of valid groups, because overrides do not apply or a job cannot be divided.
 
-    It is the plan itself that tells, on a fleet of which no cluster is seen: so it is told exactly for clusters that a
-    group may go to, or stands on, and capacity does not matter.
+    They come from a plan on an empty fleet snapshot: it refuses exactly for the clusters that a group may go to or is
+    on, whatever their capacity.
     """
     valid = {group.key for group in state.grouping.groups if not group.problem}
+    refused = []
     decisions, _ = decide_groups(state, fleet_snapshot(()), 0.0)
-    return [one.message for one in decisions if one.group in valid and one.reason == "InvalidObject"]
+    for decision in decisions:
+        if decision.group in valid and decision.reason == "InvalidObject":
+            refused.append(decision.message)
+    return refused
 
 
 def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
@@ -161,9 +195,11 @@ def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
 
 
 def _grouping(grouping: Grouping, workloads: Workloads) -> tuple[list[str], list[str]]:
-    """Return what is wrong with groups beyond their objects, and what nobody places."""
+    """Return what is wrong with groups beyond their objects, and a warning for each object that is not placed."""
     known = {item.problem for item in workloads.objects if item.problem}
-    errors = [f"group {g.key}: {g.problem}" for g in grouping.groups if g.problem and g.problem not in known]
+    # A group repeats the problem of its object.
+    wrong = [group for group in grouping.groups if group.problem and group.problem not in known]
+    errors = [f"group {group.key}: {group.problem}" for group in wrong]
     warnings = [
         f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
         for item in grouping.unplaced

@@ -1,4 +1,4 @@
-"""One cycle: read the branch's tip, look at the fleet, plan, commit, push; on a lost race, all of it again."""
+"""A cycle: read the branch's tip, read the fleet's capacity, plan, commit, push; after a lost race all of it again."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ AUTHOR = Author("SkyRay", "skyray@users.noreply.skyray.dev")
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What a cycle did: the plan that was published, the state it was made on, and where the branch stands now."""
+    """The result of a cycle: the plan that was published, the state it was made on, and the tip of the branch."""
 
     plan: Plan
     state: RepoState
@@ -32,7 +32,7 @@ class Cycle:
 
 @dataclass(slots=True)
 class Reconciler:
-    """Runs cycles on one repo. `capacity` looks at the fleet, `now` tells unix seconds, `notice` hears of progress."""
+    """Runs cycles on a repo. `capacity` reads the clusters, `now` returns unix seconds, `notice` gets progress."""
 
     repo: GitRepo
     capacity: Callable[[RepoState, float], FleetSnapshot]
@@ -63,7 +63,7 @@ class Reconciler:
         return Cycle(planned, state, published)
 
     def watch(self, interval: float, report: Callable[[Cycle | SkyRayError], None]) -> None:
-        """Run a cycle every `interval` seconds until interrupted; `report` hears of each, and of what stopped one."""
+        """Run a cycle every `interval` seconds until interrupted; `report` gets each cycle, or its error."""
         while True:
             try:
                 report(self.run())
@@ -73,7 +73,7 @@ class Reconciler:
 
 
 def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, bytes]:
-    """Return the snapshot as a file to keep, where something was decided on it."""
+    """Return the snapshot as a file, by name, if something was decided on it."""
     if not any(decision.changed for decision in planned.decisions):
         return {}
     return {f"{snapshot.digest.removeprefix('sha256:')}.json": write_fleet_snapshot(snapshot)}

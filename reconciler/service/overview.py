@@ -17,10 +17,13 @@ from reconciler.workloads.group import GroupKey
 
 
 def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
-    """Return one row a cluster. `gpusFree` is less what is promised to groups whose pods do not exist yet."""
+    """Return a row for each cluster. `gpusFree` leaves out GPUs assumed for groups whose pods do not exist yet."""
     fleet = fleet_state(state, snapshot, now)
-    running = [group for group in state.placements.values() if not group.job_result]
-    used = {cluster for group in running for cluster in group.clusters}
+    used: set[str] = set()
+    for group in state.placements.values():
+        # A cluster is idle when all that is on it are jobs that have ended.
+        if not group.job_result:
+            used.update(group.clusters)
     return [_cluster(cluster, fleet.cluster(cluster.name), cluster.name not in used) for cluster in state.clusters]
 
 
@@ -43,13 +46,7 @@ def _cluster(cluster: Cluster, capacity: ClusterState | Unreadable, idle: bool) 
         return {**row, "message": capacity.reason}
     version = cluster.kubernetes_version or capacity.snapshot.version
     total = sum(_gpus(node) for node in capacity.snapshot.nodes)
-    return {
-        **row,
-        "ready": True,
-        "kubernetesVersion": version,
-        "gpusFree": capacity.nodes.free_of(is_gpu),
-        "gpus": total,
-    }
+    return {**row, "ready": True, "kubernetesVersion": version, "gpusFree": capacity.nodes.free_of(is_gpu), "gpus": total}
 
 
 def is_gpu(resource: str) -> bool:
@@ -62,7 +59,7 @@ def _gpus(node: Node) -> int:
 
 
 def groups(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
-    """Return one row a group, as a cycle would find it now."""
+    """Return a row for each group, as a cycle would decide now."""
     pods = {group.key: sum(s.count for s in group.gang.pod_sets) for group in state.grouping.groups}
     decisions, _ = decide_groups(state, snapshot, now)
     return [_group(decision, pods) for decision in decisions]
@@ -82,7 +79,7 @@ def _group(decision: Decision, pods: dict[GroupKey, int]) -> dict[str, Any]:
 
 
 def placements(state: RepoState) -> list[dict[str, Any]]:
-    """Return one row a committed decision record."""
+    """Return a row for each committed Placement."""
     return [_placement(state.placements[key]) for key in sorted(state.placements)]
 
 
@@ -102,7 +99,7 @@ def _placement(group: PlacedGroup) -> dict[str, Any]:
 
 
 def policies(state: RepoState) -> list[dict[str, Any]]:
-    """Return one row a policy: how many groups fall under it now, and how many clusters it allows."""
+    """Return a row for each policy: how many groups it selects now, and which clusters it allows."""
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
     used = Counter(group.policy.name for group in state.grouping.groups)
     rows = []

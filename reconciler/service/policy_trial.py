@@ -1,7 +1,7 @@
 """`skyray policy test`: what a file of policies would do to a repo if it were committed. Nothing is written.
 
-The one idea: plan twice on the same capacity and clock, without the file and with it; what differs between the two
-plans is the file's doing, and nothing else is.
+It plans twice on the same capacity and clock, without the file and with it, so that every difference between the two
+plans comes from the file.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ from reconciler.policy.model import SchedulePolicy
 from reconciler.workloads.group import GroupKey
 
 _AS_IS = b"\0"
-"""Stands for a file that a plan does not touch; no rendered file has a zero byte."""
+"""In place of a file that a plan does not write; no rendered file has a zero byte."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What one policy of the file selects.
+    """What a policy of the file selects.
 
-    `replaces` is where the repo defines it now, if it does. `groups` would fall under it. `outranked` are the objects
-    that it selects while another policy has precedence, with that policy's name.
+    `replaces` is where the repo defines it now, if it does. `groups` are those that it would apply to. `outranked` are
+    the objects that it selects while another policy has precedence, with that policy's name.
     """
 
     policy: SchedulePolicy
@@ -47,7 +47,7 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A group that would be decided on differently; None where there is no such group."""
+    """A group with another decision; `before` or `after` is None where there is no such group."""
 
     group: GroupKey
     before: Decision | None
@@ -56,10 +56,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """The outcome.
+    """The result of a trial.
 
-    `files` maps what would be written otherwise to `add`, `modify`, `delete` or `keep`, which also tells of changes in
-    a group that stays where it is. `unplaced` are decisions on groups under the policies: to wait, or to reject.
+    `files` maps each file that the two plans write differently to `add`, `modify`, `delete` or `keep`; it also shows
+    changes in a group that stays on its cluster. `unplaced` are decisions to wait, or to reject, on groups under the
+    policies.
     """
 
     policies: tuple[Tried, ...]
@@ -73,7 +74,7 @@ def policies_in(path: str, data: bytes) -> tuple[SchedulePolicy, ...]:
     """Return the policies in a file. Raises `InputError` where it cannot be read, or has none."""
     if not path.endswith(SUFFIXES):
         raise InvalidObject(
-            f"is not read as a policy: call it {' or '.join('*' + one for one in SUFFIXES)}", Place(path)
+            f"is not read as a policy: call it {' or '.join('*' + suffix for suffix in SUFFIXES)}", Place(path)
         )
     found = read_policies(document for document in load(data, path).documents if is_policy(document))
     if not found:
@@ -92,9 +93,9 @@ def with_file(files: Files, path: str, data: bytes, replaced: Iterable[str] = ()
         if other == path or not other.endswith(SUFFIXES):
             continue
         documents = load(contents[other], other).documents
-        kept = [one for one in documents if not (is_policy(one) and _name(one.body) in names)]
+        kept = [document for document in documents if not (is_policy(document) and _name(document.body) in names)]
         if len(kept) < len(documents):
-            contents[other] = b"---\n".join(emit(one.body) for one in kept)
+            contents[other] = b"---\n".join(emit(document.body) for document in kept)
     contents[path] = data
     return Files(contents, {p: why for p, why in files.unusable.items() if p != path})
 
@@ -114,40 +115,44 @@ def attempt(
     planned, first = preview(after, snapshot, now), preview(before, snapshot, now)
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in after.clusters]
     outranked = _outranked(after, names)
-    tried = tuple(
-        Tried(
-            policy,
-            there.get(policy.name),
-            eligible(policy, facts),
-            tuple(sorted(group.key for group in after.grouping.groups if group.policy.name == policy.name)),
-            tuple(outranked.get(policy.name, ())),
-        )
-        for policy in own
-    )
+    tried = []
+    for policy in own:
+        keys = sorted(group.key for group in after.grouping.groups if group.policy.name == policy.name)
+        others = tuple(outranked.get(policy.name, ()))
+        tried.append(Tried(policy, there.get(policy.name), eligible(policy, facts), tuple(keys), others))
     unplaced = tuple(d for d in planned.decisions if d.policy in names and d.action in {Action.WAIT, Action.REJECT})
     new = tuple(line for line in planned.warnings if line not in first.warnings)
-    return Trial(tried, _changes(first, planned), _files(first, planned), unplaced, new)
+    return Trial(tuple(tried), _changes(first, planned), _files(first, planned), unplaced, new)
 
 
 def _changes(before: Plan, after: Plan) -> tuple[Change, ...]:
     old = {decision.group: decision for decision in before.decisions}
     new = {decision.group: decision for decision in after.decisions}
-    pairs = ((key, old.get(key), new.get(key)) for key in sorted({*old, *new}))
-    return tuple(Change(key, one, other) for key, one, other in pairs if _different(one, other))
+    changes = [Change(group, old.get(group), new.get(group)) for group in sorted({*old, *new})]
+    return tuple(change for change in changes if _differs(change))
 
 
 def _files(before: Plan, after: Plan) -> dict[str, str]:
     """Return the files that only one of the plans writes, or that they write with other contents."""
-    old, new = ({path: data for draft in one.drafts for path, data in draft.changes.items()} for one in (before, after))
-    differ = (path for path in sorted({*old, *new}) if old.get(path, _AS_IS) != new.get(path, _AS_IS))
+    old, new = _contents(before), _contents(after)
+    differ = [path for path in sorted({*old, *new}) if old.get(path, _AS_IS) != new.get(path, _AS_IS)]
     return {path: after.changes.get(path, "keep") for path in differ}
 
 
-def _different(one: Decision | None, other: Decision | None) -> bool:
-    """Tell whether two decisions differ in more than their words."""
-    if one is None or other is None:
-        return one is not other
-    return _outcome(one) != _outcome(other)
+def _contents(plan: Plan) -> dict[str, bytes | None]:
+    """Return what a plan writes, by path; None for a file that it deletes."""
+    contents: dict[str, bytes | None] = {}
+    for draft in plan.drafts:
+        contents.update(draft.changes)
+    return contents
+
+
+def _differs(change: Change) -> bool:
+    """Tell whether the decisions of a change differ in more than their words."""
+    before, after = change.before, change.after
+    if before is None or after is None:
+        return before is not after
+    return _outcome(before) != _outcome(after)
 
 
 def _outcome(decision: Decision) -> tuple[object, ...]:
@@ -163,6 +168,6 @@ def _outranked(state: RepoState, names: set[str]) -> dict[str, list[tuple[Object
         namespace = state.workloads.namespaces.get(item.key.namespace)
         match = index.match(item.key, item.labels, namespace.labels if namespace else None)
         if match is not None:
-            for name in names.intersection(match.outranked):
+            for name in names.intersection(match.also):
                 found.setdefault(name, []).append((item.key, match.policy.name))
     return found

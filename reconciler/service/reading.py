@@ -35,7 +35,7 @@ def read_worktree(repo: GitRepo, change: Callable[[Files], Files] = lambda files
 
 
 def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
-    """Return the workloads of `sha` on the settings of `base`: what a pull request proposes, and cannot bend."""
+    """Return the workloads of `sha` on the settings of `base`, since a pull request must not change its own rules."""
     proposed, settled = files_of(repo.tree(sha)), files_of(repo.tree(base))
     files = {p: d for p, d in settled.contents.items() if not _is_workload(p)}
     files |= {p: d for p, d in proposed.contents.items() if _is_workload(p)}
@@ -54,41 +54,51 @@ def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", memory: Memory
     revision = sha or tree.revision
     state = read_state(revision, files, lambda paths: _sources(repo, revision, paths), memory)
     committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
-    return replace(state, pictures=pictures_of(tree, state.clusters), committed_at=committed_at)
+    return replace(state, pictures=snapshot_files_of(tree, state.clusters), committed_at=committed_at)
 
 
 def _is_workload(path: str) -> bool:
     return path == WORKLOADS or path.startswith(f"{WORKLOADS}/")
 
 
-def pictures_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
-    """Return the snapshot files that the inventory names, as far as they are there, by path."""
-    wanted = {c.access.file for c in clusters if isinstance(c.access, SnapshotAccess)}
-    return tree.read(p for p in sorted(wanted) if p in tree.entries and tree.entries[p].is_file)
+def snapshot_files_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
+    """Return the snapshot files that the inventory names, by path, as far as they exist."""
+    named = {cluster.access.file for cluster in clusters if isinstance(cluster.access, SnapshotAccess)}
+    files = [path for path in sorted(named) if path in tree.entries and tree.entries[path].is_file]
+    return tree.read(files)
 
 
 def configured_branch(repo: GitRepo) -> str | None:
-    """Return the branch that fleet.yaml on the repo's default branch names; None when it cannot tell."""
+    """Return the branch that fleet.yaml on the repo's default branch names; None where it cannot be read."""
     try:
         tree = repo.tree(repo.head())
-        return read_fleet(tree.read([FLEET_FILE])[FLEET_FILE]).branch if FLEET_FILE in tree.paths(FLEET_FILE) else None
+        if FLEET_FILE not in tree.paths(FLEET_FILE):
+            return None
+        return read_fleet(tree.read([FLEET_FILE])[FLEET_FILE]).branch
     except (RepoError, InputError):
-        return None  # whoever reads the repo next says what is wrong with it
+        return None  # reading the state next reports what is wrong, with its place
 
 
 def files_of(tree: Tree) -> Files:
     """Return everything in `tree` that a plan reads: contents, and what cannot be read (links, unsafe names)."""
-    unusable = {item.path: item.reason for prefix in READ for item in tree.unusable(prefix)}
-    for folder in (prefix.removesuffix("/") for prefix in READ if prefix.endswith("/")):
-        if folder in tree:
+    paths: list[str] = []
+    unusable: dict[str, str] = {}
+    for prefix in READ:
+        paths += tree.paths(prefix)
+        for item in tree.unusable(prefix):
+            unusable[item.path] = item.reason
+    for prefix in READ:
+        folder = prefix.removesuffix("/")
+        if folder != prefix and folder in tree:
             unusable[folder] = "is not a folder"
-    return Files(tree.read(path for prefix in READ for path in tree.paths(prefix)), unusable)
+    return Files(tree.read(paths), unusable)
 
 
 def _sources(repo: GitRepo, sha: str, paths: Iterable[str]) -> dict[str, Source]:
-    """Return the commit behind each path, and its place in history."""
+    """Return the commit that last changed each path, with a number that orders commits from old to new."""
     if sha == NO_COMMIT:
         return {}
     commits = repo.last_change(sha, set(paths))
-    order = {commit: number for number, commit in enumerate(reversed(list(dict.fromkeys(commits.values()))))}
+    newest_first = list(dict.fromkeys(commits.values()))
+    order = {commit: number for number, commit in enumerate(reversed(newest_first))}
     return {path: Source(commit, order[commit]) for path, commit in commits.items()}

@@ -1,7 +1,7 @@
-"""The policies that come with SkyRay, one file a scenario: what they are for, and adding one to a fleet repo.
+"""The policies that come with SkyRay, a file for each scenario: what they are for, and adding them to a fleet repo.
 
-The one idea: the comment at the head of each file is its description, so that there is one text for readers of the
-file, of `skyray policy list`, and of the repo that it was added to.
+The comment at the head of each file is its description, so that the file, `skyray policy list` and the repo that the
+file was added to have the same text.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def ready_made() -> tuple[ReadyMade, ...]:
 
 def find(name: str) -> ReadyMade:
     """Return the ready-made policy called `name`. Raises `UsageError` with the nearest name."""
-    known = {one.name: one for one in ready_made()}
+    known = {policy.name: policy for policy in ready_made()}
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
@@ -61,31 +61,32 @@ def _read(path: Path) -> ReadyMade:
     return ReadyMade(path.stem, title.rstrip("."), use, data, read_policies(documents))
 
 
-def add(one: ReadyMade, checkout: Path, state: RepoState) -> None:
-    """Write `one` into a checkout, of which `state` was read.
+def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
+    """Write `ready` into a checkout, of which `state` was read.
 
-    Raises `UsageError` where its file, or a policy of its name, is there already.
+    Raises `UsageError` where its file, or a policy of its name, exists already.
     """
-    target = checkout / one.path
+    target = checkout / ready.path
     if target.exists() or target.is_symlink():
-        raise UsageError(f"{one.path} is there already and stays as it is: edit it, or move it away first")
-    names = {policy.name for policy in one.policies}
+        raise UsageError(f"{ready.path} exists already and stays as it is: edit it, or move it away first")
+    names = {policy.name for policy in ready.policies}
     twice = next((policy for policy in state.policies if policy.name in names), None)
     if twice is not None:
         raise UsageError(f"policy {twice.name} is already defined at {twice.place}: edit it there, or rename it first")
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
-        file.write(one.data)
+        file.write(ready.data)
 
 
 def advice(policies: Iterable[SchedulePolicy], state: RepoState) -> tuple[str, ...]:
-    """Return what is still to be done for `policies` to have an effect in a repo: one line each."""
+    """Return what `policies` still lack to have an effect in a repo, a line each."""
     facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
     lines = []
     for policy in policies:
         lines.append(f"{policy.name} applies to {applies_to(policy)}")
         for key, values in _wanted(policy):
-            unknown = [value for value in values if all(fact.labels.get(key) != value for fact in facts)]
+            known = {fact.labels.get(key) for fact in facts}
+            unknown = [value for value in values if value not in known]
             if unknown:
                 lines.append(
                     f"{policy.name} names clusters with {key} {' and '.join(unknown)}, and inventory/ has none: "
@@ -97,12 +98,15 @@ def advice(policies: Iterable[SchedulePolicy], state: RepoState) -> tuple[str, .
 
 
 def applies_to(policy: SchedulePolicy) -> str:
-    """Say in words what a policy selects."""
-    kinds = ", ".join(kind.kind for kind in policy.kinds) or "all objects"
+    """Return what a policy selects, as a sentence's object."""
+    text = ", ".join(kind.kind for kind in policy.kinds) or "all objects"
     labels = " or ".join(map(_words, policy.workload_selectors))
+    if labels:
+        text += f" with {labels}"
     namespaces = _words(policy.namespace_selector)
-    where = f" in namespaces with {namespaces}" if namespaces else ""
-    return f"{kinds}{f' with {labels}' if labels else ''}{where}"
+    if namespaces:
+        text += f" in namespaces with {namespaces}"
+    return text
 
 
 def _words(selector: LabelSelector) -> str:
@@ -111,9 +115,10 @@ def _words(selector: LabelSelector) -> str:
 
 def _wanted(policy: SchedulePolicy) -> list[tuple[str, tuple[str, ...]]]:
     """Return the values of cluster labels that a policy names."""
-    wanted = [(one.key, one.values) for one in policy.ordered]
+    wanted = [(label.key, label.values) for label in policy.ordered]
     if policy.cluster_selector:
-        wanted += [(r.key, tuple(r.values)) for r in policy.cluster_selector.requirements if r.operator == "In"]
+        listing = [needed for needed in policy.cluster_selector.requirements if needed.operator == "In"]
+        wanted += [(requirement.key, tuple(requirement.values)) for requirement in listing]
     spread = policy.spreading
     if spread and spread.split:
         wanted.append((spread.topology_key, tuple(spread.split)))

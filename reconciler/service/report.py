@@ -1,4 +1,4 @@
-"""Plans and states as the documents that programs read (DESIGN section 8)."""
+"""Plans and decisions as the documents that programs read; docs/contract.md has their fields."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plan_document(plan: Plan, errors: Sequence[str]) -> dict[str, Any]:
 
 
 def decision_document(decision: Decision) -> dict[str, Any]:
-    """Return one decision as it stands in a Plan."""
+    """Return a decision as it is in a Plan."""
     return {
         "group": {"namespace": decision.group.namespace, "name": decision.group.name},
         "action": str(decision.action),
@@ -42,7 +42,7 @@ def decision_document(decision: Decision) -> dict[str, Any]:
 
 
 def candidate_document(candidate: Candidate) -> dict[str, str]:
-    """Return one candidate as it stands in a decision."""
+    """Return a candidate as it is in a decision."""
     return {
         "cluster": candidate.cluster,
         "verdict": str(candidate.verdict),
@@ -56,14 +56,14 @@ def errors_of(plan: Plan, state: RepoState) -> tuple[str, ...]:
     broken = [file.problem for file in state.workloads.broken]
     invalid = [o.problem for o in state.workloads.objects if o.problem]
     known = {*broken, *invalid}
-    rejected = [
-        f"{d.group}: {d.message}" for d in plan.decisions if d.action is Action.REJECT and d.message not in known
-    ]
-    return (*broken, *invalid, *rejected)
+    rejected = [decision for decision in plan.decisions if decision.action is Action.REJECT]
+    # A group repeats the problem of its object.
+    others = [f"{decision.group}: {decision.message}" for decision in rejected if decision.message not in known]
+    return (*broken, *invalid, *others)
 
 
 def explanation_document(decision: Decision) -> dict[str, Any]:
-    """Return one decision with where it comes from, for `skyray explain`."""
+    """Return a decision with its sources, for `skyray explain`."""
     placement = decision.placement
     return {
         **decision_document(decision),

@@ -1,7 +1,8 @@
-"""Lays down a new fleet repo from `fleet-repo-template/`, or adds what is missing to one that exists."""
+"""Makes a new fleet repo from `fleet-repo-template/`, or adds the files that an existing one lacks."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,15 +13,14 @@ from reconciler.fleet.inventory import read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
 from reconciler.manifests.identity import is_dns_label
-from reconciler.render.engine import engine_files
-from reconciler.render.model import Engine
+from reconciler.render.engines import DEFAULT_ENGINE, engine_renderer
 
 _PLACEHOLDERS = ("{{fleet_name}}", "{{engine}}")
 
 
 @dataclass(frozen=True, slots=True)
 class LaidDown:
-    """Paths that were written, and those that were there already and stayed as they are."""
+    """Paths that were written, and those that existed already and stayed as they are."""
 
     written: tuple[str, ...]
     kept: tuple[str, ...]
@@ -38,9 +38,9 @@ def data_folder(name: str) -> Path:
 def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> LaidDown:
     """Write the template's files that `directory` does not have yet, and the engine's for the clusters it has.
 
-    A fleet.yaml that is there already says which engine and branch; without one they are `engine` (argocd unless told)
-    and main. Raises `UsageError` for a name that is no DNS label and for an engine that is neither argocd nor flux or
-    not the fleet's own, `InputError` for settings or inventory files that cannot be read.
+    An existing fleet.yaml says which engine and branch; without it they are `engine` (by default `DEFAULT_ENGINE`) and
+    main. Raises `UsageError` for a name that is no DNS label, and for an engine that is unknown or is not the fleet's
+    own; `InputError` for settings or inventory files that cannot be read.
     """
     settings = directory / FLEET_FILE
     if settings.is_file():
@@ -52,17 +52,23 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
         if not is_dns_label(name):
             rule = "use small letters, digits and '-', at most 63"
             raise UsageError(f"{name!r} cannot be the fleet's name: {rule}; --name sets it")
-        engine, branch = engine or Engine.ARGOCD, "main"
-    if engine not in list(Engine):
-        raise UsageError(f"engine {engine!r}: use argocd or flux")
+        engine, branch = engine or DEFAULT_ENGINE, "main"
+    renderer = engine_renderer(engine)
+    files = _template(name, engine)
+    files |= renderer.own_files(_clusters(directory), repo_url, branch)
+    return _write_missing(directory, files)
+
+
+def _template(name: str, engine: str) -> dict[str, bytes]:
+    """Return the template's files by path, filled in for a fleet."""
     values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
-    template = data_folder("fleet-repo-template")
-    files = {
-        str(path.relative_to(template)): _filled(path.read_bytes(), values)
-        for path in sorted(template.rglob("*"))
-        if path.is_file()
-    }
-    files |= engine_files(Engine(engine), _clusters(directory), repo_url, branch)
+    folder = data_folder("fleet-repo-template")
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {str(path.relative_to(folder)): _filled(path.read_bytes(), values) for path in paths}
+
+
+def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
+    """Write those of `files` that `directory` does not have; existing files may have been edited, and stay."""
     written, kept = [], []
     for path, data in sorted(files.items()):
         target = directory / path

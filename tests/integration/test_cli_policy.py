@@ -86,7 +86,7 @@ def test_add_never_overwrites_nor_doubles_a_policy(top: Path) -> None:
     (top / "policies/cost.yaml").write_text("# mine\n")
     said = policy_command(top, "add", "cost")
     assert (said.status, said.out) == (2, "")
-    assert "policies/cost.yaml is there already and stays as it is" in said.err
+    assert "policies/cost.yaml exists already and stays as it is" in said.err
     assert (top / "policies/cost.yaml").read_text() == "# mine\n"
     (top / "policies/mine.yaml").write_bytes(policy("divide"))
     said = policy_command(top, "add", "divide")

@@ -12,6 +12,7 @@ import yaml
 from tests.commands import checkout_of, program, skyray, standing, write
 from tests.fleets import cluster, ordered, policy, ray_job, static_and_dynamic
 from tests.integration.git_http import GitServer, commit_files, git
+from tests.unit.service.spreads import deployment, fleet_of, split
 
 LISTS = ("clusters", "groups", "placements", "policies")
 COLUMNS = {
@@ -191,8 +192,14 @@ def test_an_unreadable_cluster_gives_no_snapshot_file(top: Path) -> None:
 def test_explain_tells_place_reason_and_numbers(top: Path) -> None:
     said = skyray("explain", "team2/rayjob-train", cwd=top)
     assert (said.status, said.err) == (0, "")
-    assert "static   NoFit" in said.out
-    assert "largest free" in said.out
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= 90
+    assert lines[:2] == ["group    team2/rayjob-train", "phase    Placed"]
+    assert "reason   FitsAfterScaleUp" in lines
+    below = lines.index("   static   NoFit             InsufficientResource")
+    assert lines[below + 1].startswith("     "), "the numbers are below the row of their cluster"
+    assert "largest free" in "".join(lines[below + 1 :])
+    assert any(line.startswith("*  dynamic  FitsAfterScaleUp") for line in lines)
     as_data = data("json", skyray("explain", "team2/rayjob-train", "-o", "json", cwd=top).out)
     assert list(as_data) == [*DECISION_KEYS, "sourceCommit", "sources", "snapshot"]
     assert as_data["sourceCommit"] == git(top, "log", "-1", "--format=%H", "--", "workloads/team2")
@@ -272,3 +279,13 @@ def test_the_program_keeps_data_and_notes_apart_and_tells_by_its_status(top: Pat
     assert (nowhere.status, nowhere.out) == (3, "")
     assert nowhere.err.startswith("error: / is not in a git repository")
     assert len(nowhere.err.splitlines()) == 1
+
+
+def test_explain_shows_the_share_of_each_cluster_of_a_divided_group(tmp_path: Path) -> None:
+    fleet = fleet_of({"a": 4, "b": 4}, split(a=70, b=30))
+    fleet.files["workloads/team/web.yaml"] = deployment("web")
+    top = checkout_of(fleet, tmp_path / "fleet")
+    assert skyray("reconcile", cwd=top).status == 0
+    lines = skyray("explain", "team/deployment-web", cwd=top).out.splitlines()
+    assert "cluster  a 70%, b 30%" in lines
+    assert [line.split()[1] for line in lines if line.startswith("*")] == ["a", "b"]

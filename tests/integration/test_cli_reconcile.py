@@ -197,7 +197,7 @@ class Stop(Exception):
 
 
 def test_watching_goes_on_over_errors_and_commits_what_arrives(top: Path) -> None:
-    told: list[str] = []
+    reports: list[str] = []
     steps = iter(
         [
             {"workloads/team2/job.yaml": ray_job("train", workers=1)},
@@ -216,15 +216,15 @@ def test_watching_goes_on_over_errors_and_commits_what_arrives(top: Path) -> Non
         commit_files(top, {}, "by hand")
 
     def report(result: Cycle | SkyRayError) -> None:
-        told.append(str(result) if isinstance(result, SkyRayError) else str(len(result.plan.drafts)))
+        reports.append(str(result) if isinstance(result, SkyRayError) else str(len(result.plan.drafts)))
 
     watcher = Reconciler(GitRepo.open(top), CapacityReader(environment={}), sleep=sleep)
     with pytest.raises(Stop):
         watcher.watch(15, report)
-    assert told[0] == "2"
-    assert told[1] == "1"
-    assert told[2].startswith("policies/spill.yaml:2:1:")
-    assert told[3:] == ["0", "0"]
+    assert reports[0] == "2"
+    assert reports[1] == "1"
+    assert reports[2].startswith("policies/spill.yaml:2:1:")
+    assert reports[3:] == ["0", "0"]
 
 
 def watching(top: Path) -> subprocess.Popen[str]:

@@ -1,4 +1,4 @@
-"""The stories of `skyray demo`: where every group goes and why, and that what is told of them is true."""
+"""The stories of `skyray demo`: where each group goes and why, and that the description of each story is true."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GROWS = "all 4 pods fit after adding 2 nodes of pool {0}; costs {1} per hour for
 QUEUED = "{} is where it must go, and has no room now, so Kubernetes queues its pods there: "
 NO_GPU = "worker gpu-group needs nvidia.com/gpu 1, largest free 0"
 
-TOLD = {
+DECISIONS = {
     "fill-and-spill": [
         ("rayjob1/rayjob", "static-cluster", "FitsNow", FITS.format(4)),
         ("rayjob2/rayjob", "static-cluster", "FitsNow", FITS.format(4)),
@@ -106,9 +106,9 @@ def test_each_group_goes_where_the_story_says_and_for_that_reason(played: Played
     lines = said.out.splitlines()
     header = [STORIES[name].noun, "CLUSTER", "VERDICT", "WHY"]
     start = next(i for i, line in enumerate(lines) if line.split() == header)
-    rows = [tuple(line.split(maxsplit=3)) for line in lines[start + 1 : start + 1 + len(TOLD[name])]]
-    assert rows == TOLD[name]
-    assert lines[start + 1 + len(TOLD[name])] == "", "one line a group, and no more"
+    rows = [tuple(line.split(maxsplit=3)) for line in lines[start + 1 : start + 1 + len(DECISIONS[name])]]
+    assert rows == DECISIONS[name]
+    assert lines[start + 1 + len(DECISIONS[name])] == "", "one line a group, and no more"
 
 
 def test_it_is_readable_on_one_screen_and_says_what_clusters_there_are(played: Played) -> None:
@@ -122,7 +122,7 @@ def test_it_is_readable_on_one_screen_and_says_what_clusters_there_are(played: P
 def test_the_records_in_the_repo_say_the_same_and_the_commits_too(played: Played) -> None:
     name, top, _ = played
     subjects = git(top, "log", "--format=%s").split("\n")
-    for group, cluster, reason, message in TOLD[name]:
+    for group, cluster, reason, message in DECISIONS[name]:
         record = yaml.safe_load((top / f"placements/{group}.yaml").read_text())
         assert [one["name"] for one in record["spec"]["clusters"]] == [cluster]
         assert (record["status"]["reason"], record["status"]["message"]) == (reason, message)
@@ -169,7 +169,7 @@ def test_a_word_that_is_no_scenario_is_the_directory(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "expected"),
     [
         (("cots", "there"), "there is no scenario 'cots': did you mean cost? they are fill-and-spill, fill-no-spill"),
         (("fill-no-spil",), "did you mean fill-no-spill? they are"),
@@ -180,12 +180,12 @@ def test_a_word_that_is_no_scenario_is_the_directory(tmp_path: Path) -> None:
     ],
 )
 def test_arguments_that_cannot_be_meant_are_refused_and_nothing_is_written(
-    words: tuple[str, ...], told: str, tmp_path: Path
+    words: tuple[str, ...], expected: str, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
     work.mkdir()
     (work / "file").write_text("")
     said = skyray("demo", *words, cwd=work)
     assert (said.status, said.out) == (2, "")
-    assert told in said.err
+    assert expected in said.err
     assert [path.name for path in work.iterdir()] == ["file"]

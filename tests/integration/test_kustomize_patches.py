@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from reconciler.manifests.identity import object_key
+from reconciler.render.engines import ENGINES
 from reconciler.render.group import render_group
-from reconciler.render.model import Engine, GroupOverlay
+from reconciler.render.model import GroupOverlay
 from reconciler.workloads.patch import apply, patch_of
 from tests.fleets import Fleet, policy, ray_job, text
 from tests.unit.render.building import kustomize, write_files
@@ -78,8 +79,8 @@ def test_kustomize_applies_every_operation_as_skyray_does(tmp_path: Path) -> Non
         bodies.append(body)
         patches.append(patch_of(object_key(body), body, operations))
         expected[f"r{number}"] = apply(body, patches[-1].operations)
-    for engine in Engine:
-        root = tmp_path / engine
+    for name, engine in ENGINES.items():
+        root = tmp_path / name
         write_files(root, render_group(GroupOverlay("team", "g", "p", tuple(bodies), tuple(patches)), engine))
         built = {body["metadata"]["name"]: without_own_marks(body) for body in kustomize(root)}
         assert built == expected
@@ -125,6 +126,6 @@ def test_a_label_by_override_stays_beside_the_one_for_flux(tmp_path: Path) -> No
     del body["metadata"]["labels"]
     body["spec"] = {"enableInTreeAutoscaling": True}
     patch = patch_of(object_key(body), body, [{"op": "add", "path": "/metadata/labels", "value": {"own": "x"}}])
-    write_files(tmp_path, render_group(GroupOverlay("team", "g", "p", (body,), (patch,)), Engine.FLUX))
+    write_files(tmp_path, render_group(GroupOverlay("team", "g", "p", (body,), (patch,)), ENGINES["flux"]))
     (built,) = kustomize(tmp_path)
     assert built["metadata"]["labels"] == {"own": "x", "skyray.dev/autoscaled": "true", "skyray.dev/group": "g"}

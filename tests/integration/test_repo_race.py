@@ -54,10 +54,10 @@ def _robot(url: str, home: Path, name: str, faults: list[str]) -> None:
         faults.append(repr(error))
 
 
-def _robot_process(url: str, home: Path, name: str, told: Any) -> None:
+def _robot_process(url: str, home: Path, name: str, queue: Any) -> None:
     faults: list[str] = []
     _robot(url, home, name, faults)
-    told.put(faults)
+    queue.put(faults)
 
 
 def test_nothing_is_lost_and_nothing_written_over_among_people_and_robots(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_nothing_is_lost_and_nothing_written_over_among_people_and_robots(tmp_pa
     spawn = multiprocessing.get_context("spawn")
     with GitServer(tmp_path / "srv") as server:
         url = server.url("fleet.git")
-        told = spawn.Queue()
-        process = spawn.Process(target=_robot_process, args=(url, tmp_path, "robot-c", told))
+        queue = spawn.Queue()
+        process = spawn.Process(target=_robot_process, args=(url, tmp_path, "robot-c", queue))
         process.start()
         threads = [
             *(threading.Thread(target=_person, args=(url, tmp_path, name, faults)) for name in ("ada", "grace")),
@@ -79,7 +79,7 @@ def test_nothing_is_lost_and_nothing_written_over_among_people_and_robots(tmp_pa
             thread.start()
         for thread in threads:
             thread.join()
-        faults += told.get(timeout=60)
+        faults += queue.get(timeout=60)
         process.join()
     assert faults == []
     files = contents(fleet)

@@ -1,1 +1,1 @@
-"""The stories that `skyray demo` plays: what happens in them (`stories`), and how one is played (`play`)."""
+"""The stories that `skyray demo` plays: their data (`stories`), and how they are played (`play`)."""

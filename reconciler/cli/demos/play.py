@@ -1,9 +1,9 @@
-"""Plays a story on a new fleet repo: one commit of the user after another, and SkyRay's answer to each."""
+"""Plays a story on a new fleet repo: commits what the user does in each step, and runs a cycle after it."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,20 +22,25 @@ _USER = Author("you", "you@example.com")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What SkyRay decided on one group after a step, and the commit at which the branch stood then."""
+class PlayedDecision:
+    """What SkyRay decided on a group after a step, and the tip of the branch after that cycle."""
 
     decision: Decision
     commit: str
 
 
-def described(cluster: str) -> str:
-    """Return what the first line of a cluster's inventory file says of it."""
+def cluster_description(cluster: str) -> str:
+    """Return the description of a cluster: the comment in the first line of its inventory file."""
     return (FILES / "inventory" / f"{cluster}.yaml").read_text().splitlines()[0].removeprefix("# ")
 
 
-def play(story: Story, directory: Path, say: Callable[[str], None], now: Callable[[], float] = time.time) -> list[Told]:
-    """Play `story` in the empty `directory`; return what was decided, in order. `now` tells unix seconds."""
+def play(
+    story: Story, directory: Path, notice: Callable[[str], None], now: Callable[[], float] = time.time
+) -> list[PlayedDecision]:
+    """Play `story` in the empty `directory`; return what was decided, in order.
+
+    `notice` gets a line for each decision, as it is made. `now` returns unix seconds.
+    """
     lay_down(directory, "demo", "argocd", "https://git.example.com/demo.git")
     start_repo(directory)
     for cluster in story.clusters:
@@ -47,25 +52,34 @@ def play(story: Story, directory: Path, say: Callable[[str], None], now: Callabl
     commit_files(directory, ["."], f"a fleet of {_NUMBERS[len(story.clusters)]} clusters", _USER)
     reconciler = Reconciler(GitRepo.open(directory), CapacityReader(), now=now)
     reconciler.run()
-    return [told for step in story.steps for told in _answer(step, directory, reconciler, say)]
+    decisions: list[PlayedDecision] = []
+    for step in story.steps:
+        _commit(step, directory)
+        for decision in _reconcile(reconciler):
+            where = ", ".join(decision.decision.clusters)
+            what = f"{decision.decision.action} {decision.decision.group} on {where}"
+            notice(f"you commit {step.path}, SkyRay commits: {what}")
+            decisions.append(decision)
+    return decisions
 
 
 _NUMBERS = {2: "two", 4: "four"}
 
 
-def _answer(step: Step, directory: Path, reconciler: Reconciler, say: Callable[[str], None]) -> Iterator[Told]:
-    """Commit what the user does in a step, run a cycle, and return what it decided that is new."""
+def _commit(step: Step, directory: Path) -> None:
+    """Commit what the user does in a step."""
     text = (FILES / step.source).read_text()
     for before, after in step.swaps.items():
         text = text.replace(before, after)
     _write(directory / step.path, text.encode())
     commit_files(directory, [step.path], step.message, _USER)
+
+
+def _reconcile(reconciler: Reconciler) -> list[PlayedDecision]:
+    """Run a cycle and return its decisions that changed something."""
     cycle = reconciler.run()
-    for decision in cycle.plan.decisions:
-        if decision.changed:
-            where = ", ".join(decision.clusters)
-            say(f"you commit {step.path}, SkyRay commits: {decision.action} {decision.group} on {where}")
-            yield Told(decision, cycle.published.tip)
+    changed = [decision for decision in cycle.plan.decisions if decision.changed]
+    return [PlayedDecision(decision, cycle.published.tip) for decision in changed]
 
 
 def _write(target: Path, data: bytes) -> None:

@@ -1,7 +1,7 @@
-"""The stories, one a scenario: which clusters there are, which policy, and what is committed.
+"""The stories, one for each scenario: which clusters there are, which policy, and what is committed.
 
-The one idea: a story is data, and its files are those of a real fleet repo, under `demo_files/`. What a cluster is, its
-inventory file says in its first line.
+A story is data, and its files are those of a real fleet repo, under `demo_files/`. The first line of an inventory file
+describes its cluster.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Step:
 class Story:
     """`noun` is what its groups are, `plot` what happens in a sentence or two, `hints` commands to try next, and why.
 
-    `clusters` are files of `demo_files/inventory/`, `policy` is a ready-made one.
+    `clusters` are files of `demo_files/inventory/`, `policy` is the name of a ready-made policy.
     """
 
     name: str

@@ -14,8 +14,9 @@ import pytest
 
 from reconciler.manifests.loader import load
 from reconciler.render.cluster import render_cluster
-from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta, Patch
-from tests.unit.render.building import kustomize, write_files
+from reconciler.render.engines import ENGINES
+from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta, Patch
+from tests.unit.render.building import kustomize, stored, write_files
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.yaml"))
 
@@ -35,11 +36,7 @@ def rendered(case: Path) -> dict[str, bytes]:
     )
     namespaces = {name: NamespaceMeta(**meta) for name, meta in given.get("namespaces", {}).items()}
     directory = ClusterDirectory(given["cluster"], groups, namespaces)
-    return render_cluster(directory, Engine(given["engine"]), given["revision"])
-
-
-def stored(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    return render_cluster(directory, ENGINES[given["engine"]], given["revision"])
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

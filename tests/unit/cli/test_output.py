@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.cli.output import columns, print_data
+from reconciler.cli.output import columns, paragraph, print_data, text_width
 
 DATA = [{"name": "a", "count": 2, "note": None, "ok": True, "more": ["x: y", "no", "1"]}]
 
@@ -68,3 +68,20 @@ def test_a_long_row_goes_on_below_the_whole_row_where_that_column_is_narrow(monk
 
 def test_a_row_is_one_line_in_pipes_and_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(printed(monkeypatch, 60, terminal=False)) == 1 + len(ROWS)
+
+
+@given(st.lists(CELLS, min_size=1, max_size=20), st.integers(0, 20))
+def test_a_paragraph_keeps_every_word_and_its_margin(words: list[str], indent: int) -> None:
+    lines = paragraph(" ".join(words), 60, indent).split("\n")
+    assert " ".join(line.strip() for line in lines) == " ".join(words)
+    assert all(len(line) <= 60 for line in lines)
+    assert {len(line) - len(line.lstrip()) for line in lines} == {indent}
+
+
+def test_sentences_are_as_wide_as_the_terminal_up_to_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    widths = {}
+    for columns_there in (70, 200):
+        monkeypatch.setenv("COLUMNS", str(columns_there))
+        widths[columns_there] = text_width()
+    assert widths == {70: 70, 200: 90}

@@ -1,4 +1,4 @@
-"""Builds rendered files with the real kustomize, offline, as Argo CD and Flux do."""
+"""Fleet repo files for the tests of rendering, and the real kustomize, which builds them as Argo CD and Flux do."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
+from reconciler.manifests.loader import load
+from reconciler.policy.addon import AddOn
+from reconciler.policy.addon_kind import read_addons
+from reconciler.render.addons import folder_of, render_addons
+from reconciler.render.cluster import render_cluster
+from reconciler.render.engines import ENGINES
+from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
+
+ROOT = Path(__file__).parents[3]
+URL = "https://git.example.com/team/fleet.git"
 
 
 class Reader(yaml.SafeLoader):
@@ -40,3 +51,60 @@ def kustomize(directory: Path) -> list[dict[str, Any]]:
 def title(body: Mapping[str, Any]) -> tuple[str, str, str, str]:
     meta = body["metadata"]
     return body["apiVersion"], body["kind"], meta.get("namespace", ""), meta["name"]
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    """Return all files of a folder by their path in it."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def bodies(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:
+    """Return the one object of each file."""
+    return {path: load(data, path).documents[0].body for path, data in files.items()}
+
+
+def own_objects(engine: str, *clusters: str) -> dict[str, dict[str, Any]]:
+    """Return the engine's own objects for a fleet of `clusters`, by path."""
+    return bodies(ENGINES[engine].own_files(clusters, URL, "main"))
+
+
+def golden_addons(*names: str) -> tuple[AddOn, ...]:
+    """Return the add-ons of the golden input, and the ready-made KubeRay of the template; all, or those named."""
+    files = stored(ROOT / "tests/golden/addons/input") | stored(ROOT / "fleet-repo-template")
+    in_folders = {path: data for path, data in files.items() if path.startswith("addons/") and path.count("/") > 1}
+    return tuple(addon for addon in read_addons(in_folders) if not names or addon.name in names)
+
+
+def addon_objects(cluster: str, engine: str, *names: str) -> dict[str, dict[str, Any]]:
+    """Return the rendered objects of the golden add-ons, by their path inside the cluster's folder of add-ons."""
+    rendered = bodies(render_addons(cluster, ENGINES[engine], golden_addons(*names)))
+    return {path.removeprefix(folder_of(cluster)): body for path, body in rendered.items()}
+
+
+def job(name: str = "train", **metadata: Any) -> dict[str, Any]:
+    spec = {"entrypoint": "python ${SCRIPT}", "rayClusterSpec": {"workerGroupSpecs": [{"groupName": "gpu"}]}}
+    return {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": name, **metadata}, "spec": spec}
+
+
+def config(name: str = "code", **metadata: Any) -> dict[str, Any]:
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": {"a": "b"}}
+
+
+def group(*objects: dict[str, Any], namespace: str = "team", name: str = "rayjob", **more: Any) -> GroupOverlay:
+    return GroupOverlay(namespace, name, "p", objects or (job(),), **more)
+
+
+def render(
+    *groups: GroupOverlay,
+    engine: str = "argocd",
+    revision: str = "r1",
+    previous: bytes | None = None,
+    namespaces: dict[str, NamespaceMeta] | None = None,
+) -> dict[str, bytes]:
+    directory = ClusterDirectory("c1", groups, namespaces or {})
+    return render_cluster(directory, ENGINES[engine], revision, previous)
+
+
+def body(files: dict[str, bytes], path: str) -> dict[str, Any]:
+    (document,) = load(files[path], path).documents
+    return document.body

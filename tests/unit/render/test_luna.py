@@ -13,9 +13,10 @@ from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.ray.sizing import demand
 from reconciler.ray.templates import pod_templates
 from reconciler.ray.workload import demand_of
+from reconciler.render.engines import ENGINES
 from reconciler.render.group import render_group
 from reconciler.render.luna import GPU_ANNOTATION, LABEL, luna_patches
-from reconciler.render.model import Engine, GroupOverlay
+from reconciler.render.model import GroupOverlay
 from tests.unit.render.building import kustomize, write_files
 
 Body = dict[str, Any]
@@ -49,7 +50,7 @@ def built(tmp_path: Path, body: Body, on: Cluster) -> Body:
     """The object as it comes to the cluster."""
     before = copy.deepcopy(body)
     overlay = GroupOverlay("team", "g", "p", (body,), luna_patches([body], on))
-    write_files(tmp_path, render_group(overlay, Engine.ARGOCD))
+    write_files(tmp_path, render_group(overlay, ENGINES["argocd"]))
     (made,) = kustomize(tmp_path)
     assert body == before
     return made

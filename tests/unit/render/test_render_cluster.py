@@ -1,3 +1,5 @@
+"""The whole directory of a cluster: its tree, its sentinel, its namespaces, and what kustomize makes of it."""
+
 from __future__ import annotations
 
 import copy
@@ -9,45 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import InvalidObject
-from reconciler.manifests.identity import is_dns_label
-from reconciler.manifests.loader import load
 from reconciler.render.cluster import render_cluster
-from reconciler.render.model import ClusterDirectory, Engine, GroupOverlay, NamespaceMeta, Patch
-from tests.unit.render.building import kustomize, title, write_files
-
-ENGINES = list(Engine)
-
-
-def job(name: str = "train", **metadata: Any) -> dict[str, Any]:
-    spec = {"entrypoint": "python ${SCRIPT}", "rayClusterSpec": {"workerGroupSpecs": [{"groupName": "gpu"}]}}
-    return {"apiVersion": "ray.io/v1", "kind": "RayJob", "metadata": {"name": name, **metadata}, "spec": spec}
+from reconciler.render.engines import ENGINES
+from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta, Patch
+from tests.unit.render.building import body, config, group, job, kustomize, render, title, write_files
 
 
-def config(name: str = "code", **metadata: Any) -> dict[str, Any]:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, **metadata}, "data": {"a": "b"}}
-
-
-def group(*objects: dict[str, Any], namespace: str = "team", name: str = "rayjob", **more: Any) -> GroupOverlay:
-    return GroupOverlay(namespace, name, "p", objects or (job(),), **more)
-
-
-def render(
-    *groups: GroupOverlay,
-    engine: Engine = Engine.ARGOCD,
-    revision: str = "r1",
-    previous: bytes | None = None,
-    namespaces: dict[str, NamespaceMeta] | None = None,
-) -> dict[str, bytes]:
-    directory = ClusterDirectory("c1", groups, namespaces or {})
-    return render_cluster(directory, engine, revision, previous)
-
-
-def body(files: dict[str, bytes], path: str) -> dict[str, Any]:
-    (document,) = load(files[path], path).documents
-    return document.body
-
-
-def test_the_tree_is_the_one_that_the_design_shows() -> None:
+def test_the_tree_has_a_folder_for_each_namespace_and_group() -> None:
     files = render(group(job("rayjob-train"), namespace="rayjob1"))
     assert list(files) == [
         "clusters/c1/kustomization.yaml",
@@ -82,56 +52,8 @@ def test_a_sentinel_that_someone_damaged_is_written_anew(previous: bytes) -> Non
 
 
 def test_a_sentinel_of_another_cluster_is_not_taken_over() -> None:
-    other = render_cluster(ClusterDirectory("c2", (group(),)), Engine.ARGOCD, "r0")["clusters/c2/skyray.yaml"]
+    other = render_cluster(ClusterDirectory("c2", (group(),)), ENGINES["argocd"], "r0")["clusters/c2/skyray.yaml"]
     assert body(render(group(), previous=other), "clusters/c1/skyray.yaml")["data"]["cluster"] == "c1"
-
-
-def test_what_only_a_server_may_write_is_left_out() -> None:
-    exported = job(
-        namespace="team",
-        uid="1",
-        resourceVersion="2",
-        generation=3,
-        creationTimestamp=None,
-        managedFields=[],
-        ownerReferences=[],
-        labels={},
-        annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}"},
-    )
-    exported["status"] = {"jobStatus": "RUNNING"}
-    files = render(group(exported))
-    assert body(files, "clusters/c1/team/rayjob/rayjob-train.yaml") == {
-        **job(),
-        "metadata": {"name": "train", "namespace": "team"},
-    }
-
-
-def test_rendering_leaves_its_input_as_it_was() -> None:
-    one = job(uid="1", annotations={"kubectl.kubernetes.io/last-applied-configuration": "{}", "a": "b"})
-    before = copy.deepcopy(one)
-    render(group(one))
-    assert one == before
-
-
-def test_namesakes_of_different_api_groups_get_files_of_their_own(tmp_path: Path) -> None:
-    mine = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "s"}}
-    knative = {"apiVersion": "serving.knative.dev/v1", "kind": "Service", "metadata": {"name": "s"}}
-    files = render(group(mine, knative))
-    names = [path.rpartition("/")[2] for path in files if "/rayjob/service-s" in path]
-    assert len(names) == 2
-    assert render(group(knative, mine)) == files
-    write_files(tmp_path, files)
-    assert {one["apiVersion"] for one in kustomize(tmp_path / "clusters/c1") if one["kind"] == "Service"} == {
-        "v1",
-        "serving.knative.dev/v1",
-    }
-
-
-@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", ".git", "A", "system:node", "x" * 200, "é\n", "-"])
-def test_no_name_of_an_object_reaches_a_path_unchecked(name: str) -> None:
-    for path in render(group(config(name))):
-        *folders, file = path.removeprefix("clusters/c1/").split("/")
-        assert all(map(is_dns_label, [*folders, file.removesuffix(".yaml")]))
 
 
 @pytest.mark.parametrize("name", ["..", "a/b", "A", ".git", ""])
@@ -141,7 +63,7 @@ def test_names_of_folders_are_dns_labels_or_nothing_is_rendered(name: str) -> No
     with pytest.raises(InvalidObject):
         render(group(name=name))
     with pytest.raises(InvalidObject):
-        render_cluster(ClusterDirectory(name, ()), Engine.ARGOCD, "r")
+        render_cluster(ClusterDirectory(name, ()), ENGINES["argocd"], "r")
 
 
 @pytest.mark.parametrize(
@@ -191,71 +113,13 @@ def test_what_the_user_wrote_about_a_namespace_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("engine", "annotation"),
     [
-        (Engine.ARGOCD, ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false")),
-        (Engine.FLUX, ("kustomize.toolkit.fluxcd.io/prune", "disabled")),
+        ("argocd", ("argocd.argoproj.io/sync-options", "Prune=false,Delete=false")),
+        ("flux", ("kustomize.toolkit.fluxcd.io/prune", "disabled")),
     ],
 )
-def test_a_namespace_outlives_its_last_group(engine: Engine, annotation: tuple[str, str]) -> None:
+def test_a_namespace_outlives_its_last_group(engine: str, annotation: tuple[str, str]) -> None:
     namespace = body(render(group(), engine=engine), "clusters/c1/team/namespace.yaml")
     assert annotation in namespace["metadata"]["annotations"].items()
-
-
-def deployment() -> dict[str, Any]:
-    template = {"metadata": {"labels": {"app": "web"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-    spec = {"selector": {"matchLabels": {"app": "web"}}, "template": template}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": spec}
-
-
-@pytest.mark.parametrize("engine", ENGINES)
-def test_skyrays_labels_and_annotations_never_reach_selectors_or_pod_templates(tmp_path: Path, engine: Engine) -> None:
-    write_files(tmp_path, render(group(deployment()), engine=engine))
-    (built,) = [one for one in kustomize(tmp_path / "clusters/c1") if one["kind"] == "Deployment"]
-    assert built["spec"] == deployment()["spec"]
-    assert built["metadata"]["labels"] == {"skyray.dev/cluster": "c1", "skyray.dev/group": "rayjob"}
-    assert built["metadata"]["annotations"]["skyray.dev/policy"] == "p"
-
-
-def test_flux_applies_a_job_once_and_substitutes_nothing(tmp_path: Path) -> None:
-    write_files(tmp_path, render(group(job(), config()), engine=Engine.FLUX))
-    built = {one["kind"]: one["metadata"].get("annotations", {}) for one in kustomize(tmp_path / "clusters/c1")}
-    assert built["RayJob"]["kustomize.toolkit.fluxcd.io/ssa"] == "IfNotPresent"
-    assert "kustomize.toolkit.fluxcd.io/ssa" not in built["ConfigMap"]
-    assert all(one["kustomize.toolkit.fluxcd.io/substitute"] == "disabled" for one in built.values())
-
-
-@pytest.mark.parametrize("labels", [{}, {"labels": {"mine": "too"}}])
-def test_flux_can_tell_the_ray_clusters_whose_replicas_the_autoscaler_owns(
-    tmp_path: Path, labels: dict[str, Any]
-) -> None:
-    def ray_cluster(name: str, spec: dict[str, Any]) -> dict[str, Any]:
-        return {"apiVersion": "ray.io/v1", "kind": "RayCluster", "metadata": {"name": name, **labels}, "spec": spec}
-
-    objects = [ray_cluster("auto", {"enableInTreeAutoscaling": True}), ray_cluster("fixed", {})]
-    write_files(tmp_path, render(group(*objects), engine=Engine.FLUX))
-    built = {one["metadata"]["name"]: one["metadata"]["labels"] for one in kustomize(tmp_path / "clusters/c1")}
-    assert built["auto"]["skyray.dev/autoscaled"] == "true"
-    assert "skyray.dev/autoscaled" not in built["fixed"]
-    assert all(built[name].get("mine") == labels.get("labels", {}).get("mine") for name in ("auto", "fixed"))
-
-
-def patch(value: str) -> Patch:
-    path = "/spec/rayClusterSpec/workerGroupSpecs/0"
-    test = {"op": "test", "path": f"{path}/groupName", "value": value}
-    return Patch("ray.io", "RayJob", "train", (test, {"op": "add", "path": f"{path}/replicas", "value": 2}))
-
-
-def test_a_patch_for_this_cluster_is_carried_out_and_stands_in_the_kustomization(tmp_path: Path) -> None:
-    files = render(group(patches=(patch("gpu"),)))
-    assert b"op: test" in files["clusters/c1/team/rayjob/kustomization.yaml"]
-    write_files(tmp_path, files)
-    (built,) = [one for one in kustomize(tmp_path / "clusters/c1") if one["kind"] == "RayJob"]
-    assert built["spec"]["rayClusterSpec"]["workerGroupSpecs"] == [{"groupName": "gpu", "replicas": 2}]
-
-
-def test_a_stale_patch_fails_the_build(tmp_path: Path) -> None:
-    write_files(tmp_path, render(group(patches=(patch("renamed"),))))
-    with pytest.raises(AssertionError, match="test"):
-        kustomize(tmp_path / "clusters/c1")
 
 
 KINDS = [
@@ -313,7 +177,7 @@ GROUPS = st.lists(
 )
 
 
-def expected(groups: list[GroupOverlay], engine: Engine) -> list[dict[str, Any]]:
+def expected(groups: list[GroupOverlay], engine: str) -> list[dict[str, Any]]:
     """Say what a cluster must get: the very objects, with SkyRay's labels and annotations on their own metadata."""
     found = []
     for one in groups:
@@ -323,7 +187,7 @@ def expected(groups: list[GroupOverlay], engine: Engine) -> list[dict[str, Any]]
             meta["namespace"] = one.namespace
             meta["labels"] = {**meta.get("labels", {}), "skyray.dev/group": one.group, "skyray.dev/cluster": "c1"}
             meta["annotations"] = {**meta.get("annotations", {}), "skyray.dev/policy": "p"}
-            if engine is Engine.FLUX:
+            if engine == "flux":
                 meta["annotations"]["kustomize.toolkit.fluxcd.io/substitute"] = "disabled"
                 if wanted["kind"] == "RayJob":
                     meta["annotations"]["kustomize.toolkit.fluxcd.io/ssa"] = "IfNotPresent"
@@ -332,9 +196,9 @@ def expected(groups: list[GroupOverlay], engine: Engine) -> list[dict[str, Any]]
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
-@given(groups=GROUPS, engine=st.sampled_from(ENGINES))
+@given(groups=GROUPS, engine=st.sampled_from(sorted(ENGINES)))
 def test_kustomize_yields_exactly_the_objects_that_were_admitted(
-    tmp_path_factory: pytest.TempPathFactory, groups: list[GroupOverlay], engine: Engine
+    tmp_path_factory: pytest.TempPathFactory, groups: list[GroupOverlay], engine: str
 ) -> None:
     root = tmp_path_factory.mktemp("fleet")
     write_files(root, render(*groups, engine=engine))

@@ -1,3 +1,5 @@
+"""The loop around a push: what is tried again, how often, and after which pause."""
+
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,37 +14,11 @@ from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
 
 
-def test_a_message_has_subject_body_and_trailers() -> None:
-    draft = CommitDraft("place a/b on c", "because\n\nof this", (("SkyRay-Group", "a/b"), ("SkyRay-Action", "place")))
-    assert draft.message == "place a/b on c\n\nbecause\n\nof this\n\nSkyRay-Group: a/b\nSkyRay-Action: place\n"
-
-
-@given(st.text(), st.text(), st.text())
-def test_no_text_can_smuggle_in_a_trailer(subject: str, body: str, value: str) -> None:
-    evil = "\nSkyRay-Source: forged"
-    draft = CommitDraft(f"x{subject}{evil}", f"{body}\n{evil}", (("SkyRay-Reason", f"{value}{evil}"),))
-    lines = draft.message.split("\n")
-    assert not [line for line in lines if line.lower().startswith("skyray-source")]
-    assert lines[-2].startswith("SkyRay-Reason: ")
-    assert not set(draft.message) & set("\x00\r\x0b\x1b")
-
-
-@pytest.mark.parametrize("key", ["", "a b", "a:", "a\nb", "-a", "ü"])
-def test_a_trailer_key_is_a_plain_word(key: str) -> None:
-    with pytest.raises(RepoError, match="trailer key"):
-        _ = CommitDraft("s", trailers=((key, "v"),)).message
-
-
-def test_a_commit_needs_a_subject() -> None:
-    with pytest.raises(RepoError, match="subject"):
-        _ = CommitDraft(" \n ").message
-
-
 @given(st.integers(1, 60), st.floats(0, 1, exclude_max=True))
-def test_pauses_grow_spread_and_stay_under_the_cap(failures: int, dice: float) -> None:
+def test_pauses_grow_spread_and_stay_under_the_cap(failures: int, jitter: float) -> None:
     policy = RetryPolicy()
     longest = min(30.0, 1.5 ** (failures - 1))
-    assert longest / 2 <= policy.pause(failures, dice) <= longest
+    assert longest / 2 <= policy.pause(failures, jitter) <= longest
 
 
 class _Branch(GitRepo):
@@ -86,7 +62,7 @@ def _loop(branch: Any, make_drafts: Any = None, attempts: int = 10) -> tuple[Pub
         policy=RetryPolicy(attempts=attempts),
         now=lambda: 1.0,
         sleep=slept.append,
-        dice=lambda: 0.5,
+        jitter=lambda: 0.5,
     )
     return done, slept
 
