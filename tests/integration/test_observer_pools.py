@@ -12,12 +12,15 @@ import pytest
 from fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, make_certificate
 
 from reconciler.errors import Place
+from reconciler.fleet.autoscalers.cluster_api import GROUP
+from reconciler.fleet.autoscalers.cluster_autoscaler import STATUS
+from reconciler.fleet.autoscalers.karpenter import NODE_POOLS
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
-from reconciler.fleet.observers.pools import CLUSTER_API, NODE_POOLS, STATUS
 from reconciler.fleet.snapshot import ClusterSnapshot
 
+CLUSTER_API = f"/apis/{GROUP}"
 BASE = [VERSION, NODES, PODS, *RAY_PATHS]
 MACHINES, MACHINE_POOLS = (f"{CLUSTER_API}/v1beta2/{plural}" for plural in ("machinedeployments", "machinepools"))
 BROKEN = {"metadata": {"name": "a"}, "spec": {"limits": {"cpu": "x"}}}
