@@ -1,9 +1,9 @@
 """The file forms of snapshots: kind ClusterSnapshot, which people may also write, and kind FleetSnapshot, all of them.
 
-The one idea: a file says amounts as Kubernetes does (`cpu: 15`, `memory: 58Gi`) and leaves out what has its default, so
-it reads well, and yet gives back exactly the picture that was written. Writing is canonical: equal pictures are equal
-bytes, and their digest names them. A fleet's digest is made of its clusters' digests, so when one of a thousand
-changes, one is encoded again.
+A file gives amounts as Kubernetes does (`cpu: 15`, `memory: 58Gi`) and leaves out defaults; reading it gives exactly
+the snapshot that was written. Writing is canonical: equal snapshots are equal bytes, so a digest identifies them. A
+fleet's digest is made of its clusters' digests, so when one of a thousand clusters changes, only that one is encoded
+again.
 """
 
 from __future__ import annotations
@@ -56,6 +56,7 @@ _VERSION: Literal["skyray.dev/v1alpha1"] = "skyray.dev/v1alpha1"
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _BINARY = ("memory", "ephemeral-storage", "hugepages-")
 _RULES = {name: hint for name, hint in get_type_hints(PodShape).items() if name in RulesPart.__struct_fields__}
+# The fields of `RulesPart` that hold texts; the others hold parts, which are converted.
 _PLAIN = ("labels", "node_selector", "claims", "volume_claims", "priority_class", "scheduler_name", "scheduling_gates")
 _NESTED = {name: hint for name, hint in _RULES.items() if name not in _PLAIN}
 _RULE_PARTS = {name: hint for name, hint in get_type_hints(RulesPart).items() if name in _NESTED}
@@ -69,8 +70,8 @@ class _Head(msgspec.Struct):
     kind: str = ""
 
 
-# msgspec 0.22 learns a type at its first use, and crashes the process when two threads come to that at once. So all of
-# them are learnt here, while the module is imported.
+# msgspec 0.22 learns a type at its first use, and crashes the process when two threads do that at the same time. So all
+# types are learnt here, while the module is imported.
 _LEARNT = [
     msgspec.json.Decoder(hint)
     for hint in (
@@ -86,7 +87,7 @@ _LEARNT = [
 
 
 def read_capacity(data: bytes, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
-    """Return the picture of `cluster` in a file: a ClusterSnapshot, or the List that kubectl printed, JSON or YAML.
+    """Return the snapshot of `cluster` in a file: a ClusterSnapshot, or the List that kubectl printed, JSON or YAML.
 
     `taken_at` (unix seconds) counts where the file gives no time. Raises `InputError`.
     """
@@ -105,7 +106,7 @@ def read_capacity(data: bytes, file: str, cluster: str, taken_at: float) -> Clus
 
 
 def read_fleet_snapshot(data: bytes, file: str) -> FleetSnapshot:
-    """Return the pictures in a FleetSnapshot file, JSON or YAML. Raises `InputError`."""
+    """Return the snapshots in a FleetSnapshot file, JSON or YAML. Raises `InputError`."""
     if _is_json(data):
         whole = _decode(FleetSnapshotKind, data, file)
     else:
@@ -114,39 +115,40 @@ def read_fleet_snapshot(data: bytes, file: str) -> FleetSnapshot:
             raise InvalidObject(f"has {len(documents)} documents; expected one FleetSnapshot", Place(file))
         whole = _convert(FleetSnapshotKind, documents[0])
     try:
-        clusters = [_picture(part) for part in whole.clusters]
+        clusters = [_snapshot_or_unreadable(part) for part in whole.clusters]
     except InvalidField as error:
         raise InvalidObject(error.message, Place(file)) from None
-    names = [one.cluster for one in clusters]
-    twice = next((name for name in names if names.count(name) > 1), None) if len(set(names)) < len(names) else None
-    if twice:
-        raise InvalidObject(f"cluster {twice!r} is listed twice; keep one picture of it", Place(file))
+    seen: set[str] = set()
+    for cluster in clusters:
+        if cluster.cluster in seen:
+            raise InvalidObject(f"cluster {cluster.cluster!r} is listed twice; keep one of its snapshots", Place(file))
+        seen.add(cluster.cluster)
     return fleet_snapshot(clusters)
 
 
-def write_cluster(picture: ClusterSnapshot | Unreadable) -> bytes:
-    """Return the canonical file form of one cluster's picture, JSON."""
-    if isinstance(picture, Unreadable):
+def write_cluster(snapshot: ClusterSnapshot | Unreadable) -> bytes:
+    """Return the canonical file form of one cluster's snapshot, JSON."""
+    if isinstance(snapshot, Unreadable):
         kind: Any = UnreadableKind(
             api_version=_VERSION,
-            metadata=NamePart(picture.cluster),
-            since=time_text(picture.since),
-            reason=picture.reason,
+            metadata=NamePart(snapshot.cluster),
+            since=time_text(snapshot.since),
+            reason=snapshot.reason,
         )
         return _ENCODER.encode(kind)
     kind = ClusterSnapshotKind(
         api_version=_VERSION,
-        metadata=NamePart(picture.cluster),
-        taken_at=time_text(picture.taken_at),
-        version=picture.version,
-        nodes=tuple(map(_node_part, picture.nodes)),
-        pods=tuple(map(_pod_part, picture.pods)),
-        ray=tuple(msgspec.convert(one, RayPart, from_attributes=True) for one in picture.ray),
+        metadata=NamePart(snapshot.cluster),
+        taken_at=time_text(snapshot.taken_at),
+        version=snapshot.version,
+        nodes=tuple(map(_node_part, snapshot.nodes)),
+        pods=tuple(map(_pod_part, snapshot.pods)),
+        ray=tuple(msgspec.convert(status, RayPart, from_attributes=True) for status in snapshot.ray),
         namespaces=tuple(
-            NamespacePart(name, dict(picture.namespace_labels[name])) for name in sorted(picture.namespace_labels)
+            NamespacePart(name, dict(snapshot.namespace_labels[name])) for name in sorted(snapshot.namespace_labels)
         ),
-        pools=tuple(map(_pool_part, picture.pools)),
-        pools_note=picture.pools_note,
+        pools=tuple(map(_pool_part, snapshot.pools)),
+        pools_note=snapshot.pools_note,
     )
     return _ENCODER.encode(kind)
 
@@ -158,25 +160,25 @@ def write_fleet_snapshot(fleet: FleetSnapshot) -> bytes:
 
 
 class Digests:
-    """Digests of pictures, remembering each cluster's last one."""
+    """Digests of snapshots; the last of each cluster is kept, so that an equal object is not encoded again."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[ClusterSnapshot | Unreadable, str]] = {}
 
-    def of(self, picture: ClusterSnapshot | Unreadable) -> str:
-        """Return the hex digest of the picture's canonical file form."""
-        known = self._known.get(picture.cluster)
-        if known is not None and known[0] is picture:
+    def of(self, snapshot: ClusterSnapshot | Unreadable) -> str:
+        """Return the hex digest of the snapshot's canonical file form."""
+        known = self._known.get(snapshot.cluster)
+        if known is not None and known[0] is snapshot:
             return known[1]
-        digest = hashlib.sha256(write_cluster(picture)).hexdigest()
-        self._known[picture.cluster] = (picture, digest)
+        digest = hashlib.sha256(write_cluster(snapshot)).hexdigest()
+        self._known[snapshot.cluster] = (snapshot, digest)
         return digest
 
 
 def fleet_snapshot(clusters: Iterable[ClusterSnapshot | Unreadable], digests: Digests | None = None) -> FleetSnapshot:
     """Return the fleet's snapshot. Its digest is that of the lines `<cluster> <digest of its file form>`, by name."""
     digests = digests or Digests()
-    by_name = {picture.cluster: picture for picture in clusters}
+    by_name = {snapshot.cluster: snapshot for snapshot in clusters}
     lines = "".join(f"{name} {digests.of(by_name[name])}\n" for name in sorted(by_name))
     ordered = {name: by_name[name] for name in sorted(by_name)}
     return FleetSnapshot(ordered, "sha256:" + hashlib.sha256(lines.encode()).hexdigest())
@@ -193,7 +195,7 @@ def _kind_of(data: bytes) -> str:
     try:
         return msgspec.json.decode(data, type=_Head).kind
     except msgspec.DecodeError:
-        return ""  # the reader of kubectl's lists says what is wrong with it
+        return ""  # `read_kubectl_list` reports what is wrong with it
 
 
 def _decode(kind: type[K], data: bytes, file: str) -> K:
@@ -213,16 +215,18 @@ def _convert(kind: type[K], document: Document) -> K:
     try:
         return msgspec.convert(document.body, kind)
     except msgspec.ValidationError as error:
-        path = [name or int(index) for name, index in _STEP.findall(str(error).rpartition("`$")[2])]
+        # msgspec writes the path into its message: "... - at `$.nodes[0].name`".
+        path_text = str(error).rpartition("`$")[2]
+        path = [name or int(index) for name, index in _STEP.findall(path_text)]
         raise InvalidObject(_readable(error), document.locate(*path)) from None
 
 
 def _readable(error: msgspec.ValidationError) -> str:
-    what, _, path = str(error).partition(" - at `$")
-    return f"{path.strip('.`')}: {what}" if path else what
+    message, _, path = str(error).partition(" - at `$")
+    return f"{path.strip('.`')}: {message}" if path else message
 
 
-# --- parts to pictures
+# --- parts to snapshots
 
 
 def _own(kind: ClusterSnapshotKind, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
@@ -235,7 +239,7 @@ def _own(kind: ClusterSnapshotKind, file: str, cluster: str, taken_at: float) ->
         raise
 
 
-def _picture(kind: ClusterSnapshotKind | UnreadableKind) -> ClusterSnapshot | Unreadable:
+def _snapshot_or_unreadable(kind: ClusterSnapshotKind | UnreadableKind) -> ClusterSnapshot | Unreadable:
     if isinstance(kind, UnreadableKind):
         return Unreadable(kind.metadata.name, kind.reason, read_time(kind.since, ("since",)))
     if kind.taken_at is None:
@@ -246,6 +250,7 @@ def _picture(kind: ClusterSnapshotKind | UnreadableKind) -> ClusterSnapshot | Un
 def _snapshot(kind: ClusterSnapshotKind, taken_at: float) -> ClusterSnapshot:
     nodes = [_node(part, ("nodes", index)) for index, part in enumerate(kind.nodes)]
     pods = [_pod(part, ("pods", index)) for index, part in enumerate(kind.pods)]
+    pools = [_pool(part, ("pools", index)) for index, part in enumerate(kind.pools)]
     _refuse_twice("nodes", [node.name for node in nodes])
     _refuse_twice("pods", [f"{pod.namespace}/{pod.name}" for pod in pods])
     _refuse_twice("pools", [pool.name for pool in kind.pools])
@@ -257,7 +262,7 @@ def _snapshot(kind: ClusterSnapshotKind, taken_at: float) -> ClusterSnapshot:
         ray=tuple(msgspec.convert(part, RayStatus, from_attributes=True) for part in kind.ray),
         version=kind.version,
         namespace_labels={part.name: part.labels for part in kind.namespaces},
-        pools=tuple(_pool(part, ("pools", index)) for index, part in enumerate(kind.pools)),
+        pools=tuple(pools),
         pools_note=kind.pools_note,
     )
 
@@ -282,10 +287,13 @@ def _node(part: NodePart, at: Path) -> Node:
 
 
 def _pool(part: PoolPart, at: Path) -> NodePool:
-    rest = {name: getattr(part, name) for name in _POOL}
-    amounts = _all_units(part.allocatable, (*at, "allocatable"))
-    taints = tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints)
-    return NodePool(allocatable=amounts, taints=taints, left=_all_units(part.left, (*at, "left")), **rest)
+    same = {name: getattr(part, name) for name in _POOL}
+    return NodePool(
+        allocatable=_all_units(part.allocatable, (*at, "allocatable")),
+        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints),
+        left=_all_units(part.left, (*at, "left")),
+        **same,
+    )
 
 
 def _pod(part: PodPart, at: Path) -> Pod:
@@ -329,7 +337,7 @@ def _units(name: str, amount: str | float, at: Path) -> int:
     return quantity.milli if name == "cpu" else quantity.value
 
 
-# --- pictures to parts
+# --- snapshots to parts
 
 
 def _node_part(node: Node) -> NodePart:
@@ -344,15 +352,19 @@ def _node_part(node: Node) -> NodePart:
 
 
 def _pool_part(pool: NodePool) -> PoolPart:
-    rest = {name: getattr(pool, name) for name in _POOL}
-    taints = tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in pool.taints)
-    return PoolPart(allocatable=_texts(pool.allocatable), taints=taints, left=_texts(pool.left), **rest)
+    same = {name: getattr(pool, name) for name in _POOL}
+    return PoolPart(
+        allocatable=_texts(pool.allocatable),
+        taints=tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in pool.taints),
+        left=_texts(pool.left),
+        **same,
+    )
 
 
 def _pod_part(pod: Pod) -> PodPart:
     shape = pod.shape
     if (shape.namespace, shape.node_name) != (pod.namespace, pod.node):
-        raise ValueError(f"pod {pod.namespace}/{pod.name}: its shape stands elsewhere than the pod itself")
+        raise ValueError(f"pod {pod.namespace}/{pod.name}: its shape has another namespace or node than the pod itself")
     rules = {name: getattr(shape, name) for name in _RULES}
     for name, hint in _RULE_PARTS.items():
         if rules[name] not in ((), None):

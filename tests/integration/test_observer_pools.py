@@ -88,7 +88,7 @@ def test_an_autoscaler_that_writes_its_status_no_more_is_not_counted_on(api: Fak
     then = datetime(2026, 10, 2, 14, 30, tzinfo=UTC).timestamp()
     assert [pool.held for pool in read(api, tmp_path, "ClusterAutoscaler", now=then).pools] == [""]
     (pool,) = read(api, tmp_path, "ClusterAutoscaler", now=then + 3600).pools
-    assert pool.held == "its autoscaler has told nothing since 2026-10-02 14:29:22 +0000"
+    assert pool.held == "its autoscaler has written no status since 2026-10-02 14:29:22 +0000"
 
 
 def test_cluster_api_is_read_in_the_version_that_the_cluster_prefers(api: FakeApiServer, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def node_groups(status: str, now: float) -> tuple[NodeGroup, ...]:
     groups, health = _of_text(status) if is_text else _of_yaml(status)
     held = _silence(status, now)
     if not held and health == _UNHEALTHY:
-        held = "its autoscaler takes the whole cluster for unhealthy, and adds nothing"
+        held = "its autoscaler reports the whole cluster as unhealthy, and adds nothing"
     if not held:
         return groups
     # What stops the autoscaler as a whole counts more than why a single group does not grow.
@@ -126,7 +126,7 @@ def _silence(status: str, now: float) -> str:
     since = datetime.strptime(time_text, "%Y-%m-%d %H:%M:%S %z").timestamp()
     if now - since <= _SILENT:
         return ""
-    return f"its autoscaler has told nothing since {time_text}"
+    return f"its autoscaler has written no status since {time_text}"
 
 
 def _of_yaml(status: str) -> tuple[tuple[NodeGroup, ...], str]:
@@ -167,7 +167,7 @@ def _of_text(status: str) -> tuple[tuple[NodeGroup, ...], str]:
 def _held(health: str, scale_up: _GroupScaleUp) -> str:
     """Say why a group does not grow now; empty where it would."""
     if health == _UNHEALTHY:
-        return "its autoscaler takes it for unhealthy, and adds no nodes to it"
+        return "its autoscaler reports it as unhealthy, and adds no nodes to it"
     if scale_up.status != "Backoff":
         return ""
     backoff = scale_up.backoff_info

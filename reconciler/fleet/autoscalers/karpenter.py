@@ -198,7 +198,7 @@ def _held(item: KarpenterPool) -> str:
     for condition in item.status.conditions or ():
         if (condition.type, condition.status) == ("Ready", "False"):
             reason = f" ({condition.reason})" if condition.reason else ""
-            return f"Karpenter takes it for not ready{reason}"
+            return f"Karpenter reports it as not ready{reason}"
     return ""
 
 

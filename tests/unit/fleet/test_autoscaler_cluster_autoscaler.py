@@ -105,8 +105,8 @@ def test_a_status_that_cannot_be_read_is_an_error_and_no_empty_list(text: str) -
     ],
 )  # fmt: skip
 def test_an_autoscaler_that_is_silent_adds_nothing(status: str, written: str, later: float) -> None:
-    assert {one.held for one in node_groups(status, later)} == {f"its autoscaler has told nothing since {written}"}
-    assert not any("told nothing" in one.held for one in node_groups(status, later - 120))
+    assert {one.held for one in node_groups(status, later)} == {f"its autoscaler has written no status since {written}"}
+    assert not any("written no status" in one.held for one in node_groups(status, later - 120))
 
 
 def test_a_status_without_a_time_counts() -> None:
@@ -114,8 +114,8 @@ def test_a_status_without_a_time_counts() -> None:
 
 
 def test_an_autoscaler_adds_nothing_to_what_it_takes_for_unhealthy() -> None:
-    sick = "its autoscaler takes it for unhealthy, and adds no nodes to it"
-    whole = "its autoscaler takes the whole cluster for unhealthy, and adds nothing"
+    sick = "its autoscaler reports it as unhealthy, and adds no nodes to it"
+    whole = "its autoscaler reports the whole cluster as unhealthy, and adds nothing"
     one = YAML.replace(
         "  health:\n    status: Healthy\n    nodeCounts:\n", "  health:\n    status: Unhealthy\n    nodeCounts:\n"
     )

@@ -109,7 +109,7 @@ def test_karpenter_adds_no_more_of_what_its_rules_have_come_to_forbid(
         ({"deleted": "2026-10-02T14:29:22Z"}, "it is being deleted"),
         (
             {"status": {"conditions": [{"type": "Ready", "status": "False", "reason": "NodeClassNotReady"}]}},
-            "Karpenter takes it for not ready (NodeClassNotReady)",
+            "Karpenter reports it as not ready (NodeClassNotReady)",
         ),
         ({"status": {"conditions": [{"type": "Ready", "status": "True"}, {"type": "X", "status": "False"}]}}, ""),
     ],

@@ -244,8 +244,8 @@ def test_an_item_that_is_no_object_is_an_error(items: tuple[Any, ...]) -> None:
         read(*items)
 
 
-def test_pods_without_any_node_are_half_a_picture() -> None:
-    with pytest.raises(InputError, match=r"has no Node, yet pod ml/train-head stands on gpu-1; print both"):
+def test_pods_without_any_node_are_half_a_snapshot() -> None:
+    with pytest.raises(InputError, match=r"has no Node, yet pod ml/train-head runs on gpu-1; print both"):
         read(pod())
 
 
