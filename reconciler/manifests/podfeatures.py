@@ -1,8 +1,8 @@
 """What in a pod template reaches beyond the pod: the node's files and network, privileges, an identity.
 
-The one idea: this module only finds and names them, each with its path; who may use which is `policy.tenant`. The list
-is that of the Baseline level of the Pod Security Standards (as of Kubernetes 1.34), plus service accounts and
-Kubernetes' own priority classes, which Baseline leaves to RBAC and quotas. Of capabilities every added one is named.
+This module finds them, each with its path; `policy.tenant` decides who may use which. The list is that of the Baseline
+level of the Pod Security Standards (as of Kubernetes 1.34), plus service accounts and Kubernetes' own priority classes,
+which Baseline leaves to RBAC and quotas. Every added capability is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.manifests import fields
 from reconciler.manifests.fields import Path
 
 SYSTEM_PRIORITY = "system-"
-"""How the names of the priority classes begin that Kubernetes keeps for itself."""
+"""The prefix of the priority classes that Kubernetes reserves."""
 
 _APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
@@ -36,7 +36,7 @@ _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 class Feature(StrEnum):
-    """A way out of the pod, or up. The value is the word that a Tenant allows it by."""
+    """A privilege, or access beyond the pod. The value is the word by which a Tenant allows it."""
 
     HOST_PATH = "HostPath"
     HOST_NETWORK = "HostNetwork"
@@ -55,7 +55,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a feature. `value`: the path, port, host, sysctl, capability or account that is meant; else empty.
+    """A use of a feature. `value`: the path, port, host, sysctl, capability or account that is used; else empty.
 
     A capability is written without `CAP_`, in capital letters.
     """
@@ -108,13 +108,14 @@ def container_features(container: Mapping[str, Any], at: Path) -> Iterator[Use]:
         number = fields.count(port, "hostPort", path, 0)
         if number:
             yield Use(Feature.HOST_PORTS, (*path, "hostPort"), str(number))
-    for part in (
-        *(_part((at, container), probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")),
-        *(_part(_part((at, container), "lifecycle"), hook) for hook in ("postStart", "preStop")),
-    ):
-        for path, action in (_part(part, "httpGet"), _part(part, "tcpSocket")):
+    lifecycle = _part((at, container), "lifecycle")
+    handlers = [_part((at, container), probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")]
+    handlers += [_part(lifecycle, hook) for hook in ("postStart", "preStop")]
+    for handler in handlers:
+        for path, action in (_part(handler, "httpGet"), _part(handler, "tcpSocket")):
             host = fields.text(action, "host", path)
-            if host:  # the kubelet calls it, from the node's network
+            # The kubelet calls this host from the node's network.
+            if host:
                 yield Use(Feature.HOST_PROBES, (*path, "host"), host)
 
 

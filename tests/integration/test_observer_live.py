@@ -188,7 +188,7 @@ def cut_off(request: Request) -> None:
         (NODES, answers(200, b'{"items": []', promise=100), "its API server broke off"),
         (NODES, answers(200, {"kind": "Status"}), "Object missing required field `items`"),
         (NODES, answers(200, b"<html>hello</html>"), "with something other than a list"),
-        (NODES, answers(200, {"items": [{"metadata": {"name": "n", "labels": 5}}]}), "with something other than a list"),
+        (NODES, answers(200, {"items": [{"metadata": {"name": "n", "labels": 5}}]}), "with something other than"),
         (NODES, answers(200, b"\xff\xfe"), "with something other than a list"),
         (NODES, cut_off, "its API server broke off"),
         (VERSION, answers(200, {}), "with something other than a list"),
