@@ -252,7 +252,7 @@ INVALID: dict[str, tuple[Body, str]] = {
         "networkPolicy.head.ingressRules have no effect with mode DenyAllEgress",
     ),
     "policy for no group": (ray_cluster(networkPolicy={"workerGroups": [{"groupName": "x"}]}), "names no worker group"),
-    "policy group name": (ray_cluster(group("GPU"), networkPolicy={}), "must be a DNS label with networkPolicy"),
+    "policy group name": (ray_cluster(group("GPU"), networkPolicy={}), "is not a DNS label, which networkPolicy needs"),
     "collector without image": (ray_cluster(historyServerOptions={}), "collectorOptions.image is missing"),
     "cluster upgrade in a job": (
         ray_job(cluster={"upgradeStrategy": {"type": "Recreate"}}),
@@ -270,7 +270,7 @@ INVALID: dict[str, tuple[Body, str]] = {
     "both clusters": (ray_job(clusterSelector={"ray.io/cluster": "x"}), "is ignored where clusterSelector is set"),
     "selector without name": (
         existing_cluster_job() | {"spec": {"clusterSelector": {"a": "b"}}},
-        "must name the RayCluster",
+        "does not name a RayCluster",
     ),
     "selector and suspend": (
         existing_cluster_job(suspend=True, shutdownAfterJobFinishes=True),
@@ -370,7 +370,7 @@ INVALID: dict[str, tuple[Body, str]] = {
     ),
     "unfilled name": (
         ray_cluster(group(template=template(serviceAccountName="$KSA_NAME"))),
-        "spec.workerGroupSpecs[0].template.spec.serviceAccountName is '$KSA_NAME', a name that no ServiceAccount",
+        "spec.workerGroupSpecs[0].template.spec.serviceAccountName is '$KSA_NAME', which cannot be the name of a ServiceAccount",
     ),
     "quoted replicas": (ray_cluster(group(replicas="2")), "replicas is '2'; write a whole number, without quotes"),
     "groups are a list": (ray_cluster(workerGroupSpecs={"gpu": {}}), "it must be a list"),
@@ -440,7 +440,7 @@ def test_problems_carry_the_path_to_the_field() -> None:
 def test_replicas_out_of_bounds_are_kept_to_them_with_a_warning(replicas: int, bound: str) -> None:
     body = ray_cluster(group(replicas=replicas, minReplicas=2, maxReplicas=4))
     assert errors(body) == []
-    assert warnings(body) == [f"spec.workerGroupSpecs[0].replicas is {replicas}, but KubeRay keeps to {bound}"]
+    assert warnings(body) == [f"spec.workerGroupSpecs[0].replicas is {replicas}, but KubeRay uses {bound}"]
 
 
 @pytest.mark.parametrize(
