@@ -1,15 +1,14 @@
-"""What a workload needs beside it, and where its pod templates are."""
+"""The objects that a workload refers to, in all fields that can name one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from rayobjects import existing_cluster_job, group, ray_cluster, ray_cron_job, ray_job, ray_service, template
+from rayobjects import existing_cluster_job, group, ray_cluster, ray_job, template
 
 from reconciler.manifests.fields import InvalidField, dotted
 from reconciler.ray.references import Reference, references
-from reconciler.ray.templates import pod_templates
 
 
 def named(body: dict[str, Any]) -> set[tuple[str, str]]:
@@ -144,43 +143,3 @@ def test_plain_controllers_have_references_too() -> None:
 def test_a_reference_of_the_wrong_type_is_named() -> None:
     with pytest.raises(InvalidField, match=r"template\.spec\.serviceAccountName is 5, which is not a text"):
         references(cluster_with(serviceAccountName=5))
-
-
-@pytest.mark.parametrize(
-    ("body", "paths"),
-    [
-        (
-            ray_job(group(), group("b"), submitterPodTemplate=template()),
-            [
-                "spec.rayClusterSpec.headGroupSpec.template",
-                "spec.rayClusterSpec.workerGroupSpecs[0].template",
-                "spec.rayClusterSpec.workerGroupSpecs[1].template",
-                "spec.submitterPodTemplate",
-            ],
-        ),
-        (
-            ray_service(group()),
-            ["spec.rayClusterConfig.headGroupSpec.template", "spec.rayClusterConfig.workerGroupSpecs[0].template"],
-        ),
-        (
-            ray_cron_job(),
-            [
-                "spec.jobTemplate.rayClusterSpec.headGroupSpec.template",
-                "spec.jobTemplate.rayClusterSpec.workerGroupSpecs[0].template",
-            ],
-        ),
-        ({"apiVersion": "v1", "kind": "Pod", **template()}, ["the object"]),
-        ({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"template": template()}}, ["spec.template"]),
-        (
-            {
-                "apiVersion": "jobset.x-k8s.io/v1alpha2",
-                "kind": "JobSet",
-                "spec": {"replicatedJobs": [{"template": {"spec": {"template": template()}}}]},
-            },
-            ["spec.replicatedJobs[0].template.spec.template"],
-        ),
-        ({"apiVersion": "v1", "kind": "Service", "spec": {"template": template()}}, []),
-    ],
-)
-def test_every_pod_template_is_found_with_its_path(body: dict[str, Any], paths: list[str]) -> None:
-    assert [dotted(path) for path, _ in pod_templates(body)] == paths
