@@ -15,8 +15,8 @@ MAX = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
 CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
 
 
-def machines(name: str = "md-0", cluster: str = "prod", replicas: int = 1, **told: str) -> MachineSet:
-    annotations = {MAX: "6", **{CAPACITY + key.replace("_", "-"): value for key, value in told.items()}}
+def machines(name: str = "md-0", cluster: str = "prod", replicas: int = 1, **capacity: str) -> MachineSet:
+    annotations = {MAX: "6", **{CAPACITY + key.replace("_", "-"): value for key, value in capacity.items()}}
     body = {
         "metadata": {"name": name, "namespace": "default", "annotations": annotations},
         "spec": {
@@ -29,13 +29,13 @@ def machines(name: str = "md-0", cluster: str = "prod", replicas: int = 1, **tol
 
 
 def test_the_annotations_of_cluster_api_give_shape_labels_and_taints() -> None:
-    told = {
+    capacity = {
         "gpu_count": "2",
         "gpu_type": "nvidia.com/gpu",
         "labels": "disk=ssd,team=ml",
         "taints": "gpu=yes:NoSchedule,x:NoExecute",
     }
-    (pool,) = machine_pools([machines(cpu="16", memory="128G", **told)], ["prod"], [])
+    (pool,) = machine_pools([machines(cpu="16", memory="128G", **capacity)], ["prod"], [])
     assert pool.allocatable == {"cpu": 16_000, "memory": 128 * 10**9, "nvidia.com/gpu": 2}
     assert pool.labels == {"disk": "ssd", "team": "ml", "node.cluster.x-k8s.io/pool": "md-0"}
     assert pool.taints == (Taint("gpu", "NoSchedule", "yes"), Taint("x", "NoExecute"))

@@ -105,8 +105,10 @@ def test_a_status_that_cannot_be_read_is_an_error_and_no_empty_list(text: str) -
     ],
 )  # fmt: skip
 def test_an_autoscaler_that_is_silent_adds_nothing(status: str, written: str, later: float) -> None:
-    assert {one.held for one in node_groups(status, later)} == {f"its autoscaler has written no status since {written}"}
-    assert not any("written no status" in one.held for one in node_groups(status, later - 120))
+    assert {group.held for group in node_groups(status, later)} == {
+        f"its autoscaler has written no status since {written}"
+    }
+    assert not any("written no status" in group.held for group in node_groups(status, later - 120))
 
 
 def test_a_status_without_a_time_counts() -> None:

@@ -56,9 +56,9 @@ def test_what_karpenter_may_choose_becomes_a_family_that_shares_its_limit() -> N
     )
     read = karpenter_pools([pool], nodes, {})
     assert len(read) == 8
-    assert {one.budget for one in read} == {"gpu"}
-    assert {one.max_nodes for one in read} == {5}
-    spot = next(one for one in read if one.name == "gpu/g6/spot/b")
+    assert {pool.budget for pool in read} == {"gpu"}
+    assert {pool.max_nodes for pool in read} == {5}
+    spot = next(pool for pool in read if pool.name == "gpu/g6/spot/b")
     assert (spot.spot, spot.labels[ZONE], spot.labels["karpenter.sh/capacity-type"]) == (True, "b", "spot")
 
 
@@ -68,7 +68,7 @@ def test_a_pool_of_karpenter_without_nodes_has_no_shape_and_without_limits_no_en
 
 
 def test_karpenters_pools_come_in_the_order_of_their_weights() -> None:
-    names = [one.name for one in karpenter_pools([karpenter("b"), karpenter("a"), karpenter("z", weight=10)], [], {})]
+    names = [pool.name for pool in karpenter_pools([karpenter("b"), karpenter("a"), karpenter("z", weight=10)], [], {})]
     assert names == ["z", "a", "b"]
 
 
@@ -96,9 +96,9 @@ def test_karpenter_adds_no_more_of_what_its_rules_have_come_to_forbid(
         for kind, gpus in (("g6", "4"), ("m7", "2"))
     ]  # fmt: skip
     read = karpenter_pools([karpenter(template=template(rule))], nodes, {})
-    assert [one.allocatable["nvidia.com/gpu"] for one in read if one.allocatable] == allowed
-    assert {one.existing for one in read} == {2}, "what it has counts all the same"
-    promised = [one.labels.get(rule[0]) for one in read]
+    assert [pool.allocatable["nvidia.com/gpu"] for pool in read if pool.allocatable] == allowed
+    assert {pool.existing for pool in read} == {2}, "what it has counts all the same"
+    promised = [pool.labels.get(rule[0]) for pool in read]
     assert rule[1] == "In" or not set(promised) & {*rule[2]}, "a rule that shuts out promises nothing"
 
 

@@ -37,7 +37,7 @@ def test_a_kind_reads_these_objects_in_this_order(kind: str, paths: list[str]) -
     assert [wanted.path for reader in readers_of(kind) for wanted in reader.wants] == paths
 
 
-@pytest.mark.parametrize("reader", [one for one in READERS if all(path.is_list for path in one.wants)])
+@pytest.mark.parametrize("reader", [reader for reader in READERS if all(path.is_list for path in reader.wants)])
 def test_a_reader_without_objects_keeps_the_pools_of_earlier_ones(reader: AutoscalerReader[Any]) -> None:
     earlier = (NodePool("a", 1, {}), NodePool("b", 2, {}))
     assert reader.pools([], ObservedCluster(pools=earlier)) == earlier

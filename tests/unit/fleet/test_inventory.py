@@ -236,7 +236,7 @@ def test_an_empty_folder_is_an_empty_fleet() -> None:
     assert read_inventory({"inventory/README.md": b"# hello"}) == ()
 
 
-def test_one_unreadable_file_fails_the_inventory_and_all_problems_are_told() -> None:
+def test_one_unreadable_file_fails_the_inventory_and_all_problems_are_reported() -> None:
     files = {
         "inventory/a.yaml": cluster_file(ACCESS),
         "inventory/b.yaml": b"{",
@@ -244,8 +244,8 @@ def test_one_unreadable_file_fails_the_inventory_and_all_problems_are_told() -> 
     }
     with pytest.raises(InputError) as caught:
         read_inventory(files)
-    told = [str(problem) for problem in problems(caught.value)]
-    assert [line.split(": ")[0].partition(":")[0] for line in told] == [
+    reported = [str(problem) for problem in problems(caught.value)]
+    assert [line.split(": ")[0].partition(":")[0] for line in reported] == [
         "inventory/b.yaml",
         "inventory/c.yaml",
         "inventory/c.yaml",
@@ -260,7 +260,7 @@ def test_a_single_unreadable_file_keeps_its_own_error() -> None:
 @pytest.mark.parametrize(
     "path", ["inventory/a.yml", "inventory/a.yaml.bak", "inventory/eu/a.yaml", "inventory/a.json", "inventory/a"]
 )
-def test_a_stranger_in_the_folder_is_an_error(path: str) -> None:
+def test_a_file_with_another_name_in_the_folder_is_an_error(path: str) -> None:
     with pytest.raises(InputError, match=r"is not a file <cluster>\.yaml of inventory/"):
         read_inventory({path: cluster_file(ACCESS)})
 

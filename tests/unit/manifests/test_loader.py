@@ -373,7 +373,7 @@ def test_bytes_that_are_not_utf_8_are_refused_where_they_stand() -> None:
         ("a: - b\n", "f.yaml:1:4: '- ' is where no list item can be"),
     ],
 )
-def test_bad_syntax_is_told_in_plain_words(text: str, message: str) -> None:
+def test_bad_syntax_is_reported_in_plain_words(text: str, message: str) -> None:
     assert str(refusal(text)).startswith(message)
 
 

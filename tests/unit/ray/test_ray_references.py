@@ -12,7 +12,7 @@ from reconciler.ray.references import Reference, references
 
 
 def named(body: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(one.kind, one.name) for one in references(body)}
+    return {(reference.kind, reference.name) for reference in references(body)}
 
 
 def cluster_with(**pod: Any) -> dict[str, Any]:
@@ -68,14 +68,14 @@ def test_the_pods_own_accounts_and_claims_are_found() -> None:
         "serviceAccountName": "trainer",
         "imagePullSecrets": [{"name": "registry"}],
         "resourceClaims": [
-            {"name": "a", "resourceClaimName": "one"},
+            {"name": "a", "resourceClaimName": "reference"},
             {"name": "b", "resourceClaimTemplateName": "each"},
         ],
     }
     assert named(cluster_with(**pod)) == {
         ("ServiceAccount", "trainer"),
         ("Secret", "registry"),
-        ("ResourceClaim", "one"),
+        ("ResourceClaim", "reference"),
         ("ResourceClaimTemplate", "each"),
     }
 
@@ -112,10 +112,10 @@ def test_a_job_on_an_existing_cluster_has_the_submitters_references() -> None:
 def test_each_object_is_named_once_where_it_is_first_needed() -> None:
     code = {"volumes": [{"name": "code", "configMap": {"name": "code"}}]}
     body = ray_cluster(group("a", template=template(**code)), group("b", template=template(**code)))
-    (one,) = references(body)
+    (reference,) = references(body)
     where = "spec.workerGroupSpecs[0].template.spec.volumes[0].configMap.name"
-    assert one == Reference("ConfigMap", "code", one.path)
-    assert dotted(one.path) == where
+    assert reference == Reference("ConfigMap", "code", reference.path)
+    assert dotted(reference.path) == where
 
 
 def test_what_is_required_anywhere_is_not_optional() -> None:
@@ -123,9 +123,9 @@ def test_what_is_required_anywhere_is_not_optional() -> None:
         return template(volumes=[{"name": "code", "configMap": {"name": "code", "optional": optional}}])
 
     (both,) = references(ray_cluster(group("a", template=use(optional=True)), group("b", template=use(optional=False))))
-    (one,) = references(ray_cluster(group("a", template=use(optional=True))))
+    (reference,) = references(ray_cluster(group("a", template=use(optional=True))))
     assert not both.optional
-    assert one.optional
+    assert reference.optional
 
 
 def test_plain_controllers_have_references_too() -> None:

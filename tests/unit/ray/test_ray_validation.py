@@ -80,10 +80,10 @@ def test_a_ray_resource_that_kuberay_refuses_is_refused_by_name(body: Body, mess
     assert any(message in problem for problem in found), found
 
 
-def test_all_problems_are_told_at_once_and_errors_first() -> None:
+def test_all_problems_are_reported_at_once_and_errors_first() -> None:
     body = named(ray_cluster(group("a", replicas=9, maxReplicas=2), group("a"), **V2, replica=1), "Bad")
     body["spec"]["headGroupSpec"]["template"]["spec"]["restartPolicy"] = "Always"
-    kinds = [one.severity for one in problems(body)]
+    kinds = [problem.severity for problem in problems(body)]
     assert kinds == [Severity.ERROR] * 3 + [Severity.WARNING] * 2
 
 
@@ -95,8 +95,8 @@ def test_a_wrong_type_in_one_place_does_not_hide_what_is_wrong_in_another() -> N
 
 
 def test_problems_carry_the_path_to_the_field() -> None:
-    (one,) = problems(ray_job(group(), group("b", minReplicas=3, maxReplicas=1)))
-    assert one.path == ("spec", "rayClusterSpec", "workerGroupSpecs", 1, "minReplicas")
+    (problem,) = problems(ray_job(group(), group("b", minReplicas=3, maxReplicas=1)))
+    assert problem.path == ("spec", "rayClusterSpec", "workerGroupSpecs", 1, "minReplicas")
 
 
 def test_plain_objects_are_checked_as_far_as_their_pods_go() -> None:
