@@ -130,23 +130,36 @@ def _context(parent: Mapping[str, Any], at: Path) -> Iterator[Use]:
     if not context:
         return
     here = (*at, "securityContext")
-    if fields.flag(context, "privileged", here):
-        yield Use(Feature.PRIVILEGED, (*here, "privileged"))
-    if fields.flag(fields.mapping(context, "windowsOptions", here), "hostProcess", (*here, "windowsOptions")):
-        yield Use(Feature.PRIVILEGED, (*here, "windowsOptions", "hostProcess"))
-    if fields.text(context, "procMount", here) not in {"", "Default"}:
-        yield Use(Feature.UNMASKED_PROC, (*here, "procMount"))
-    for profile in ("seccompProfile", "appArmorProfile"):
-        if fields.text(fields.mapping(context, profile, here), "type", (*here, profile)) == "Unconfined":
-            yield Use(Feature.UNCONFINED, (*here, profile))
-    selinux = fields.mapping(context, "seLinuxOptions", here)
-    named = [fields.text(selinux, field, (*here, "seLinuxOptions")) for field in ("user", "role")]
-    if any(named) or fields.text(selinux, "type", (*here, "seLinuxOptions")) not in _SELINUX_TYPES:
-        yield Use(Feature.UNCONFINED, (*here, "seLinuxOptions"))
+    yield from _privileges(context, here)
+    yield from _confinement(context, here)
     for path, sysctl in fields.maps(context, "sysctls", here):
         name = fields.text(sysctl, "name", path)
         if name not in _SAFE_SYSCTLS:
             yield Use(Feature.SYSCTLS, (*path, "name"), name)
-    added = (*here, "capabilities")
-    for index, name in enumerate(fields.texts(fields.mapping(context, "capabilities", here), "add", added)):
-        yield Use(Feature.CAPABILITY, (*added, "add", index), name.upper().removeprefix("CAP_"))
+    capabilities, parts = _part((here, context), "capabilities")
+    for index, name in enumerate(fields.texts(parts, "add", capabilities)):
+        yield Use(Feature.CAPABILITY, (*capabilities, "add", index), name.upper().removeprefix("CAP_"))
+
+
+def _privileges(context: Mapping[str, Any], at: Path) -> Iterator[Use]:
+    if fields.flag(context, "privileged", at):
+        yield Use(Feature.PRIVILEGED, (*at, "privileged"))
+    windows, options = _part((at, context), "windowsOptions")
+    # A host process container of Windows has all rights on the node.
+    if fields.flag(options, "hostProcess", windows):
+        yield Use(Feature.PRIVILEGED, (*windows, "hostProcess"))
+    if fields.text(context, "procMount", at) not in {"", "Default"}:
+        yield Use(Feature.UNMASKED_PROC, (*at, "procMount"))
+
+
+def _confinement(context: Mapping[str, Any], at: Path) -> Iterator[Use]:
+    """Yield what switches off or changes seccomp, AppArmor and SELinux."""
+    for profile in ("seccompProfile", "appArmorProfile"):
+        path, parts = _part((at, context), profile)
+        if fields.text(parts, "type", path) == "Unconfined":
+            yield Use(Feature.UNCONFINED, path)
+    path, selinux = _part((at, context), "seLinuxOptions")
+    user_or_role = [fields.text(selinux, field, path) for field in ("user", "role")]
+    # Baseline allows a few types, and no other user or role than that of the runtime.
+    if any(user_or_role) or fields.text(selinux, "type", path) not in _SELINUX_TYPES:
+        yield Use(Feature.UNCONFINED, path)

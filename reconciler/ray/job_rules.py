@@ -124,13 +124,18 @@ def _rules(strategy: Mapping[str, Any], here: Path, job: Part, cluster: Part | N
         if policy in of_event:
             yield problem(path, f"repeats {policy} for {event[0]} {event[1]}; remove one of them")
         of_event.setdefault(policy, ttl)
-    for event, of_event in ttls.items():
-        # What a later step deletes includes what the earlier deletes, so its time must not come first.
-        present = [policy for policy in _DELETION_ORDER if policy in of_event]
-        for earlier, later in pairwise(present):
-            if of_event[later] < of_event[earlier]:
-                order = f"{later} after {of_event[later]} s comes before {earlier} after {of_event[earlier]} s"
-                yield problem((*here, "deletionRules"), f"for {event[0]} {event[1]}: {order}; raise its ttlSeconds")
+    for (field, value), of_event in ttls.items():
+        for order in _out_of_order(of_event):
+            yield problem((*here, "deletionRules"), f"for {field} {value}: {order}; raise its ttlSeconds")
+
+
+def _out_of_order(ttls: Mapping[str, int]) -> Iterator[str]:
+    """Yield each deletion, of those after one event, that comes before a smaller one; `ttls`: seconds by policy."""
+    present = [policy for policy in _DELETION_ORDER if policy in ttls]
+    # What a later policy deletes includes what the earlier deletes, so its time must not come first.
+    for earlier, later in pairwise(present):
+        if ttls[later] < ttls[earlier]:
+            yield f"{later} after {ttls[later]} s comes before {earlier} after {ttls[earlier]} s"
 
 
 def _legacy(
