@@ -1,18 +1,18 @@
 """Every error that SkyRay raises on purpose, as one tree.
 
-SkyRayError                  something is wrong; the message says what, where and what to do
+SkyRayError                  the message says what is wrong, where, and what to do
 ├── InputError               a file is wrong: stop (or reject that workload alone) until the file changes
 │   ├── ManifestError        not readable as Kubernetes YAML or JSON
 │   └── InvalidObject        readable, yet not what its kind allows (`InvalidField` knows the field's path,
 │                            `InvalidFields` all that is wrong)
-├── UsageError               the command line asks for something that cannot be meant
-└── CannotNow                the world is in the way: the same call may work later
+├── UsageError               the command line asks for something that is not possible
+└── CannotNow                an outside condition prevents it: the same call may work later
     ├── RepoError            git could not do it
     │   └── PushRejected     the branch moved: read again, plan again, push again
-    ├── Unreachable          a cluster did not tell its capacity in time
+    ├── Unreachable          the capacity of a cluster could not be read in time
     └── GuardTripped         the plan would remove more than the configured share: stop and ask
 
-The type tells the loop what to do next: `InputError` waits for a change of the file, `PushRejected` re-plans at once,
+The type decides what the loop does next: `InputError` waits for a change of the file, `PushRejected` re-plans at once,
 any other `CannotNow` retries later. The command line turns them into exit statuses 1, 2 and 3.
 """
 
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where in the user's files something stands. `line` and `column` count from 1; 0 means unknown."""
+    """A place in a user's file. `line` and `column` count from 1; 0 means unknown."""
 
     file: str
     line: int = 0
@@ -66,13 +66,13 @@ class InvalidObject(InputError):
 
 
 class UsageError(SkyRayError):
-    """The command line asks for something that cannot be meant."""
+    """The command line asks for something that is not possible."""
 
     exit_status = 2
 
 
 class CannotNow(SkyRayError):
-    """The world is in the way; the same call may work later."""
+    """An outside condition prevents it; the same call may work later."""
 
 
 class RepoError(CannotNow):
@@ -80,11 +80,11 @@ class RepoError(CannotNow):
 
 
 class PushRejected(RepoError):
-    """The branch moved between reading and pushing: someone else won the race."""
+    """The branch moved between reading and pushing: another push came first."""
 
 
 class Unreachable(CannotNow):
-    """A cluster did not tell its capacity in time."""
+    """The capacity of a cluster could not be read in time."""
 
 
 class GuardTripped(CannotNow):

@@ -1,8 +1,8 @@
-"""What SkyRay reads of the API server's objects: nodes, pods, namespaces, and what Ray resources say of themselves.
+"""What SkyRay reads of the API server's objects: nodes, pods, namespaces, and the status of Ray resources.
 
-The one idea: msgspec decodes only the fields named here, so 50 MB of pods cost a fifth of a second. Everything of a pod
-that decides where it may stand is kept as plain data for `manifests.pod`, which knows its meaning; ten thousand pods
-have a few hundred different specs, so each is read once.
+msgspec decodes only the fields named here, so 50 MB of pods cost a fifth of a second. What decides where a pod may run
+is kept as plain data, because `manifests.pod` knows its meaning. Ten thousand pods have a few hundred different specs,
+so each spec is read once.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TERMINAL = ("Succeeded", "Failed")
 
 
 class OwnerReference(msgspec.Struct, rename="camel"):
-    """Who made an object."""
+    """An entry of `metadata.ownerReferences`."""
 
     kind: str
     name: str
@@ -107,7 +107,7 @@ class _Volume(TypedDict, total=False):
 
 
 class PodSpec(TypedDict, total=False):
-    """What `manifests.pod.pod_shape` looks at. Whatever else a spec has is skipped over."""
+    """What `manifests.pod.pod_shape` looks at. Other fields of a spec are not decoded."""
 
     containers: list[_Container] | None
     initContainers: list[_Container] | None
@@ -178,14 +178,14 @@ def node_of(item: NodeObject) -> Node:
         name=name,
         allocatable=scheduler_units(amounts),
         labels=item.metadata.labels or {},
-        taints=tuple(Taint(t.key, t.effect, t.value or "") for t in item.spec.taints or ()),
+        taints=tuple(Taint(taint.key, taint.effect, taint.value or "") for taint in item.spec.taints or ()),
         ready=any(c.type == "Ready" and c.status == "True" for c in item.status.conditions or ()),
         unschedulable=bool(item.spec.unschedulable),
     )
 
 
 class PodReader:
-    """Reads the pods of one list; equal specs are worked out once."""
+    """Reads the pods of one list; the shape of equal specs is computed once."""
 
     def __init__(self) -> None:
         self._shapes: dict[bytes, PodShape] = {}
@@ -213,8 +213,9 @@ class PodReader:
     def _shape(self, namespace: str, labels: dict[str, str], spec: PodSpec) -> PodShape:
         """Return the shape: that of the first pod with equal rules, with its own namespace, labels and node."""
         node_name = spec.pop("nodeName", None) or ""
-        depends = spec.get("affinity") or spec.get("topologySpreadConstraints")  # their matchLabelKeys read the labels
-        key = msgspec.json.encode((labels if depends else None, spec))
+        # `matchLabelKeys` of these two read the pod's own labels; without them, equal specs have equal shapes.
+        reads_labels = spec.get("affinity") or spec.get("topologySpreadConstraints")
+        key = msgspec.json.encode((labels if reads_labels else None, spec))
         known = self._shapes.get(key)
         if known is None:
             known = self._shapes[key] = pod_shape({"labels": labels}, spec, namespace)
@@ -222,18 +223,21 @@ class PodReader:
 
 
 def ray_of(kind: str, item: RayObject) -> RayStatus:
-    """Return what a Ray resource says of itself; a RayCluster's owner is in the labels that KubeRay gives it.
+    """Return the status of a Ray resource.
 
-    Source: `ray.io/originated-from-crd` and `-cr-name` (KubeRay's utils/constant.go). A cluster that a user made has
-    neither, and its owner is itself: empty.
+    The owner of a RayCluster is in two labels that KubeRay sets, `ray.io/originated-from-crd` and `-cr-name` (its
+    utils/constant.go). A cluster that a user made has neither, and no owner.
     """
-    status, labels = item.status or RayObjectStatus(), item.metadata.labels or {}
+    status = item.status or RayObjectStatus()
+    labels = item.metadata.labels or {}
     state = {
         "RayJob": status.job_deployment_status,
         "RayCluster": status.state,
         "RayService": status.service_status,
     }[kind]
-    crd, name = labels.get("ray.io/originated-from-crd", ""), labels.get("ray.io/originated-from-cr-name", "")
+    owner_kind = labels.get("ray.io/originated-from-crd", "")
+    owner_name = labels.get("ray.io/originated-from-cr-name", "")
+    is_owned = kind == "RayCluster" and owner_kind and owner_name
     return RayStatus(
         kind=kind,
         namespace=item.metadata.namespace,
@@ -242,9 +246,13 @@ def ray_of(kind: str, item: RayObject) -> RayStatus:
         job_status=status.job_status if kind == "RayJob" else "",
         reason=status.reason,
         message=status.message,
-        owner=f"{crd}/{name}" if kind == "RayCluster" and crd and name else "",
+        owner=f"{owner_kind}/{owner_name}" if is_owned else "",
     )
 
 
 def _controller(metadata: Metadata) -> str:
-    return next((owner.name for owner in metadata.owner_references or () if owner.controller), "")
+    """Return the name of the controller that made an object; empty where it has none."""
+    for owner in metadata.owner_references or ():
+        if owner.controller:
+            return owner.name
+    return ""

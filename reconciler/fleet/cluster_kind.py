@@ -1,7 +1,7 @@
-"""The fields of kind Cluster (DESIGN section 2), each with its rule; `fleet.inventory` makes plain data of them.
+"""The fields of kind Cluster, each with its rule; `fleet.inventory` makes plain data of them.
 
-The one idea: names that lead to the world (a context, a mounted Secret, a file) are checked here to the character, so
-that nothing from Git can name a place outside the operator's mounts or the repo.
+Names of a context, a mounted Secret or a file are checked here to the character, so that nothing from Git can name a
+place outside the operator's mounts or the repo.
 """
 
 from __future__ import annotations
@@ -24,18 +24,20 @@ from reconciler.manifests.kinds import (
 )
 from reconciler.manifests.quantity import Quantity as ExactQuantity
 
+_VERSION = re.compile(r"v?\d+\.\d+(\.\d+)?([-+.][0-9A-Za-z.+-]+)?")
 _PERCENT = re.compile(r"(\d{1,2}(?:\.\d{1,2})?)%")
 
 
 def _label_text(text: str) -> str:
     if not text or not is_label_value(text):
-        raise ValueError(f"{text!r} cannot be a label's value; use letters, digits, '-', '_' and '.', at most 63")
+        raise ValueError(f"{text!r} cannot be a label's value; use at most 63 letters, digits, '-', '_' and '.'")
     return text
 
 
 def _version(text: str) -> str:
-    if re.fullmatch(r"v?\d+\.\d+(\.\d+)?([-+.][0-9A-Za-z.+-]+)?", text) is None:
+    if _VERSION.fullmatch(text) is None:
         raise ValueError(f"{text!r} is not a version; write it like '1.34' or 'v1.34.1'")
+    # It becomes a label, whose value cannot contain '+'.
     return _label_text(text.removeprefix("v").replace("+", "-"))
 
 
@@ -53,14 +55,10 @@ def _secret(text: str) -> str:
 
 def _inside(text: str) -> str:
     """Accept a relative path of plain names only."""
-    steps = text.split("/")
-    if (
-        len(text) > 512
-        or not text.isprintable()
-        or "\\" in text
-        or any(step in {"", ".", "..", ".git"} for step in steps)
-    ):
-        raise ValueError(f"{text!r} is not a path inside; write a relative one without '..', such as snapshots/a.json")
+    leads_out = any(step in {"", ".", "..", ".git"} for step in text.split("/"))
+    is_odd = len(text) > 512 or not text.isprintable() or "\\" in text
+    if leads_out or is_odd:
+        raise ValueError(f"{text!r} is not a path below its folder; write it without '..', such as snapshots/a.json")
     return text
 
 
@@ -106,7 +104,7 @@ class ClusterTaintPart(SkyRayModel):
 
 
 class NodePoolPart(SkyRayModel):
-    """What an autoscaler can add."""
+    """A pool of nodes that an autoscaler can add."""
 
     name: str = Field(min_length=1, max_length=253)
     max_nodes: int = Field(ge=0, le=100_000)
@@ -121,9 +119,11 @@ class NodePoolPart(SkyRayModel):
         missing = [name for name in ("cpu", "memory") if name not in self.allocatable]
         if missing:
             raise ValueError(f"allocatable lacks {' and '.join(missing)}; no pod would fit a node of this pool")
-        parts = [name for name, amount in self.allocatable.items() if "/" in name and amount.nano % 10**9]
-        if parts:
-            raise ValueError(f"allocatable has {self.allocatable[parts[0]]} {parts[0]}; a node has whole devices only")
+        divided = [name for name, amount in self.allocatable.items() if "/" in name and amount.nano % 10**9]
+        if divided:
+            raise ValueError(
+                f"allocatable has {self.allocatable[divided[0]]} {divided[0]}; a node has whole devices only"
+            )
         return self
 
 
@@ -140,9 +140,9 @@ class AutoscalerPart(SkyRayModel):
     @model_validator(mode="after")
     def _consistent(self) -> AutoscalerPart:
         names = [pool.name for pool in self.node_pools]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"nodePools has {twice[0]!r} more than once; give each pool its own name")
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"nodePools has {repeated[0]!r} more than once; give each pool its own name")
         if self.node_pools and self.kind == "None":
             raise ValueError("nodePools needs an autoscaler that can add nodes; set kind, or remove nodePools")
         if self.gpu_skus and self.kind != "Luna":
@@ -158,7 +158,7 @@ class KubeconfigPart(SkyRayModel):
     file: Annotated[str, AfterValidator(_inside)] | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> KubeconfigPart:
+    def _exactly_one(self) -> KubeconfigPart:
         if len(self.model_fields_set) != 1:
             raise ValueError("set exactly one of context, secret and file")
         return self
@@ -177,7 +177,7 @@ class AccessPart(SkyRayModel):
     snapshot: SnapshotPart | None = None
 
     @model_validator(mode="after")
-    def _one(self) -> AccessPart:
+    def _exactly_one(self) -> AccessPart:
         if len(self.model_fields_set) != 1:
             raise ValueError("set exactly one of kubeconfig and snapshot")
         return self
@@ -190,14 +190,14 @@ class SchedulerPart(SkyRayModel):
 
 
 class StandbyPart(SkyRayModel):
-    """Sleep when idle."""
+    """Whether the cluster is suspended or deleted when it has been idle for `idleAfter`."""
 
     mode: Literal["Suspend", "Delete"]
     idle_after: Duration = 3600.0
 
 
 class ClusterSpec(SkyRayModel):
-    """The fields of a Cluster, as DESIGN section 2 explains them."""
+    """How a cluster is reached, and what places workloads on it or keeps them away."""
 
     provider: LabelText | None = None
     region: LabelText | None = None

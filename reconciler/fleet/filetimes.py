@@ -1,4 +1,4 @@
-"""Times in the snapshot files: RFC 3339 as people read it, or unix seconds where that would lose something."""
+"""Times in the snapshot files: RFC 3339, or unix seconds where that would lose precision."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_time(value: str | float, at: Path) -> float:
 
 
 def time_text(seconds: float) -> str | float:
-    """Write the time as people read it where that loses nothing, else as the number it is."""
+    """Return the time in RFC 3339 where reading it gives the same float, else the unix seconds themselves."""
     try:
         text = datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
         return text if datetime.fromisoformat(text).timestamp() == seconds else seconds

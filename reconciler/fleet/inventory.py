@@ -1,7 +1,6 @@
-"""The inventory: kind Cluster, one file a cluster (DESIGN section 2), read into plain data.
+"""The inventory: kind Cluster, a file for each cluster, read into plain data.
 
-The one idea: what a file says is checked here once, to the field, and everything after works with `Cluster`, whose
-labels already hold the implicit ones and whose amounts are in the scheduler's own units. A file that cannot be read
+The labels of a `Cluster` include the implicit ones, and its amounts are in scheduler units. A file that cannot be read
 fails the whole inventory: a cluster that is missing by mistake would lose its workloads.
 """
 
@@ -28,7 +27,7 @@ _IGNORED = (".md", ".gitkeep", ".gitignore")
 
 @dataclass(frozen=True, slots=True)
 class KubeconfigAccess:
-    """Live capacity through the operator's own kubeconfigs: one of the three is set.
+    """Live capacity through the operator's own kubeconfigs; exactly one field is set.
 
     `context` in the operator's kubeconfig; `secret`: a folder of the operator's secret mount; `file`: a file of its
     kubeconfig mount. None of them can lead out of its mount.
@@ -58,10 +57,12 @@ class Headroom:
 
     def of(self, allocatable: Mapping[str, int]) -> dict[str, int]:
         """Return what to keep free on a node with `allocatable`, rounded up; only resources that the node has."""
-        kept = {
-            name: -(-allocatable[name] * share // 10_000) for name, share in self.shares.items() if name in allocatable
-        }
-        return kept | {name: amount for name, amount in self.amounts.items() if name in allocatable}
+        kept = {}
+        for name, share in self.shares.items():
+            if name in allocatable:
+                kept[name] = -(-allocatable[name] * share // 10_000)
+        fixed = {name: amount for name, amount in self.amounts.items() if name in allocatable}
+        return kept | fixed
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ class Standby:
 class Cluster:
     """One cluster of the fleet.
 
-    `labels` include the implicit ones. `pools` is what the inventory says that the autoscaler can add (all that it can
-    is `fleet.addable`), `autoscaler` its kind (`None` without one), `gpu_skus` the GPUs that Luna may take. `scoring`
-    is what its kube-scheduler prefers. `taints` have the effects NoPlace or NoExecute.
+    `labels` include the implicit ones. `autoscaler` is its kind, `None` without an autoscaler. `pools` are those that
+    the inventory declares; `fleet.addable` merges them with what the live autoscaler says. `gpu_skus`: the GPUs that
+    Luna may take. `scoring`: what its kube-scheduler prefers. `taints` have the effects NoPlace or NoExecute.
     """
 
     name: str
@@ -103,8 +104,8 @@ class Cluster:
 def read_inventory(files: Mapping[str, bytes]) -> tuple[Cluster, ...]:
     """Return the clusters of `files` (path in the repo to content, everything under `inventory/`), sorted by name.
 
-    Raises `InputError` when any file is wrong; `kinds.problems(error)` lists everything that is. README files are let
-    be, other strangers are errors: a cluster in a misnamed file must not silently be no cluster.
+    Raises `InputError` when any file is wrong; `kinds.problems(error)` lists everything that is. README files are
+    ignored, other names are errors: a cluster in a file with a wrong name must not be left out in silence.
     """
     clusters: list[Cluster] = []
     wrong: list[InputError] = []
@@ -126,21 +127,21 @@ def read_cluster(data: bytes, path: str) -> Cluster:
     """Return the cluster that `data`, the content of `inventory/<cluster>.yaml`, describes. Raises `InputError`."""
     where = PurePosixPath(path)
     if str(where.parent) != FOLDER or where.suffix != ".yaml":
-        raise InvalidObject(f"does not belong into {FOLDER}/; it has one file <cluster>.yaml a cluster", Place(path))
+        raise InvalidObject(f"is not a file <cluster>.yaml of {FOLDER}/; rename it or move it away", Place(path))
     documents = load(data, path).documents
     if len(documents) != 1:
         raise InvalidObject(f"has {len(documents)} documents; write exactly one Cluster", Place(path))
     kind = read_object(ClusterKind, documents[0])
     if kind.metadata.name != where.stem:
         raise InvalidObject(
-            f"metadata.name is {kind.metadata.name!r}, but the file says {where.stem!r}; give both the same name",
+            f"metadata.name is {kind.metadata.name!r}, but the file is named {where.stem!r}; give both the same name",
             documents[0].locate("metadata", "name"),
         )
     labels = _labels(kind)
     for key, value in kind.metadata.labels.items():
         if labels[key] != value:
             raise InvalidObject(
-                f"metadata.labels.{key} is {value!r}, but the cluster itself says {labels[key]!r}; leave the label out",
+                f"metadata.labels.{key} is {value!r}, but spec or name say {labels[key]!r}; remove the label",
                 documents[0].locate("metadata", "labels", key),
             )
     return _cluster(kind, labels, documents[0].place)
@@ -149,12 +150,16 @@ def read_cluster(data: bytes, path: str) -> Cluster:
 def _labels(kind: ClusterKind) -> dict[str, str]:
     spec = kind.spec
     facts = {"provider": spec.provider, "region": spec.region, "zone": spec.zone, "version": spec.kubernetes_version}
-    implicit = {prefix + name: value for prefix in LABEL_PREFIXES for name, value in facts.items() if value}
+    known = {name: value for name, value in facts.items() if value}
+    implicit = {prefix + name: value for prefix in LABEL_PREFIXES for name, value in known.items()}
     return {**kind.metadata.labels, NAME_LABEL: kind.metadata.name, **implicit}
 
 
 def _cluster(kind: ClusterKind, labels: dict[str, str], place: Place) -> Cluster:
     spec = kind.spec
+    # `cluster_kind` reads a share, such as `5%`, as a whole number and all else as a quantity.
+    shares = {name: kept for name, kept in spec.headroom.items() if isinstance(kept, int)}
+    amounts = {name: kept for name, kept in spec.headroom.items() if name not in shares}
     return Cluster(
         name=kind.metadata.name,
         place=place,
@@ -168,12 +173,9 @@ def _cluster(kind: ClusterKind, labels: dict[str, str], place: Place) -> Cluster
         autoscaler=spec.autoscaler.kind,
         pools=tuple(map(_pool, spec.autoscaler.node_pools)),
         gpu_skus=tuple(spec.autoscaler.gpu_skus),
-        headroom=Headroom(
-            shares={name: kept for name, kept in spec.headroom.items() if isinstance(kept, int)},
-            amounts=scheduler_units({name: kept for name, kept in spec.headroom.items() if not isinstance(kept, int)}),
-        ),
+        headroom=Headroom(shares=shares, amounts=scheduler_units(amounts)),
         scoring=spec.scheduler.scoring,
-        taints=tuple(Taint(t.key, t.effect, t.value) for t in spec.taints),
+        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in spec.taints),
         cordoned=spec.cordoned,
         standby=Standby(spec.standby.mode, spec.standby.idle_after) if spec.standby else None,
     )
@@ -192,7 +194,7 @@ def _pool(part: NodePoolPart) -> NodePool:
         max_nodes=part.max_nodes,
         allocatable={"pods": DEFAULT_POD_SLOTS, **scheduler_units(part.allocatable)},
         labels=dict(part.labels),
-        taints=tuple(Taint(t.key, t.effect, t.value) for t in part.taints),
+        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints),
         price_per_hour=part.price_per_hour,
         spot=part.spot,
     )

@@ -1,8 +1,7 @@
 """What `kubectl get nodes,pods -A -o json` (or yaml) printed, as a `ClusterSnapshot`.
 
-The one idea: every item of the list counts or is an error. Nodes, pods, namespaces and Ray resources are read, other
-kinds say nothing about capacity and are let be; an item that cannot be read is named, never dropped, because a pod that
-is not seen is room that is not there.
+Nodes, pods, namespaces and Ray resources are read; other kinds say nothing about capacity and are skipped. An item that
+cannot be read is an error that names it: a pod that was dropped would show as free capacity that does not exist.
 """
 
 from __future__ import annotations
@@ -81,7 +80,7 @@ def read_items(
 
 
 class _Reader:
-    """Collects the items of one list."""
+    """Collects the items of a list."""
 
     def __init__(self, file: str) -> None:
         self._place = Place(file)
@@ -93,7 +92,7 @@ class _Reader:
         self._namespaces: dict[str, Mapping[str, str]] = {}
 
     def read(self, index: int, data: bytes | msgspec.Raw, kind: str) -> None:
-        """Add one item; `kind` is what it is when it does not say so itself."""
+        """Add an item; `kind` is its kind where it does not name one: the items of a NodeList do not."""
         self._seen += 1
         try:
             kind = _ITEM.decode(data).kind or kind
@@ -109,14 +108,14 @@ class _Reader:
         """Return what was read. Raises `InvalidObject` for a list that cannot be the whole of a cluster."""
         if not self._seen:
             raise InvalidObject(
-                "holds no object, which is no picture of a cluster; for one without nodes write a ClusterSnapshot with "
-                "`nodes: []`",
+                "holds no object, which is no snapshot of a cluster; for a cluster without nodes write "
+                "a ClusterSnapshot with `nodes: []`",
                 self._place,
             )
         bound = next((pod for pod in self._pods.values() if pod.node), None)
         if bound and not self._nodes:
             raise InvalidObject(
-                f"has no Node, yet pod {bound.namespace}/{bound.name} stands on {bound.node}; print both with "
+                f"has no Node, yet pod {bound.namespace}/{bound.name} runs on {bound.node}; print both with "
                 f"`kubectl get nodes,pods -A -o json`",
                 self._place,
             )
@@ -157,6 +156,8 @@ def _named(data: bytes | msgspec.Raw) -> str:
     if not isinstance(body, dict):
         return ""
     metadata = body.get("metadata")
-    metadata = metadata if isinstance(metadata, dict) else {}
+    if not isinstance(metadata, dict):
+        metadata = {}
     path = "/".join(str(metadata[part]) for part in ("namespace", "name") if metadata.get(part))
-    return f" ({body.get('kind', '')} {path})".replace(" )", ")").replace("( ", "(")
+    title = f"{body.get('kind', '')} {path}".strip()
+    return f" ({title})"

@@ -1,8 +1,8 @@
-"""Which pool a node belongs to, and what the cloud calls that pool: the conventions of the providers, in one place.
+"""Which pool a node belongs to, and what the cloud calls that pool, by the naming conventions of the providers.
 
-The one idea: people name a pool (`l4`), the cloud names what stands behind it (an Auto Scaling group, a managed
-instance group, a scale set), and nodes carry the people's name as a label. Where the cloud's name also begins the names
-of its nodes, that is certain; else the people's name must stand in the cloud's, in that provider's form.
+Users name a pool (`l4`), the cloud names the node group behind it (an Auto Scaling group, a managed instance group, a
+scale set), and nodes have the user's name as a label. On GKE and AKS the name of a node begins with that of its group,
+which is certain. Elsewhere the user's name must be part of the group's name, in that provider's form.
 """
 
 from __future__ import annotations
@@ -38,31 +38,37 @@ _UNIQUE = re.compile(r"eks-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|aks-
 
 
 def pool_name(node: Node, group: str = "") -> str:
-    """Return the name that people gave to the pool of a node; empty if it does not say.
+    """Return the name that its users gave to the pool of a node; empty if no label says it.
 
-    `group`: the node group that it belongs to; of several names the one that fits it is taken.
+    `group`: the node group that it belongs to; of several names the first that fits the group is taken.
     """
     names = [node.labels[key] for key in POOL_LABELS if key in node.labels]
-    last = group.rstrip("/").rpartition("/")[2]
-    return next((name for name in names if answers_to(last, name)), names[0] if names else "")
+    last = _last_part(group)
+    for name in names:
+        if answers_to(last, name):
+            return name
+    return names[0] if names else ""
 
 
 def group_name(group: str) -> str:
-    """Return the shortest name of a node group that its own name alone tells: an EKS group's people's name, for one."""
-    last = group.rstrip("/").rpartition("/")[2]
+    """Return the name that its users gave to a node group where the group's own name holds it, else the latter."""
+    last = _last_part(group)
     found = _UNIQUE.fullmatch(last)
-    return next(filter(None, found.groups())) if found else last
+    if found is None:
+        return last
+    eks_name, aks_name = found.groups()
+    return eks_name or aks_name
 
 
 def zone_of(group: str) -> str:
-    """Return the zone of a node group that is in one, as its name says."""
+    """Return the zone in the name of a node group; empty where it names none."""
     found = _ZONAL.search(group)
     return found[1] if found else ""
 
 
 def is_own(group: str, node: Node) -> bool:
     """Tell whether `node` belongs to the node group that the cloud calls `group`."""
-    last = group.rstrip("/").rpartition("/")[2]
+    last = _last_part(group)
     if gke := _GKE_GROUP.fullmatch(last):
         return node.name.startswith(f"{gke[1]}-")
     if _AKS_GROUP.fullmatch(last):
@@ -71,8 +77,13 @@ def is_own(group: str, node: Node) -> bool:
 
 
 def answers_to(group: str, name: str) -> bool:
-    """Tell whether `group`, the cloud's name of a node group, can be the pool that people call `name`."""
+    """Tell whether `group`, the cloud's name of a node group, can be the pool that its users call `name`."""
     return group == name or _form(name).fullmatch(group) is not None
+
+
+def _last_part(group: str) -> str:
+    """Return the last part of a name that is a path or a URL, as those of GKE and Cluster API are."""
+    return group.rstrip("/").rpartition("/")[2]
 
 
 @lru_cache(maxsize=1024)

@@ -1,8 +1,7 @@
-"""What node pools of several sources have in common: their nodes' shape and labels, taken from nodes that exist.
+"""Shapes and labels of node pools, taken from nodes that exist, and several pools merged into one.
 
-The one idea: sizes come from the autoscaler (its maxima, its counts), shapes from a node of the same pool that exists,
-or from what the pool's owner wrote. A pool whose shape nobody tells stays in the list without one: it is known to be
-there, and nothing more is said of it.
+Sizes come from the autoscaler (its maxima, its counts), shapes from a node of the same pool that exists or from what
+the pool's owner wrote. A pool without a known shape stays in the list, since it may still add nodes.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ _OF_ONE_NODE = ("kubernetes.io/hostname", "topology.ebs.csi.aws.com/zone", "topo
 
 
 class PoolMeta(msgspec.Struct):
-    """The metadata of an object that stands for a pool."""
+    """The metadata of an API object that describes a pool."""
 
     name: str
     namespace: str = ""
@@ -35,17 +34,19 @@ class PoolMeta(msgspec.Struct):
 
 
 def together(pools: Sequence[NodePool]) -> NodePool:
-    """Return one pool that stands for several: sums of sizes, the least of each amount, what labels are in common."""
+    """Return several pools as one: the sums of their sizes, the least of each amount, the labels that all have."""
     first = pools[0]
     shapes = [pool.allocatable for pool in pools if pool.allocatable]
     counts = [pool.existing for pool in pools if pool.existing is not None]
+    # A node may come from any of the pools, so a pod must tolerate the taints of all.
+    taints = {(taint.key, taint.effect): taint for pool in pools for taint in pool.taints}
     return replace(
         first,
         max_nodes=sum(pool.max_nodes for pool in pools),
         existing=sum(counts) if len(counts) == len(pools) else None,
         allocatable=_least_of(shapes),
         labels=_common([pool.labels for pool in pools if pool.allocatable]),
-        taints=tuple({(t.key, t.effect): t for pool in pools for t in pool.taints}.values()),
+        taints=tuple(taints.values()),
         exact=False,
         held=first.held if all(pool.held for pool in pools) else "",
     )
@@ -57,35 +58,38 @@ def is_of_type(label: str) -> bool:
 
 
 def least(nodes: Sequence[Node]) -> dict[str, int]:
-    """Return what every one of `nodes` has at least."""
+    """Return the amounts that each of `nodes` has at least; only resources that all have."""
     return _least_of([node.allocatable for node in nodes])
 
 
 def _least_of(shapes: Sequence[Mapping[str, int]]) -> dict[str, int]:
     if not shapes:
         return {}
-    return {name: min(one[name] for one in shapes) for name in shapes[0] if all(name in one for one in shapes)}
+    in_all = [name for name in shapes[0] if all(name in shape for shape in shapes)]
+    return {name: min(shape[name] for shape in shapes) for name in in_all}
 
 
 def shared_labels(nodes: Sequence[Node]) -> dict[str, str]:
-    """Return the labels that all of `nodes` have, but those that can only be one node's."""
-    return {k: v for k, v in _common([node.labels for node in nodes]).items() if k not in _OF_ONE_NODE}
+    """Return the labels that all of `nodes` have, without those that belong to a single node."""
+    common = _common([node.labels for node in nodes])
+    return {key: value for key, value in common.items() if key not in _OF_ONE_NODE}
 
 
 def _common(labels: Sequence[Mapping[str, str]]) -> dict[str, str]:
     if not labels:
         return {}
-    return {k: v for k, v in labels[0].items() if all(other.get(k) == v for other in labels)}
+    first = labels[0]
+    return {key: value for key, value in first.items() if all(other.get(key) == value for other in labels)}
 
 
 def lasting(taints: Iterable[Taint]) -> tuple[Taint, ...]:
-    """Leave out the taints that say how a node is doing, or that it is about to go."""
-    passing = ("node.kubernetes.io/", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler")
-    return tuple(taint for taint in taints if not taint.key.startswith(passing))
+    """Return the taints without those that state a node's condition, or that it is about to be removed."""
+    temporary = ("node.kubernetes.io/", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler")
+    return tuple(taint for taint in taints if not taint.key.startswith(temporary))
 
 
 def units(amounts: Mapping[str, str | int | float], what: str) -> dict[str, int]:
-    """Return amounts in scheduler units; raises `InvalidObject`, which begins with `what`."""
+    """Return amounts in scheduler units. Raises `InvalidObject` with a message that begins with `what`."""
     try:
         return scheduler_units({name: Quantity.parse(amount) for name, amount in amounts.items()})
     except ValueError as error:

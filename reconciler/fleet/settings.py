@@ -1,4 +1,7 @@
-"""fleet.yaml: kind Fleet, the settings of one fleet repo, read into plain data. All but the engine has a default."""
+"""fleet.yaml: kind Fleet, the settings of a fleet repo, read into plain data.
+
+All fields but the engine have a default, which is that of the plain data, so that both say the same.
+"""
 
 from __future__ import annotations
 
@@ -19,10 +22,10 @@ _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait, and how long to trust.
+    """How long to wait for a cluster, and how long its last snapshot counts.
 
-    `cluster_timeout`: seconds that one API server may take to tell its capacity; ten cover a busy server across an
-    ocean. `snapshot_max_age`: seconds for which the last picture of a cluster that stopped answering still counts.
+    `cluster_timeout`: seconds that an API server may take for all lists; ten cover a busy server across an ocean.
+    `snapshot_max_age`: seconds for which the last snapshot of a cluster that stopped answering still counts.
     """
 
     snapshot_max_age: float = 600.0
@@ -31,11 +34,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Guards:
-    """A plan that removes more than this stops and asks.
+    """How much a plan may remove before it stops and asks.
 
     Counted are the clusters that groups leave and, apart from them, those that add-ons leave. `max_removed_share`: the
-    share of all there are, 0 to 1. `always_removable`: so many may go whatever the share, so that a small fleet is not
-    blocked by its first finished job.
+    share of all, 0 to 1. `always_removable`: the number that may be removed whatever the share, so that the first
+    finished job of a small fleet does not stop the plan.
     """
 
     max_removed_share: float = 0.2
@@ -48,10 +51,10 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class Fairness:
-    """How long a group waits before its turn is held, and for how long at a stretch, in seconds.
+    """How long a group waits before capacity is reserved for it, and how long a reservation lasts, in seconds.
 
-    While it is held, younger groups get no room that it needs on one cluster; then as long a break follows, so that a
-    gang for which no room comes free does not block others for ever.
+    Meanwhile younger groups get nothing that it needs on a cluster. A break of the same length follows, so that a gang
+    for which nothing comes free does not block others for ever.
     """
 
     hold_after: float = 600.0
@@ -63,8 +66,8 @@ class Fleet:
     """The settings.
 
     `engine` is argocd or flux. `branch` is the one that SkyRay reads and pushes. `forge` is what hosts the repo
-    (github, gitlab, gitea, bitbucket, azuredevops), empty where its URL tells. `tenancy` is Required (a namespace
-    without a tenant gets nothing), Optional, or empty: Required as soon as there is a Tenant.
+    (github, gitlab, gitea, bitbucket, azuredevops), empty where its URL shows it. `tenancy` is Required (a namespace
+    without a tenant gets nothing), Optional, or empty: Required as soon as a Tenant exists.
     """
 
     name: str
@@ -106,12 +109,12 @@ def _branch(text: str) -> str:
 
 def _positive(seconds: float) -> float:
     if seconds <= 0:
-        raise ValueError("is nothing; write a time such as 2h")
+        raise ValueError("must be longer than 0; write a duration such as 2h")
     return seconds
 
 
 class LimitsPart(SkyRayModel):
-    """How long to wait for one cluster, and how long its last picture counts once it answers no more."""
+    """How long to wait for a cluster, and how long its last snapshot counts once it stops answering."""
 
     snapshot_max_age: Duration = Limits().snapshot_max_age
     cluster_timeout: Duration = Limits().cluster_timeout
@@ -120,7 +123,7 @@ class LimitsPart(SkyRayModel):
 class GuardsPart(SkyRayModel):
     """A plan that would take more than this share of all groups, or of all add-ons, off their clusters stops and asks.
 
-    So many as `alwaysRemovable` may go whatever the share.
+    `alwaysRemovable`: the number that may be removed whatever the share.
     """
 
     max_removed_share: float = Field(default=Guards().max_removed_share, ge=0, le=1)
@@ -128,22 +131,22 @@ class GuardsPart(SkyRayModel):
 
 
 class FairnessPart(SkyRayModel):
-    """How long a group waits before room is held for it on one cluster, and how long that and the break after last."""
+    """How long a group waits before capacity is reserved for it on a cluster, and how long that and the break last."""
 
     hold_after: Duration = Fairness().hold_after
     hold_for: Annotated[Duration, AfterValidator(_positive)] = Fairness().hold_for
 
 
 class ForgePart(SkyRayModel):
-    """What hosts the repo; told by its URL when absent."""
+    """What hosts the repo; derived from its URL when absent."""
 
     type: Literal["github", "gitlab", "gitea", "bitbucket", "azuredevops"]
 
 
 class FleetSpec(SkyRayModel):
-    """The settings. `branch` is read and pushed. `tenancy` Required: what belongs to no Tenant gets nothing placed.
+    """The settings. `branch` is read and pushed. `tenancy` Required: a namespace without a Tenant gets nothing.
 
-    Left out, tenants are required as soon as there is one.
+    Left out, tenants are required as soon as a Tenant exists.
     """
 
     engine: Literal["argocd", "flux"]

@@ -1,8 +1,8 @@
-"""Pictures of capacity: immutable, dated, comparable by digest.
+"""Snapshots of capacity: immutable, dated, comparable by digest.
 
 A `FleetSnapshot` holds for every cluster of the inventory either a `ClusterSnapshot` or the reason why there is none.
-It is one of the three inputs of a plan, so nothing in it changes after it was taken. Reading and writing the file forms
-is in `fleet.snapshot_file`; filling it from the world is in `fleet.observers`.
+It is one of the three inputs of a plan, so nothing in it changes after it was taken. `fleet.snapshot_file` reads and
+writes the file forms; `fleet.observers` takes snapshots of live clusters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from reconciler.manifests.podshape import PodShape, Taint
 
 DEFAULT_POD_SLOTS = 110
-"""The kubelet's `--max-pods` default, for nodes and pools that do not say how many pods they take."""
+"""The kubelet's `--max-pods` default, for nodes and pools that do not give a number of pods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Pod:
     """A pod that is not yet Succeeded or Failed. `node` is empty while it is pending.
 
     `owner` is the RayCluster (label `ray.io/cluster`) or, for others, the controller's name; `node_type` is the label
-    `ray.io/node-type`. `deleting`: it has a deletionTimestamp, yet still holds its room.
+    `ray.io/node-type`. `deleting`: it has a deletionTimestamp, but still holds its resources.
     """
 
     namespace: str
@@ -47,7 +47,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class RayStatus:
-    """What a Ray resource on the cluster says of itself.
+    """The status of a Ray resource on the cluster.
 
     `kind`, `namespace`, `name` identify it; `owner` is the RayJob or RayService (`Kind/name`) behind a RayCluster.
     `state`: RayJob `jobDeploymentStatus`, RayCluster `state`, RayService `serviceStatus`; `job_status`: RayJob
@@ -66,14 +66,14 @@ class RayStatus:
 
 @dataclass(frozen=True, slots=True)
 class NodePool:
-    """What an autoscaler can add. `max_nodes` and the count of existing nodes bound it; `allocatable` as for `Node`.
+    """Nodes that an autoscaler can add: at most `max_nodes` with those that exist; `allocatable` as for `Node`.
 
-    `price_per_hour` is in the fleet's currency for one node; None when unknown. `implied`: labels that new nodes get
-    beside `labels`, but that need not tell to which pool a node belongs. `existing`: how many nodes it has, where its
+    `price_per_hour` is for one node, in the fleet's currency; None when unknown. `implied`: labels that new nodes get
+    besides `labels`, but that nodes of other pools may have, too. `existing`: how many nodes it has, where its
     autoscaler says so; None: those that have its labels. Pools of one `family` share `max_nodes` and `existing`: they
-    are ways in which one pool of the cluster can grow. Not `exact`: it may add nodes of other kinds as well, so nothing
-    is ruled out; none is known where `allocatable` is empty. `held`: why it adds none now. `left`: what its limits
-    leave where `max_nodes` does not say it, in the units of `allocatable`, and `nodes`.
+    are ways in which one pool of the cluster can grow. Not `exact`: it may add nodes of other kinds as well, so it
+    rules nothing out; where `allocatable` is empty, no kind is known. `held`: why it adds no nodes now. `left`: what
+    its limits leave where `max_nodes` does not say it, in the units of `allocatable`, and `nodes`.
     """
 
     name: str
@@ -100,9 +100,9 @@ class NodePool:
 class ClusterSnapshot:
     """One cluster at `taken_at` (unix seconds).
 
-    `nodes` and `pods` are sorted by name. `version` is like `v1.34.1`, or empty when it is not known. `pools`: what its
-    autoscaler tells that it can add, beside what the inventory declares (`fleet.addable`); `pools_note`: why it tells
-    less than it could, or nothing.
+    `nodes` and `pods` are sorted by name. `version` is like `v1.34.1`, or empty when it is not known. `pools`: what
+    its live autoscaler can add, apart from what the inventory declares (`fleet.addable`); `pools_note`: why these may
+    not be all.
     """
 
     cluster: str
@@ -118,7 +118,7 @@ class ClusterSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Why there is no snapshot of a cluster: never to be read as an empty one."""
+    """Why there is no snapshot of a cluster, since when (unix seconds). It is never an empty cluster."""
 
     cluster: str
     reason: str

@@ -1,7 +1,7 @@
 """The fields of the snapshot files, as `fleet.snapshot_file` reads and writes them.
 
-The one idea: msgspec decodes and checks them in one pass, refuses unknown fields, and leaves out defaults when writing.
-Where a part has the same attributes as the plain data that it stands for, msgspec also converts one into the other.
+msgspec decodes and checks them in one pass, refuses unknown fields, and leaves out defaults when writing. Where a part
+has the same attributes as its plain data in `fleet.snapshot` or `manifests.podshape`, msgspec also converts the two.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ Amounts = dict[str, str | int | float]
 
 
 class Part(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
-    """Base of what stands in the files."""
+    """Base of the parts of a snapshot file."""
 
     def __post_init__(self) -> None:
-        """Put the very object of a default in the place of an equal text: msgspec leaves out by identity."""
+        """Replace a text that equals its default by the default itself: msgspec omits defaults by identity."""
         for name, default in _DEFAULT_TEXTS.get(type(self).__name__, ()):
             if getattr(self, name) == default:
                 setattr(self, name, default)
 
 
 class Kind(Part, tag_field="kind"):
-    """Base of the kinds, which say their name in `kind`."""
+    """Base of the kinds; their name is in the field `kind`."""
 
 
 class NamePart(Part):
-    """Whose picture it is."""
+    """The cluster's name."""
 
     name: str
 
@@ -150,7 +150,7 @@ class PodPart(RulesPart, kw_only=True):
 
 
 class RayPart(Part):
-    """What a Ray resource says of itself."""
+    """The status of a Ray resource."""
 
     kind: str
     namespace: str
@@ -170,7 +170,7 @@ class NamespacePart(Part):
 
 
 class PoolPart(Part, kw_only=True):
-    """A node pool, as its autoscaler tells of it."""
+    """A node pool, as read from its autoscaler."""
 
     name: str
     max_nodes: int
@@ -203,7 +203,7 @@ class ClusterSnapshotKind(Kind, tag="ClusterSnapshot", kw_only=True):
 
 
 class UnreadableKind(Kind, tag="UnreadableCluster", kw_only=True):
-    """A cluster without a picture, and why."""
+    """A cluster without a snapshot, and why."""
 
     api_version: Literal["skyray.dev/v1alpha1"]
     metadata: NamePart

@@ -1,8 +1,8 @@
-"""The admitted copy: a user's object as a cluster is to get it, free of what only an API server may write.
+"""The admitted copy: a user's object as a cluster gets it, without the fields that only an API server may write.
 
-The one idea: the copy is complete in itself. It names its namespace, because kustomize's `namespace:` would also rename
-Namespace objects; it has no status and no uid; and it carries none of the annotations by which kustomize itself is
-steered, since `config.kubernetes.io/local-config`, for one, makes it drop the object without a word.
+The copy names its namespace, because kustomize's `namespace:` would also rename Namespace objects. It has no status and
+no uid. It has none of the annotations that control kustomize: with `config.kubernetes.io/local-config`, for example,
+kustomize drops the object in silence.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CLUSTER_SCOPED = frozenset(
         "VolumeSnapshotClass",
     }
 )
-"""Kinds without a namespace that users of a fleet commit; all others are taken for namespaced."""
+"""Kinds without a namespace that users of a fleet commit; all others count as namespaced."""
 
 _SERVER_SET = frozenset(
     {
@@ -62,7 +62,7 @@ _KUSTOMIZE_OWN = (
 def admit(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     """Return the copy of `body` for a cluster, in `namespace` unless its kind has none.
 
-    Raises `InvalidObject` for an object that names another namespace, and for annotations that steer kustomize.
+    Raises `InvalidObject` for an object that names another namespace, and for annotations that control kustomize.
     """
     key = object_key(dict(body))
     metadata = {name: value for name, value in body["metadata"].items() if name not in _SERVER_SET}
@@ -72,20 +72,28 @@ def admit(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     annotations = metadata.get("annotations")
     if annotations:
         kept = {name: text for name, text in annotations.items() if name != _LAST_APPLIED}
-        _refuse_steering(key, kept)
-        metadata.pop("annotations") if not kept else metadata.update(annotations=kept)
+        _refuse_kustomize_annotations(key, kept)
+        if kept:
+            metadata["annotations"] = kept
+        else:
+            del metadata["annotations"]
     metadata.pop("namespace", None)
     if key.kind not in CLUSTER_SCOPED:
         if key.namespace not in {"", namespace}:
-            raise InvalidObject(f"{key} is in namespace {key.namespace}, its group in {namespace}; remove one of them")
+            raise InvalidObject(
+                f"{key} is in namespace {key.namespace}, but its group in {namespace}; give both the same namespace"
+            )
+        # Name and namespace come first, as users write them.
         name = metadata.pop("name")
         metadata = {"name": name, "namespace": namespace, **metadata}
-    return {name: metadata if name == "metadata" else value for name, value in body.items() if name != "status"}
+    copy = {name: value for name, value in body.items() if name != "status"}
+    copy["metadata"] = metadata
+    return copy
 
 
-def _refuse_steering(key: ObjectKey, annotations: Mapping[str, str]) -> None:
+def _refuse_kustomize_annotations(key: ObjectKey, annotations: Mapping[str, str]) -> None:
     for name in sorted(annotations):
         if name.startswith(_KUSTOMIZE_OWN):
             raise InvalidObject(
-                f"{key} has annotation {name}, which steers kustomize (it can drop the object); remove it"
+                f"{key} has annotation {name}, which controls kustomize (it can drop the object); remove it"
             )

@@ -1,8 +1,8 @@
-"""A pod's own wishes about where it stands, read into the scheduler's terms: node affinity, pod affinity, spread.
+"""A pod's rules about where it may run, in the scheduler's terms: node affinity, pod affinity, topology spread.
 
 The rules are kube-scheduler's and the API server's at 1.36: `matchLabelKeys` and `mismatchLabelKeys` take their values
 from the pod's own labels (pkg/registry/core/pod/strategy.go), a required node term without content matches no node,
-and a preferred one without content or weight counts for nothing
+and a preferred term without content or weight has no effect
 (k8s.io/component-helpers/scheduling/corev1/nodeaffinity).
 """
 
@@ -25,13 +25,15 @@ _NO_NODE = NodeTerm(expressions=(NodeRequirement("", "In"),))
 def node_affinity(
     affinity: Mapping[str, Any], at: Path
 ) -> tuple[tuple[NodeTerm, ...], tuple[tuple[int, NodeTerm], ...]]:
-    """Return the required terms (any of them must hold; none means no wish) and the preferred ones with weights."""
+    """Return the required terms (any of them must hold; none allows every node) and the preferred ones with weights."""
     node = fields.mapping(affinity, "nodeAffinity", at)
     here = (*at, "nodeAffinity")
     required: tuple[NodeTerm, ...] = ()
     if node.get(_REQUIRED) is not None:
         selector = fields.mapping(node, _REQUIRED, here)
-        terms = [_node_term(*reversed(term)) for term in fields.maps(selector, "nodeSelectorTerms", (*here, _REQUIRED))]
+        entries = fields.maps(selector, "nodeSelectorTerms", (*here, _REQUIRED))
+        terms = [_node_term(entry, path) for path, entry in entries]
+        # A term without content matches no node, so without any other term the pod fits nowhere.
         required = tuple(term for term in terms if term.expressions or term.fields) or (_NO_NODE,)
     preferred = []
     for path, entry in fields.maps(node, _PREFERRED, here):
@@ -46,17 +48,15 @@ def pod_affinity(
     affinity: Mapping[str, Any], kind: str, labels: Mapping[str, str], at: Path
 ) -> tuple[tuple[PodTerm, ...], tuple[tuple[int, PodTerm], ...]]:
     """Return the required and the weighted terms of `podAffinity` or `podAntiAffinity` for a pod with `labels`."""
-    wishes = fields.mapping(affinity, kind, at)
+    rules = fields.mapping(affinity, kind, at)
     here = (*at, kind)
-    required = tuple(_pod_term(term, labels, path) for path, term in fields.maps(wishes, _REQUIRED, here))
-    preferred = tuple(
-        (
-            fields.count(entry, "weight", path, 0),
-            _pod_term(fields.mapping(entry, "podAffinityTerm", path), labels, (*path, "podAffinityTerm")),
-        )
-        for path, entry in fields.maps(wishes, _PREFERRED, here)
-    )
-    return required, preferred
+    required = tuple(_pod_term(term, labels, path) for path, term in fields.maps(rules, _REQUIRED, here))
+    preferred = []
+    for path, entry in fields.maps(rules, _PREFERRED, here):
+        weight = fields.count(entry, "weight", path, 0)
+        term = fields.mapping(entry, "podAffinityTerm", path)
+        preferred.append((weight, _pod_term(term, labels, (*path, "podAffinityTerm"))))
+    return required, tuple(preferred)
 
 
 def spread_constraints(spec: Mapping[str, Any], labels: Mapping[str, str], at: Path) -> tuple[SpreadConstraint, ...]:
@@ -65,7 +65,8 @@ def spread_constraints(spec: Mapping[str, Any], labels: Mapping[str, str], at: P
 
 
 def _spread(entry: Mapping[str, Any], labels: Mapping[str, str], path: Path) -> SpreadConstraint:
-    skew, minimum = fields.integer(entry, "maxSkew", path), fields.integer(entry, "minDomains", path)
+    skew = fields.integer(entry, "maxSkew", path)
+    minimum = fields.integer(entry, "minDomains", path)
     if skew is None or skew < 1:
         raise InvalidField((*path, "maxSkew"), f"is {skew}; write 1 or more")
     if minimum is not None and minimum < 1:
@@ -103,27 +104,31 @@ def _topology_key(entry: Mapping[str, Any], path: Path) -> str:
 def _with_own_labels(
     selector: LabelSelector | None, entry: Mapping[str, Any], labels: Mapping[str, str], path: Path
 ) -> LabelSelector | None:
-    """Add the values of the pod's own labels that the entry names; a selector that matches nothing stays so."""
+    """Add the values of the pod's own labels that the entry names in `matchLabelKeys` and `mismatchLabelKeys`."""
+    # Without a selector the term matches no pod, whatever the labels.
     if selector is None:
         return None
-    own = [
-        Requirement(key, operator, (labels[key],))
-        for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn"))
-        for key in fields.texts(entry, field, path)
-        if key in labels
-    ]
+    own: list[Requirement] = []
+    for field, operator in (("matchLabelKeys", "In"), ("mismatchLabelKeys", "NotIn")):
+        keys = [key for key in fields.texts(entry, field, path) if key in labels]
+        own.extend(Requirement(key, operator, (labels[key],)) for key in keys)
     return LabelSelector((*selector.requirements, *own))
 
 
 def _node_term(term: Mapping[str, Any], path: Path) -> NodeTerm:
     return NodeTerm(
-        expressions=tuple(_node_requirement(e, p) for p, e in fields.maps(term, "matchExpressions", path)),
-        fields=tuple(_node_requirement(e, p) for p, e in fields.maps(term, "matchFields", path)),
+        expressions=_node_requirements(term, "matchExpressions", path),
+        fields=_node_requirements(term, "matchFields", path),
     )
 
 
+def _node_requirements(term: Mapping[str, Any], key: str, path: Path) -> tuple[NodeRequirement, ...]:
+    return tuple(_node_requirement(entry, where) for where, entry in fields.maps(term, key, path))
+
+
 def _node_requirement(entry: Mapping[str, Any], path: Path) -> NodeRequirement:
-    key, values = fields.text(entry, "key", path), fields.texts(entry, "values", path)
+    key = fields.text(entry, "key", path)
+    values = fields.texts(entry, "values", path)
     if not key:
         raise InvalidField((*path, "key"), "is missing; write the name of a node label")
     operator = fields.choice(entry, "operator", path, _NODE_OPERATORS, "")

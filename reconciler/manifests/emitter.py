@@ -1,9 +1,8 @@
 r"""Plain objects to YAML bytes that every reader of Kubernetes manifests reads back identically.
 
-The one idea: quote whatever is not obviously text. A string stays plain only where an allow-list knows it for text in
-YAML 1.1 and 1.2 alike; it becomes a literal block where that is exact; all else stands in double quotes with JSON's
-escapes, where nothing is left to interpretation. Equal objects give equal bytes: keys keep their order, lines are never
-folded, shared objects are written out.
+A string is written plain only if an allow-list shows that it is text in YAML 1.1 and 1.2 alike, as a literal block
+where that is exact, else in double quotes with JSON's escapes, which all readers decode alike. Equal objects give equal
+bytes: keys keep their order, lines are never folded, shared objects are written out.
 """
 
 from __future__ import annotations
@@ -54,7 +53,7 @@ def emit_all(objs: Iterable[object]) -> bytes:
 
 
 def _mapping(obj: dict[object, object], indent: str, first: str, lines: list[str]) -> None:
-    """Append the lines of a map; `first` stands before its first key in place of `indent`, as `- ` does in a list."""
+    """Append the lines of a map; `first` replaces `indent` before its first key, as `- ` does in a list."""
     deeper = indent + "  "
     for key, value in obj.items():
         head = f"{first}{_key(key)}:"
@@ -70,7 +69,7 @@ def _mapping(obj: dict[object, object], indent: str, first: str, lines: list[str
 
 
 def _sequence(obj: Sequence[object], indent: str, first: str, lines: list[str]) -> None:
-    """Append the lines of a list; `first` stands before its first `-` in place of `indent`."""
+    """Append the lines of a list; `first` replaces `indent` before its first `-`."""
     deeper = indent + "  "
     for item in obj:
         head = first + "-"
@@ -108,13 +107,13 @@ def _scalar(value: object) -> str:
         return "{}"
     if isinstance(value, list | tuple):
         return "[]"
-    raise TypeError(f"{type(value).__name__} cannot stand in a manifest")
+    raise TypeError(f"{type(value).__name__} cannot be written to a manifest")
 
 
 def _float(value: float) -> str:
     """Return the shortest exact digits, always with a point: without it, YAML 1.1 takes `1e+21` for text."""
     if not isfinite(value):
-        raise ValueError(f"{value} cannot stand in a manifest")
+        raise ValueError(f"{value} cannot be written to a manifest")
     digits, exponent_sign, exponent = repr(value).partition("e")
     return f"{digits}{'' if '.' in digits else '.0'}{exponent_sign}{exponent}"
 
@@ -133,16 +132,16 @@ def _key(key: object) -> str:
 @lru_cache(maxsize=4096)
 def _key_text(key: str) -> str:
     if key == MERGE_KEY or is_long_key(key):
-        raise ValueError(f"key {key[:60]!r} cannot stand in a manifest")
+        raise ValueError(f"key {key[:60]!r} cannot be written to a manifest")
     return _quoted_unless(_KEY, key)
 
 
 def _quoted_unless(plain: re.Pattern[str], text: str) -> str:
     if plain.fullmatch(text) and text.lower() not in _NOT_TEXT:
         return text
-    odd = UNCARRIED.search(text)
-    if odd:
-        raise ValueError(f"the character U+{ord(odd.group()):04X} cannot stand in a manifest")
+    uncarried = UNCARRIED.search(text)
+    if uncarried:
+        raise ValueError(f"the character U+{ord(uncarried.group()):04X} cannot be written to a manifest")
     return f'"{_TO_ESCAPE.sub(_escape, text)}"'
 
 

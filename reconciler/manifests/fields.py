@@ -1,8 +1,8 @@
-"""Typed reading of plain data: every wrong type becomes one line that names the field.
+"""Typed reading of plain data: a value of a wrong type is an error of one line that names the field.
 
-The one idea: a null is an absent field, as in Kubernetes, and everything else must have the type that the API wants;
-nothing is converted. Each function reads `parent[key]`; `at` is the path of `parent` in its object, and the error
-carries the full path, so that callers who know the file can say `file:line:column`.
+A null is an absent field, as in Kubernetes. Every other value must have the type of the API; nothing is converted. Each
+function reads `parent[key]`; `at` is the path of `parent` in its object, and the error carries the full path, so that
+callers who know the file can say `file:line:column`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.manifests.quantity import Quantity
 from reconciler.manifests.selector import LabelSelector, parse_selector
 
 Path = tuple[str | int, ...]
-"""Where a value stands in its object: `("spec", "containers", 0, "name")`."""
+"""The path of a value in its object: `("spec", "containers", 0, "name")`."""
 
 MAX_INT32 = 2**31 - 1
 _PLAIN = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -33,7 +33,7 @@ class InvalidField(InvalidObject):
 
 
 def dotted(path: Path) -> str:
-    """Return the path as people write it: `spec.containers[0].name`."""
+    """Return the path as messages show it: `spec.containers[0].name`."""
     text = ""
     for step in path:
         if isinstance(step, int):
@@ -142,7 +142,7 @@ def flag(parent: Mapping[str, Any], key: str, at: Path) -> bool:
 
 
 def choice(parent: Mapping[str, Any], key: str, at: Path, allowed: tuple[str, ...], default: str) -> str:
-    """Return one of the `allowed` texts; `default` when absent or empty."""
+    """Return a text that is in `allowed`; `default` when absent or empty."""
     value = text(parent, key, at) or default
     if value not in allowed and value != default:
         raise InvalidField((*at, key), f"is {shown(value)}; use {', '.join(allowed)}")

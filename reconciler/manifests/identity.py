@@ -1,7 +1,7 @@
-"""Who an object is: its key, the naming rules of Kubernetes, and a digest of what it says.
+"""The identity of an object: its key, the naming rules of Kubernetes, and a digest of its content.
 
-The one idea: names are checked once, here, with the rules of k8s.io/apimachinery/pkg/util/validation, so that whatever
-is later made of them (file names, branches, label values) is safe.
+Names are checked once, here, by the rules of k8s.io/apimachinery/pkg/util/validation, so that file names, branches and
+label values can be made of them safely.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _MAX_SUBDOMAIN = 253
 
 @dataclass(frozen=True, slots=True, order=True)
 class ObjectKey:
-    """One object on one cluster. `namespace` is empty for cluster-scoped objects."""
+    """The key of an object on a cluster. `namespace` is empty for cluster-scoped objects."""
 
     api_version: str
     kind: str
@@ -73,7 +73,7 @@ def is_dns_subdomain(text: str) -> bool:
 
 
 def is_label_value(text: str) -> bool:
-    """Return whether `text` can be the value of a label; an empty one can."""
+    """Return whether `text` can be the value of a label; an empty text can."""
     return not text or _QUALIFIED.fullmatch(text) is not None
 
 

@@ -1,8 +1,8 @@
-"""What every manifest passes before it is parsed: limits, encoding and characters.
+"""What every manifest is checked for before it is parsed: limits, encoding and characters.
 
-The one idea: a character that some readers take for a line break, or that no screen shows, must not stand raw in a
-file whose meaning people review. Most are welcome as escapes in double quotes; a few are not, because kustomize (as of
-5.8) fails on them or changes them however they are written.
+A character that some readers take for a line break, or that no screen shows, is refused in a file that people review.
+Most of them may be written as escapes in double quotes. A few may not, because kustomize (as of 5.8) fails on them or
+changes them however they are written.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from reconciler.errors import ManifestError, Place
 
 _LONGEST_KEY = 1000
-_NEVER_LONG = 80  # not even when each character is written as an escape
-_ODD_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+_NEVER_LONG = 80  # also when each character is written as an escape
+_HIDDEN_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
 _SPLITS_IN_KUBECTL_ONLY = re.compile(r"^---(?:#|[^\S \t\r\n])", re.MULTILINE)
 UNCARRIED = re.compile(r"[\x00\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 """Characters that do not survive kustomize in any notation: NUL, DEL, C1 controls, and what is no character at all."""
@@ -30,7 +30,7 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one file may cost. The defaults are far above what an API server would store as one object."""
+    """The limits of a file. The defaults are far above the size of an object that an API server stores."""
 
     file_bytes: int = 1024 * 1024
     scalar_characters: int = 512 * 1024
@@ -44,7 +44,7 @@ DEFAULT = Limits()
 
 @dataclass(frozen=True, slots=True)
 class LoadWarning:
-    """Something that is accepted, yet probably not what its author meant."""
+    """Something that is accepted, but probably not meant."""
 
     place: Place
     message: str
@@ -64,7 +64,7 @@ def decode(data: bytes, file: str, limits: Limits) -> str:
     text = _decode_utf8(data, file)
     split = _SPLITS_IN_KUBECTL_ONLY.search(text) if "\n---" in text or text.startswith("---") else None
     if split:
-        message = "kubectl alone starts a new document at this line; put a space after '---', or quote it"
+        message = "only kubectl starts a new document at this line; put a space after '---', or quote it"
         raise ManifestError(message, place_of(text, split.start(), file))
     return text
 
@@ -78,12 +78,12 @@ def _decode_utf8(data: bytes, file: str) -> str:
         before = data[: error.start].decode("utf-8")
         place = place_of(before, len(before), file)
         raise ManifestError(f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8", place) from None
-    odd = _ODD_CHARACTER.search(text)
-    if odd:
-        code = ord(odd.group())
-        place = place_of(text, odd.start(), file)
-        remedy = "" if UNCARRIED.match(odd.group()) else f', or write "\\u{code:04x}" in double quotes'
-        raise ManifestError(f"character U+{code:04X} stands raw in the file; remove it{remedy}", place)
+    hidden = _HIDDEN_CHARACTER.search(text)
+    if hidden:
+        code = ord(hidden.group())
+        place = place_of(text, hidden.start(), file)
+        remedy = "" if UNCARRIED.match(hidden.group()) else f', or write "\\u{code:04x}" in double quotes'
+        raise ManifestError(f"character U+{code:04X} is not allowed in the file; remove it{remedy}", place)
     return text
 
 
@@ -112,7 +112,8 @@ def check_carried(text: str, place: Callable[[], Place]) -> None:
     """Raise `ManifestError` for a character that kustomize would fail on or change, also where it was escaped."""
     match = UNCARRIED.search(text)
     if match:
-        message = f"the text contains the character U+{ord(match.group()):04X}, which kustomize cannot carry; remove it"
+        character = f"U+{ord(match.group()):04X}"
+        message = f"the text contains the character {character}, which kustomize fails on or changes; remove it"
         raise ManifestError(message, place())
 
 
@@ -121,7 +122,7 @@ def check_key(key: str, place: Callable[[], Place]) -> None:
     if is_long_key(key):
         raise ManifestError(f"key {shown(key)} has {len(key):,} characters; shorten it", place())
     if key == MERGE_KEY:
-        raise ManifestError("key `<<` is a merge to kustomize, also in quotes; write the merged keys out", place())
+        raise ManifestError("kustomize takes key `<<` for a merge, also in quotes; write the merged keys out", place())
 
 
 def is_long_key(key: str) -> bool:
@@ -133,11 +134,11 @@ def is_long_key(key: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Return a user's text as it can stand in a message: on one line, and not a long one."""
+    """Return a user's text for a message: on a single line, cut to a readable length."""
     short = json.dumps(text[:60], ensure_ascii=False)[1:-1]
     return f"`{short}`" if len(text) <= 60 else f"`{short}...`"
 
 
-def twice(key: str, place: Place) -> LoadWarning:
-    """Return the warning for a key that its map has already."""
+def repeated(key: str, place: Place) -> LoadWarning:
+    """Return the warning for a key that its map has more than once."""
     return LoadWarning(place, f"key {shown(key)} appears twice in this map; Kubernetes uses the last, remove the other")

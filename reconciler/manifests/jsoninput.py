@@ -1,7 +1,7 @@
 """JSON text to plain objects, as kubectl reads what starts with `{`.
 
-The one idea: JSON is not quite a part of YAML (tabs, surrogate pairs, documents written one after the other), so text
-that is JSON is read as JSON. Whatever is not is left to the YAML reader, as kubectl does.
+JSON is not quite a part of YAML (tabs, surrogate pairs, documents without separators), so text that is JSON is read as
+JSON. All other text is left to the YAML reader, as kubectl does.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from reconciler.manifests.intake import (
     check_carried,
     check_key,
     place_of,
+    repeated,
     too_deep,
     too_long,
     too_many_nodes,
-    twice,
 )
 from reconciler.manifests.plainscalar import Ambiguous, fractional, whole
 
@@ -34,13 +34,13 @@ def read_json(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
     Raises `ManifestError` for JSON that Kubernetes could not hold, or that is beyond `limits`. Places are those of the
     document that has the fault.
     """
-    repeated: list[str] = []
+    repeated_keys: list[str] = []
 
     def as_map(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         result = dict(pairs)
         if len(result) < len(pairs):
             counts = Counter(key for key, _ in pairs)
-            repeated.extend(key for key, count in counts.items() if count > 1)
+            repeated_keys.extend(key for key, count in counts.items() if count > 1)
         return result
 
     decoder = json.JSONDecoder(
@@ -60,8 +60,8 @@ def read_json(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
             raise ManifestError(f"a number {error}", place) from None
         except ValueError:
             return None
-        warnings.extend(twice(key, place) for key in repeated)
-        repeated.clear()
+        warnings.extend(repeated(key, place) for key in repeated_keys)
+        repeated_keys.clear()
         nodes = _check(root, place, limits, nodes)
         roots.append((root, place))
         if len(roots) > limits.documents:
@@ -71,7 +71,10 @@ def read_json(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
 
 
 def _check(root: object, place: Place, limits: Limits, nodes: int) -> int:
-    """Hold a document against the limits, and return the number of keys and values so far."""
+    """Check a document against the limits, and return the number of keys and values so far.
+
+    It goes level by level, since a recursive check would itself fail on deep nesting.
+    """
     level = [root]
     for _ in range(limits.depth + 1):
         below: list[object] = []

@@ -1,8 +1,8 @@
 """What all of SkyRay's own kinds share: strict models, errors with `file:line:column`, published JSON Schemas.
 
-The one idea: a kind is a pydantic model in camelCase that allows no unknown field and converts no type, and everything
-that is wrong with a file is told at once, each problem with its place and the word that was probably meant. A null is
-an absent field, as in Kubernetes. Pydantic takes a tenth of a second to import, so `skyray size` must not come here.
+A kind is a pydantic model in camelCase that allows no unknown field and converts no type. All problems of a file are
+reported together, each with its place and the word that was probably meant. A null is an absent field, as in
+Kubernetes. Pydantic takes a tenth of a second to import, so `skyray size` must not import this module.
 """
 
 from __future__ import annotations
@@ -55,11 +55,11 @@ class Located(Protocol):
         """Where the document starts."""
 
     def locate(self, *path: str | int) -> Place:
-        """Return where the value at `path` stands."""
+        """Return the place of the value at `path`."""
 
 
 class InvalidFields(InvalidObject):
-    """Several problems at once: it reads as the first one; `others` are the rest, in the order of the files."""
+    """Several problems: the message is that of the first; `others` are the rest, in the order of the files."""
 
     def __init__(self, problems: Sequence[InputError]) -> None:
         first, *others = problems
@@ -68,7 +68,7 @@ class InvalidFields(InvalidObject):
 
 
 def problems(error: InputError) -> tuple[InputError, ...]:
-    """Return every problem behind `error`, the first one included."""
+    """Return every problem behind `error`, the first included."""
     return (error, *error.others) if isinstance(error, InvalidFields) else (error,)
 
 
@@ -130,16 +130,25 @@ def _amount(value: object) -> ExactQuantity:
 
 
 def _resource_name(text: str) -> str:
-    """Accept what pods can request. A wrong name would limit nothing, or promise what no pod asks for."""
-    native = text in _NATIVE or text.startswith(_NATIVE_PREFIXES)
-    if identity.is_label_key(text) and (native or ("/" in text and not text.startswith(_QUOTA_PREFIXES))):
+    """Accept what pods can request: a wrong name would limit nothing, or offer what no pod asks for."""
+    is_native = text in _NATIVE or text.startswith(_NATIVE_PREFIXES)
+    is_device = "/" in text and not text.startswith(_QUOTA_PREFIXES)
+    if identity.is_label_key(text) and (is_native or is_device):
         return text
-    plain = next((text.removeprefix(prefix) for prefix in _QUOTA_PREFIXES if text.startswith(prefix)), "")
-    meant = plain or next((device for device in _DEVICES if device.endswith(f"/{text}")), "")
-    raise ValueError(
-        f"{text!r} is not the name of a resource that pods request; "
-        + (f"did you mean {meant!r}?" if meant else f"use one of {', '.join(_NATIVE)}, nvidia.com/gpu ...")
-    )
+    meant = _resource_meant(text)
+    remedy = f"did you mean {meant!r}?" if meant else f"use one of {', '.join(_NATIVE)}, nvidia.com/gpu ..."
+    raise ValueError(f"{text!r} is not the name of a resource that pods request; {remedy}")
+
+
+def _resource_meant(text: str) -> str:
+    """Return the resource whose name in a ResourceQuota, or without its domain, is `text`; empty for others."""
+    for prefix in _QUOTA_PREFIXES:
+        if text.startswith(prefix):
+            return text.removeprefix(prefix)
+    for device in _DEVICES:
+        if device.endswith(f"/{text}"):
+            return device
+    return ""
 
 
 T = TypeVar("T")
@@ -188,7 +197,7 @@ def read_object(model: type[M], document: Located) -> M:
         found: list[InputError] = [
             _problem(model, document, dict(detail)) for detail in error.errors(include_url=False)
         ]
-    found.sort(key=lambda one: (one.place.line, one.place.column) if one.place else (0, 0))
+    found.sort(key=lambda problem: (problem.place.line, problem.place.column) if problem.place else (0, 0))
     raise InvalidFields(found)
 
 
@@ -207,19 +216,19 @@ def json_schema(model: type[SkyRayModel], kind: str) -> dict[str, Any]:
 def _tidy(schema: Any) -> None:
     """Drop pydantic's titles, which only repeat names, and write default durations as users do."""
     if isinstance(schema, list):
-        for one in schema:
-            _tidy(one)
+        for element in schema:
+            _tidy(element)
     elif isinstance(schema, dict):
         if isinstance(schema.get("title"), str):
             del schema["title"]
         if schema.get("pattern") == f"^{_DURATION.pattern}$" and "default" in schema:
             schema["default"] = duration_text(schema["default"])
-        for one in schema.values():
-            _tidy(one)
+        for value in schema.values():
+            _tidy(value)
 
 
 def _problem(model: type[SkyRayModel], document: Located, detail: Mapping[str, Any]) -> InvalidObject:
-    """Say one of pydantic's findings in one line, with its place."""
+    """Return one of pydantic's findings as an error of a single line, with its place."""
     path = [step for step in detail["loc"] if step != "[key]"]
     field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
     value, ctx = detail.get("input"), detail.get("ctx", {})
@@ -269,33 +278,43 @@ def _annotation_at(model: type[SkyRayModel], path: Sequence[str | int]) -> Any:
     here: Any = model
     for step in path:
         options = _unwrapped(here)
-        models = [one for one in options if isinstance(one, type) and issubclass(one, BaseModel)]
-        fields = {f.alias or name: f.annotation for one in models for name, f in one.model_fields.items()}
+        fields = _fields_of(options)
         if step in fields:
             here = fields[str(step)]
             continue
-        inner = [typing.get_args(one) for one in options if typing.get_origin(one) in {tuple, dict, list}]
-        if not inner:
+        containers = [option for option in options if typing.get_origin(option) in {tuple, dict, list}]
+        if not containers:
             return None
-        here = inner[0][-1] if inner[0][-1] is not Ellipsis else inner[0][0]
+        # The values are the last argument of dict[K, V] and list[V], and the first of tuple[V, ...].
+        arguments = typing.get_args(containers[0])
+        here = arguments[-1] if arguments[-1] is not Ellipsis else arguments[0]
     return here
 
 
+def _fields_of(options: Sequence[Any]) -> dict[str, Any]:
+    """Return the annotations of all fields, by their names in files, of the models among `options`."""
+    fields: dict[str, Any] = {}
+    for option in options:
+        if isinstance(option, type) and issubclass(option, BaseModel):
+            fields |= {field.alias or name: field.annotation for name, field in option.model_fields.items()}
+    return fields
+
+
 def _unwrapped(annotation: Any) -> list[Any]:
+    """Return the types that a value may have, without `Annotated` and unions around them."""
     origin = typing.get_origin(annotation)
     if origin is Annotated:
         return _unwrapped(typing.get_args(annotation)[0])
     if origin in {typing.Union, types.UnionType}:
-        return [inner for one in typing.get_args(annotation) for inner in _unwrapped(one)]
+        return [inner for option in typing.get_args(annotation) for inner in _unwrapped(option)]
     return [annotation]
 
 
 def _fields_at(model: type[SkyRayModel], path: Sequence[str | int]) -> list[str]:
-    options = _unwrapped(_annotation_at(model, path))
-    models = [one for one in options if isinstance(one, type) and issubclass(one, BaseModel)]
-    return [f.alias or name for one in models for name, f in one.model_fields.items()]
+    return list(_fields_of(_unwrapped(_annotation_at(model, path))))
 
 
 def _allowed_at(model: type[SkyRayModel], path: Sequence[str | int]) -> list[str]:
     options = _unwrapped(_annotation_at(model, path))
-    return [str(word) for one in options if typing.get_origin(one) is typing.Literal for word in typing.get_args(one)]
+    literals = [option for option in options if typing.get_origin(option) is typing.Literal]
+    return [str(word) for literal in literals for word in typing.get_args(literal)]

@@ -1,12 +1,12 @@
 """Strict reading of what Kubernetes users write: YAML or JSON bytes in, plain dicts and lists out.
 
-The one idea: accept what every reader of the file (kubectl, kustomize, Argo CD, Flux, editors) understands alike, and
-refuse, with the place and the remedy, what they read differently or what could harm whoever reads it. So there are no
-aliases, tags or merges, no keys that are not text, no scalars of doubtful type (plainscalar.py), no hidden characters
-(intake.py), no documents that kubectl would skip (yamlinput.py), and there are limits on everything.
+What all readers of the file (kubectl, kustomize, Argo CD, Flux, editors) understand alike is accepted. What they read
+differently, or what could harm a reader, is refused with its place and the remedy: aliases, tags, merges, keys that are
+not text, scalars of ambiguous type (plainscalar.py), hidden characters (intake.py), documents that kubectl would skip
+(yamlinput.py), and sizes beyond `Limits`.
 
-Line numbers of nested values are not kept while reading: `Document.locate` finds them by a second parse when an error
-needs one, so that the files without errors, nearly all, cost nothing more.
+Line numbers of nested values are not kept while reading. `Document.locate` finds them by a second parse when an error
+needs one, so files without errors cost nothing more.
 """
 
 from __future__ import annotations

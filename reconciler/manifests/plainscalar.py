@@ -1,8 +1,8 @@
-"""What an unquoted YAML scalar means to every reader that will see it, or why nobody can say.
+"""The value of an unquoted YAML scalar, where all readers agree on it; else why they do not.
 
-The one idea: `kubectl apply -f` reads YAML 1.1 (go-yaml v2), `kubectl apply -k` and editors read YAML 1.2 or something
-between, so a scalar passes only where all of them agree, and then has the value that kubectl sends. The rest is refused
-with its reason; quoting is always the remedy. The rules are go-yaml v2's resolve.go and the core schema of YAML 1.2.
+`kubectl apply -f` reads YAML 1.1 (go-yaml v2); `kubectl apply -k` and editors read YAML 1.2 or something between. So a
+scalar is accepted only where all of them agree, and has the value that kubectl sends. All others are refused with the
+reason; quoting is always a remedy. The rules are go-yaml v2's resolve.go and the core schema of YAML 1.2.
 """
 
 from __future__ import annotations

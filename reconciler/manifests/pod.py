@@ -1,4 +1,4 @@
-"""A pod's spec as kube-scheduler reads it: effective requests, and every rule about where it may stand.
+"""A pod's spec as kube-scheduler reads it: effective requests, and every rule about where it may run.
 
 The sums are those of `PodRequests` in k8s.io/component-helpers/resource/helpers.go at 1.36, on a pod whose defaults the
 API server has filled in (pkg/apis/core/v1/defaults.go: a request defaults to its limit). Every function reads plain
@@ -43,7 +43,7 @@ class PodRequests:
 def effective_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> dict[str, Quantity]:
     """Return what one pod of this spec requests in all, by resource name, exact.
 
-    `at` is where the spec stands in its object, for errors. Raises `InvalidField`.
+    `at` is the path of the spec in its object, for errors. Raises `InvalidField`.
     """
     return dict(pod_requests(spec, at).requests)
 
@@ -51,12 +51,12 @@ def effective_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> dict[st
 def pod_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> PodRequests:
     """Return what one pod of this spec requests, and what it counts for scoring (kube-scheduler, framework/types.go).
 
-    `at` is where the spec stands in its object, for errors. Raises `InvalidField`.
+    `at` is the path of the spec in its object, for errors. Raises `InvalidField`.
     """
-    running = [container_requests(one, path) for path, one in fields.maps(spec, "containers", at)]
-    starting = [
-        (container_requests(one, path), _is_sidecar(one, path)) for path, one in fields.maps(spec, "initContainers", at)
-    ]
+    running = [container_requests(container, path) for path, container in fields.maps(spec, "containers", at)]
+    starting = []
+    for path, container in fields.maps(spec, "initContainers", at):
+        starting.append((container_requests(container, path), _is_sidecar(container, path)))
     whole_pod = fields.mapping(spec, "resources", at)
     limits = fields.resources(whole_pod, "limits", (*at, "resources"))
     wanted = fields.resources(whole_pod, "requests", (*at, "resources"))
@@ -65,15 +65,19 @@ def pod_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> PodRequests:
     def total(missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
         peak = _peak(running, starting, missing)
         # A pod-level request defaults to its limit only where the containers say nothing, or cannot overcommit.
-        of_limits = {k: v for k, v in limits.items() if k not in peak or k.startswith("hugepages-")}
-        peak.update({k: v for k, v in {**of_limits, **wanted}.items() if _is_pod_level(k)})
+        defaults = {name: limit for name, limit in limits.items() if name not in peak or name.startswith("hugepages-")}
+        whole = {**defaults, **wanted}
+        peak.update({name: amount for name, amount in whole.items() if _is_pod_level(name)})
         return add_resources(peak, overhead) if overhead else peak
 
     requests = total(_NOTHING)
     missing = _SCORE_DEFAULTS
+    # With pod-level resources, the scheduler's defaults count only for what the pod as a whole does not request.
     if any(_is_pod_level(name) for name in (*wanted, *limits)):
         missing = {name: amount for name, amount in _SCORE_DEFAULTS.items() if name not in requests}
-    complete = all(missing.keys() <= own.keys() for own in (*running, *(own for own, _ in starting)))
+    containers = [*running, *(own for own, _ in starting)]
+    # Usually every container names its requests, and the second sum would be the first.
+    complete = all(missing.keys() <= own.keys() for own in containers)
     return PodRequests(requests, requests if complete else total(missing))
 
 
@@ -87,7 +91,7 @@ def pod_shape(
 ) -> PodShape:
     """Return the pod of this template as the scheduler sees it.
 
-    `namespace` is where it will stand; `at` is where the template stands in its object, for errors; `sums` are its
+    `namespace` is that of the pod; `at` is the path of the template in its object, for errors; `sums` are its
     requests if the caller has them already. Raises `InvalidField`.
     """
     here = (*at, "spec")
@@ -95,10 +99,11 @@ def pod_shape(
         sums = pod_requests(spec, here)
     labels = fields.text_map(metadata, "labels", (*at, "metadata"))
     affinity = fields.mapping(spec, "affinity", here)
-    wishes = (*here, "affinity")
-    required, preferred = node_affinity(affinity, wishes)
-    together, rather_together = pod_affinity(affinity, "podAffinity", labels, wishes)
-    apart, rather_apart = pod_affinity(affinity, "podAntiAffinity", labels, wishes)
+    where = (*here, "affinity")
+    node_required, node_preferred = node_affinity(affinity, where)
+    pod_required, pod_preferred = pod_affinity(affinity, "podAffinity", labels, where)
+    anti_required, anti_preferred = pod_affinity(affinity, "podAntiAffinity", labels, where)
+    gates = [fields.text(gate, "name", path) for path, gate in fields.maps(spec, "schedulingGates", here)]
     return PodShape(
         namespace=namespace,
         labels=labels,
@@ -107,12 +112,12 @@ def pod_shape(
         score_memory=sums.scored.get("memory", _ZERO).value,
         node_name=fields.text(spec, "nodeName", here),
         node_selector=fields.text_map(spec, "nodeSelector", here),
-        node_required=required,
-        node_preferred=preferred,
-        pod_required=together,
-        pod_preferred=rather_together,
-        pod_anti_required=apart,
-        pod_anti_preferred=rather_apart,
+        node_required=node_required,
+        node_preferred=node_preferred,
+        pod_required=pod_required,
+        pod_preferred=pod_preferred,
+        pod_anti_required=anti_required,
+        pod_anti_preferred=anti_preferred,
         spread=spread_constraints(spec, labels, here),
         host_ports=_host_ports(spec, here),
         tolerations=tuple(_toleration(entry, path) for path, entry in fields.maps(spec, "tolerations", here)),
@@ -120,9 +125,7 @@ def pod_shape(
         volume_claims=tuple(_volume_claims(spec, here)),
         priority_class=fields.text(spec, "priorityClassName", here),
         scheduler_name=fields.text(spec, "schedulerName", here) or "default-scheduler",
-        scheduling_gates=tuple(
-            fields.text(gate, "name", path) for path, gate in fields.maps(spec, "schedulingGates", here)
-        ),
+        scheduling_gates=tuple(gates),
     )
 
 
@@ -167,23 +170,23 @@ def _is_sidecar(container: Mapping[str, Any], at: Path) -> bool:
 
 
 def _host_ports(spec: Mapping[str, Any], at: Path) -> tuple[HostPort, ...]:
-    """Return the node's ports that the pod holds while it runs; on the host's network every port is one."""
+    """Return the node's ports that the pod holds while it runs; on the host's network that is every port."""
     host_network = fields.flag(spec, "hostNetwork", at)
-    lasting = [
-        (path, container)
-        for group in ("initContainers", "containers")
-        for path, container in fields.maps(spec, group, at)
-        if group == "containers" or _is_sidecar(container, path)
-    ]
+    inits = fields.maps(spec, "initContainers", at)
+    # Other init containers have ended when the pod runs.
+    lasting = [(path, container) for path, container in inits if _is_sidecar(container, path)]
+    lasting.extend(fields.maps(spec, "containers", at))
     held = []
     for where, container in lasting:
         for path, port in fields.maps(container, "ports", where):
             number = fields.count(port, "hostPort", path, 0)
+            # The API server sets hostPort to containerPort for pods on the host's network.
             if not number and host_network:
                 number = fields.count(port, "containerPort", path, 0)
             if number:
                 protocol = fields.text(port, "protocol", path) or "TCP"
-                held.append(HostPort(number, protocol, fields.text(port, "hostIP", path) or HostPort(0).ip))
+                ip = fields.text(port, "hostIP", path) or HostPort(0).ip
+                held.append(HostPort(number, protocol, ip))
     return tuple(held)
 
 
@@ -195,7 +198,7 @@ def _toleration(entry: Mapping[str, Any], path: Path) -> Toleration:
         effect=fields.choice(entry, "effect", path, _EFFECTS, ""),
     )
     if not toleration.key and toleration.operator != "Exists":
-        raise InvalidField((*path, "operator"), "must be Exists where key is empty; name a key or write Exists")
+        raise InvalidField((*path, "operator"), "is not Exists, but key is empty; name a key, or write Exists")
     return toleration
 
 

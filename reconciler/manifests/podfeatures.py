@@ -1,8 +1,8 @@
 """What in a pod template reaches beyond the pod: the node's files and network, privileges, an identity.
 
-The one idea: this module only finds and names them, each with its path; who may use which is `policy.tenant`. The list
-is that of the Baseline level of the Pod Security Standards (as of Kubernetes 1.34), plus service accounts and
-Kubernetes' own priority classes, which Baseline leaves to RBAC and quotas. Of capabilities every added one is named.
+This module finds them, each with its path; `policy.tenant` decides who may use which. The list is that of the Baseline
+level of the Pod Security Standards (as of Kubernetes 1.34), plus service accounts and Kubernetes' own priority classes,
+which Baseline leaves to RBAC and quotas. Every added capability is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reconciler.manifests import fields
 from reconciler.manifests.fields import Path
 
 SYSTEM_PRIORITY = "system-"
-"""How the names of the priority classes begin that Kubernetes keeps for itself."""
+"""The prefix of the priority classes that Kubernetes reserves."""
 
 _APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
 _SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
@@ -36,7 +36,7 @@ _CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 class Feature(StrEnum):
-    """A way out of the pod, or up. The value is the word that a Tenant allows it by."""
+    """A privilege, or access beyond the pod. The value is the word by which a Tenant allows it."""
 
     HOST_PATH = "HostPath"
     HOST_NETWORK = "HostNetwork"
@@ -55,7 +55,7 @@ class Feature(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a feature. `value`: the path, port, host, sysctl, capability or account that is meant; else empty.
+    """A use of a feature. `value`: the path, port, host, sysctl, capability or account that is used; else empty.
 
     A capability is written without `CAP_`, in capital letters.
     """
@@ -108,13 +108,14 @@ def container_features(container: Mapping[str, Any], at: Path) -> Iterator[Use]:
         number = fields.count(port, "hostPort", path, 0)
         if number:
             yield Use(Feature.HOST_PORTS, (*path, "hostPort"), str(number))
-    for part in (
-        *(_part((at, container), probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")),
-        *(_part(_part((at, container), "lifecycle"), hook) for hook in ("postStart", "preStop")),
-    ):
-        for path, action in (_part(part, "httpGet"), _part(part, "tcpSocket")):
+    lifecycle = _part((at, container), "lifecycle")
+    handlers = [_part((at, container), probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")]
+    handlers += [_part(lifecycle, hook) for hook in ("postStart", "preStop")]
+    for handler in handlers:
+        for path, action in (_part(handler, "httpGet"), _part(handler, "tcpSocket")):
             host = fields.text(action, "host", path)
-            if host:  # the kubelet calls it, from the node's network
+            # The kubelet calls this host from the node's network.
+            if host:
                 yield Use(Feature.HOST_PROBES, (*path, "host"), host)
 
 
@@ -129,23 +130,36 @@ def _context(parent: Mapping[str, Any], at: Path) -> Iterator[Use]:
     if not context:
         return
     here = (*at, "securityContext")
-    if fields.flag(context, "privileged", here):
-        yield Use(Feature.PRIVILEGED, (*here, "privileged"))
-    if fields.flag(fields.mapping(context, "windowsOptions", here), "hostProcess", (*here, "windowsOptions")):
-        yield Use(Feature.PRIVILEGED, (*here, "windowsOptions", "hostProcess"))
-    if fields.text(context, "procMount", here) not in {"", "Default"}:
-        yield Use(Feature.UNMASKED_PROC, (*here, "procMount"))
-    for profile in ("seccompProfile", "appArmorProfile"):
-        if fields.text(fields.mapping(context, profile, here), "type", (*here, profile)) == "Unconfined":
-            yield Use(Feature.UNCONFINED, (*here, profile))
-    selinux = fields.mapping(context, "seLinuxOptions", here)
-    named = [fields.text(selinux, field, (*here, "seLinuxOptions")) for field in ("user", "role")]
-    if any(named) or fields.text(selinux, "type", (*here, "seLinuxOptions")) not in _SELINUX_TYPES:
-        yield Use(Feature.UNCONFINED, (*here, "seLinuxOptions"))
+    yield from _privileges(context, here)
+    yield from _confinement(context, here)
     for path, sysctl in fields.maps(context, "sysctls", here):
         name = fields.text(sysctl, "name", path)
         if name not in _SAFE_SYSCTLS:
             yield Use(Feature.SYSCTLS, (*path, "name"), name)
-    added = (*here, "capabilities")
-    for index, name in enumerate(fields.texts(fields.mapping(context, "capabilities", here), "add", added)):
-        yield Use(Feature.CAPABILITY, (*added, "add", index), name.upper().removeprefix("CAP_"))
+    capabilities, parts = _part((here, context), "capabilities")
+    for index, name in enumerate(fields.texts(parts, "add", capabilities)):
+        yield Use(Feature.CAPABILITY, (*capabilities, "add", index), name.upper().removeprefix("CAP_"))
+
+
+def _privileges(context: Mapping[str, Any], at: Path) -> Iterator[Use]:
+    if fields.flag(context, "privileged", at):
+        yield Use(Feature.PRIVILEGED, (*at, "privileged"))
+    windows, options = _part((at, context), "windowsOptions")
+    # A host process container of Windows has all rights on the node.
+    if fields.flag(options, "hostProcess", windows):
+        yield Use(Feature.PRIVILEGED, (*windows, "hostProcess"))
+    if fields.text(context, "procMount", at) not in {"", "Default"}:
+        yield Use(Feature.UNMASKED_PROC, (*at, "procMount"))
+
+
+def _confinement(context: Mapping[str, Any], at: Path) -> Iterator[Use]:
+    """Yield what switches off or changes seccomp, AppArmor and SELinux."""
+    for profile in ("seccompProfile", "appArmorProfile"):
+        path, parts = _part((at, context), profile)
+        if fields.text(parts, "type", path) == "Unconfined":
+            yield Use(Feature.UNCONFINED, path)
+    path, selinux = _part((at, context), "seLinuxOptions")
+    user_or_role = [fields.text(selinux, field, path) for field in ("user", "role")]
+    # Baseline allows a few types, and no other user or role than that of the runtime.
+    if any(user_or_role) or fields.text(selinux, "type", path) not in _SELINUX_TYPES:
+        yield Use(Feature.UNCONFINED, path)

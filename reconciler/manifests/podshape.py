@@ -1,7 +1,7 @@
-"""What kube-scheduler sees of a pod: requests, and every rule about where it may stand.
+"""What kube-scheduler sees of a pod: requests, and every rule about where it may run.
 
-One shape serves both sides: the pods that a workload will make (package `ray`) and the pods that already stand on a
-cluster (package `fleet`). Amounts are in the scheduler's own units: cpu in millicores, everything else in whole units
+The shape is the same for pods that a workload will make (package `ray`) and for pods that already run on a cluster
+(package `fleet`). Amounts are in the scheduler's own units: cpu in millicores, everything else in whole units
 (memory and ephemeral-storage in bytes, devices in pieces), rounded up as `Quantity.MilliValue` and `Value` round.
 """
 

@@ -1,9 +1,9 @@
 """Kubernetes resource quantities (`500m`, `12G`, `1536Mi`, `1e3`), exact to the nano unit.
 
-The one idea: a quantity is a whole number of nano units plus the notation it was written in, so sums are exact and the
-result is written the way its author writes. The rules are those of `resource.Quantity` in
+A quantity is a whole number of nano units and the notation it was written in, so sums are exact and are written in the
+notation of their author. The rules are those of `resource.Quantity` in
 k8s.io/apimachinery/pkg/api/resource/quantity.go: finer amounts are rounded up, away from zero; binary amounts are
-capped at 2^63 - 1. Three differences, all on purpose. A number needs a digit (the Go parser reads `m` as 0, the schema
+capped at 2^63 - 1. There are three differences. A number needs a digit (the Go parser reads `m` as 0, the schema
 of every CRD refuses it); an exponent beyond 64 or a text beyond 64 characters is refused, because it is a mistake or an
 attack; and `str()` is always the canonical form, also where Go happens to give back the text that it parsed.
 """

@@ -1,4 +1,4 @@
-"""Kubernetes label selectors: one meaning for namespaces, workloads, clusters and pods.
+"""Kubernetes label selectors, for namespaces, workloads, clusters and pods.
 
 Source of the rules: the LabelSelector of apimachinery (`metav1.LabelSelectorAsSelector`): `matchLabels` and all of
 `matchExpressions` must hold; an empty selector matches everything; `NotIn` and `DoesNotExist` match an absent key.
@@ -17,7 +17,7 @@ OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One `matchExpressions` entry: `operator` is one of `OPERATORS`; `values` keep the order they were written in."""
+    """An entry of `matchExpressions`: `operator` is in `OPERATORS`; `values` keep the order they were written in."""
 
     key: str
     operator: str
@@ -27,7 +27,7 @@ class Requirement:
         """Tell whether `labels` satisfy this requirement."""
         match self.operator:
             case "In":
-                return labels.get(self.key) in self.values if self.key in labels else False
+                return self.key in labels and labels[self.key] in self.values
             case "NotIn":
                 return self.key not in labels or labels[self.key] not in self.values
             case "Exists":
@@ -62,7 +62,10 @@ class LabelSelector:
 
     def first_mismatch(self, labels: Mapping[str, str]) -> Requirement | None:
         """Return the first requirement that `labels` do not satisfy, for messages."""
-        return next((r for r in self.requirements if not r.matches(labels)), None)
+        for requirement in self.requirements:
+            if not requirement.matches(labels):
+                return requirement
+        return None
 
     def __str__(self) -> str:
         """Return the selector as kubectl's `--selector` writes it; `everything` when empty."""

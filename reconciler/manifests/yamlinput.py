@@ -1,7 +1,7 @@
 """YAML text to plain objects, straight from libyaml's events.
 
-The one idea: the event stream is where strictness is cheap. Each scalar is seen once, with its style, so that doubtful
-ones, aliases, tags and repeated keys are caught as they pass, and nothing is ever expanded.
+The event stream has each scalar once, with its style. So ambiguous scalars, aliases, tags and repeated keys are found
+in the same pass that builds the objects, and nothing is ever expanded.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from reconciler.manifests.intake import (
     check_carried,
     check_key,
     is_long_key,
+    repeated,
     shown,
     too_deep,
     too_long,
     too_many_nodes,
-    twice,
 )
 from reconciler.manifests.plainscalar import Ambiguous, Scalar, file_mode, resolve
 
-_PLAIN_WORDS = {
-    "mapping values are not allowed in this context": "': ' stands where no key can; check the indentation, or "
+_MESSAGES = {
+    "mapping values are not allowed in this context": "': ' is where no key can be; check the indentation, or "
     "quote the text that contains it",
     "found character that cannot start any token": "a value cannot start with this character; indent with spaces, not "
     "tabs, or quote the value",
@@ -47,16 +47,16 @@ _PLAIN_WORDS = {
     "did not find expected ',' or ']'": "',' or ']' was expected; close the list",
     "did not find expected ',' or '}'": "',' or '}' was expected; close the map",
     "found unexpected end of stream": "the file ends inside a quoted text; close the quote",
-    "found unexpected document indicator": "'---' stands inside a quoted text; close the quote",
+    "found unexpected document indicator": "'---' is inside a quoted text; close the quote",
     "found a tab character that violates indentation": "a tab indents this line; use spaces",
     "found unknown escape character": "unknown escape after '\\'; write '\\\\', or use single quotes",
-    "block sequence entries are not allowed in this context": "'- ' stands where no list item can; start a line there",
+    "block sequence entries are not allowed in this context": "'- ' is where no list item can be; start a new line",
     "did not find expected <document start>": "'---' was expected before another document; add it, or check the quotes",
 }
 
 
 _FILE_MODES = frozenset(("mode", "defaultMode"))
-"""Where everybody writes octal: Kubernetes' own documentation, and KubeRay's samples."""
+"""Keys whose values are written in octal, as in the documentation of Kubernetes and the samples of KubeRay."""
 
 
 def read_yaml(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Place]], list[LoadWarning]]:
@@ -66,7 +66,7 @@ def read_yaml(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
         return reader.documents(), reader.warnings
     except yaml.MarkedYAMLError as error:
         problem = error.problem or "not YAML"
-        message = _PLAIN_WORDS.get(problem, problem)
+        message = _MESSAGES.get(problem, problem)
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else Place(file)
         context = error.context_mark
@@ -76,7 +76,7 @@ def read_yaml(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
 
 
 class _Reader:
-    """One pass over the events of one file."""
+    """A single pass over the events of a file."""
 
     def __init__(self, text: str, file: str, limits: Limits) -> None:
         self.text = text
@@ -102,7 +102,7 @@ class _Reader:
         return roots
 
     def check_start(self, event: DocumentStartEvent) -> None:
-        """Refuse documents that kubectl, which splits the file at lines of `---` and nothing more, would not see."""
+        """Refuse documents that kubectl would skip: it splits the file only at lines of `---` and nothing more."""
         if event.version or event.tags:
             raise ManifestError("a %YAML or %TAG directive; remove it", self.place(event))
         if not event.explicit:
@@ -112,14 +112,14 @@ class _Reader:
         end = self.text.find("\n", after)
         rest = self.text[after : end if end >= 0 else None].strip()
         if rest and not rest.startswith("#"):
-            message = f"kubectl does not see what follows '---'; put `{rest[:40]}` on the next line"
+            message = f"kubectl ignores what follows '---'; put `{rest[:40]}` on the next line"
             raise ManifestError(message, self.place(event))
 
     def value(self, event: Any, depth: int) -> Any:
         kind = type(event)
         if kind is ScalarEvent:
             return self.scalar(event)
-        self.check_marks(event)
+        self.check_anchor_and_tag(event)
         if depth > self.limits.depth:
             raise too_deep(self.place(event), self.limits)
         self.braces += bool(event.flow_style)
@@ -133,7 +133,7 @@ class _Reader:
         while type(event := following()) is not MappingEndEvent:
             key = self.key(event)
             if key in result:
-                self.warnings.append(twice(key, self.place(event)))
+                self.warnings.append(repeated(key, self.place(event)))
             event = following()
             mode = _file_mode(event) if key in _FILE_MODES else None
             if mode is not None:
@@ -153,7 +153,7 @@ class _Reader:
 
     def scalar(self, event: ScalarEvent) -> Scalar:
         if event.anchor is not None or event.tag is not None:
-            self.check_marks(event)
+            self.check_anchor_and_tag(event)
         text: str = event.value
         if len(text) > self.limits.scalar_characters:
             raise too_long(self.place(event), self.limits.scalar_characters)
@@ -175,9 +175,9 @@ class _Reader:
             if known is not None:
                 return known
         if type(event) is not ScalarEvent:
-            self.check_marks(event)
+            self.check_anchor_and_tag(event)
             raise ManifestError(
-                "a map or a list cannot be a key; did a template leave braces behind?", self.place(event)
+                "a map or a list cannot be a key; check for braces that a template left", self.place(event)
             )
         key = self.scalar(event)
         if type(key) is not str:
@@ -186,7 +186,7 @@ class _Reader:
         check_key(key, lambda: self.place(event))
         return intern(key)
 
-    def check_marks(self, event: Any) -> None:
+    def check_anchor_and_tag(self, event: Any) -> None:
         if type(event) is AliasEvent:
             raise ManifestError(f"alias `*{event.anchor}`: write the value out, aliases are refused", self.place(event))
         if event.anchor is not None:
@@ -210,7 +210,7 @@ def _file_mode(event: Any) -> int | None:
 
 @lru_cache(maxsize=4096)
 def _plain_key(text: str) -> str | None:
-    """Return the key that an unquoted scalar is beyond doubt, one object for all its uses, or None."""
+    """Return the key that an unquoted scalar is to all readers, interned; None where the slow path must decide."""
     usual = text.isascii() and text[:1].isalpha() and not is_long_key(text)
     try:
         return intern(text) if usual and resolve(text) is text else None

@@ -1,7 +1,7 @@
 """What KubeRay refuses in the options of a RayClusterSpec: fault tolerance, tokens, TLS, network policy, collector.
 
 From `ValidateRayClusterSpec` and the functions it calls, at KubeRay 1.7. Options that need a feature gate give a
-warning: whether the operator of a cluster has it on cannot be seen from here.
+warning: whether the operator of a cluster has it on is not known here.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ def fault_tolerance(cluster: Part, annotations: Part) -> Iterator[Problem]:
     else:
         options = fields.mapping(parts, "gcsFaultToleranceOptions", at)
         instead = "cannot be combined with gcsFaultToleranceOptions; set its"
+        # KubeRay would otherwise have two sources for the same setting.
         for annotation, field in ((_FT_ENABLED, "redisAddress"), (_FT_NAMESPACE, "externalStorageNamespace")):
             if noted.get(annotation):
                 yield problem((*noted_at, annotation), f"{instead} {field} instead")
@@ -107,9 +108,8 @@ def tokens(cluster: Part, kind: str) -> Iterator[Problem]:
             yield problem((*here, "enableK8sTokenAuth"), "needs mode: token; set that too")
         return
     least = _K8S_TOKEN_SINCE if by_kubernetes else _TOKEN_SINCE
-    yield from ray_version_at_least(
-        cluster, least, "enableK8sTokenAuth" if by_kubernetes else "authOptions.mode: token"
-    )
+    option = "enableK8sTokenAuth" if by_kubernetes else "authOptions.mode: token"
+    yield from ray_version_at_least(cluster, least, option)
     if by_kubernetes and fields.text(options, "secretName", here):
         yield problem((*here, "secretName"), "cannot be combined with enableK8sTokenAuth; remove one of them")
 
@@ -121,6 +121,7 @@ def tls(cluster: Part) -> Iterator[Problem]:
         return
     holders = [ray_container(group) for group in (rayspec.head_group(cluster), *rayspec.worker_groups(cluster))]
     holders.append(((*at, "autoscalerOptions"), fields.mapping(parts, "autoscalerOptions", at)))
+    # KubeRay sets these variables and mounts the certificates in every Ray container and in the autoscaler.
     for path, holder in holders:
         for name in _TLS_ENV:
             if found := env_var(holder, path, name):
@@ -144,7 +145,9 @@ def network_policy(cluster: Part) -> Iterator[Problem]:
     for path, group in rayspec.worker_groups(cluster):
         names.append(fields.text(group, "groupName", path))
         if not is_dns_label(names[-1]):
-            yield problem((*path, "groupName"), "must be a DNS label with networkPolicy: small letters, digits and '-'")
+            yield problem(
+                (*path, "groupName"), "is not a DNS label, which networkPolicy needs; use small letters, digits and '-'"
+            )
     rules = [((*here, part), fields.mapping(policy, part, here)) for part in ("head", "worker")]
     for path, group in fields.maps(policy, "workerGroups", here):
         rules.append((path, group))

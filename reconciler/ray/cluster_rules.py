@@ -1,6 +1,6 @@
 """What KubeRay refuses in a RayClusterSpec: groups and autoscaling (`ValidateRayClusterSpec`, utils/validation.go).
 
-KubeRay stops at the first mistake, and a RayCluster shows it only as an event; here all are told, by name.
+KubeRay stops at the first mistake, and a RayCluster shows it only as an event. Here all mistakes are reported.
 """
 
 from __future__ import annotations
@@ -60,6 +60,7 @@ def autoscaling(cluster: Part) -> Iterator[Problem]:
     if env_var(options, here, _START_COMMAND_ENV):
         yield problem((*here, "env"), f"sets {_START_COMMAND_ENV}, which KubeRay manages; remove it")
     head_env = _head_env(cluster, AUTOSCALER_V2_ENV)
+    # Without the autoscaler its options have no effect, but the variable would still switch Ray to v2.
     if not rayspec.autoscaling(cluster):
         if head_env and head_env[1] in {"1", "true"}:
             yield problem(
@@ -117,7 +118,7 @@ def restart_policy(group: Part, why: str) -> Iterator[Problem]:
 
 
 def group_title(group: Part) -> str:
-    """Return the words for a worker group in messages."""
+    """Return how messages name a worker group."""
     at, parts = group
     return f"worker group {fields.text(parts, 'groupName', at)}"
 
@@ -149,14 +150,15 @@ def _head_env(cluster: Part, name: str) -> tuple[Path, str] | None:
 
 def _replicas(group: Part) -> Iterator[Problem]:
     at, parts = group
-    least, most = fields.count(parts, "minReplicas", at, 0), fields.count(parts, "maxReplicas", at, fields.MAX_INT32)
+    least = fields.count(parts, "minReplicas", at, 0)
+    most = fields.count(parts, "maxReplicas", at, fields.MAX_INT32)
     fields.count(parts, "numOfHosts", at, 1)
     wanted = fields.integer(parts, "replicas", at)
     if least > most:
         yield problem((*at, "minReplicas"), f"is {least}, more than maxReplicas {most}; lower it or raise that")
     elif wanted is not None and not least <= wanted <= most:
         bound = f"maxReplicas {most}" if wanted > most else f"minReplicas {least}"
-        yield warning((*at, "replicas"), f"is {wanted}, but KubeRay keeps to {bound}")
+        yield warning((*at, "replicas"), f"is {wanted}, but KubeRay uses {bound}")
 
 
 def _ray_resources(group: Part) -> Iterator[Problem]:
@@ -164,7 +166,7 @@ def _ray_resources(group: Part) -> Iterator[Problem]:
     given = [name for name in _RAY_RESOURCE_PARAMS if start_params(group).get(name)]
     if given and fields.text_map(parts, "resources", at):
         yield problem(
-            (*at, "resources"), f"and rayStartParams ({given[0]}) both say what Ray may use; keep one of them"
+            (*at, "resources"), f"and rayStartParams ({given[0]}) both set what Ray may use; keep one of them"
         )
 
 

@@ -43,12 +43,15 @@ def schedule_problem(text: str) -> str:
     if not text:
         return "is missing"
     if text.startswith("@"):
-        return "" if text in _DESCRIPTORS or _EVERY.fullmatch(text) else f"is {fields.shown(text)}"
+        is_known = text in _DESCRIPTORS or _EVERY.fullmatch(text)
+        return "" if is_known else f"is {fields.shown(text)}"
     parts = text.split()
     if len(parts) != len(_FIELDS):
         return f"has {len(parts)} fields"
     for part, (name, low, high, words) in zip(parts, _FIELDS, strict=True):
-        if not all(_is_range(one, low, high, words) for one in part.split(",") if one) or not part.strip(","):
+        # The parser of robfig/cron drops empty entries of a list, so `1,,2` is right and `,` is not.
+        ranges = [text for text in part.split(",") if text]
+        if not ranges or not all(_is_range(text, low, high, words) for text in ranges):
             return f"has {fields.shown(part)} as its {name}"
     return ""
 
@@ -67,6 +70,7 @@ def _is_range(text: str, low: int, high: int, words: tuple[str, ...]) -> bool:
 
 
 def _number(text: str, low: int, words: tuple[str, ...]) -> int | None:
+    """Return a number, or that of a name such as `jan`; None for other texts."""
     if text.lower() in words:
         return words.index(text.lower()) + low
     return int(text) if text.isdecimal() and len(text) < 10 else None

@@ -1,6 +1,6 @@
-"""What a workload asks of a cluster: sets of equal pods, in the order in which they are created.
+"""The demand of a workload: sets of equal pods, in the order in which they are created.
 
-The types only; `ray.sizing` fills them from Ray resources and `ray.plain` from ordinary Kubernetes controllers.
+These are only the types; `ray.sizing` makes them from Ray resources and `ray.plain` from Kubernetes' own controllers.
 """
 
 from __future__ import annotations
@@ -42,14 +42,16 @@ class PodSet:
 
     @property
     def title(self) -> str:
-        """Return the words that messages use: `head`, `worker gpu-group`, `submitter`, `pod train`."""
+        """Return how messages name it: `head`, `worker gpu-group`, `submitter`, `pod train`."""
         return f"{self.role} {self.group}" if self.group and self.role in {Role.WORKER, Role.POD} else str(self.role)
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What one object asks for. `unsized` names what requests cannot tell (resource claims): such a gang fits nowhere
-    for certain, and its verdict says so.
+    """The pods that an object asks for.
+
+    `unsized`: what its requests do not show (devices through resource claims). No cluster surely fits such a gang, and
+    its verdict says so.
     """
 
     key: ObjectKey
@@ -58,5 +60,5 @@ class Demand:
 
     @property
     def pods(self) -> int:
-        """Return how many pods it makes in all."""
+        """Return the number of pods of all sets."""
         return sum(pod_set.count for pod_set in self.pod_sets)

@@ -1,4 +1,4 @@
-"""What KubeRay adds to the pod templates that users write, as far as it takes room on a node.
+"""What KubeRay adds to the pod templates of users, as far as it requests resources of a node.
 
 Amounts and order are those of KubeRay 1.7: `common/pod.go` (autoscaler, wait-gcs-ready, TLS, collector, metrics port),
 `common/job.go` (submitter). TLS and the collector need feature gates; without the gate KubeRay refuses the object, so
@@ -71,8 +71,9 @@ def _completed(
 ) -> dict[str, Any]:
     ray_container, *others = pod["containers"]
     ports, own_inits = ray_container.get("ports") or [], pod.get("initContainers") or []
+    # `manifests.pod` reports a field of the wrong type, with its path.
     if not isinstance(ports, list) or not isinstance(own_inits, list):
-        return dict(pod)  # whoever sizes it names the field
+        return dict(pod)
     if not any(isinstance(port, dict) and port.get("name") == "metrics" for port in ports):
         ray_container = {**ray_container, "ports": [*ports, _METRICS_PORT]}
     at, tls_options = _part(cluster, "tlsOptions")
@@ -95,7 +96,8 @@ def _with_resources(container: Container, at: Path, options: Mapping[str, Any]) 
     """Return the container with the user's `resources`, which replace the default ones as a whole."""
     if options.get("resources") is None:
         return container
-    container_requests(options, at)  # names a mistake where the user made it
+    # A mistake is reported here, where the user made it.
+    container_requests(options, at)
     return {**container, "resources": options["resources"]}
 
 

@@ -16,12 +16,10 @@ from reconciler.ray.problem import Problem, problem, warning
 from reconciler.ray.rayspec import Part
 
 CLUSTER_SELECTOR_KEY = "ray.io/cluster"
-_DELETE_WORKERS, _DELETE_CLUSTER, _DELETE_SELF, _DELETE_NONE = (
-    "DeleteWorkers",
-    "DeleteCluster",
-    "DeleteSelf",
-    "DeleteNone",
-)
+_DELETE_WORKERS = "DeleteWorkers"
+_DELETE_CLUSTER = "DeleteCluster"
+_DELETE_SELF = "DeleteSelf"
+_DELETE_NONE = "DeleteNone"
 _POLICIES = (_DELETE_CLUSTER, _DELETE_WORKERS, _DELETE_SELF, _DELETE_NONE)
 _DELETION_ORDER = (_DELETE_WORKERS, _DELETE_CLUSTER, _DELETE_SELF)
 
@@ -40,7 +38,7 @@ def cluster_choice(job: Part) -> Iterator[Problem]:
     if parts.get("rayClusterSpec") is not None:
         yield problem((*at, "rayClusterSpec"), "is ignored where clusterSelector is set; keep one of them")
     if not selector.get(CLUSTER_SELECTOR_KEY):
-        yield problem(here, f"must name the RayCluster; write {CLUSTER_SELECTOR_KEY}: NAME")
+        yield problem(here, f"does not name a RayCluster; write {CLUSTER_SELECTOR_KEY}: NAME")
     for key in selector.keys() - {CLUSTER_SELECTOR_KEY}:
         yield warning((*here, key), f"is ignored; KubeRay reads only {CLUSTER_SELECTOR_KEY}")
     if fields.flag(parts, "suspend", at):
@@ -72,7 +70,7 @@ def submission(job: Part, cluster: Part | None) -> Iterator[Problem]:
 
 
 def limits(job: Part) -> Iterator[Problem]:
-    """Yield wrong deadlines, retries, and what suspending and shutting down need of each other."""
+    """Yield wrong deadlines and retries, and fields that need `shutdownAfterJobFinishes`."""
     at, parts = job
     shutdown = fields.flag(parts, "shutdownAfterJobFinishes", at)
     if fields.flag(parts, "suspend", at) and not shutdown:
@@ -126,12 +124,18 @@ def _rules(strategy: Mapping[str, Any], here: Path, job: Part, cluster: Part | N
         if policy in of_event:
             yield problem(path, f"repeats {policy} for {event[0]} {event[1]}; remove one of them")
         of_event.setdefault(policy, ttl)
-    for event, of_event in ttls.items():
-        present = [policy for policy in _DELETION_ORDER if policy in of_event]
-        for earlier, later in pairwise(present):
-            if of_event[later] < of_event[earlier]:
-                order = f"{later} after {of_event[later]} s comes before {earlier} after {of_event[earlier]} s"
-                yield problem((*here, "deletionRules"), f"for {event[0]} {event[1]}: {order}; raise its ttlSeconds")
+    for (field, value), of_event in ttls.items():
+        for order in _out_of_order(of_event):
+            yield problem((*here, "deletionRules"), f"for {field} {value}: {order}; raise its ttlSeconds")
+
+
+def _out_of_order(ttls: Mapping[str, int]) -> Iterator[str]:
+    """Yield each deletion, of those after one event, that comes before a smaller one; `ttls`: seconds by policy."""
+    present = [policy for policy in _DELETION_ORDER if policy in ttls]
+    # What a later policy deletes includes what the earlier deletes, so its time must not come first.
+    for earlier, later in pairwise(present):
+        if ttls[later] < ttls[earlier]:
+            yield f"{later} after {ttls[later]} s comes before {earlier} after {ttls[earlier]} s"
 
 
 def _legacy(

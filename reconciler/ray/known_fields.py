@@ -1,7 +1,7 @@
-"""The fields that KubeRay's kinds have, so that a typing slip is told: the API server drops unknown fields in silence.
+"""The fields of KubeRay's kinds, to report misspelt ones: the API server drops unknown fields in silence.
 
-From the JSON tags in `ray-operator/apis/ray/v1/*_types.go` at 1.7. Pod templates are not looked into: there the API
-server's schema is Kubernetes' own.
+From the JSON tags in `ray-operator/apis/ray/v1/*_types.go` at 1.7. Pod templates are not checked: their
+schema is that of Kubernetes itself.
 """
 
 from __future__ import annotations
@@ -152,6 +152,7 @@ def _unknown(parent: Mapping[str, Any], at: Path, known: frozenset[str]) -> Iter
 
 
 def _instead(name: str, known: frozenset[str]) -> str:
+    # Imported here, since few objects have an unknown field and `skyray size` starts faster without.
     import difflib
 
     close = difflib.get_close_matches(str(name), sorted(known), n=1)

@@ -1,7 +1,7 @@
-"""What ordinary Kubernetes controllers ask for: the pods that run at the same time once all have started.
+"""The demand of Kubernetes' own controllers: the pods that run at the same time once all have started.
 
-Defaults are those of the API server. A DaemonSet's pods follow the nodes, not a number: it counts none, because it
-never waits for room elsewhere.
+Defaults are those of the API server. A DaemonSet has a pod for each node that there is, so it counts none: it needs no
+other capacity.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a Ray resource: where, what, and what to do."""
+"""A problem of a Ray resource: where it is, what is wrong, and what to write instead."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from reconciler.manifests.fields import Path, dotted
 
 
 class Severity(StrEnum):
-    """`ERROR`: KubeRay or Kubernetes would refuse or ignore it. `WARNING`: it works, but perhaps not as meant."""
+    """`ERROR`: KubeRay or Kubernetes would refuse or ignore it. `WARNING`: it works, but probably not as meant."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -17,7 +17,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`path` leads to the field in the object; `message` names the field, says what is wrong and what to write."""
+    """`path` leads to the field in the object; `message` names the field, what is wrong, and what to write."""
 
     path: Path
     message: str

@@ -1,6 +1,6 @@
-"""Where the parts of a Ray resource stand: the job in a RayJob, the cluster in all four kinds.
+"""The parts of a Ray resource: the job in a RayJob, the cluster in all four kinds.
 
-KubeRay nests the same RayClusterSpec at a different field in each kind; everything else in this package asks here.
+KubeRay has the same RayClusterSpec at a different field in each kind; the other modules of this package find it here.
 """
 
 from __future__ import annotations
@@ -71,10 +71,9 @@ def template(group: Part, key: str = "template") -> Part:
     at, group_fields = group
     path, pod_template = _required(group_fields, key, at)
     pod = fields.mapping(pod_template, "spec", path)
-    if not any(True for _ in fields.maps(pod, "containers", (*path, "spec"))):
-        raise InvalidField(
-            (*path, "spec", "containers"), "is empty; add a container (KubeRay takes the first one for Ray)"
-        )
+    containers = fields.maps(pod, "containers", (*path, "spec"))
+    if next(containers, None) is None:
+        raise InvalidField((*path, "spec", "containers"), "is empty; add a container (KubeRay uses the first for Ray)")
     return path, pod_template
 
 

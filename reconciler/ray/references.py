@@ -1,7 +1,7 @@
 """The objects that a workload needs beside it: ConfigMaps, Secrets, service accounts and claims.
 
-They follow the workload to its cluster, so every field of a pod template that names one is read here, and the places
-outside the templates where KubeRay's kinds name one.
+They are placed with the workload. So every field of a pod template that names such an object is read here, and the
+fields outside the templates in which KubeRay's kinds name them.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ class Reference:
 
 
 def references(body: Mapping[str, Any]) -> tuple[Reference, ...]:
-    """Return every reference of the object, each kind and name once, at its first place, in the order of the file.
+    """Return every reference of the object in the order of the file; each kind and name once, at its first place.
 
     A name that is required anywhere is not optional. Raises `InvalidField`.
     """
     found: dict[tuple[str, str], Reference] = {}
-    for one in _all(body):
-        known = found.get((one.kind, one.name))
-        if known is None or (known.optional and not one.optional):
-            found[one.kind, one.name] = one
+    for reference in _all(body):
+        key = (reference.kind, reference.name)
+        known = found.get(key)
+        if known is None or (known.optional and not reference.optional):
+            found[key] = reference
     return tuple(found.values())
 
 
@@ -89,7 +90,7 @@ def _volume(volume: Part) -> Iterator[Reference]:
 
 
 def _environment(holder: Part) -> Iterator[Reference]:
-    """Yield the references of `env` and `envFrom` of a container, or of what is written like one."""
+    """Yield the references of `env` and `envFrom` of a container, or of options with the same fields."""
     at, parts = holder
     for variable in fields.maps(parts, "env", at):
         yield from _value_from(variable)

@@ -33,7 +33,7 @@ def service(body: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def cluster_in_service(cluster: Part) -> Iterator[Problem]:
-    """Yield what a service's cluster cannot have."""
+    """Yield what the cluster of a service cannot have."""
     path, head = rayspec.head_group(cluster)
     head_service = fields.mapping(head, "headService", path)
     metadata = fields.mapping(head_service, "metadata", (*path, "headService"))
@@ -47,7 +47,9 @@ def initializing_timeout(body: Mapping[str, Any]) -> Iterator[Problem]:
     metadata = fields.mapping(body, "metadata", ())
     text = fields.text_map(metadata, "annotations", ("metadata",)).get(_TIMEOUT, "")
     is_number = text.removeprefix("+").isdecimal()
-    if text and not ((is_number or _GO_DURATION.fullmatch(text)) and re.search("[1-9]", text)):
+    is_duration = is_number or _GO_DURATION.fullmatch(text)
+    is_positive = re.search("[1-9]", text)
+    if text and not (is_duration and is_positive):
         path = ("metadata", "annotations", _TIMEOUT)
         yield problem(path, f"is {fields.shown(text)}; write a duration such as 5m or 1h, or seconds")
 

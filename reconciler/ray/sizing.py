@@ -1,7 +1,7 @@
-"""What a Ray resource asks for: the pods that KubeRay makes of it, to the container.
+"""The demand of a Ray resource: the pods that KubeRay makes of it, with all their containers.
 
 Counts are those of `GetWorkerGroupDesiredReplicas` in KubeRay's controllers/ray/utils/util.go: replicas clamped between
-minReplicas and maxReplicas, times numOfHosts. `ray.injected` says what is added to each pod.
+minReplicas and maxReplicas, times numOfHosts. `ray.injected` has what is added to each pod.
 """
 
 from __future__ import annotations
@@ -41,10 +41,11 @@ def demand(
     """Return the pods of a RayCluster, RayJob, RayService or of one run of a RayCronJob, in order of creation.
 
     Suspended ones keep their pod sets with a count of 0. Raises `InvalidField` for what KubeRay or Kubernetes would
-    refuse in the fields that decide about pods; `ray.validation` tells everything else.
+    refuse in the fields that decide about pods; `ray.validation` checks all other fields.
     """
     key = object_key(dict(body), namespace)
-    job, cluster = rayspec.job_spec(body), rayspec.cluster_spec(body)
+    job = rayspec.job_spec(body)
+    cluster = rayspec.cluster_spec(body)
     stopped = is_suspended(body, job, cluster)
     mode = rayspec.submission_mode(job) if job else ""
     sets: list[PodSet] = []
@@ -55,6 +56,7 @@ def demand(
             count = 0 if stopped else _workers(group, cluster, key.kind, replicas)
             sets.append(_worker_set(group, cluster, key.namespace, labels, operator, count))
     if job is not None and mode == rayspec.K8S_JOB_MODE:
+        # The name of a run is random, too; see `_cluster_labels`.
         run = f"{key.name}-*" if key.kind == rayspec.RAY_CRON_JOB else key.name
         sets.append(_submitter(job, key.namespace, run, stopped=stopped))
     return Demand(key, tuple(sets), unsized(sets))
@@ -67,10 +69,9 @@ def is_suspended(body: Mapping[str, Any], job: Part | None, cluster: Part | None
 
 
 def unsized(sets: list[PodSet]) -> tuple[str, ...]:
-    """Name what requests cannot tell about these pods."""
-    return tuple(
-        f"{one.title} asks for devices through resource claims" for one in sets if one.shape.claims and one.count
-    )
+    """Return what the requests of these pods do not show."""
+    claiming = [pods for pods in sets if pods.shape.claims and pods.count]
+    return tuple(f"{pods.title} asks for devices through resource claims" for pods in claiming)
 
 
 def pod_set(
@@ -146,7 +147,8 @@ def _workers(group: Part, cluster: Part, kind: str, replicas: Replicas) -> int:
     most = fields.count(parts, "maxReplicas", at, MAX_INT32)
     wanted = fields.integer(parts, "replicas", at) or 0
     # KubeRay copies the spec of a job or a service with its zeros left out, and the CRD's default of 1 fills them in.
-    hosts = fields.count(parts, "numOfHosts", at, 1) or (0 if kind == rayspec.RAY_CLUSTER else 1)
+    zero_hosts = 0 if kind == rayspec.RAY_CLUSTER else 1
+    hosts = fields.count(parts, "numOfHosts", at, 1) or zero_hosts
     if replicas is Replicas.MAX and rayspec.autoscaling(cluster):
         if most == MAX_INT32:
             raise InvalidField((*at, "maxReplicas"), "is not set, and the policy counts maxReplicas; set it")
@@ -158,8 +160,8 @@ def _workers(group: Part, cluster: Part, kind: str, replicas: Replicas) -> int:
 def _cluster_labels(kind: str, name: str) -> dict[str, str]:
     """Return the labels that all pods of the cluster share.
 
-    The RayCluster of a job or a service gets a random name. It is stood for by one that no real object can have, so
-    that selectors on it match the pods of the same gang and no others, as they will with the real name.
+    The RayCluster of a job or a service gets a random name. In its place is a name that no object can have, so that
+    selectors on it match the pods of the same gang and no others, as they will with the real name.
     """
     return {
         "ray.io/is-ray-node": "yes",
@@ -170,7 +172,7 @@ def _cluster_labels(kind: str, name: str) -> dict[str, str]:
 
 
 def _ray_labels(group: Part, template: Part, ray: Mapping[str, str]) -> dict[str, str]:
-    """Return a Ray pod's labels: KubeRay's, then the template's, then the group's; three of KubeRay's always win."""
+    """Return a Ray pod's labels: KubeRay's, the template's, the group's; three of KubeRay's cannot be changed."""
     at, parts = group
     path, template_fields = template
     metadata = fields.mapping(template_fields, "metadata", path)

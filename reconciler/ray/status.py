@@ -1,8 +1,8 @@
-"""What a Ray resource's status means: is it there, does it run, did it end, and does it hold pods?
+"""The state of a Ray resource from its status: whether it runs, has ended, and may hold pods.
 
-The one idea: KubeRay's words are read once, here; everyone else works with a `JobState`. For a RayJob the deployment
-status decides, not the job status (`rayjob_controller.go`; kuberay#2314), and an unknown word is UNKNOWN, which counts
-as holding pods, never as finished.
+KubeRay's words are read only here; all other modules use a `JobState`. For a RayJob the deployment status decides, not
+the job status (`rayjob_controller.go`; kuberay#2314). A word that is not known is UNKNOWN, which counts as holding pods
+and never as finished.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class JobState(StrEnum):
 class Outcome:
     """`state`, and what follows from it.
 
-    `holds_pods`: pods may stand or be about to. For a finished job that is what its clean-up policy leaves, which the
-    status does not tell: true here, and the pods themselves tell better. `finished`: it will do no more by itself.
-    `reason` is KubeRay's.
+    `holds_pods`: it has pods, or may be about to. After a job has finished, its clean-up policy decides, which the
+    status does not show; so it is true, and the pods of the snapshot say more. `finished`: it will do no more by
+    itself. `reason` is KubeRay's.
     """
 
     state: JobState

@@ -1,4 +1,4 @@
-"""Every pod template of any object, with its path: the one place that knows where each kind keeps them."""
+"""Every pod template of an object, with its path, for all kinds that have pod templates."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ JOB_SET = ("jobset.x-k8s.io/v1alpha2", "JobSet")
 def pod_templates(body: Mapping[str, Any]) -> Iterator[Part]:
     """Yield each pod template that the object carries, in order; a Pod is its own template.
 
-    Raises `InvalidField` where a map on the way to one is not a map; missing templates are left out.
+    Raises `InvalidField` where a field on the way to a template is not a map; missing templates are left out.
     """
     kind = (body.get("apiVersion"), body.get("kind"))
     if kind == ("v1", "Pod"):
@@ -33,7 +33,8 @@ def pod_templates(body: Mapping[str, Any]) -> Iterator[Part]:
     elif rayspec.is_ray(body):
         yield from _ray_templates(body)
     elif kind == JOB_SET:
-        at, spec = (("spec",), fields.mapping(body, "spec", ()))
+        at: Path = ("spec",)
+        spec = fields.mapping(body, "spec", ())
         for path, job in fields.maps(spec, "replicatedJobs", at):
             yield from _at((path, job), ("template", "spec", "template"))
     else:
@@ -43,7 +44,8 @@ def pod_templates(body: Mapping[str, Any]) -> Iterator[Part]:
 
 
 def _ray_templates(body: Mapping[str, Any]) -> Iterator[Part]:
-    cluster, job = rayspec.cluster_spec(body), rayspec.job_spec(body)
+    cluster = rayspec.cluster_spec(body)
+    job = rayspec.job_spec(body)
     if cluster is not None:
         yield from _at(cluster, ("headGroupSpec", "template"))
         for group in rayspec.worker_groups(cluster):

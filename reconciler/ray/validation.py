@@ -1,8 +1,9 @@
 """Everything that is wrong with a Ray resource, before it is committed anywhere.
 
-KubeRay checks after the fact: a wrong RayJob becomes ValidationFailed for ever, a wrong RayCluster only looks pending.
-So its rules are mirrored here (`cluster_rules`, `cluster_options`, `job_rules`, `service_rules`, `cron_rules`), and all
-problems are told at once. A rule that meets a field of the wrong type tells that field and stops; the others go on.
+KubeRay checks when an object is already on a cluster: a wrong RayJob stays ValidationFailed, a wrong RayCluster only
+looks pending. So its rules are checked here first (`cluster_rules`, `cluster_options`, `job_rules`, `service_rules`,
+`cron_rules`), and all problems are reported together. A rule that finds a field of the wrong type reports that field
+and ends; the others go on.
 """
 
 from __future__ import annotations
@@ -41,25 +42,26 @@ def problems(body: Mapping[str, Any]) -> tuple[Problem, ...]:
     found: dict[Problem, None] = {}
     for rule in _rules(body) if rayspec.is_ray(body) else _plain_rules(body):
         try:
-            for one in rule():
-                found[one] = None
+            for problem_found in rule():
+                found[problem_found] = None
         except InvalidField as error:
             found[Problem(error.path, error.message)] = None
         except InvalidObject as error:
             found[Problem(("metadata",), error.message)] = None
-    return tuple(sorted(found, key=lambda one: one.severity is Severity.WARNING))
+    return tuple(sorted(found, key=lambda problem_found: problem_found.severity is Severity.WARNING))
 
 
 def _plain_rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
     yield partial(_pods, body)
     yield partial(_sizes, body)
-    yield partial(_names_of_others, body)
+    yield partial(_referred_names, body)
 
 
 def _rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
     yield partial(_name, body)
     try:
-        job, cluster = rayspec.job_spec(body), rayspec.cluster_spec(body)
+        job = rayspec.job_spec(body)
+        cluster = rayspec.cluster_spec(body)
     except InvalidField as error:
         yield partial(_raise, error)
         return
@@ -75,10 +77,11 @@ def _rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
         yield partial(cron_rules.cron, body)
     if cluster is not None:
         yield from _cluster_rules(body, cluster)
-    yield partial(_managed_elsewhere, [part for part in (rayspec.spec(body), job, cluster) if part is not None])
+    parts = [part for part in (rayspec.spec(body), job, cluster) if part is not None]
+    yield partial(_other_manager, parts)
     yield partial(_pods, body)
     yield partial(_sizes, body)
-    yield partial(_names_of_others, body)
+    yield partial(_referred_names, body)
     yield partial(unknown_fields, body)
 
 
@@ -103,8 +106,9 @@ def _name(body: Mapping[str, Any]) -> Iterator[Problem]:
     name = fields.mapping(body, "metadata", ()).get("name")
     path = ("metadata", "name")
     longest = MAX_NAME[str(body.get("kind"))]
+    # `object_key` reports it, when the pods are counted.
     if not isinstance(name, str) or not name:
-        return  # object_key tells
+        return
     if len(name) > longest:
         yield problem(path, f"has {len(name)} characters; KubeRay allows {longest} for a {body['kind']}")
     elif not is_dns1035(name):
@@ -112,8 +116,9 @@ def _name(body: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _fault_tolerance(body: Mapping[str, Any], cluster: Part) -> Iterator[Problem]:
-    """A RayCronJob's annotations stay on it; those of the other kinds reach the cluster."""
+    """Yield what is wrong with GCS fault tolerance, given the annotations that reach the RayCluster."""
     annotations: Part = ((), {})
+    # The annotations of a RayCronJob stay on it.
     if body.get("kind") != rayspec.RAY_CRON_JOB:
         metadata = fields.mapping(body, "metadata", ())
         annotations = ("metadata", "annotations"), fields.text_map(metadata, "annotations", ("metadata",))
@@ -128,7 +133,7 @@ def _upgrade_strategy(cluster: Part, kind: str) -> Iterator[Problem]:
         yield problem((*here, "type"), f"cannot be set on the cluster of a {kind}; remove it")
 
 
-def _managed_elsewhere(parts: list[Part]) -> Iterator[Problem]:
+def _other_manager(parts: list[Part]) -> Iterator[Problem]:
     for at, part in parts:
         manager = fields.text(part, "managedBy", at)
         if manager not in {"", _OPERATOR}:
@@ -136,7 +141,7 @@ def _managed_elsewhere(parts: list[Part]) -> Iterator[Problem]:
 
 
 def _pods(body: Mapping[str, Any]) -> Iterator[Problem]:
-    """Read every pod template as the scheduler would; a wrong one does not hide the next."""
+    """Yield what is wrong with each pod template, read as the scheduler reads it; all templates are read."""
     for at, template in pod_templates(body):
         try:
             pod_shape(fields.mapping(template, "metadata", at), fields.mapping(template, "spec", at), at=at)
@@ -145,18 +150,17 @@ def _pods(body: Mapping[str, Any]) -> Iterator[Problem]:
 
 
 def _sizes(body: Mapping[str, Any]) -> Iterator[Problem]:
-    """Whatever else keeps the pods from being counted: where this is silent, `demand_of` works."""
+    """Raise for what else keeps pods from being counted: `demand_of` works on an object without problems."""
     demand_of(body)
     yield from ()
 
 
-def _names_of_others(body: Mapping[str, Any]) -> Iterator[Problem]:
-    """Names that no object can have, such as a `$NAME` that a script should have filled in: the pods never start."""
-    for one in references(body):
-        if not is_dns_subdomain(one.name):
-            yield problem(
-                one.path, f"is {fields.shown(one.name)}, a name that no {one.kind} can have; fill in a real one"
-            )
+def _referred_names(body: Mapping[str, Any]) -> Iterator[Problem]:
+    """Yield names that no object can have, such as a `$NAME` that a script did not fill in: no pod would start."""
+    for reference in references(body):
+        if not is_dns_subdomain(reference.name):
+            name = fields.shown(reference.name)
+            yield problem(reference.path, f"is {name}, which cannot be the name of a {reference.kind}; fill it in")
 
 
 def _raise(error: InvalidField) -> Iterator[Problem]:

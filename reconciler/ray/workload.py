@@ -1,4 +1,4 @@
-"""One question for every object that users commit: which pods does it make?"""
+"""The demand of any object that users commit: Ray resources, Kubernetes' own controllers, and others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A whole fleet at a moment: side by side, nobody waits for a sick cluster, and the last picture counts for a while."""
+"""A whole fleet at one time, read in parallel: a failed cluster delays no other, and its last snapshot counts."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def fleet(*names: str) -> list[Cluster]:
     return [cluster(name) for name in names]
 
 
-def picture(one: Cluster, now: float) -> ClusterSnapshot:
-    return ClusterSnapshot(one.name, now, (), ())
+def empty_snapshot(target: Cluster, now: float) -> ClusterSnapshot:
+    return ClusterSnapshot(target.name, now, (), ())
 
 
 def observe_until(take: Callable[[], FleetSnapshot], wanted: Callable[[FleetSnapshot], bool]) -> FleetSnapshot:
-    """Observe again and again until the picture is as wanted: background readings end when they end."""
+    """Observe again and again until the snapshot is as wanted: background readings end when they end."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         taken = take()
@@ -64,19 +64,19 @@ def observe_until(take: Callable[[], FleetSnapshot], wanted: Callable[[FleetSnap
 def test_clusters_are_asked_side_by_side() -> None:
     together = threading.Barrier(5, timeout=20)
 
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
         together.wait()  # breaks unless all five are being asked at once
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     taken = Observer(read, timeout=30, max_age=600).observe(fleet(*"abcde"), 7.0, NO_FILES)
     assert list(taken.clusters) == list("abcde")
-    assert {one.taken_at for one in taken.clusters.values() if isinstance(one, ClusterSnapshot)} == {7.0}
+    assert {snapshot.taken_at for snapshot in taken.clusters.values() if isinstance(snapshot, ClusterSnapshot)} == {7.0}
 
 
 def test_no_more_than_so_many_are_asked_at_once() -> None:
     lock, now_asked, most = threading.Lock(), 0, 0
 
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
         nonlocal now_asked, most
         with lock:
             now_asked += 1
@@ -84,22 +84,22 @@ def test_no_more_than_so_many_are_asked_at_once() -> None:
         threading.Event().wait(0.002)
         with lock:
             now_asked -= 1
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     names = [f"c{number}" for number in range(40)]
     taken = Observer(read, timeout=30, max_age=600, parallel=3).observe(fleet(*names), 1.0, NO_FILES)
-    assert all(isinstance(one, ClusterSnapshot) for one in taken.clusters.values())
+    assert all(isinstance(snapshot, ClusterSnapshot) for snapshot in taken.clusters.values())
     assert most <= 3
 
 
 def test_a_hanging_cluster_is_given_up_once_and_then_never_waited_for(released: threading.Event) -> None:
     hanging = threading.Semaphore(0)
 
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
-        if one.name == "dead":
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
+        if target.name == "dead":
             hanging.release()
             released.wait(60)
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     observer = Observer(read, timeout=0.3, max_age=600)
     first = observer.observe(fleet("dead", "well"), 1.0, NO_FILES)
@@ -110,17 +110,17 @@ def test_a_hanging_cluster_is_given_up_once_and_then_never_waited_for(released: 
     assert hanging.acquire(timeout=20)
     assert hanging.acquire(timeout=20), "it must have been asked again, in the background"
     assert second.clusters["dead"] == first.clusters["dead"]
-    assert second.clusters["well"] == picture(cluster("well"), 2.0)
+    assert second.clusters["well"] == empty_snapshot(cluster("well"), 2.0)
 
 
 def test_a_cluster_that_hangs_for_ever_costs_a_few_threads_and_no_more(released: threading.Event) -> None:
     asked = 0
 
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
         nonlocal asked
         asked += 1
         released.wait(60)
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     observer = Observer(read, timeout=0.0, max_age=600)
     for number in range(20):
@@ -133,41 +133,41 @@ def test_a_cluster_that_hangs_for_ever_costs_a_few_threads_and_no_more(released:
     )
 
 
-def test_the_last_picture_counts_until_it_is_too_old_and_then_the_reason() -> None:
+def test_the_last_snapshot_counts_until_it_is_too_old_and_then_the_reason() -> None:
     well = True
 
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
         if not well:
             raise Unreachable("its API server refuses the connection")
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     observer = Observer(read, timeout=20, max_age=600)
 
     def take(now: float) -> ClusterSnapshot | Unreadable:
         return observer.observe(fleet("a"), now, NO_FILES).clusters["a"]
 
-    assert take(1000.0) == picture(cluster("a"), 1000.0)
+    assert take(1000.0) == empty_snapshot(cluster("a"), 1000.0)
     assert observer.failing == {}
     well = False
     gone = Unreadable("a", "its API server refuses the connection", 1100.0)
-    assert take(1100.0) == picture(cluster("a"), 1000.0), "the old picture, with its own date"
+    assert take(1100.0) == empty_snapshot(cluster("a"), 1000.0), "the old snapshot, with its own date"
     assert observer.failing == {"a": gone}
-    assert take(1600.0) == picture(cluster("a"), 1000.0)
+    assert take(1600.0) == empty_snapshot(cluster("a"), 1000.0)
     assert take(1600.1) == gone
     well = True
     back = observe_until(
         lambda: observer.observe(fleet("a"), 2000.0, NO_FILES),
         lambda taken: isinstance(taken.clusters["a"], ClusterSnapshot),
     )
-    assert back.clusters["a"] == picture(cluster("a"), 2000.0)
+    assert back.clusters["a"] == empty_snapshot(cluster("a"), 2000.0)
     assert observer.failing == {}
 
 
 def test_an_unexpected_error_stays_with_its_cluster_and_keeps_its_secrets() -> None:
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
-        if one.name == "odd":
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
+        if target.name == "odd":
             raise RuntimeError("token canary-4f1d0c")
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     taken = Observer(read, timeout=20, max_age=600).observe(fleet("odd", "well"), 1.0, NO_FILES)
     assert taken.clusters["odd"] == Unreadable("odd", "reading it failed unexpectedly (RuntimeError)", 1.0)
@@ -177,10 +177,10 @@ def test_an_unexpected_error_stays_with_its_cluster_and_keeps_its_secrets() -> N
 def test_a_cluster_that_left_the_inventory_is_gone_and_a_new_one_of_its_name_has_no_past() -> None:
     failing = False
 
-    def read(one: Cluster, now: float) -> ClusterSnapshot:
+    def read(target: Cluster, now: float) -> ClusterSnapshot:
         if failing:
             raise Unreachable("no")
-        return picture(one, now)
+        return empty_snapshot(target, now)
 
     observer = Observer(read, timeout=20, max_age=600)
     observer.observe(fleet("a", "b"), 1.0, NO_FILES)
@@ -189,7 +189,7 @@ def test_a_cluster_that_left_the_inventory_is_gone_and_a_new_one_of_its_name_has
     assert taken.clusters == {"a": Unreadable("a", "no", 2.0)}
 
 
-def test_pictures_in_the_repo_are_read_beside_live_ones() -> None:
+def test_snapshots_in_the_repo_are_read_beside_live_ones() -> None:
     stored = ClusterSnapshot("stored", 3.0, (), (), version="v1.33.0")
     files = {"s/stored.json": write_cluster(stored), "s/broken.json": b'{"kind": "ClusterSnapshot"}'}
 
@@ -197,7 +197,7 @@ def test_pictures_in_the_repo_are_read_beside_live_ones() -> None:
         return Cluster(name, Place(f"inventory/{name}.yaml"), SnapshotAccess(f"s/{name}.json"))
 
     clusters = [from_file("stored"), from_file("broken"), from_file("missing"), cluster("live")]
-    observer = Observer(picture, timeout=20, max_age=1.0)
+    observer = Observer(empty_snapshot, timeout=20, max_age=1.0)
     taken = observer.observe(clusters, 1000.0, RepoFiles(files.get, 500.0))
     assert list(taken.clusters) == ["broken", "live", "missing", "stored"]
     assert taken.clusters["stored"] == stored, "however old: it is what the repo says"
@@ -210,9 +210,9 @@ def test_pictures_in_the_repo_are_read_beside_live_ones() -> None:
     assert again.clusters["stored"] is taken.clusters["stored"]
 
 
-def test_a_changed_file_is_a_new_picture() -> None:
+def test_a_changed_file_is_a_new_snapshot() -> None:
     stored = Cluster("a", Place("inventory/a.yaml"), SnapshotAccess("a.json"))
-    observer = Observer(picture, timeout=20, max_age=1.0)
+    observer = Observer(empty_snapshot, timeout=20, max_age=1.0)
     for taken_at in (1.0, 2.0):
         files = RepoFiles({"a.json": write_cluster(ClusterSnapshot("a", taken_at, (), ()))}.get, 0.0)
         assert observer.observe([stored], 9.0, files).clusters["a"] == ClusterSnapshot("a", taken_at, (), ())

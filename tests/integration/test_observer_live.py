@@ -75,7 +75,7 @@ def ray(name: str, **status: str) -> dict[str, Any]:
     return {"metadata": {"name": name, "namespace": "ml"}, "status": status}
 
 
-def test_a_live_cluster_is_the_picture_that_kubectl_gives(api: FakeApiServer, tmp_path: Path) -> None:
+def test_a_live_cluster_is_the_snapshot_that_kubectl_gives(api: FakeApiServer, tmp_path: Path) -> None:
     api.objects[NODES] = [node("n1"), node("n0")]
     api.objects[PODS] = [pod("b", "1500m"), pod("a")]
     api.objects.update(
@@ -84,10 +84,10 @@ def test_a_live_cluster_is_the_picture_that_kubectl_gives(api: FakeApiServer, tm
     kinds = {NODES: "Node", PODS: "Pod", RAY_PATHS[0]: "RayJob", RAY_PATHS[1]: "RayCluster"}
     items = [{"kind": kind, **item} for path, kind in kinds.items() for item in api.objects[path]]
     printed = read_kubectl_list(json.dumps({"kind": "List", "items": items}).encode(), "k.json", "fake", 5.0)
-    picture = read(api, tmp_path)
-    assert picture.version == "v1.34.1"
-    assert (picture.nodes, picture.pods, picture.ray) == (printed.nodes, printed.pods, printed.ray)
-    assert (picture.cluster, picture.taken_at) == ("fake", 5.0)
+    snapshot = read(api, tmp_path)
+    assert snapshot.version == "v1.34.1"
+    assert (snapshot.nodes, snapshot.pods, snapshot.ray) == (printed.nodes, printed.pods, printed.ray)
+    assert (snapshot.cluster, snapshot.taken_at) == ("fake", 5.0)
 
 
 def test_only_these_lists_are_read(api: FakeApiServer, tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_without_ray_a_cluster_has_no_ray_resources(api: FakeApiServer, tmp_path
 
 def test_lists_are_read_in_pages_of_500(api: FakeApiServer, tmp_path: Path) -> None:
     api.objects[PODS] = [pod(f"p{number:04}") for number in range(1203)]
-    assert [one.name for one in read(api, tmp_path).pods] == [f"p{number:04}" for number in range(1203)]
+    assert [item.name for item in read(api, tmp_path).pods] == [f"p{number:04}" for number in range(1203)]
     asked = [query.get("continue") for path, query in api.requests if path == PODS]
     assert asked == [None, "500", "1000"]
 
@@ -119,7 +119,7 @@ def test_an_expired_page_makes_the_list_be_read_again_whole(api: FakeApiServer, 
             request.serve(PODS)
 
     api.faults[PODS] = expire
-    names = [one.name for one in read(api, tmp_path).pods]
+    names = [item.name for item in read(api, tmp_path).pods]
     assert names == [f"p{number:04}" for number in range(1203)]
     assert "limit" not in api.requests[-4][1]
 
@@ -184,14 +184,14 @@ def cut_off(request: Request) -> None:
         (PODS, answers(403, {"message": 'User "x" cannot list'}), 'may not list pods (403); allow it to get'),
         (RAY_PATHS[1], answers(403, {}), "may not list rayclusters (403)"),
         (RAY_PATHS[0], answers(500, {}), "answered /apis/ray.io/v1/rayjobs with 500"),
-        (NODES, answers(200, b'{"items": [{"metadata":'), "answered /api/v1/nodes with what is no such list"),
+        (NODES, answers(200, b'{"items": [{"metadata":'), "answered /api/v1/nodes with something other than a list"),
         (NODES, answers(200, b'{"items": []', promise=100), "its API server broke off"),
         (NODES, answers(200, {"kind": "Status"}), "Object missing required field `items`"),
-        (NODES, answers(200, b"<html>hello</html>"), "with what is no such list"),
-        (NODES, answers(200, {"items": [{"metadata": {"name": "n", "labels": 5}}]}), "with what is no such list"),
-        (NODES, answers(200, b"\xff\xfe"), "with what is no such list"),
+        (NODES, answers(200, b"<html>hello</html>"), "with something other than a list"),
+        (NODES, answers(200, {"items": [{"metadata": {"name": "n", "labels": 5}}]}), "with something other than"),
+        (NODES, answers(200, b"\xff\xfe"), "with something other than a list"),
         (NODES, cut_off, "its API server broke off"),
-        (VERSION, answers(200, {}), "with what is no such list"),
+        (VERSION, answers(200, {}), "with something other than a list"),
     ],
 )  # fmt: skip
 def test_a_fault_is_a_reason_and_never_an_empty_list(
@@ -206,7 +206,7 @@ def test_a_list_that_the_server_writes_as_null_is_empty(api: FakeApiServer, tmp_
     assert read(api, tmp_path).nodes == ()
 
 
-def test_a_pod_that_cannot_be_read_makes_the_picture_unreadable(api: FakeApiServer, tmp_path: Path) -> None:
+def test_a_pod_that_cannot_be_read_makes_the_snapshot_unreadable(api: FakeApiServer, tmp_path: Path) -> None:
     api.objects[PODS] = [pod("a"), pod("b", cpu="many")]
     assert "Pod ml/b: spec.containers[0].resources.requests.cpu" in reason(api, tmp_path)
 
@@ -231,7 +231,7 @@ def test_a_server_that_dribbles_is_given_up_at_the_deadline(api: FakeApiServer, 
 
 
 def test_a_half_open_connection_is_given_up_at_the_deadline(api: FakeApiServer, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, nobody ever speaks TLS
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, no program ever speaks TLS
         config = api.kubeconfig()
         config["clusters"][0]["cluster"]["server"] = f"https://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(Unreachable, match=r"did not answer within 0\.4 s"):
@@ -285,7 +285,7 @@ def test_a_rotated_kubeconfig_is_used_at_once(api: FakeApiServer, certificate: P
     with FakeApiServer(certificate) as moved:
         moved.objects[NODES] = [node("new")]
         (tmp_path / "fake").write_text(json.dumps(moved.kubeconfig()))
-        assert [one.name for one in source.read(CLUSTER, 2.0).nodes] == ["new"]
+        assert [item.name for item in source.read(CLUSTER, 2.0).nodes] == ["new"]
 
 
 def test_a_redirect_does_not_carry_the_token_away(api: FakeApiServer, certificate: Path, tmp_path: Path) -> None:

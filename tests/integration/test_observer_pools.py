@@ -12,12 +12,15 @@ import pytest
 from fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, make_certificate
 
 from reconciler.errors import Place
+from reconciler.fleet.autoscalers.cluster_api import GROUP
+from reconciler.fleet.autoscalers.cluster_autoscaler import STATUS
+from reconciler.fleet.autoscalers.karpenter import NODE_POOLS
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
-from reconciler.fleet.observers.pools import CLUSTER_API, NODE_POOLS, STATUS
 from reconciler.fleet.snapshot import ClusterSnapshot
 
+CLUSTER_API = f"/apis/{GROUP}"
 BASE = [VERSION, NODES, PODS, *RAY_PATHS]
 MACHINES, MACHINE_POOLS = (f"{CLUSTER_API}/v1beta2/{plural}" for plural in ("machinedeployments", "machinepools"))
 BROKEN = {"metadata": {"name": "a"}, "spec": {"limits": {"cpu": "x"}}}
@@ -72,10 +75,10 @@ def test_a_cluster_without_an_autoscaler_is_asked_nothing_more(api: FakeApiServe
 
 def test_cluster_autoscalers_status_becomes_pools(api: FakeApiServer, tmp_path: Path) -> None:
     api.faults[STATUS] = answers({"kind": "ConfigMap", "data": {"status": group()}})
-    picture = read(api, tmp_path, "ClusterAutoscaler")
-    (pool,) = picture.pools
+    snapshot = read(api, tmp_path, "ClusterAutoscaler")
+    (pool,) = snapshot.pools
     assert (pool.name, pool.max_nodes, pool.existing, pool.allocatable["cpu"]) == ("l4", 5, 1, 3900)
-    assert picture.pools_note == ""
+    assert snapshot.pools_note == ""
     assert asked(api) == [CLUSTER_API, STATUS]
 
 
@@ -85,7 +88,7 @@ def test_an_autoscaler_that_writes_its_status_no_more_is_not_counted_on(api: Fak
     then = datetime(2026, 10, 2, 14, 30, tzinfo=UTC).timestamp()
     assert [pool.held for pool in read(api, tmp_path, "ClusterAutoscaler", now=then).pools] == [""]
     (pool,) = read(api, tmp_path, "ClusterAutoscaler", now=then + 3600).pools
-    assert pool.held == "its autoscaler has told nothing since 2026-10-02 14:29:22 +0000"
+    assert pool.held == "its autoscaler has written no status since 2026-10-02 14:29:22 +0000"
 
 
 def test_cluster_api_is_read_in_the_version_that_the_cluster_prefers(api: FakeApiServer, tmp_path: Path) -> None:
@@ -94,8 +97,8 @@ def test_cluster_api_is_read_in_the_version_that_the_cluster_prefers(api: FakeAp
     annotations = {"cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size": "7", f"{prefix}cpu": "8"}
     metadata = {"name": "md-0", "namespace": "x", "annotations": {**annotations, f"{prefix}memory": "32G"}}
     api.objects[MACHINES] = [{"metadata": metadata, "spec": {"clusterName": "east"}, "status": {"replicas": 2}}]
-    picture = read(api, tmp_path, "ClusterAutoscaler")
-    assert [(pool.name, pool.max_nodes, pool.existing) for pool in picture.pools] == [("md-0", 7, 2)]
+    snapshot = read(api, tmp_path, "ClusterAutoscaler")
+    assert [(pool.name, pool.max_nodes, pool.existing) for pool in snapshot.pools] == [("md-0", 7, 2)]
     assert asked(api) == [CLUSTER_API, MACHINES, MACHINE_POOLS, STATUS]
 
 
@@ -129,23 +132,23 @@ def test_what_cannot_be_read_of_pools_is_said_and_the_cluster_stays_readable(
 ) -> None:
     if fault is not None:
         api.faults[path] = fault
-    picture = read(api, tmp_path, kind)
-    assert [one.name for one in picture.nodes] == ["n0"]
-    assert picture.pools == ()
-    assert note in picture.pools_note
-    assert "canary" not in picture.pools_note
+    snapshot = read(api, tmp_path, kind)
+    assert [node.name for node in snapshot.nodes] == ["n0"]
+    assert snapshot.pools == ()
+    assert note in snapshot.pools_note
+    assert "canary" not in snapshot.pools_note
 
 
 def test_an_autoscaler_that_does_not_answer_in_time_costs_the_pools_only(api: FakeApiServer, tmp_path: Path) -> None:
     api.faults[NODE_POOLS] = api.hang
-    picture = read(api, tmp_path, "Karpenter", timeout=3.0)
-    assert [one.name for one in picture.nodes] == ["n0"]
-    assert "did not answer within 3 s" in picture.pools_note
+    snapshot = read(api, tmp_path, "Karpenter", timeout=3.0)
+    assert [node.name for node in snapshot.nodes] == ["n0"]
+    assert "did not answer within 3 s" in snapshot.pools_note
 
 
 def test_one_source_that_fails_does_not_hide_the_other(api: FakeApiServer, tmp_path: Path) -> None:
     api.faults[CLUSTER_API] = forbid
     api.faults[STATUS] = answers({"data": {"status": group()}})
-    picture = read(api, tmp_path, "ClusterAutoscaler")
-    assert [pool.name for pool in picture.pools] == ["l4"]
-    assert "Cluster API" in picture.pools_note
+    snapshot = read(api, tmp_path, "ClusterAutoscaler")
+    assert [pool.name for pool in snapshot.pools] == ["l4"]
+    assert "Cluster API" in snapshot.pools_note

@@ -1,5 +1,6 @@
-"""Fills snapshots from the world: the only part of package `fleet` that reads files, sockets and clocks.
+"""Takes snapshots of clusters: the only part of package `fleet` that reads files, sockets and clocks.
 
-`observer` looks at all clusters at once and keeps the last picture of each; `live` lists one API server; `kubeconfig`
-finds the operator's credentials for it; `snapshot_source` reads pictures that lie in the fleet repo.
+`observer` reads all clusters in parallel and keeps the last snapshot of each. `live` lists the objects of one API
+server, `pools` those of its autoscaler; `kubeconfig` finds the operator's credentials. `snapshot_source` reads snapshot
+files of the fleet repo.
 """

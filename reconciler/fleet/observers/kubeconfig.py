@@ -1,8 +1,8 @@
 """The operator's credentials for a cluster, found by the name that the inventory gives.
 
-The one idea: the inventory is user input, so it can only pick among what the operator mounted. A kubeconfig may run a
-program (`exec`), hence nothing from Git ever becomes one, and no name leads out of its mount, through symlinks neither
-(Kubernetes' own mounts are symlinks, within the mount).
+The inventory is user input, so it can only choose among what the operator mounted. A kubeconfig may run a program
+(`exec`), so nothing from Git becomes one, and no name leads out of its mount, not even through a symlink (Kubernetes
+makes mounts of symlinks that stay within the mount).
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ def choose(access: KubeconfigAccess, mounts: Mounts) -> Chosen:
     if access.secret:
         what = f"secret {access.secret!r}"
         folder = _beneath(mounts.secrets, access.secret, what, "secret")
-        found = next((folder / key for key in _SECRET_KEYS if (folder / key).is_file()), None)
-        if found is None:
-            raise Unreachable(f"{what}: not mounted with a key {' or '.join(_SECRET_KEYS)}; mount it for SkyRay")
-        return Chosen(str(_beneath(mounts.secrets, f"{access.secret}/{found.name}", what, "secret")))
+        for key in _SECRET_KEYS:
+            if (folder / key).is_file():
+                # The key can be a symlink, so it is checked as well.
+                return Chosen(str(_beneath(mounts.secrets, f"{access.secret}/{key}", what, "secret")))
+        raise Unreachable(f"{what}: not mounted with a key {' or '.join(_SECRET_KEYS)}; mount it for SkyRay")
     what = f"kubeconfig file {access.file!r}"
     path = _beneath(mounts.files, access.file, what, "kubeconfig")
     if not path.is_file():
@@ -59,9 +60,10 @@ def choose(access: KubeconfigAccess, mounts: Mounts) -> Chosen:
 
 
 def _beneath(root: Path | None, name: str, what: str, mount: str) -> Path:
+    """Return the path of `name` in a mount, symlinks resolved. Raises `Unreachable` where it leads out of the mount."""
     if root is None:
         raise Unreachable(f"{what}: no {mount} mount is configured; set one for SkyRay")
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise Unreachable(f"{what}: leads out of SkyRay's {mount} mount; it is not followed")
+        raise Unreachable(f"{what}: leads out of SkyRay's {mount} mount; name something in the mount")
     return path

@@ -1,9 +1,9 @@
 """Live capacity of one cluster: lists from its API server, in pages, before a deadline.
 
-The one idea: whatever is wrong with an API server becomes one `Unreachable` with a reason in plain words, and never an
-empty list. The lists are consistent reads (no resourceVersion) of 500 objects a page; when a page's continuation has
-expired (410) the list is taken again whole, as client-go's pager does. Only reads, never Secrets; msgspec decodes just
-the fields of `fleet.apiobjects`. Importing the Kubernetes library takes a third of a second: only `LiveSource` does it.
+Any failure of an API server becomes an `Unreachable` with its reason, and never an empty list. The lists are consistent
+reads (no resourceVersion) of 500 objects a page; when a page's continuation has expired (410), the whole list is read
+again, as client-go's pager does. Nothing is written, and no Secret is read. msgspec decodes just the fields of
+`fleet.apiobjects`. Importing the Kubernetes library takes a third of a second, so only `LiveSource` does it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _TLS_WHY = re.compile(r"certificate verify failed: ([^(\n]+)")
 T = TypeVar("T")
 
 Capacities = Mapping[str, Mapping[str, str | int | float]]
-"""What nodes have in all, pods or not, by name."""
+"""`status.capacity` of each node by its name: what it has in all, whether pods can have it or not."""
 
 
 class _ListMeta(msgspec.Struct):
@@ -69,7 +69,7 @@ class LiveSource:
     def __init__(self, mounts: Mounts, timeout: float) -> None:
         """`timeout`: seconds that one cluster may take in all.
 
-        Imports the Kubernetes library here, because its third of a second must not count against the first deadline.
+        The Kubernetes library is imported here, so that this does not count against the first deadline.
         """
         importlib.import_module("kubernetes.config")
         importlib.import_module("kubernetes.client")
@@ -86,9 +86,9 @@ class LiveSource:
         try:
             client = self._client(cluster.name, choose(cluster.access, self._mounts))
             server = ApiServer(client, deadline, self._timeout)
-            picture, capacities = take_picture(server, cluster.name, now)
-            pools, note = read_pools(server, cluster, picture.nodes, capacities, now)
-            return replace(picture, pools=pools, pools_note=note)
+            snapshot, capacities = take_snapshot(server, cluster.name, now)
+            pools, note = read_pools(server, cluster, snapshot.nodes, capacities, now)
+            return replace(snapshot, pools=pools, pools_note=note)
         except Unreachable:
             self._forget(cluster.name)
             raise
@@ -106,7 +106,7 @@ class LiveSource:
         return client
 
     def _forget(self, name: str) -> None:
-        """Drop the client: after a failure, credentials and connections are made anew."""
+        """Drop the client, so that credentials and connections are made anew after a failure."""
         with self._lock:
             self._clients.pop(name, None)
 
@@ -152,7 +152,11 @@ class ApiServer:
         listed: list[T] = []
         after = ""
         while True:
-            status, body = self.get(path, {**query, "limit": str(PAGE), **({"continue": after} if after else {})})
+            page_query = {**query, "limit": str(PAGE)}
+            if after:
+                page_query["continue"] = after
+            status, body = self.get(path, page_query)
+            # The continuation expires after minutes. What was listed before may have changed since, so it is dropped.
             if status == 410:
                 listed.clear()
                 status, body = self.get(path, query)
@@ -167,7 +171,7 @@ class ApiServer:
         return _decoded(_VERSION, *self.get("/version"), "/version").git_version
 
     def _body(self, response: Any) -> bytes:
-        """Read the body in chunks: a server that dribbles must not get past the deadline byte by byte."""
+        """Read the body in chunks, so that a server that sends byte by byte cannot exceed the deadline."""
         chunks: list[bytes] = []
         size = 0
         while chunk := response.read1(_CHUNK):
@@ -183,6 +187,7 @@ class ApiServer:
         return b"".join(chunks)
 
     def _left(self) -> float:
+        """Return the seconds until the deadline. Raises `Unreachable` once it has passed."""
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise self._late()
@@ -196,8 +201,8 @@ class NotServed(Unreachable):
     """The API server does not know the path: the kind is not installed there."""
 
 
-def take_picture(server: ApiServer, cluster: str, taken_at: float) -> tuple[ClusterSnapshot, Capacities]:
-    """Return what the API server says now of nodes, pods and Ray resources, and what its nodes have in all.
+def take_snapshot(server: ApiServer, cluster: str, taken_at: float) -> tuple[ClusterSnapshot, Capacities]:
+    """Return nodes, pods and Ray resources as the API server lists them now, and the capacity of its nodes.
 
     Raises `Unreachable`, also for an object that cannot be read.
     """
@@ -209,20 +214,22 @@ def take_picture(server: ApiServer, cluster: str, taken_at: float) -> tuple[Clus
         found = [reader.pod(item) for item in server.items("/api/v1/pods", _PODS, fieldSelector=_RUNNING)]
         ray = [status for kind in RAY_KINDS for status in _ray(server, kind)]
     except InputError as error:
-        raise Unreachable(f"its API server tells what cannot be read: {error.message}") from None
+        raise Unreachable(f"its API server returned an object that cannot be read: {error.message}") from None
     pods: list[Pod] = [pod for pod in found if pod is not None]
-    picture = ClusterSnapshot(
+    capacities = {item.metadata.name: item.status.capacity or {} for item in listed}
+    snapshot = ClusterSnapshot(
         cluster=cluster,
         taken_at=taken_at,
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
         pods=tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name))),
-        ray=tuple(sorted(ray, key=lambda one: (one.kind, one.namespace, one.name))),
+        ray=tuple(sorted(ray, key=lambda status: (status.kind, status.namespace, status.name))),
         version=version,
     )
-    return picture, {item.metadata.name: item.status.capacity or {} for item in listed}
+    return snapshot, capacities
 
 
 def _ray(server: ApiServer, kind: str) -> list[RayStatus]:
+    """Return the Ray resources of a kind; none where KubeRay is not installed."""
     try:
         return [ray_of(kind, item) for item in server.items(f"{RAY_API}/{RAY_KINDS[kind]}", _RAYS)]
     except NotServed:
@@ -238,28 +245,29 @@ def _decoded(decoder: msgspec.json.Decoder[D], status: int, body: bytes, path: s
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreachable(f"its API server answered {path} with what is no such list: {error}") from None
+        raise Unreachable(f"its API server answered {path} with something other than a list: {error}") from None
 
 
 def _refusal(status: int, body: bytes, path: str) -> Unreachable:
-    """Say why the server did not give the list, and what to do."""
-    what = path.rpartition("/")[2]
+    """Return the error for an answer that is no list, with what to do."""
+    plural = path.rpartition("/")[2]
     try:
-        said = _STATUS.decode(body).message[:200]
+        message = _STATUS.decode(body).message[:200]
     except (msgspec.DecodeError, UnicodeDecodeError):
-        said = ""
+        message = ""
+    reason = f": {message}" if message else ""
     match status:
         case 401:
             return Unreachable("its API server does not accept the credentials (401); renew them in the kubeconfig")
         case 403:
             return Unreachable(
-                f"its account may not list {what} (403); allow it to get, list and watch nodes, pods and Ray's kinds"
-                + (f": {said}" if said else "")
+                f"its account may not list {plural} (403); allow it to get, list and watch nodes, pods and Ray's kinds"
+                f"{reason}"
             )
         case 404:
             return NotServed(f"its API server does not know {path} (404)")
         case _:
-            return Unreachable(f"its API server answered {path} with {status}" + (f": {said}" if said else ""))
+            return Unreachable(f"its API server answered {path} with {status}{reason}")
 
 
 def _new_client(chosen: Chosen) -> Any:
@@ -275,11 +283,12 @@ def _new_client(chosen: Chosen) -> Any:
         )
     except config.ConfigException as error:
         raise Unreachable(f"its kubeconfig is not usable: {str(error).splitlines()[0][:200]}") from None
-    except Exception as error:  # noqa: BLE001  (the library lets YAML, key and type errors of a bad file through)
+    except Exception as error:  # noqa: BLE001  (the library does not catch YAML, key and type errors of a bad file)
         raise Unreachable(f"its kubeconfig is not usable ({type(error).__name__}); check the file") from None
 
 
 def _modified(path: str) -> int:
+    """Return when a file was changed, in nanoseconds; 0 where it does not exist."""
     try:
         return Path(path).stat().st_mtime_ns
     except OSError:
@@ -292,7 +301,7 @@ def _tls_reason(text: str) -> str:
 
 
 def _errno(error: BaseException) -> str:
-    """Return the operating system's own word, which holds no secrets."""
+    """Return the operating system's message in brackets, which holds no secrets; empty where there is none."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, OSError) and cause.strerror:

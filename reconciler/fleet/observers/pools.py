@@ -1,36 +1,30 @@
-"""What the autoscaler of a live cluster tells of its pools: asked after everything else, and never needed.
+"""The pools of a live cluster, from the API objects of its autoscaler.
 
-The one idea: the inventory says which autoscaler there is, hence what to ask: Cluster Autoscaler's status ConfigMap and
-the objects of Cluster API where the cluster manages itself, or Karpenter's NodePools. Luna has no such objects.
-Whatever cannot be read (a 404, a 403, a late answer) becomes a note beside the pools that can; the cluster's nodes and
-pods are known all the same.
+`fleet.autoscalers` says which objects are wanted and what they mean; this module requests them, after the cluster's
+nodes and pods. Objects that cannot be read (a 404, a 403, a late answer) become a note beside the pools that can: the
+cluster's snapshot counts all the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol, TypeVar
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
 import msgspec
 
 from reconciler.errors import InvalidObject, Unreachable
+from reconciler.fleet.autoscalers.reader import AutoscalerReader, ObjectPath, ObservedCluster
+from reconciler.fleet.autoscalers.registry import readers_of
 from reconciler.fleet.inventory import Cluster
-from reconciler.fleet.karpenter import KarpenterPool, karpenter_pools
-from reconciler.fleet.machinepools import MachineSet, machine_pools
-from reconciler.fleet.nodegroups import NodeGroup, node_groups, pools_of_groups
-from reconciler.fleet.pools import units
 from reconciler.fleet.snapshot import Node, NodePool
-
-STATUS = "/api/v1/namespaces/kube-system/configmaps/cluster-autoscaler-status"
-NODE_POOLS = "/apis/karpenter.sh/v1/nodepools"
-CLUSTER_API = "/apis/cluster.x-k8s.io"
 
 _MAX_OBJECTS = 2000
 
 T = TypeVar("T")
 
 
-class Asked(Protocol):
+class Server(Protocol):
     """The part of `live.ApiServer` that is needed here."""
 
     def get(self, path: str, query: dict[str, str] | None = None) -> tuple[int, bytes]:
@@ -41,10 +35,6 @@ class _Listed(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
-class _ConfigMap(msgspec.Struct):
-    data: dict[str, str] | None = None
-
-
 class _Version(msgspec.Struct, rename="camel"):
     group_version: str
 
@@ -53,78 +43,69 @@ class _Group(msgspec.Struct, rename="camel"):
     preferred_version: _Version
 
 
-# Made while the module is imported: clusters are read side by side, and msgspec must not learn a type on two threads.
+# Made while the module is imported: msgspec 0.22 crashes where two threads make it learn a type at the same time.
 _LIST = msgspec.json.Decoder(_Listed)
-_CONFIG_MAP = msgspec.json.Decoder(_ConfigMap)
 _GROUP = msgspec.json.Decoder(_Group)
-_NODE_POOL = msgspec.json.Decoder(KarpenterPool)
-_MACHINE = msgspec.json.Decoder(MachineSet)
 
 
 def read_pools(
-    server: Asked, cluster: Cluster, nodes: Sequence[Node], capacities: Mapping[str, Mapping[str, Any]], now: float
+    server: Server,
+    cluster: Cluster,
+    nodes: Sequence[Node],
+    capacities: Mapping[str, Mapping[str, str | int | float]],
+    now: float,
 ) -> tuple[tuple[NodePool, ...], str]:
-    """Return the pools that the autoscaler of `cluster` tells, and why these may not be all; empty if they are.
+    """Return the pools that the autoscaler of `cluster` may grow, and why these may not be all; empty if they are.
 
-    `nodes` and `capacities` (what nodes have in all, by name) are those of its picture, taken at `now`, unix seconds.
+    `nodes` and `capacities` (`status.capacity` of each node, by name) are those of its snapshot, taken at `now`, unix
+    seconds.
     """
-    notes: list[str] = []
-    pools: tuple[NodePool, ...] = ()
-    if cluster.autoscaler == "Karpenter":
-        pools = _karpenter(server, nodes, capacities, notes)
-    elif cluster.autoscaler == "ClusterAutoscaler":
-        owned = _machines(server, cluster, nodes, notes)
-        pools = pools_of_groups(_groups(server, now, notes), nodes, owned)
-    return pools, "; ".join(notes)
+    observed = ObservedCluster((cluster.name, cluster.kubernetes_cluster), nodes, capacities, now)
+    notes = []
+    for reader in readers_of(cluster.autoscaler):
+        try:
+            pools = reader.pools(_objects(server, reader), observed)
+        except (Unreachable, InvalidObject) as error:
+            notes.append(f"{reader.subject} cannot be read: {error}")
+            continue
+        observed = replace(observed, pools=pools)
+    return observed.pools, "; ".join(notes)
 
 
-def _karpenter(
-    server: Asked, nodes: Sequence[Node], capacities: Mapping[str, Mapping[str, Any]], notes: list[str]
-) -> tuple[NodePool, ...]:
-    try:
-        listed = _list(server, NODE_POOLS, _NODE_POOL)
-        wholes = {name: units(amounts, f"Node {name}: status.capacity") for name, amounts in capacities.items()}
-        return karpenter_pools(listed, nodes, wholes)
-    except (Unreachable, InvalidObject) as error:
-        notes.append(f"Karpenter's node pools cannot be read: {error}")
-        return ()
+def _objects(server: Server, reader: AutoscalerReader[T]) -> list[T]:
+    """Return all objects that a reader wants; raises for the first that cannot be read, as a part would mislead."""
+    objects: list[T] = []
+    versions: dict[str, str] = {}
+    for wanted in reader.wants:
+        if wanted.group and wanted.group not in versions:
+            versions[wanted.group] = _preferred_version(server, wanted.group)
+        objects.extend(_objects_at(server, wanted, versions.get(wanted.group, ""), reader.decoder))
+    return objects
 
 
-def _groups(server: Asked, now: float, notes: list[str]) -> tuple[NodeGroup, ...]:
-    try:
-        status = _decoded(*server.get(STATUS), _CONFIG_MAP, STATUS)
-        return node_groups((status.data or {}).get("status", ""), now)
-    except (Unreachable, InvalidObject) as error:
-        notes.append(f"the status of Cluster Autoscaler cannot be read: {error}")
-        return ()
+def _preferred_version(server: Server, group: str) -> str:
+    """Return an API group's version that the server prefers, like `cluster.x-k8s.io/v1beta2`; empty without it."""
+    path = f"/apis/{group}"
+    status, body = server.get(path)
+    if status == 404:
+        return ""
+    return _decoded(status, body, _GROUP, path).preferred_version.group_version
 
 
-def _machines(server: Asked, cluster: Cluster, nodes: Sequence[Node], notes: list[str]) -> tuple[NodePool, ...]:
-    """Return the pools of Cluster API; most clusters do not manage themselves and have none."""
-    try:
-        status, body = server.get(CLUSTER_API)
-        if status == 404:
-            return ()
-        version = _decoded(status, body, _GROUP, CLUSTER_API).preferred_version.group_version
-        listed = [
-            item for plural in _MACHINES for item in _list(server, f"/apis/{version}/{plural}", _MACHINE, absent=True)
-        ]
-        return machine_pools(listed, (cluster.name, cluster.kubernetes_cluster), nodes)
-    except (Unreachable, InvalidObject) as error:
-        notes.append(f"Cluster API's machine deployments cannot be read: {error}")
-        return ()
-
-
-_MACHINES = ("machinedeployments", "machinepools")
-
-
-def _list(server: Asked, path: str, decoder: msgspec.json.Decoder[T], *, absent: bool = False) -> Iterator[T]:
-    """Return the objects of a list; one that cannot be read makes all of them unreadable."""
+def _objects_at(server: Server, wanted: ObjectPath, version: str, decoder: msgspec.json.Decoder[T]) -> list[T]:
+    path = wanted.path
+    if wanted.group:
+        if not version:
+            return []
+        path = f"/apis/{version}/{wanted.path}"
+    if not wanted.is_list:
+        return [_decoded(*server.get(path), decoder, path)]
     status, body = server.get(path, {"limit": str(_MAX_OBJECTS)})
-    if absent and status == 404:
-        return iter(())
-    listed = _decoded(status, body, _LIST, path).items or []
-    return iter([_item(raw, decoder, path) for raw in listed])
+    # An API group need not serve every kind: clusters without MachinePools are common.
+    if wanted.group and status == 404:
+        return []
+    items = _decoded(status, body, _LIST, path).items or []
+    return [_item(raw, decoder, path) for raw in items]
 
 
 def _item(raw: msgspec.Raw, decoder: msgspec.json.Decoder[T], path: str) -> T:

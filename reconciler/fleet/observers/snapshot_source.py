@@ -1,7 +1,7 @@
-"""Pictures that lie in the fleet repo: `access: {snapshot: {file: ...}}`.
+"""Snapshots that are files of the fleet repo: `access: {snapshot: {file: ...}}`.
 
-The one idea: what the file says is the cluster's capacity at that revision, however old; an air gap has no clock. A
-file that is missing or wrong makes its own cluster unreadable and no other.
+Such a file is the cluster's capacity at that revision, however old it is: behind an air gap it cannot be renewed each
+minute. A file that is missing or wrong makes its own cluster unreadable and no other.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from reconciler.fleet.snapshot_file import read_capacity
 class RepoFiles:
     """The fleet repo at one revision: `read` gives a file's content, None where there is none.
 
-    `committed_at` (unix seconds) dates the pictures that carry no time of their own.
+    `committed_at` (unix seconds) dates the snapshots without a time of their own.
     """
 
     read: Callable[[str], bytes | None]
@@ -27,13 +27,13 @@ class RepoFiles:
 
 
 class SnapshotSource:
-    """Reads pictures from the repo; a file that did not change is not read again."""
+    """Reads snapshots from the repo; a file that did not change is not parsed again."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[bytes, float, ClusterSnapshot]] = {}
 
     def read(self, cluster: Cluster, files: RepoFiles) -> ClusterSnapshot | Unreadable:
-        """Return the picture of a cluster whose access is a snapshot file."""
+        """Return the snapshot of a cluster whose access is a snapshot file."""
         if not isinstance(cluster.access, SnapshotAccess):
             raise TypeError(f"cluster {cluster.name} is not read from a file")
         path = cluster.access.file
@@ -44,8 +44,8 @@ class SnapshotSource:
         if known is not None and known[:2] == (data, files.committed_at):
             return known[2]
         try:
-            picture = read_capacity(data, path, cluster.name, files.committed_at)
+            snapshot = read_capacity(data, path, cluster.name, files.committed_at)
         except InputError as error:
             return Unreadable(cluster.name, str(error), files.committed_at)
-        self._known[cluster.name] = (data, files.committed_at, picture)
-        return picture
+        self._known[cluster.name] = (data, files.committed_at, snapshot)
+        return snapshot

@@ -154,7 +154,7 @@ def test_access_is_exactly_one_thing(access: str, said: str) -> None:
 @pytest.mark.parametrize("field", ["snapshot: {file: %s}", "kubeconfig: {file: %s}"])
 def test_no_path_leads_out(field: str, path: str) -> None:
     [complaint] = complaints(f"access: {{{field % repr(path)}}}\n")
-    assert "is not a path inside" in complaint
+    assert "is not a path below its folder" in complaint
 
 
 def test_a_snapshot_file_is_a_path_in_the_repo() -> None:
@@ -217,8 +217,8 @@ def test_two_pools_of_one_name_are_refused() -> None:
 def test_a_label_that_contradicts_the_cluster_is_refused() -> None:
     [complaint] = complaints(ACCESS + "region: us\n", labels="{skyray.dev/cluster.region: eu}")
     assert complaint == (
-        "inventory/a.yaml:3:57: metadata.labels.skyray.dev/cluster.region is 'eu', but the cluster itself says 'us'; "
-        "leave the label out"
+        "inventory/a.yaml:3:57: metadata.labels.skyray.dev/cluster.region is 'eu', but spec or name say 'us'; "
+        "remove the label"
     )
 
 
@@ -236,7 +236,7 @@ def test_an_empty_folder_is_an_empty_fleet() -> None:
     assert read_inventory({"inventory/README.md": b"# hello"}) == ()
 
 
-def test_one_unreadable_file_fails_the_inventory_and_all_problems_are_told() -> None:
+def test_one_unreadable_file_fails_the_inventory_and_all_problems_are_reported() -> None:
     files = {
         "inventory/a.yaml": cluster_file(ACCESS),
         "inventory/b.yaml": b"{",
@@ -244,8 +244,8 @@ def test_one_unreadable_file_fails_the_inventory_and_all_problems_are_told() -> 
     }
     with pytest.raises(InputError) as caught:
         read_inventory(files)
-    told = [str(problem) for problem in problems(caught.value)]
-    assert [line.split(": ")[0].partition(":")[0] for line in told] == [
+    reported = [str(problem) for problem in problems(caught.value)]
+    assert [line.split(": ")[0].partition(":")[0] for line in reported] == [
         "inventory/b.yaml",
         "inventory/c.yaml",
         "inventory/c.yaml",
@@ -260,8 +260,8 @@ def test_a_single_unreadable_file_keeps_its_own_error() -> None:
 @pytest.mark.parametrize(
     "path", ["inventory/a.yml", "inventory/a.yaml.bak", "inventory/eu/a.yaml", "inventory/a.json", "inventory/a"]
 )
-def test_a_stranger_in_the_folder_is_an_error(path: str) -> None:
-    with pytest.raises(InputError, match=r"one file <cluster>\.yaml a cluster"):
+def test_a_file_with_another_name_in_the_folder_is_an_error(path: str) -> None:
+    with pytest.raises(InputError, match=r"is not a file <cluster>\.yaml of inventory/"):
         read_inventory({path: cluster_file(ACCESS)})
 
 
@@ -272,7 +272,7 @@ def test_a_file_holds_exactly_one_cluster(data: bytes) -> None:
 
 
 def test_a_file_is_named_like_its_cluster() -> None:
-    with pytest.raises(InputError, match=r"inventory/b.yaml:3:18: metadata.name is 'a', but the file says 'b'"):
+    with pytest.raises(InputError, match=r"inventory/b.yaml:3:18: metadata.name is 'a', but the file is named 'b'"):
         read_inventory({"inventory/b.yaml": cluster_file(ACCESS)})
 
 

@@ -101,13 +101,13 @@ def test_a_node_that_is_cordoned_or_not_ready_says_so() -> None:
     cordoned["spec"]["unschedulable"] = True
     unready = node("b", conditions=[{"type": "Ready", "status": "Unknown"}])
     silent = {"kind": "Node", "metadata": {"name": "c"}, "spec": {}, "status": {}}
-    picture = read(unready, silent, cordoned)
-    assert [(one.name, one.ready, one.unschedulable) for one in picture.nodes] == [
+    snapshot = read(unready, silent, cordoned)
+    assert [(node.name, node.ready, node.unschedulable) for node in snapshot.nodes] == [
         ("a", True, True),
         ("b", False, False),
         ("c", False, False),
     ]
-    assert picture.nodes[2].allocatable == {}
+    assert snapshot.nodes[2].allocatable == {}
 
 
 def test_a_pod_is_read_as_the_scheduler_sees_it() -> None:
@@ -122,8 +122,8 @@ def test_a_pod_is_read_as_the_scheduler_sees_it() -> None:
 def test_ended_pods_hold_nothing_and_pending_ones_count() -> None:
     waiting = pod("waiting", phase="Pending")
     del waiting["spec"]["nodeName"]
-    picture = read(node(), pod("done", "Succeeded"), pod("broken", "Failed"), pod("lost", "Unknown"), waiting)
-    assert [(one.name, one.node) for one in picture.pods] == [("lost", "gpu-1"), ("waiting", "")]
+    snapshot = read(node(), pod("done", "Succeeded"), pod("broken", "Failed"), pod("lost", "Unknown"), waiting)
+    assert [(pod_read.name, pod_read.node) for pod_read in snapshot.pods] == [("lost", "gpu-1"), ("waiting", "")]
 
 
 def test_a_pod_that_is_being_deleted_still_counts() -> None:
@@ -244,8 +244,8 @@ def test_an_item_that_is_no_object_is_an_error(items: tuple[Any, ...]) -> None:
         read(*items)
 
 
-def test_pods_without_any_node_are_half_a_picture() -> None:
-    with pytest.raises(InputError, match=r"has no Node, yet pod ml/train-head stands on gpu-1; print both"):
+def test_pods_without_any_node_are_half_a_snapshot() -> None:
+    with pytest.raises(InputError, match=r"has no Node, yet pod ml/train-head runs on gpu-1; print both"):
         read(pod())
 
 

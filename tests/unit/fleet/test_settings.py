@@ -42,7 +42,7 @@ def test_all_settings_are_read() -> None:
         ("{engine: flux, brnch: a}", "did you mean 'branch'?"),
     ],
 )
-def test_a_wrong_setting_is_told_with_its_place(spec: str, said: str) -> None:
+def test_a_wrong_setting_is_reported_with_its_place(spec: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         read_fleet(f"{HEAD}spec: {spec}\n".encode())
     [problem] = problems(caught.value)

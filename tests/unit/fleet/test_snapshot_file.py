@@ -21,7 +21,7 @@ from reconciler.fleet.snapshot_file import (
 )
 from reconciler.fleet.snapshot_kinds import PodPart
 from reconciler.manifests.podshape import PodShape
-from tests.unit.fleet.pictures import names, snapshots, unreadables
+from tests.unit.fleet.snapshot_strategies import names, snapshots, unreadables
 
 HAND_WRITTEN = b"""\
 apiVersion: skyray.dev/v1alpha1
@@ -49,21 +49,21 @@ def hand_written(old: str = "", new: str = "") -> bytes:
 
 
 def test_people_can_write_a_snapshot() -> None:
-    picture = read_capacity(HAND_WRITTEN, "a.yaml", "a", taken_at=1.0)
-    assert picture.taken_at == 1_795_420_800
-    assert picture.version == "v1.34.1"
-    [node] = picture.nodes
+    snapshot = read_capacity(HAND_WRITTEN, "a.yaml", "a", taken_at=1.0)
+    assert snapshot.taken_at == 1_795_420_800
+    assert snapshot.version == "v1.34.1"
+    [node] = snapshot.nodes
     assert node.allocatable == {"cpu": 15_000, "memory": 58 * 2**30, "nvidia.com/gpu": 1, "pods": 110}
     assert node.ready
     assert not node.unschedulable
-    waiting, train = picture.pods
+    waiting, train = snapshot.pods
     assert (train.namespace, train.node, train.shape.node_name) == ("ml", "gpu-1", "gpu-1")
     assert train.shape.requests == {"cpu": 500, "memory": 10**9}
     assert (train.shape.score_cpu, train.shape.score_memory) == (500, 10**9)
     assert (waiting.namespace, waiting.node) == ("default", "")
     assert (waiting.shape.score_cpu, waiting.shape.score_memory) == (100, 200 * 2**20)
-    assert picture.ray == (RayStatus("RayJob", "ml", "train", "Running"),)
-    assert picture.namespace_labels == {"ml": {"team": "ml"}}
+    assert snapshot.ray == (RayStatus("RayJob", "ml", "train", "Running"),)
+    assert snapshot.namespace_labels == {"ml": {"team": "ml"}}
 
 
 def test_a_snapshot_without_a_time_is_as_old_as_the_caller_says() -> None:
@@ -72,24 +72,24 @@ def test_a_snapshot_without_a_time_is_as_old_as_the_caller_says() -> None:
 
 
 @given(snapshots)
-def test_what_was_written_is_read_back_exactly(picture: ClusterSnapshot) -> None:
-    data = write_cluster(picture)
-    again = read_capacity(data, "a.json", picture.cluster, taken_at=-1.0)
-    assert again == picture
+def test_what_was_written_is_read_back_exactly(snapshot: ClusterSnapshot) -> None:
+    data = write_cluster(snapshot)
+    again = read_capacity(data, "a.json", snapshot.cluster, taken_at=-1.0)
+    assert again == snapshot
     assert write_cluster(again) == data
 
 
 @given(snapshots)
-def test_a_snapshot_in_yaml_is_the_snapshot_in_json(picture: ClusterSnapshot) -> None:
-    data = b"# written by hand\n" + write_cluster(picture)
-    assert read_capacity(data, "a.yaml", picture.cluster, taken_at=-1.0) == picture
+def test_a_snapshot_in_yaml_is_the_snapshot_in_json(snapshot: ClusterSnapshot) -> None:
+    data = b"# written by hand\n" + write_cluster(snapshot)
+    assert read_capacity(data, "a.yaml", snapshot.cluster, taken_at=-1.0) == snapshot
 
 
 @given(st.dictionaries(names, snapshots | unreadables, max_size=3))
 def test_a_fleet_is_read_back_exactly_and_named_by_the_same_digest(
     clusters: dict[str, ClusterSnapshot | Unreadable],
 ) -> None:
-    fleet = fleet_snapshot(replace(picture, cluster=name) for name, picture in clusters.items())
+    fleet = fleet_snapshot(replace(snapshot, cluster=name) for name, snapshot in clusters.items())
     data = write_fleet_snapshot(fleet)
     again = read_fleet_snapshot(data, "fleet.json")
     assert again == fleet
@@ -104,16 +104,16 @@ def test_every_field_of_a_pod_is_in_the_file() -> None:
     assert {field.name for field in fields(Pod)} - in_file == {"shape"}
 
 
-def test_equal_pictures_are_equal_bytes_whatever_their_order_and_identity() -> None:
+def test_equal_snapshots_are_equal_bytes_whatever_their_order_and_identity() -> None:
     text = "-".join(PodShape().scheduler_name.split("-"))  # equal to the default, not the same object
     shape = PodShape(
         namespace="a", requests={"memory": 1024, "cpu": 1}, labels={"b": "1", "a": "2"}, scheduler_name=text
     )
     other = PodShape(namespace="a", requests={"cpu": 1, "memory": 1024}, labels={"a": "2", "b": "1"})
-    pictures = [ClusterSnapshot("a", 1.0, (), (Pod("a", "p", one),)) for one in (shape, other)]
-    assert pictures[0] == pictures[1]
-    assert write_cluster(pictures[0]) == write_cluster(pictures[1])
-    assert b"scheduler" not in write_cluster(pictures[0])
+    equal = [ClusterSnapshot("a", 1.0, (), (Pod("a", "p", one),)) for one in (shape, other)]
+    assert equal[0] == equal[1]
+    assert write_cluster(equal[0]) == write_cluster(equal[1])
+    assert b"scheduler" not in write_cluster(equal[0])
 
 
 def test_amounts_are_written_as_kubernetes_writes_them() -> None:
@@ -149,9 +149,9 @@ def test_the_digest_changes_with_any_cluster_and_with_nothing_else() -> None:
 def test_only_a_changed_cluster_is_encoded_again(monkeypatch: pytest.MonkeyPatch) -> None:
     encoded: list[str] = []
 
-    def spy(picture: ClusterSnapshot | Unreadable) -> bytes:
-        encoded.append(picture.cluster)
-        return write_cluster(picture)
+    def spy(snapshot: ClusterSnapshot | Unreadable) -> bytes:
+        encoded.append(snapshot.cluster)
+        return write_cluster(snapshot)
 
     monkeypatch.setattr("reconciler.fleet.snapshot_file.write_cluster", spy)
     digests = Digests()
@@ -180,7 +180,7 @@ def test_only_a_changed_cluster_is_encoded_again(monkeypatch: pytest.MonkeyPatch
         ("nodes:", "node:", "unknown field `node`"),
     ],
 )
-def test_a_wrong_file_is_told_with_the_place(old: str, new: str, said: str) -> None:
+def test_a_wrong_file_is_reported_with_the_place(old: str, new: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         read_capacity(hand_written(old, new), "a.yaml", "a", 1.0)
     assert str(caught.value).startswith("a.yaml")

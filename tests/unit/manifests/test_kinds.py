@@ -1,4 +1,4 @@
-"""SkyRay's own kinds: strict, with every problem told at its place."""
+"""SkyRay's own kinds: strict, with every problem reported at its place."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_null_is_an_absent_field() -> None:
     assert read(HEAD + "spec: {engine: Petrol, idleAfter: null, wheels: null}\n").spec == CarSpec(engine="Petrol")
 
 
-def test_every_problem_is_told_in_the_order_of_the_file() -> None:
+def test_every_problem_is_reported_in_the_order_of_the_file() -> None:
     text = HEAD.replace("beetle", "Beetle") + (
         "spec:\n  engine: Petrl\n  idleAftr: 1h\n  wheels:\n  - {size: '20'}\n  parked: yep\n  load: {cpu: -1}\n"
     )
@@ -83,7 +83,7 @@ def test_every_problem_is_told_in_the_order_of_the_file() -> None:
     ]
 
 
-def test_a_missing_field_is_told_at_the_map_that_lacks_it() -> None:
+def test_a_missing_field_is_reported_at_the_map_that_lacks_it() -> None:
     assert complaints(HEAD + "spec:\n  parked: true\n") == ["car.yaml:5:3: spec.engine is missing"]
 
 

@@ -319,28 +319,28 @@ def test_json_that_kubernetes_could_not_hold_is_refused(text: str, says: str) ->
         ("a: !x%0Ay {}\n", "f.yaml:1:4: tag `!x\\ny`"),
         ("!x a: 1\n", "f.yaml:1:1: tag `!x`"),
         ("<<: {a: 1}\n", "f.yaml:1:1: `<<` merges"),
-        ("a:\n  '<<': {a: 1}\n", "f.yaml:2:3: key `<<` is a merge to kustomize"),
+        ("a:\n  '<<': {a: 1}\n", "f.yaml:2:3: kustomize takes key `<<` for a merge"),
         ("{a: 1}: b\n", "f.yaml:1:1: a map or a list cannot be a key"),
         ("? [a]\n: b\n", "f.yaml:1:3: a map or a list cannot be a key"),
-        ("a: {{ .x }}\n", "f.yaml:1:5: a map or a list cannot be a key; did a template"),
+        ("a: {{ .x }}\n", "f.yaml:1:5: a map or a list cannot be a key; check for braces"),
         ("a: {b}\n", "f.yaml:1:6: a key without a value in braces"),
         ("a: [b: ]\n", "f.yaml:1:8: a key without a value in braces"),
         ("%YAML 1.1\n---\na: 1\n", "f.yaml:1:1: a %YAML or %TAG directive; remove it"),
         ("%TAG ! !x\n---\na: 1\n", "f.yaml:1:1: a %YAML or %TAG directive"),
         ("a: 1\n...\nb: 2\n", "f.yaml:3:1: '---' was expected before another document"),
-        ("--- {a: 1}\n", "f.yaml:1:1: kubectl does not see what follows '---'; put `{a: 1}` on the next line"),
-        ("a: 1\n---#b: 1\n", "f.yaml:2:1: kubectl alone starts a new document"),
-        ("a: '\n---\u00a0\n  b'\n", "f.yaml:2:1: kubectl alone starts a new document"),
+        ("--- {a: 1}\n", "f.yaml:1:1: kubectl ignores what follows '---'; put `{a: 1}` on the next line"),
+        ("a: 1\n---#b: 1\n", "f.yaml:2:1: only kubectl starts a new document"),
+        ("a: '\n---\u00a0\n  b'\n", "f.yaml:2:1: only kubectl starts a new document"),
         ('a: "\\0"\n', "f.yaml:1:4: the text contains the character U+0000"),
-        ('"a\\x85": 1\n', "f.yaml:1:1: the text contains the character U+0085, which kustomize cannot carry"),
-        ("a: x\x00y\n", "f.yaml:1:5: character U+0000 stands raw in the file; remove it"),
+        ('"a\\x85": 1\n', "f.yaml:1:1: the text contains the character U+0085, which kustomize fails on or changes"),
+        ("a: x\x00y\n", "f.yaml:1:5: character U+0000 is not allowed in the file; remove it"),
         (
             "a: \x1b[0m\n",
-            'f.yaml:1:4: character U+001B stands raw in the file; remove it, or write "\\u001b" in double quotes',
+            'f.yaml:1:4: character U+001B is not allowed in the file; remove it, or write "\\u001b" in double quotes',
         ),
-        ("b: 1\n# a\u2028kind: X\n", "f.yaml:2:4: character U+2028 stands raw"),
-        ("a: 1\rb: 2\n", "f.yaml:1:5: character U+000D stands raw"),
-        ("é: 1\na: \ufeff\n", "f.yaml:2:4: character U+FEFF stands raw"),
+        ("b: 1\n# a\u2028kind: X\n", "f.yaml:2:4: character U+2028 is not allowed in the file"),
+        ("a: 1\rb: 2\n", "f.yaml:1:5: character U+000D is not allowed in the file"),
+        ("é: 1\na: \ufeff\n", "f.yaml:2:4: character U+FEFF is not allowed in the file"),
     ],
 )
 def test_a_refusal_says_where_and_what_to_do(text: str, message: str) -> None:
@@ -359,7 +359,7 @@ def test_bytes_that_are_not_utf_8_are_refused_where_they_stand() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: b: c\n", "f.yaml:1:5: ': ' stands where no key can"),
+        ("a: b: c\n", "f.yaml:1:5: ': ' is where no key can be"),
         ("a:\n\tb: 1\n", "f.yaml:2:1: a value cannot start with this character; indent with spaces, not tabs"),
         ("a: @x\n", "f.yaml:1:4: a value cannot start with this character"),
         ("a: 1\nb\n", "f.yaml:3:1: a key is not followed by ':'"),
@@ -367,13 +367,13 @@ def test_bytes_that_are_not_utf_8_are_refused_where_they_stand() -> None:
         ("a: {b: 1\nc: 2\n", "f.yaml:2:2: ',' or '}' was expected; close the map"),
         ('a: "x\n', "f.yaml:2:1: the file ends inside a quoted text; close the quote"),
         ('a: "\\q"\n', "f.yaml:1:5: unknown escape after '\\'"),
-        ("a: 'x\n---\n", "f.yaml:2:1: '---' stands inside a quoted text"),
-        ("a: 1\n b: 2\n", "f.yaml:2:3: ': ' stands where no key can"),
-        ("a:\n- b\n c\n- d\n  e: 1\n", "f.yaml:5:4: ': ' stands where no key can"),
-        ("a: - b\n", "f.yaml:1:4: '- ' stands where no list item can"),
+        ("a: 'x\n---\n", "f.yaml:2:1: '---' is inside a quoted text"),
+        ("a: 1\n b: 2\n", "f.yaml:2:3: ': ' is where no key can be"),
+        ("a:\n- b\n c\n- d\n  e: 1\n", "f.yaml:5:4: ': ' is where no key can be"),
+        ("a: - b\n", "f.yaml:1:4: '- ' is where no list item can be"),
     ],
 )
-def test_bad_syntax_is_told_in_plain_words(text: str, message: str) -> None:
+def test_bad_syntax_is_reported_in_plain_words(text: str, message: str) -> None:
     assert str(refusal(text)).startswith(message)
 
 

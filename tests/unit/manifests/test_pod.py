@@ -150,7 +150,7 @@ def test_pod_affinity_takes_match_label_keys_from_the_pods_own_labels() -> None:
     )
 
 
-def test_all_four_kinds_of_pod_affinity_are_told_apart() -> None:
+def test_all_four_kinds_of_pod_affinity_are_distinguished() -> None:
     def wishes(zone: str) -> dict[str, Any]:
         return {
             "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": f"{zone}-must", "namespaces": ["n"]}],

@@ -1,10 +1,13 @@
-"""Ray resources for the tests: the smallest valid ones, to be changed."""
+"""Builds Ray resources for the tests: the smallest valid ones, with the fields that a test changes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 Body = dict[str, Any]
+
+AUTOSCALED: Body = {"enableInTreeAutoscaling": True}
+V2: Body = {**AUTOSCALED, "autoscalerOptions": {"version": "v2"}}
 
 
 def template(cpu: str = "1", **pod: Any) -> Body:
@@ -61,3 +64,26 @@ def existing_cluster_job(**spec: Any) -> Body:
     body = ray_job(**{"clusterSelector": {"ray.io/cluster": "shared"}, **spec})
     del body["spec"]["rayClusterSpec"]
     return body
+
+
+def head(**spec: Any) -> Body:
+    """Build the part of a cluster whose head group has these fields."""
+    return {"headGroupSpec": {"template": template(), **spec}}
+
+
+def with_env(name: str, value: str = "") -> Body:
+    own = template()
+    own["spec"]["containers"][0]["env"] = [{"name": name, "value": value}]
+    return own
+
+
+def head_env(name: str, value: str = "") -> Body:
+    return {"headGroupSpec": {"template": with_env(name, value)}}
+
+
+def named(body: Body, name: str) -> Body:
+    return {**body, "metadata": {"name": name}}
+
+
+def annotated(body: Body, annotation: str, value: str) -> Body:
+    return {**body, "metadata": {"name": "x", "annotations": {f"ray.io/{annotation}": value}}}

@@ -94,11 +94,11 @@ def mutants(draw: st.DrawFn) -> dict[str, Any]:
 @given(mutants())
 def test_a_broken_manifest_gets_clear_errors_and_a_clean_one_gets_a_size(body: dict[str, Any]) -> None:
     found = problems(body)
-    for one in found:
-        assert one.message
-        assert "\n" not in one.message
-        assert len(one.message) < 600
-    if not any(one.severity is Severity.ERROR for one in found):
+    for problem in found:
+        assert problem.message
+        assert "\n" not in problem.message
+        assert len(problem.message) < 600
+    if not any(problem.severity is Severity.ERROR for problem in found):
         demand_of(body)
     for read in (demand_of, references):
         with suppress(InvalidObject):

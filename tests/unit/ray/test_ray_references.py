@@ -1,19 +1,18 @@
-"""What a workload needs beside it, and where its pod templates are."""
+"""The objects that a workload refers to, in all fields that can name one."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from rayobjects import existing_cluster_job, group, ray_cluster, ray_cron_job, ray_job, ray_service, template
+from rayobjects import existing_cluster_job, group, ray_cluster, ray_job, template
 
 from reconciler.manifests.fields import InvalidField, dotted
 from reconciler.ray.references import Reference, references
-from reconciler.ray.templates import pod_templates
 
 
 def named(body: dict[str, Any]) -> set[tuple[str, str]]:
-    return {(one.kind, one.name) for one in references(body)}
+    return {(reference.kind, reference.name) for reference in references(body)}
 
 
 def cluster_with(**pod: Any) -> dict[str, Any]:
@@ -69,14 +68,14 @@ def test_the_pods_own_accounts_and_claims_are_found() -> None:
         "serviceAccountName": "trainer",
         "imagePullSecrets": [{"name": "registry"}],
         "resourceClaims": [
-            {"name": "a", "resourceClaimName": "one"},
+            {"name": "a", "resourceClaimName": "reference"},
             {"name": "b", "resourceClaimTemplateName": "each"},
         ],
     }
     assert named(cluster_with(**pod)) == {
         ("ServiceAccount", "trainer"),
         ("Secret", "registry"),
-        ("ResourceClaim", "one"),
+        ("ResourceClaim", "reference"),
         ("ResourceClaimTemplate", "each"),
     }
 
@@ -113,10 +112,10 @@ def test_a_job_on_an_existing_cluster_has_the_submitters_references() -> None:
 def test_each_object_is_named_once_where_it_is_first_needed() -> None:
     code = {"volumes": [{"name": "code", "configMap": {"name": "code"}}]}
     body = ray_cluster(group("a", template=template(**code)), group("b", template=template(**code)))
-    (one,) = references(body)
+    (reference,) = references(body)
     where = "spec.workerGroupSpecs[0].template.spec.volumes[0].configMap.name"
-    assert one == Reference("ConfigMap", "code", one.path)
-    assert dotted(one.path) == where
+    assert reference == Reference("ConfigMap", "code", reference.path)
+    assert dotted(reference.path) == where
 
 
 def test_what_is_required_anywhere_is_not_optional() -> None:
@@ -124,9 +123,9 @@ def test_what_is_required_anywhere_is_not_optional() -> None:
         return template(volumes=[{"name": "code", "configMap": {"name": "code", "optional": optional}}])
 
     (both,) = references(ray_cluster(group("a", template=use(optional=True)), group("b", template=use(optional=False))))
-    (one,) = references(ray_cluster(group("a", template=use(optional=True))))
+    (reference,) = references(ray_cluster(group("a", template=use(optional=True))))
     assert not both.optional
-    assert one.optional
+    assert reference.optional
 
 
 def test_plain_controllers_have_references_too() -> None:
@@ -144,43 +143,3 @@ def test_plain_controllers_have_references_too() -> None:
 def test_a_reference_of_the_wrong_type_is_named() -> None:
     with pytest.raises(InvalidField, match=r"template\.spec\.serviceAccountName is 5, which is not a text"):
         references(cluster_with(serviceAccountName=5))
-
-
-@pytest.mark.parametrize(
-    ("body", "paths"),
-    [
-        (
-            ray_job(group(), group("b"), submitterPodTemplate=template()),
-            [
-                "spec.rayClusterSpec.headGroupSpec.template",
-                "spec.rayClusterSpec.workerGroupSpecs[0].template",
-                "spec.rayClusterSpec.workerGroupSpecs[1].template",
-                "spec.submitterPodTemplate",
-            ],
-        ),
-        (
-            ray_service(group()),
-            ["spec.rayClusterConfig.headGroupSpec.template", "spec.rayClusterConfig.workerGroupSpecs[0].template"],
-        ),
-        (
-            ray_cron_job(),
-            [
-                "spec.jobTemplate.rayClusterSpec.headGroupSpec.template",
-                "spec.jobTemplate.rayClusterSpec.workerGroupSpecs[0].template",
-            ],
-        ),
-        ({"apiVersion": "v1", "kind": "Pod", **template()}, ["the object"]),
-        ({"apiVersion": "apps/v1", "kind": "StatefulSet", "spec": {"template": template()}}, ["spec.template"]),
-        (
-            {
-                "apiVersion": "jobset.x-k8s.io/v1alpha2",
-                "kind": "JobSet",
-                "spec": {"replicatedJobs": [{"template": {"spec": {"template": template()}}}]},
-            },
-            ["spec.replicatedJobs[0].template.spec.template"],
-        ),
-        ({"apiVersion": "v1", "kind": "Service", "spec": {"template": template()}}, []),
-    ],
-)
-def test_every_pod_template_is_found_with_its_path(body: dict[str, Any], paths: list[str]) -> None:
-    assert [dotted(path) for path, _ in pod_templates(body)] == paths

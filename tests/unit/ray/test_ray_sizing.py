@@ -27,16 +27,16 @@ from reconciler.ray.workload import demand_of
 
 
 def counts(body: dict[str, Any], **options: Any) -> list[tuple[str, int]]:
-    return [(one.title, one.count) for one in demand(body, **options).pod_sets]
+    return [(pods.title, pods.count) for pods in demand(body, **options).pod_sets]
 
 
 def requests(asked: Demand, title: str) -> dict[str, str]:
-    return {k: str(v) for one in asked.pod_sets if one.title == title for k, v in one.requests.items()}
+    return {k: str(v) for pods in asked.pod_sets if pods.title == title for k, v in pods.requests.items()}
 
 
 def test_a_job_is_a_head_its_workers_and_then_its_submitter() -> None:
     asked = demand(ray_job(group("a"), group("b", 3)), "team-a")
-    assert [(str(one.role), one.group, one.count, one.after) for one in asked.pod_sets] == [
+    assert [(str(pods.role), pods.group, pods.count, pods.after) for pods in asked.pod_sets] == [
         ("head", "headgroup", 1, False),
         ("worker", "a", 2, False),
         ("worker", "b", 3, False),
@@ -44,7 +44,7 @@ def test_a_job_is_a_head_its_workers_and_then_its_submitter() -> None:
     ]
     assert asked.pods == 7
     assert str(asked.key) == "RayJob team-a/train"
-    assert {one.shape.namespace for one in asked.pod_sets} == {"team-a"}
+    assert {pods.shape.namespace for pods in asked.pod_sets} == {"team-a"}
 
 
 @pytest.mark.parametrize("make", [ray_cluster, ray_service])
@@ -229,7 +229,7 @@ def test_on_the_hosts_network_ray_pods_also_hold_the_metrics_port() -> None:
     own = template(hostNetwork=True)
     own["spec"]["containers"][0]["ports"] = [port]
     held = demand(ray_cluster(group(template=own))).pod_sets[1].shape.host_ports
-    assert [one.port for one in held] == [6379, 8080]
+    assert [port.port for port in held] == [6379, 8080]
 
 
 def test_resource_claims_are_said_to_be_unsized() -> None:
@@ -269,7 +269,7 @@ def test_what_cannot_be_counted_is_refused_by_name(body: dict[str, Any], message
 def test_the_head_alone_is_a_cluster() -> None:
     body = ray_cluster()
     body["spec"] = {"headGroupSpec": cluster_spec()["headGroupSpec"]}
-    assert [one.role for one in demand(body).pod_sets] == [Role.HEAD]
+    assert [pods.role for pods in demand(body).pod_sets] == [Role.HEAD]
 
 
 @pytest.mark.parametrize("field", ["initContainers", "containers"])

@@ -79,10 +79,10 @@ def test_names_of_folders_are_dns_labels_or_nothing_is_rendered(name: str) -> No
             "claimed by SkyRay's own namespace.yaml",
         ),
         ([GroupOverlay("team", "rayjob", "p", ())], "has no objects"),
-        ([group(job(namespace="other"))], "is in namespace other, its group in team"),
+        ([group(job(namespace="other"))], "is in namespace other, but its group in team"),
         (
             [group(config(annotations={"config.kubernetes.io/local-config": "true"}))],
-            "annotation config.kubernetes.io/local-config, which steers kustomize",
+            "annotation config.kubernetes.io/local-config, which controls kustomize",
         ),
         (
             [group(patches=(Patch("ray.io", "RayJob", "train", ({"op": "remove", "path": "/spec/x"},)),))],

@@ -1,4 +1,4 @@
-"""Snapshots drawn by hypothesis: every field of nodes, pods and Ray resources, exact to the byte."""
+"""Hypothesis strategies that build snapshots with every field of nodes, pods, pools and Ray resources."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ rays = st.builds(RayStatus, st.sampled_from(["RayJob", "RayCluster"]), names, na
 
 
 def sorted_by(key: Any) -> Any:
-    """Sort, and keep one of each key."""
+    """Return a function that sorts items by `key` and keeps the last of each key."""
     return lambda items: tuple(value for _, value in sorted({key(item): item for item in items}.items()))
 
 

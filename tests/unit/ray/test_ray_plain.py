@@ -24,8 +24,8 @@ def pods(obj: dict[str, Any]) -> int:
 def test_a_pod_is_one_pod() -> None:
     asked = demand_of({**body("v1", "Pod"), "spec": template("2")["spec"]})
     assert asked is not None
-    (one,) = asked.pod_sets
-    assert (one.title, one.count, one.shape.requests) == ("pod", 1, {"cpu": 2000})
+    (pods,) = asked.pod_sets
+    assert (pods.title, pods.count, pods.shape.requests) == ("pod", 1, {"cpu": 2000})
 
 
 @pytest.mark.parametrize("kind", ["Deployment", "ReplicaSet", "StatefulSet"])
@@ -71,7 +71,7 @@ def job_set(**spec: Any) -> dict[str, Any]:
 def test_a_job_set_multiplies_its_jobs() -> None:
     asked = demand_of(job_set())
     assert asked is not None
-    assert [(one.title, one.count) for one in asked.pod_sets] == [("pod driver", 1), ("pod workers", 6)]
+    assert [(pods.title, pods.count) for pods in asked.pod_sets] == [("pod driver", 1), ("pod workers", 6)]
     assert pods(job_set(suspend=True)) == 0
 
 
