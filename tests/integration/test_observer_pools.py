@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, make_certificate
 
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
@@ -17,6 +16,7 @@ from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
 from reconciler.fleet.observers.pools import CLUSTER_API, NODE_POOLS, STATUS
 from reconciler.fleet.snapshot import ClusterSnapshot
+from tests.integration.fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, make_certificate
 
 BASE = [VERSION, NODES, PODS, *RAY_PATHS]
 MACHINES, MACHINE_POOLS = (f"{CLUSTER_API}/v1beta2/{plural}" for plural in ("machinedeployments", "machinepools"))

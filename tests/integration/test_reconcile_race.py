@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git_http import GIT, GitServer, commit_files, contents, git, make_bare
 
 from reconciler.errors import PushRejected
 from reconciler.fleet.snapshot import FleetSnapshot
@@ -25,6 +24,7 @@ from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
 from reconciler.service.reading import files_of
 from tests.fleets import FLEET, NOW, cluster, node, ordered, picture, policy, ray_job, text
+from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, make_bare
 
 CLUSTERS = ("c1", "c2", "c3")
 GPUS = 4

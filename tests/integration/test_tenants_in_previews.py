@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from git_http import commit_files, git
-
 from reconciler.placement.model import Phase
 from reconciler.planning.planner import plan
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.reading import read_merged, read_revision
 from tests.fleets import FLEET, NOW, cluster, decision, node, picture, policy, ray_job, text
+from tests.integration.git_http import commit_files, git
 
 
 def tenant(gpus: int) -> str:

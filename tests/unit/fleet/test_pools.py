@@ -362,7 +362,7 @@ def machines(name: str = "md-0", cluster: str = "prod", replicas: int = 1, **tol
 
 
 def test_the_annotations_of_cluster_api_give_shape_labels_and_taints() -> None:
-    told = {
+    told: dict[str, Any] = {
         "gpu_count": "2",
         "gpu_type": "nvidia.com/gpu",
         "labels": "disk=ssd,team=ml",

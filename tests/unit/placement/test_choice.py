@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod, Unreadable
+from reconciler.kube_scheduler.fit import commit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement import prefer as prefer_module
 from reconciler.placement.choice import Allowed, Choice, choose
@@ -284,7 +285,7 @@ def test_the_room_of_the_choice_is_taken() -> None:
 
 def test_preferences_are_worked_out_only_where_there_is_a_choice_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    original = prefer_module.commit
+    original = commit
 
     def noted(nodes: Any, *rest: Any) -> Any:
         looked.append(nodes.table.nodes[0].labels["of"])
@@ -304,7 +305,7 @@ def test_gangs_that_look_the_same_are_worked_out_once_for_each_state_of_a_cluste
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     count = 0
-    original = prefer_module.commit
+    original = commit
 
     def counted(*given: Any) -> Any:
         nonlocal count

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 import pytest
-from gangmaking import GIB, GPU, HOST, ZONE, bound, cluster, gang, head, node, pods, selects, shape, submitter, workers
 
-from reconciler.fleet.snapshot import Pod
+from reconciler.fleet.snapshot import Node, Pod
 from reconciler.kube_scheduler.bind import place
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
@@ -22,10 +22,26 @@ from reconciler.manifests.podshape import (
 )
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import Role
+from tests.unit.placement.gangmaking import (
+    GIB,
+    GPU,
+    HOST,
+    ZONE,
+    bound,
+    cluster,
+    gang,
+    head,
+    node,
+    pods,
+    selects,
+    shape,
+    submitter,
+    workers,
+)
 
 
-def gpu_nodes(count: int, **rest: object) -> list:
-    return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
+def gpu_nodes(count: int, **rest: Any) -> list[Node]:
+    return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]
 
 
 def used(fit: Fit) -> list[dict[int, int]]:
@@ -201,7 +217,7 @@ def test_a_pod_that_names_its_node_needs_room_there_only() -> None:
 
 
 def test_anti_affinity_keeps_workers_on_different_hosts() -> None:
-    apart = {"labels": {"app": "ray"}, "pod_anti_required": (PodTerm(HOST, selects(app="ray")),)}
+    apart: dict[str, Any] = {"labels": {"app": "ray"}, "pod_anti_required": (PodTerm(HOST, selects(app="ray")),)}
     nodes = cluster(node("a"), node("b"), node("c"))
     assert used(try_gang(nodes, gang(workers(3, **apart)))) == [{0: 1, 1: 1, 2: 1}]
     fit = try_gang(nodes, gang(workers(4, **apart)))
@@ -232,7 +248,7 @@ def test_workers_that_want_to_be_near_the_head_follow_it_even_when_they_come_fir
 def test_hard_spread_counts_domains() -> None:
     spread = SpreadConstraint(ZONE, 1, "DoNotSchedule", selects(app="ray"))
     nodes = cluster(node("a", labels={ZONE: "x"}), node("b", cpu=1000, labels={ZONE: "y"}))
-    two = {"labels": {"app": "ray"}, "spread": (spread,)}
+    two: dict[str, Any] = {"labels": {"app": "ray"}, "spread": (spread,)}
     assert try_gang(nodes, gang(workers(3, **two))).ok
     fit = try_gang(nodes, gang(workers(4, **two)))
     assert fit.reason == "TopologySpread"
@@ -241,18 +257,18 @@ def test_hard_spread_counts_domains() -> None:
 
 def test_pods_of_a_service_are_spread_by_default() -> None:
     nodes = cluster(node("a", cpu=64000, gib=256), node("b"))
-    liked = {"labels": {"app": "serve"}, "owner_selector": selects(app="serve")}
+    liked: dict[str, Any] = {"labels": {"app": "serve"}, "owner_selector": selects(app="serve")}
     assert used(try_gang(nodes, gang(workers(2)))) == [{0: 2}]
     assert used(try_gang(nodes, gang(workers(2, **liked)))) == [{0: 1, 1: 1}]
 
 
 def test_two_pods_with_one_host_port_need_two_nodes() -> None:
-    port = {"host_ports": (HostPort(8265),)}
+    port: dict[str, Any] = {"host_ports": (HostPort(8265),)}
     assert used(try_gang(cluster(node("a"), node("b")), gang(workers(2, **port)))) == [{0: 1, 1: 1}]
     fit = try_gang(cluster(node("a"), placed=[bound("a", shape(**port))]), gang(workers(1, **port)))
     assert fit.reason == "HostPorts"
     assert "host port 8265" in fit.message
-    other_address = {"host_ports": (HostPort(8265, ip="10.0.0.1"),)}
+    other_address: dict[str, Any] = {"host_ports": (HostPort(8265, ip="10.0.0.1"),)}
     shared = cluster(node("a"), placed=[bound("a", shape(**other_address))])
     assert try_gang(shared, gang(workers(1, host_ports=(HostPort(8265, ip="10.0.0.2"),)))).ok
     assert not try_gang(shared, gang(workers(1, **port))).ok

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from gangmaking import GIB, HOST, ZONE, bound, cluster, gang, node, pods, selects, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +25,7 @@ from reconciler.manifests.podshape import (
     Toleration,
 )
 from reconciler.ray.demand import PodSet, Role
+from tests.unit.placement.gangmaking import GIB, HOST, ZONE, bound, cluster, gang, node, pods, selects, shape
 
 TAINTS = (
     Taint("gpu", "NoSchedule"),

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
-
 from reconciler.fleet.snapshot import Node, NodePool, Pod
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
+from tests.unit.placement.gangmaking import GPU, ZONE, bound, cluster, gang, head, node, pool, shape, workers
 
 GPU_ONLY = Taint(GPU, "NoSchedule")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from gangmaking import cluster, gang, head, node, workers
 from ortools.sat.python import cp_model
 
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.packing import can_pack
+from tests.unit.placement.gangmaking import cluster, gang, head, node, workers
 
 CASES = 1_500
 SEED = 31

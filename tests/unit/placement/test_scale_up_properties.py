@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gangmaking import GPU, ZONE, bound, cluster, gang, node, pods, pool, shape
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +15,7 @@ from reconciler.kube_scheduler.simulate import Batch, bind_after
 from reconciler.manifests.podshape import PodShape, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import PodSet, Role
+from tests.unit.placement.gangmaking import GPU, ZONE, bound, cluster, gang, node, pods, pool, shape
 
 SPOT, TEAM = Taint("spot", "NoSchedule"), Taint("team", "NoExecute", "a")
 SIZES = [(2000, 8, 0), (4000, 16, 0), (8000, 32, 1), (8000, 16, 2)]

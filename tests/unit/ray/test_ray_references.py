@@ -5,11 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rayobjects import existing_cluster_job, group, ray_cluster, ray_cron_job, ray_job, ray_service, template
 
 from reconciler.manifests.fields import InvalidField, dotted
 from reconciler.ray.references import Reference, references
 from reconciler.ray.templates import pod_templates
+from tests.unit.ray.rayobjects import (
+    existing_cluster_job,
+    group,
+    ray_cluster,
+    ray_cron_job,
+    ray_job,
+    ray_service,
+    template,
+)
 
 
 def named(body: dict[str, Any]) -> set[tuple[str, str]]:
@@ -111,7 +119,7 @@ def test_a_job_on_an_existing_cluster_has_the_submitters_references() -> None:
 
 
 def test_each_object_is_named_once_where_it_is_first_needed() -> None:
-    code = {"volumes": [{"name": "code", "configMap": {"name": "code"}}]}
+    code: dict[str, Any] = {"volumes": [{"name": "code", "configMap": {"name": "code"}}]}
     body = ray_cluster(group("a", template=template(**code)), group("b", template=template(**code)))
     (one,) = references(body)
     where = "spec.workerGroupSpecs[0].template.spec.volumes[0].configMap.name"

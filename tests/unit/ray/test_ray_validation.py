@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rayobjects import (
+
+from reconciler.ray.cron_rules import schedule_problem
+from reconciler.ray.validation import Severity, problems
+from tests.unit.ray.rayobjects import (
     Body,
     cluster_spec,
     existing_cluster_job,
@@ -16,9 +19,6 @@ from rayobjects import (
     ray_service,
     template,
 )
-
-from reconciler.ray.cron_rules import schedule_problem
-from reconciler.ray.validation import Severity, problems
 
 
 def errors(body: Body) -> list[str]:
@@ -60,13 +60,13 @@ def rule(policy: str, ttl: int = 0, **condition: str) -> Body:
     return {"policy": policy, "condition": {**(condition or {"jobStatus": "SUCCEEDED"}), "ttlSeconds": ttl}}
 
 
-AUTOSCALED = {"enableInTreeAutoscaling": True}
-V2 = {**AUTOSCALED, "autoscalerOptions": {"version": "v2"}}
-FT = {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
-ROCKS = {"gcsFaultToleranceOptions": {"backend": "rocksdb"}}
-TLS = {"tlsOptions": {"enabled": True}}
-SERVING = {"type": "NewClusterWithIncrementalUpgrade"}
-STEPS = {"stepSizePercent": 10, "intervalSeconds": 5, "gatewayClassName": "istio"}
+AUTOSCALED: Body = {"enableInTreeAutoscaling": True}
+V2: Body = {**AUTOSCALED, "autoscalerOptions": {"version": "v2"}}
+FT: Body = {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
+ROCKS: Body = {"gcsFaultToleranceOptions": {"backend": "rocksdb"}}
+TLS: Body = {"tlsOptions": {"enabled": True}}
+SERVING: Body = {"type": "NewClusterWithIncrementalUpgrade"}
+STEPS: Body = {"stepSizePercent": 10, "intervalSeconds": 5, "gatewayClassName": "istio"}
 
 VALID = {
     "cluster": ray_cluster(group()),
@@ -474,7 +474,8 @@ def test_a_field_that_kuberay_does_not_have_is_told(body: Body, message: str) ->
     ],
 )
 def test_an_option_behind_a_feature_gate_is_a_warning(field: str, value: Body, gate: str) -> None:
-    body = ray_cluster(**{field: value})
+    option: Body = {field: value}
+    body = ray_cluster(**option)
     assert errors(body) == []
     (found,) = warnings(body)
     assert f"needs the feature gate {gate}" in found

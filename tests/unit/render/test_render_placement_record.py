@@ -9,15 +9,8 @@ from hypothesis import strategies as st
 from reconciler.errors import InvalidObject
 from reconciler.manifests.loader import load
 from reconciler.placement.model import Candidate, Phase, Share, Verdict
-from reconciler.render.placement_record import (
-    JobOutcome,
-    PlacedObject,
-    PlacementRecord,
-    json_schema,
-    path_of,
-    read,
-    write,
-)
+from reconciler.placement.record import JobOutcome, PlacedObject, PlacementRecord
+from reconciler.render.placement_record import json_schema, path_of, read, write
 from reconciler.workloads.group import GroupKey
 
 RECORD = PlacementRecord(

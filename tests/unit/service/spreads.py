@@ -66,7 +66,7 @@ def replicas(fleet: Fleet, namespace: str, name: str) -> dict[str, int]:
     return {cluster_: deployed(part, "Deployment")["spec"].get("replicas", 1) for cluster_, part in parts.items()}
 
 
-def kustomization(fleet: Fleet, cluster_: str, group: str) -> list[dict[str, Any]]:
+def kustomization(fleet: Fleet, cluster_: str, group: str) -> list[list[dict[str, Any]]]:
     """The patches of a group on a cluster, as written."""
     (document,) = load(fleet.files[f"clusters/{cluster_}/{group}/kustomization.yaml"], "k").documents
     return [yaml.safe_load(one["patch"]) for one in document.body.get("patches", [])]

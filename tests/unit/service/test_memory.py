@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 import reconciler.placement.opening as opening
 from reconciler.errors import SkyRayError
+from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.planning.memory import Memory, Recall, Same
 from reconciler.planning.planner import Plan, plan
 from reconciler.planning.state import Files, RepoState, read_state
@@ -156,14 +157,15 @@ def test_a_picture_that_differs_in_its_time_alone_opens_no_cluster_again() -> No
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
     (static,) = (c for c in state_of(fleet, None).clusters if c.name == "static")
     shown = fleet.snapshot().clusters["static"]
+    assert isinstance(shown, ClusterSnapshot)
     openings = opening.Openings()
-    first = openings.of(static, shown, ())  # type: ignore[arg-type]
-    assert openings.of(static, replace(shown, taken_at=shown.taken_at + 60), ()) is first  # type: ignore[call-arg, arg-type, union-attr]
-    assert first.snapshot.taken_at == shown.taken_at + 60, "progress and age are told of the newest picture"  # type: ignore[union-attr]
-    fewer = replace(shown, nodes=shown.nodes[1:])  # type: ignore[call-arg, union-attr]
-    assert openings.of(static, fewer, ()) is not first  # type: ignore[arg-type]
+    first = openings.of(static, shown, ())
+    assert openings.of(static, replace(shown, taken_at=shown.taken_at + 60), ()) is first
+    assert first.snapshot.taken_at == shown.taken_at + 60, "progress and age are told of the newest picture"
+    fewer = replace(shown, nodes=shown.nodes[1:])
+    assert openings.of(static, fewer, ()) is not first
     openings.retain({"dynamic"})
-    assert openings.of(static, shown, ()) is not first  # type: ignore[arg-type]
+    assert openings.of(static, shown, ()) is not first
 
 
 def test_what_a_cycle_does_without_is_forgotten() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -42,8 +43,8 @@ def checked(fleet: Fleet) -> Findings:
     return check_files(Files(fleet.files, fleet.unusable), lambda _: fleet.files)
 
 
-def submit(fleet: Fleet, namespace: str, name: str = "train", **how: int) -> None:
-    fleet.commit(f"workloads/{namespace}/{name}.yaml", ray_job(name, **how))  # type: ignore[arg-type]
+def submit(fleet: Fleet, namespace: str, name: str = "train", workers: int = 2) -> None:
+    fleet.commit(f"workloads/{namespace}/{name}.yaml", ray_job(name, workers=workers))
 
 
 def privileged(job: bytes) -> bytes:
@@ -277,7 +278,7 @@ QUOTAS = st.fixed_dictionaries({name: st.integers(0, 4) for name in "abc"})
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JOBS, QUOTAS, st.booleans(), st.randoms(use_true_random=False))
 def test_no_quota_is_exceeded_at_any_prefix_of_the_queue_and_files_have_no_order(
-    jobs: list[tuple[str, int, int]], quotas: Mapping[str, int], lends: bool, dice: object
+    jobs: list[tuple[str, int, int]], quotas: Mapping[str, int], lends: bool, dice: Random
 ) -> None:
     borrowing = "borrowing: {from: any}" if lends else ""
     fleet = fleet_with(**{name: f"namespaces: [{name}], {quota(gpus, borrowing)}" for name, gpus in quotas.items()})
@@ -288,7 +289,7 @@ def test_no_quota_is_exceeded_at_any_prefix_of_the_queue_and_files_have_no_order
         if batch:
             continue
         paths = list(fleet.files)
-        dice.shuffle(paths)  # type: ignore[attr-defined]
+        dice.shuffle(paths)
         shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
         assert shuffled.plan(now=NOW) == fleet.plan(now=NOW)
         for made in fleet.cycle().decisions:
