@@ -12,10 +12,10 @@ from reconciler.manifests.identity import object_key
 from reconciler.render.group import render_group
 from reconciler.render.model import Engine, GroupOverlay
 from reconciler.workloads.patch import apply, patch_of
+from tests.cycles.spreads import DUPLICATE, deployment, fleet_of, split, standing
+from tests.cycles.test_overrides import NOVA, override
 from tests.fleets import Fleet, policy, ray_job, text
 from tests.unit.render.building import kustomize, write_files
-from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of, split, standing
-from tests.unit.service.test_overrides import NOVA, override
 
 BASE = """
 apiVersion: ray.io/v1

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
+from tests.cycles.spreads import DUPLICATE, deployment, fleet_of
 from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, text
-from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of
 
 NOVA = """
 apiVersion: policy.elotl.co/v1alpha1

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.errors import InvalidObject
 from reconciler.placement.model import Action
+from tests.cycles.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, standing
 from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, text
-from tests.unit.service.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, standing
 
 NOVA = """
 apiVersion: policy.elotl.co/v1alpha1
