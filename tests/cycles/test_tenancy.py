@@ -14,24 +14,27 @@ from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.planning.state import Files
 from reconciler.service.checks import Findings, check_files
 from reconciler.service.report import errors_of
-from tests.fleets import FLEET, NOW, Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
-
-GPU = "nvidia.com/gpu"
-
-
-def tenant(name: str, spec: str) -> bytes:
-    return text(f"apiVersion: skyray.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n")
-
-
-def quota(gpus: int, more: str = "") -> str:
-    return f"quota: {{requests: {{{GPU}: {gpus}}}}}" + (f", {more}" if more else "")
+from tests.fleets import (
+    FLEET,
+    NOW,
+    Fleet,
+    cluster,
+    config_map,
+    decision,
+    nodes,
+    ordered,
+    picture,
+    policy,
+    ray_job,
+    text,
+)
+from tests.tenants import quota, tenant
 
 
 def fleet_with(**tenants: str) -> Fleet:
     """Two clusters of eight single-GPU nodes; tenants by name, with their spec."""
     clusters = {
-        name: (cluster(name, labels=f"{{cloud: {name}}}"), picture(name, *(node(f"n{i}") for i in range(8))))
-        for name in ("east", "west")
+        name: (cluster(name, labels=f"{{cloud: {name}}}"), picture(name, *nodes(8))) for name in ("east", "west")
     }
     fleet = Fleet.of(clusters, {"p": policy("p", ordered("east", "west") + "\nplacement: {require: Fit}")})
     for name, spec in tenants.items():
@@ -173,7 +176,7 @@ def test_a_finished_job_gives_its_quota_back() -> None:
     submit(fleet, "team", "second", workers=4)
     assert decision(fleet.plan(), "team", "rayjob-second").reason == "QuotaExceeded"
     done = "{kind: RayJob, namespace: team, name: first, state: Complete, jobStatus: SUCCEEDED}"
-    fleet.files["snapshots/east.yaml"] = picture("east", *(node(f"n{i}") for i in range(8)), ray=(done,))
+    fleet.files["snapshots/east.yaml"] = picture("east", *nodes(8), ray=(done,))
     assert decision(fleet.cycle(), "team", "rayjob-second").phase is Phase.PLACED
 
 

@@ -35,11 +35,6 @@ from tests.integration.fake_apiserver import (
 CLUSTER = Cluster("fake", Place("inventory/fake.yaml"), KubeconfigAccess(file="fake"))
 
 
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
-
-
 @pytest.fixture
 def api(certificate: Path) -> Iterator[FakeApiServer]:
     with FakeApiServer(certificate) as server:

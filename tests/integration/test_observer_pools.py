@@ -16,17 +16,12 @@ from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
 from reconciler.fleet.observers.pools import CLUSTER_API, NODE_POOLS, STATUS
 from reconciler.fleet.snapshot import ClusterSnapshot
-from tests.integration.fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, make_certificate
+from tests.integration.fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request
 
 BASE = [VERSION, NODES, PODS, *RAY_PATHS]
 MACHINES, MACHINE_POOLS = (f"{CLUSTER_API}/v1beta2/{plural}" for plural in ("machinedeployments", "machinepools"))
 BROKEN = {"metadata": {"name": "a"}, "spec": {"limits": {"cpu": "x"}}}
 LABELS = {"karpenter.sh/nodepool": "gpu", "eks.amazonaws.com/nodegroup": "l4"}
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

@@ -34,17 +34,6 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 
 @pytest.fixture
-def fleet(server: GitServer) -> Path:
-    return server.root / "fleet.git"
-
-
-@pytest.fixture
-def person(server: GitServer, tmp_path: Path) -> Path:
-    git(tmp_path, "clone", "-q", server.url("fleet.git"), "person")
-    return tmp_path / "person"
-
-
-@pytest.fixture
 def repo(server: GitServer, tmp_path: Path) -> GitRepo:
     return GitRepo.open(server.url("fleet.git"), cache_dir=tmp_path / "cache")
 
@@ -368,7 +357,7 @@ def test_a_remote_that_hangs_is_given_up_and_its_helper_is_ended(
     fake.chmod(0o755)
     monkeypatch.setenv("GIT_SSH_COMMAND", str(fake))
     with pytest.raises(RepoError, match=r"took longer than 0\.5 s"):
-        GitRepo.open(f"git@fleet.example.com:{fleet}", cache_dir=tmp_path / "cache", network_seconds=0.5)
+        GitRepo.open("git@fleet.example.com:fleet.git", cache_dir=tmp_path / "cache", network_seconds=0.5)
     helper = (tmp_path / "pid").read_text().strip()
     state = subprocess.run(
         [shutil.which("ps") or "ps", "-o", "stat=", "-p", helper], capture_output=True, text=True, check=False
