@@ -12,7 +12,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 PURE_TESTS := tests/unit tests/cycles tests/golden
 TESTS ?=
 
-.PHONY: help install demo test e2e check bench schemas format lock clean
+.PHONY: help install demo test e2e check bench schemas format lock changelog clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -49,6 +49,7 @@ check: $(DEV) ## lint, types, import contracts, dependencies, branch coverage of
 	$(BIN)/deptry .
 	$(BIN)/python .ci/audit.py
 	$(BIN)/python .ci/shape.py
+	$(BIN)/towncrier build --draft --version next >/dev/null
 	$(BIN)/pytest -n 2 $(PURE_TESTS) --cov --cov-report=json:.coverage.json
 	$(BIN)/python .ci/branch_coverage.py
 
@@ -65,6 +66,10 @@ format: $(DEV) ## format and mend what ruff can
 lock: $(DEV) ## lock the dependencies anew
 	$(LOCK) --group build -o requirements.lock
 	$(LOCK) --group dev -o requirements-dev.lock
+
+changelog: $(DEV) ## fold changes/ into CHANGELOG.md: make changelog VERSION=1.2.3
+	@test -n "$(VERSION)" || { echo "say which version: make changelog VERSION=1.2.3" >&2; exit 3; }
+	$(BIN)/towncrier build --yes --version $(VERSION)
 
 clean: ## remove what make made
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage .coverage.*
