@@ -1,6 +1,6 @@
 """Holds the branch coverage of each pure package against its floor, so that it cannot fall.
 
-`make check` measures it: the tests without network or git, by coverage.py, into a JSON report. The floors are in
+`make check` measures it, by coverage.py with the tests of examples, into a JSON report. The floors are in
 `.ci/branch_coverage.toml`, in percent of all branches of a package. A floor is lowered only by hand, where a
 reviewer sees it.
 """

@@ -2,8 +2,7 @@
 
 import os
 
-import pytest
-from hypothesis import HealthCheck, is_hypothesis_test, settings
+from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "skyray",
@@ -12,10 +11,3 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("skyray")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave properties out of the measured coverage: their input is random, and a floor must not depend on luck."""
-    for item in items:
-        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
-            item.add_marker("no_cover")
