@@ -62,6 +62,11 @@ def node(name: str, gpus: int = 1, cpu: str = "8", memory: str = "32Gi", more: s
     return f'{{name: {name}, allocatable: {{cpu: "{cpu}", memory: {memory}, pods: 110{gpu}}}{more}}}'
 
 
+def nodes(count: int) -> tuple[str, ...]:
+    """Nodes n0, n1, ... with one GPU and 8 cores each, for `picture`."""
+    return tuple(node(f"n{i}") for i in range(count))
+
+
 def policy(name: str, spec: str = "") -> bytes:
     more = textwrap.indent(textwrap.dedent(spec).strip(), "  ")
     return text(f"""
@@ -175,13 +180,17 @@ class Fleet:
     def cycle(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
         """Plan, and carry the plan's commits out on the files."""
         made = self.plan(unreadable=unreadable, allow_removals=allow_removals, now=now)
+        self.carry_out(made)
+        return made
+
+    def carry_out(self, made: Plan) -> None:
+        """Change the files as the plan's commits do."""
         for draft in made.drafts:
             for path, data in draft.changes.items():
                 if data is None:
                     del self.files[path]
                 else:
                     self.files[path] = data
-        return made
 
     def rendered(self) -> dict[str, bytes]:
         own = ("clusters/", "placements/")
@@ -196,7 +205,7 @@ def static_and_dynamic() -> Fleet:
     """The demo's fleet: four single-GPU nodes, and a cluster that can grow."""
     return Fleet.of(
         {
-            "static": (cluster("static"), picture("static", *(node(f"n{i}") for i in range(4)))),
+            "static": (cluster("static"), picture("static", *nodes(4))),
             "dynamic": (cluster("dynamic", spec=GROWS), picture("dynamic", node("sys", gpus=0, cpu="2"))),
         },
         {"spill": policy("spill", ordered("static", "dynamic"))},

@@ -46,7 +46,13 @@ def _cluster(cluster: Cluster, capacity: ClusterState | Unreadable, idle: bool) 
         return {**row, "message": capacity.reason}
     version = cluster.kubernetes_version or capacity.snapshot.version
     total = sum(_gpus(node) for node in capacity.snapshot.nodes)
-    return {**row, "ready": True, "kubernetesVersion": version, "gpusFree": capacity.nodes.free_of(is_gpu), "gpus": total}
+    return {
+        **row,
+        "ready": True,
+        "kubernetesVersion": version,
+        "gpusFree": capacity.nodes.free_of(is_gpu),
+        "gpus": total,
+    }
 
 
 def is_gpu(resource: str) -> bool:

@@ -168,6 +168,6 @@ def _outranked(state: RepoState, names: set[str]) -> dict[str, list[tuple[Object
         namespace = state.workloads.namespaces.get(item.key.namespace)
         match = index.match(item.key, item.labels, namespace.labels if namespace else None)
         if match is not None:
-            for name in names.intersection(match.also):
+            for name in names.intersection(match.outranked):
                 found.setdefault(name, []).append((item.key, match.policy.name))
     return found

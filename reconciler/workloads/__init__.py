@@ -7,7 +7,14 @@ cluster, `overrides` and `divide` make the patches that `patch` applies.
 
 PUBLIC_NAMES = {
     "cluster_copy": (
-        "ClusterCopy", "CopyRole", "JobResult", "PlacedObject", "gang_of_copy", "grows", "objects_of", "same_content",
+        "ClusterCopy",
+        "CopyRole",
+        "JobResult",
+        "PlacedObject",
+        "gang_of_copy",
+        "grows",
+        "objects_of",
+        "same_content",
         "same_copies",
     ),  # fmt: skip
     # The objects of a group that lifecycle adds to or removes from a cluster bring their companions.

@@ -155,7 +155,7 @@ def _add_placed(draw: _Draw, index: int, room: _Room, name: str) -> None:
         return
     if cpu > room.cpu or memory > room.memory:
         cpu, memory, gpu = 0, 0, 0
-    container = _container("main", cpu, memory, gpu) if cpu else {"name": "main", "image": "app"}
+    container: Manifest = _container("main", cpu, memory, gpu) if cpu else {"name": "main", "image": "app"}
     spec = _pod_spec([container])
     if draw.rich and draw.chance(0.12):
         terms = _anti_affinity({"ray.io/node-type": "worker"}, rng.choice([HOST, ZONE]), draw.chance(0.5))

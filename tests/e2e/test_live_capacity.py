@@ -25,7 +25,7 @@ from tests.e2e.harness.parts import module_dir
 pytestmark = pytest.mark.e2e
 
 KUBECTL = Path(sys.executable).with_name("kubectl")
-NO_FILES = RepoFiles({}.get, 0.0)
+NO_FILES = RepoFiles(lambda _: None, 0.0)
 RAY = ("rayjobs", "rayclusters", "rayservices")
 READ_RULES = [
     {"apiGroups": [""], "resources": ["nodes", "pods"], "verbs": ["get", "list", "watch"]},

@@ -103,7 +103,8 @@ def role_of(pod: Mapping[str, Any]) -> Role:
 def of_run(pod: Mapping[str, Any], run: str) -> bool:
     """Tell whether a pod is the submitter of the RayJob `run`, or of the RayCluster that it made."""
     labels = pod["metadata"].get("labels") or {}
-    return labels.get("job-name", labels.get("ray.io/cluster", "")).startswith(run)
+    name: str = labels.get("job-name", labels.get("ray.io/cluster", ""))
+    return name.startswith(run)
 
 
 def look(plane: ControlPlane, samples: dict[str, Sample]) -> bool:

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from tests.commands import checkout_of, program, skyray, standing, write
+from tests.cycles.spreads import deployment, fleet_of, split
 from tests.fleets import cluster, ordered, policy, ray_job, static_and_dynamic
 from tests.integration.git_http import GitServer, commit_files, git
-from tests.unit.service.spreads import deployment, fleet_of, split
 
 LISTS = ("clusters", "groups", "placements", "policies")
 COLUMNS = {

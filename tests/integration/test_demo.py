@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -75,8 +76,8 @@ def test_every_command_that_it_suggests_works(demo: Path) -> None:
 def test_kustomize_builds_what_each_cluster_gets(demo: Path) -> None:
     static, dynamic = (built(demo / f"clusters/{name}") for name in ("static-cluster", "dynamic-cluster"))
 
-    def jobs(objects: list[dict[str, object]]) -> list[str]:
-        return [one["metadata"]["namespace"] for one in objects if one["kind"] == "RayJob"]  # type: ignore[index]
+    def jobs(objects: list[dict[str, Any]]) -> list[str]:
+        return [one["metadata"]["namespace"] for one in objects if one["kind"] == "RayJob"]
 
     assert jobs(static) == ["rayjob1", "rayjob2"]
     assert jobs(dynamic) == ["rayjob3"]

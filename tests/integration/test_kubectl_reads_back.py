@@ -187,7 +187,7 @@ def test_an_octal_file_mode_is_the_number_that_kubectl_and_kustomize_read(tmp_pa
     volumes = "volumes: [{secret: {defaultMode: 0640}}]"
     manifest.write_text(f"apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{{volumes}}}\n")
     (tmp_path / "kustomization.yaml").write_text("resources: [pod.yaml]\n")
-    applied = [KUBECTL, "annotate", "--local", "-f", manifest, "a=b", "-o", "json"]
+    applied: list[str | Path] = [KUBECTL, "annotate", "--local", "-f", manifest, "a=b", "-o", "json"]
     by_kubectl = json.loads(subprocess.run(applied, check=True, capture_output=True).stdout)
     built = subprocess.run([KUBECTL, "kustomize", tmp_path], check=True, capture_output=True).stdout
     (ours,) = load(manifest.read_bytes(), "pod.yaml").documents

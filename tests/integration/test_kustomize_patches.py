@@ -13,10 +13,10 @@ from reconciler.render.engines import ENGINES
 from reconciler.render.group import render_group
 from reconciler.render.model import GroupOverlay
 from reconciler.workloads.patch import apply, patch_of
-from tests.fleets import Fleet, policy, ray_job, text
+from tests.cycles.overrides import ENV_AND_LABEL, nova, override
+from tests.cycles.spreads import DUPLICATE, deployment, fleet_of, split, standing
+from tests.fleets import Fleet, policy, ray_job
 from tests.unit.render.building import kustomize, write_files
-from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of, split, standing
-from tests.unit.service.test_overrides import NOVA, override
 
 BASE = """
 apiVersion: ray.io/v1
@@ -107,7 +107,7 @@ def test_a_divided_group_is_built_as_it_was_sized(tmp_path: Path) -> None:
 
 def test_overrides_of_both_dialects_are_built_as_they_were_sized(tmp_path: Path) -> None:
     fleet = fleet_of({"a": 4, "b": 4}, "", labels={"a": "{region: east, class: gpu}", "b": "{region: west}"})
-    fleet.files["policies/spread.yaml"] = text(NOVA)
+    fleet.files["policies/spread.yaml"] = nova(ENV_AND_LABEL)
     fleet.files["policies/own.yaml"] = policy(
         "own",
         DUPLICATE

@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from fake_apiserver import NODES, FakeApiServer, make_certificate
 
 from reconciler.errors import Place, Unreachable
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess, SnapshotAccess
@@ -21,8 +20,9 @@ from reconciler.fleet.observers.observer import Observer
 from reconciler.fleet.observers.snapshot_source import RepoFiles
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_file import fleet_snapshot, write_cluster
+from tests.integration.fake_apiserver import NODES, FakeApiServer, make_certificate
 
-NO_FILES = RepoFiles({}.get, 0.0)
+NO_FILES = RepoFiles(lambda _: None, 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_apiserver import NODES, PODS, RAY_PATHS, TOKEN, VERSION, FakeApiServer, Fault, Request, make_certificate
 
 from reconciler.errors import Place, Unreachable
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
@@ -21,13 +20,19 @@ from reconciler.fleet.observers import live
 from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
 from reconciler.fleet.snapshot import ClusterSnapshot
+from tests.integration.fake_apiserver import (
+    NODES,
+    PODS,
+    RAY_PATHS,
+    TOKEN,
+    VERSION,
+    FakeApiServer,
+    Fault,
+    Request,
+    make_certificate,
+)
 
 CLUSTER = Cluster("fake", Place("inventory/fake.yaml"), KubeconfigAccess(file="fake"))
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, make_certificate
 
 from reconciler.errors import Place
 from reconciler.fleet.autoscalers.cluster_api import GROUP
@@ -19,17 +18,13 @@ from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
 from reconciler.fleet.snapshot import ClusterSnapshot
+from tests.integration.fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request
 
 CLUSTER_API = f"/apis/{GROUP}"
 BASE = [VERSION, NODES, PODS, *RAY_PATHS]
 MACHINES, MACHINE_POOLS = (f"{CLUSTER_API}/v1beta2/{plural}" for plural in ("machinedeployments", "machinepools"))
 BROKEN = {"metadata": {"name": "a"}, "spec": {"limits": {"cpu": "x"}}}
 LABELS = {"karpenter.sh/nodepool": "gpu", "eks.amazonaws.com/nodegroup": "l4"}
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git_http import GIT, GitServer, commit_files, contents, git, make_bare
 
 from reconciler.errors import PushRejected
 from reconciler.fleet.snapshot import FleetSnapshot
@@ -24,7 +23,8 @@ from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
 from reconciler.service.reading import files_of
-from tests.fleets import FLEET, NOW, cluster, node, ordered, picture, policy, ray_job, text
+from tests.fleets import FLEET, NOW, cluster, nodes, ordered, picture, policy, ray_job, text
+from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, make_bare
 
 CLUSTERS = ("c1", "c2", "c3")
 GPUS = 4
@@ -40,7 +40,7 @@ def fleet_files() -> dict[str, str]:
     files = {"fleet.yaml": text(FLEET).decode()}
     for name in CLUSTERS:
         files[f"inventory/{name}.yaml"] = cluster(name).decode()
-        files[f"snapshots/{name}.yaml"] = picture(name, *(node(f"n{i}") for i in range(GPUS))).decode()
+        files[f"snapshots/{name}.yaml"] = picture(name, *nodes(GPUS)).decode()
     rule = ordered(*CLUSTERS) + "\nplacement: {require: Fit}"
     return files | {"policies/fill.yaml": policy("fill", rule).decode()}
 
@@ -51,17 +51,6 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
     make_bare(tmp_path / "srv" / "fleet.git", fleet_files())
     with GitServer(tmp_path / "srv") as running:
         yield running
-
-
-@pytest.fixture
-def fleet(server: GitServer) -> Path:
-    return server.root / "fleet.git"
-
-
-@pytest.fixture
-def person(server: GitServer, tmp_path: Path) -> Path:
-    git(tmp_path, "clone", "-q", server.url("fleet.git"), "person")
-    return tmp_path / "person"
 
 
 Capacity = Callable[[RepoState, float], FleetSnapshot]

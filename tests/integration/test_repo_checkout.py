@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from git_http import GitServer, commit_files, contents, git, make_bare
 
 from reconciler.errors import PushRejected, RepoError
 from reconciler.repo.ownership import SNAPSHOT_REF
 from reconciler.repo.publish import Proposal, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import TEMPORARY_REFS, Author, CommitDraft
+from tests.integration.git_http import GitServer, commit_files, contents, git, make_bare
 
 ROBOT = Author("SkyRay", "skyray@example.com")
 NOW = 1_700_000_000

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from git_http import commit_files, git
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +12,7 @@ from reconciler.errors import RepoError
 from reconciler.repo.history import PathChange
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
+from tests.integration.git_http import commit_files, git
 
 ROBOT = Author("SkyRay", "skyray@example.com")
 NOW = 1_700_000_000

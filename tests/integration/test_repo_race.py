@@ -5,12 +5,11 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from git_http import GitServer, commit_files, contents, git, make_bare
-
 from reconciler.errors import RepoError
 from reconciler.repo.publish import Proposal, RetryPolicy, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
+from tests.integration.git_http import GitServer, commit_files, contents, git, make_bare
 
 ROUNDS = 4
 PATIENT = RetryPolicy(attempts=200, first=0.01, cap=0.05)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_http import GitServer, commit_files, contents, git, make_bare
 
 from reconciler.errors import PushRejected, RepoError
 from reconciler.repo.address import parse_address
@@ -20,6 +19,7 @@ from reconciler.repo.ownership import SNAPSHOT_REF
 from reconciler.repo.publish import Proposal, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
+from tests.integration.git_http import GitServer, commit_files, contents, git, make_bare
 
 ROBOT = Author("SkyRay", "skyray@example.com")
 NOW = 1_700_000_000
@@ -31,17 +31,6 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
     make_bare(tmp_path / "srv" / "fleet.git", {"fleet.yaml": "kind: Fleet", "workloads/a/job.yaml": "kind: RayJob"})
     with GitServer(tmp_path / "srv") as running:
         yield running
-
-
-@pytest.fixture
-def fleet(server: GitServer) -> Path:
-    return server.root / "fleet.git"
-
-
-@pytest.fixture
-def person(server: GitServer, tmp_path: Path) -> Path:
-    git(tmp_path, "clone", "-q", server.url("fleet.git"), "person")
-    return tmp_path / "person"
 
 
 @pytest.fixture
@@ -368,7 +357,7 @@ def test_a_remote_that_hangs_is_given_up_and_its_helper_is_ended(
     fake.chmod(0o755)
     monkeypatch.setenv("GIT_SSH_COMMAND", str(fake))
     with pytest.raises(RepoError, match=r"took longer than 0\.5 s"):
-        GitRepo.open(f"git@fleet.example.com:{fleet}", cache_dir=tmp_path / "cache", network_seconds=0.5)
+        GitRepo.open("git@fleet.example.com:fleet.git", cache_dir=tmp_path / "cache", network_seconds=0.5)
     helper = (tmp_path / "pid").read_text().strip()
     state = subprocess.run(
         [shutil.which("ps") or "ps", "-o", "stat=", "-p", helper], capture_output=True, text=True, check=False

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from git_http import commit_files, contents, git, make_bare
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import RepoError
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
+from tests.integration.git_http import commit_files, contents, git, make_bare
 
 ROBOT = Author("SkyRay", "skyray@example.com")
 NOW = 1_700_000_000

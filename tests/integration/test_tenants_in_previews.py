@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from git_http import commit_files, git
-
 from reconciler.placement.model import Phase
 from reconciler.planning.pipeline import plan
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.reading import read_merged, read_revision
-from tests.fleets import FLEET, NOW, cluster, decision, node, picture, policy, ray_job, text
+from tests.fleets import FLEET, NOW, cluster, decision, nodes, picture, policy, ray_job, text
+from tests.integration.git_http import commit_files, git
+from tests.tenants import quota, tenant
 
 
-def tenant(gpus: int) -> str:
-    return text(f"""
-apiVersion: skyray.dev/v1alpha1
-kind: Tenant
-metadata: {{name: a}}
-spec: {{namespaces: [team], quota: {{requests: {{nvidia.com/gpu: {gpus}}}}}}}
-""").decode()
+def tenant_of(gpus: int) -> str:
+    return tenant("a", f"namespaces: [team], {quota(gpus)}").decode()
 
 
 def test_a_pull_request_cannot_raise_its_own_quota(tmp_path: Path) -> None:
@@ -28,13 +23,13 @@ def test_a_pull_request_cannot_raise_its_own_quota(tmp_path: Path) -> None:
     files = {
         "fleet.yaml": text(FLEET).decode(),
         "inventory/c.yaml": cluster("c").decode(),
-        "snapshots/c.yaml": picture("c", *(node(f"n{i}") for i in range(4))).decode(),
+        "snapshots/c.yaml": picture("c", *nodes(4)).decode(),
         "policies/p.yaml": policy("p").decode(),
-        "policies/a.yaml": tenant(2),
+        "policies/a.yaml": tenant_of(2),
     }
     git(tmp_path, "init", "-q", "-b", "main", str(work))
     base = commit_files(work, files, "first")
-    asked = {"policies/a.yaml": tenant(4), "workloads/team/job.yaml": ray_job("train", workers=3).decode()}
+    asked = {"policies/a.yaml": tenant_of(4), "workloads/team/job.yaml": ray_job("train", workers=3).decode()}
     head = commit_files(work, asked, "more please")
     repo = GitRepo.open(work)
     preview, merged = read_merged(repo, head, base), read_revision(repo, head)

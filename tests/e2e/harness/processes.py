@@ -117,8 +117,11 @@ class Program:
     @property
     def resident_bytes(self) -> int:
         """Resident memory in bytes; 0 when it does not run or the system does not tell (Linux does)."""
-        with contextlib.suppress(OSError, AttributeError):
-            status = Path(f"/proc/{self._process.pid}/status").read_text()  # type: ignore[union-attr] # suppressed
+        process = self._process
+        if process is None:
+            return 0
+        with contextlib.suppress(OSError):
+            status = Path(f"/proc/{process.pid}/status").read_text()
             for line in status.splitlines():
                 if line.startswith("VmRSS:"):
                     return int(line.split()[1]) * 1024

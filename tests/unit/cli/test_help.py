@@ -70,7 +70,7 @@ def test_help_and_size_import_nothing_heavy(arguments: list[str]) -> None:
     assert HEAVY.isdisjoint(json.loads(done.stderr.splitlines()[-1]))
 
 
-def _completed(shell: str, words: str, position: int, home: Path) -> list[str]:
+def _completed(shell: str, words: str, position: int | str, home: Path) -> list[str]:
     """Ask the program for completions as the shell's script does."""
     asked = {"_SKYRAY_COMPLETE": f"{shell}_complete", "COMP_WORDS": words, "COMP_CWORD": str(position)}
     return program(cwd=home, more=asked).out.split("\n")
@@ -83,7 +83,7 @@ def test_the_completion_script_asks_the_program_and_it_answers(shell: str, tmp_p
     assert (said.status, said.err) == (0, "")
     assert f"_SKYRAY_COMPLETE={shell}_complete" in said.out
     position = "re" if shell == "fish" else 1
-    answer = "\n".join(_completed(shell, "skyray re", position, tmp_path / "work"))  # type: ignore[arg-type]
+    answer = "\n".join(_completed(shell, "skyray re", position, tmp_path / "work"))
     assert "reconcile" in answer
     assert "validate" not in answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 import yaml
@@ -15,9 +16,11 @@ DATA = [{"name": "a", "count": 2, "note": None, "ok": True, "more": ["x: y", "no
 
 
 @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-def test_json_and_yaml_say_the_same(output: str, read: object, capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_and_yaml_say_the_same(
+    output: str, read: Callable[[str], object], capsys: pytest.CaptureFixture[str]
+) -> None:
     print_data(output, DATA, lambda: "a table")
-    assert read(capsys.readouterr().out) == DATA  # type: ignore[operator]
+    assert read(capsys.readouterr().out) == DATA
 
 
 def test_an_empty_list_is_still_data(capsys: pytest.CaptureFixture[str]) -> None:

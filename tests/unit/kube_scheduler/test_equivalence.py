@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -54,7 +55,7 @@ def test_whatever_counts_on_a_node_or_in_a_message_tells_gangs_apart(other: Gang
         {"owner_selector": selects(app="ray")},
     ],
 )
-def test_labels_count_where_a_gang_has_rules_about_other_pods(rule: dict[str, object]) -> None:
+def test_labels_count_where_a_gang_has_rules_about_other_pods(rule: dict[str, Any]) -> None:
     wanted = gang(workers(2, **rule))
     assert (
         GangRequest.of(of_team(wanted, "a", app="ray")).unnamed
@@ -89,13 +90,14 @@ def test_terms_that_mean_pods_of_other_namespaces_do_not_tell_gangs_apart() -> N
     assert ground.fit(GangRequest.of(of_team(wanted, "b", app="x")))[0].ok
 
 
+PodsAsked = tuple[int, int, int, bool]  # how many, millicores, GPUs, whether of Ray
 SHAPES = st.tuples(st.integers(1, 3), st.sampled_from([500, 2000, 9000]), st.integers(0, 2), st.booleans())
 GANGS = st.lists(SHAPES, min_size=1, max_size=3)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=4), st.lists(GANGS, min_size=1, max_size=6), st.booleans())
-def test_an_answer_from_memory_is_the_answer(gpus: list[int], asked: list[list], hermit: bool) -> None:  # type: ignore[type-arg]
+def test_an_answer_from_memory_is_the_answer(gpus: list[int], asked: list[list[PodsAsked]], hermit: bool) -> None:
     hates = shape(labels={"app": "hermit"}, namespace="team1", pod_anti_required=APART)
     standing = [bound("n0", hates)] if hermit else []
     nodes = cluster(*(node(f"n{i}", gpu=count) for i, count in enumerate(gpus)), placed=standing)

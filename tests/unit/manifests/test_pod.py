@@ -127,7 +127,9 @@ def test_node_affinity_is_read_term_by_term() -> None:
 
 
 def test_a_required_node_term_without_content_matches_no_node() -> None:
-    affinity = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{}]}}}
+    affinity: dict[str, Any] = {
+        "nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": [{}]}}
+    }
     (term,) = shape_of(affinity=affinity).node_required
     assert term.expressions[0].operator == "In"
     assert term.expressions[0].values == ()

@@ -17,7 +17,7 @@ from reconciler.manifests.quantity import (
     scheduler_units,
 )
 
-FACTORS = {"": 1, "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000)}
+FACTORS: dict[str, int | Fraction] = {"": 1, "n": Fraction(1, 10**9), "u": Fraction(1, 10**6), "m": Fraction(1, 1000)}
 FACTORS |= {suffix: 1000**power for power, suffix in enumerate("kMGTPE", 1)}
 FACTORS |= {suffix + "i": 1024**power for power, suffix in enumerate("KMGTPE", 1)}
 FACTORS |= {f"e{power}": Fraction(10) ** power for power in range(-12, 13)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +50,7 @@ def test_a_missing_label_is_named() -> None:
 
 
 def test_every_operator_explains_itself() -> None:
-    def message(expression: str, **labels: str) -> str:
+    def message(expression: str, **labels: Any) -> str:
         wants = policy(f"  clusterSelector: {{matchExpressions: [{expression}]}}\n")
         return only_refusal(eligible(wants, [cluster("c", **labels)])).message
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from rayobjects import Body
-
 from reconciler.ray.validation import Severity, problems
+from tests.unit.ray.rayobjects import Body
 
 
 def errors(body: Body) -> list[str]:

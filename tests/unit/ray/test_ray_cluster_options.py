@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ray_problems import errors, warnings
-from rayobjects import (
+
+from reconciler.ray.validation import problems
+from tests.unit.ray.ray_problems import errors, warnings
+from tests.unit.ray.rayobjects import (
     Body,
     annotated,
     group,
@@ -15,8 +17,6 @@ from rayobjects import (
     template,
     with_env,
 )
-
-from reconciler.ray.validation import problems
 
 FT = {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
 ROCKS = {"gcsFaultToleranceOptions": {"backend": "rocksdb"}}

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ray_problems import errors, warnings
-from rayobjects import (
+
+from reconciler.ray.validation import problems
+from tests.unit.ray.ray_problems import errors, warnings
+from tests.unit.ray.rayobjects import (
     AUTOSCALED,
     V2,
     Body,
@@ -14,8 +16,6 @@ from rayobjects import (
     ray_cluster,
     template,
 )
-
-from reconciler.ray.validation import problems
 
 VALID = {
     "autoscaled": ray_cluster(group(minReplicas=0, maxReplicas=4, idleTimeoutSeconds=60), **V2),

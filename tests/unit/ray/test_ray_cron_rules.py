@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from ray_problems import errors
-from rayobjects import (
+
+from reconciler.ray.cron_rules import schedule_problem
+from tests.unit.ray.ray_problems import errors
+from tests.unit.ray.rayobjects import (
     Body,
     ray_cron_job,
 )
-
-from reconciler.ray.cron_rules import schedule_problem
 
 INVALID: dict[str, tuple[Body, str]] = {
     "bad schedule": (ray_cron_job("61 * * * *"), "spec.schedule has '61' as its minute"),

@@ -8,12 +8,12 @@ from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rayobjects import group, ray_cluster, ray_cron_job, ray_job, ray_service, template
 
 from reconciler.errors import InvalidObject
 from reconciler.ray.references import references
 from reconciler.ray.validation import Severity, problems
 from reconciler.ray.workload import demand_of
+from tests.unit.ray.rayobjects import group, ray_cluster, ray_cron_job, ray_job, ray_service, template
 
 RICH_POD = template(
     affinity={
@@ -76,7 +76,7 @@ def paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @st.composite
 def mutants(draw: st.DrawFn) -> dict[str, Any]:
-    body = copy.deepcopy(draw(st.sampled_from(SEEDS)))
+    body: dict[str, Any] = copy.deepcopy(draw(st.sampled_from(SEEDS)))
     for _ in range(draw(st.integers(1, 3))):
         places = [path for path in paths(body) if path]
         path = draw(st.sampled_from(places))

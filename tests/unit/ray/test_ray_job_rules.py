@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ray_problems import errors
-from rayobjects import (
+
+from reconciler.ray.validation import problems
+from tests.unit.ray.ray_problems import errors
+from tests.unit.ray.rayobjects import (
     AUTOSCALED,
     Body,
     existing_cluster_job,
@@ -14,8 +16,6 @@ from rayobjects import (
     ray_job,
     template,
 )
-
-from reconciler.ray.validation import problems
 
 
 def rules(*deletion_rules: Body, **job: Any) -> Body:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ray_problems import errors, warnings
-from rayobjects import (
+
+from tests.unit.ray.ray_problems import errors, warnings
+from tests.unit.ray.rayobjects import (
     Body,
     group,
     ray_cluster,

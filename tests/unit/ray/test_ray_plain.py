@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rayobjects import template
 
 from reconciler.errors import InvalidObject
 from reconciler.ray.workload import demand_of
+from tests.unit.ray.rayobjects import template
 
 
 def body(api_version: str, kind: str, **spec: Any) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rayobjects import existing_cluster_job, group, ray_cluster, ray_job, template
 
 from reconciler.manifests.fields import InvalidField, dotted
 from reconciler.ray.references import Reference, references
+from tests.unit.ray.rayobjects import existing_cluster_job, group, ray_cluster, ray_job, template
 
 
 def named(body: dict[str, Any]) -> set[tuple[str, str]]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from ray_problems import errors
-from rayobjects import (
+
+from reconciler.ray.validation import problems
+from tests.unit.ray.ray_problems import errors
+from tests.unit.ray.rayobjects import (
     AUTOSCALED,
     Body,
     annotated,
     head,
     ray_service,
 )
-
-from reconciler.ray.validation import problems
 
 SERVING = {"type": "NewClusterWithIncrementalUpgrade"}
 STEPS = {"stepSizePercent": 10, "intervalSeconds": 5, "gatewayClassName": "istio"}

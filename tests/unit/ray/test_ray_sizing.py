@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rayobjects import (
+
+from reconciler.errors import InvalidObject
+from reconciler.manifests.fields import MAX_INT32, InvalidField
+from reconciler.ray.demand import Demand, Role
+from reconciler.ray.injected import OperatorConfig
+from reconciler.ray.sizing import Replicas, demand
+from reconciler.ray.workload import demand_of
+from tests.unit.ray.rayobjects import (
     cluster_spec,
     existing_cluster_job,
     group,
@@ -17,13 +24,6 @@ from rayobjects import (
     ray_service,
     template,
 )
-
-from reconciler.errors import InvalidObject
-from reconciler.manifests.fields import MAX_INT32, InvalidField
-from reconciler.ray.demand import Demand, Role
-from reconciler.ray.injected import OperatorConfig
-from reconciler.ray.sizing import Replicas, demand
-from reconciler.ray.workload import demand_of
 
 
 def counts(body: dict[str, Any], **options: Any) -> list[tuple[str, int]]:
@@ -275,4 +275,4 @@ def test_the_head_alone_is_a_cluster() -> None:
 @pytest.mark.parametrize("field", ["initContainers", "containers"])
 def test_a_list_that_is_none_is_named_with_its_path(field: str) -> None:
     with pytest.raises(InvalidField, match=f"workerGroupSpecs\\[0\\].template.spec.{field} is 1"):
-        demand(ray_job(group(template=template(**{field: 1}))))
+        demand(ray_job(group(template=template(**dict[str, Any]({field: 1})))))

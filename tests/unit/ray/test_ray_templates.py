@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rayobjects import group, ray_cron_job, ray_job, ray_service, template
 
 from reconciler.manifests.fields import dotted
 from reconciler.ray.templates import pod_templates
+from tests.unit.ray.rayobjects import group, ray_cron_job, ray_job, ray_service, template
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from ray_problems import errors
-from rayobjects import (
+
+from reconciler.ray.validation import Severity, problems
+from tests.unit.ray.ray_problems import errors
+from tests.unit.ray.rayobjects import (
     V2,
     Body,
     cluster_spec,
@@ -18,8 +20,6 @@ from rayobjects import (
     ray_service,
     template,
 )
-
-from reconciler.ray.validation import Severity, problems
 
 VALID = {
     "cluster": ray_cluster(group()),

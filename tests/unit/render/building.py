@@ -26,7 +26,11 @@ class Reader(yaml.SafeLoader):
     """PyYAML, but for the plain `=` that kustomize writes and that is text to every reader of manifests."""
 
 
-Reader.add_constructor("tag:yaml.org,2002:value", lambda loader, node: loader.construct_scalar(node))
+def _as_text(loader: Reader, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+Reader.add_constructor("tag:yaml.org,2002:value", _as_text)
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 

@@ -179,10 +179,10 @@ GROUPS = st.lists(
 
 def expected(groups: list[GroupOverlay], engine: str) -> list[dict[str, Any]]:
     """Say what a cluster must get: the very objects, with SkyRay's labels and annotations on their own metadata."""
-    found = []
+    found: list[dict[str, Any]] = []
     for one in groups:
         for given_body in one.objects:
-            wanted = copy.deepcopy(given_body)
+            wanted = dict(copy.deepcopy(given_body))
             meta = wanted["metadata"]
             meta["namespace"] = one.namespace
             meta["labels"] = {**meta.get("labels", {}), "skyray.dev/group": one.group, "skyray.dev/cluster": "c1"}

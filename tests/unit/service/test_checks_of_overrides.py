@@ -4,28 +4,11 @@ from __future__ import annotations
 
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
-from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, text
-from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of
+from tests.cycles.overrides import nova, two
+from tests.cycles.spreads import DUPLICATE, deployment
+from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job
 
-NOVA = """
-apiVersion: policy.elotl.co/v1alpha1
-kind: SchedulePolicy
-metadata: {{name: nova}}
-spec:
-  namespaceSelector: {{}}
-  resourceSelectors: {{}}
-  clusterSelector: {selector}
-  spreadConstraints:
-    spreadMode: {mode}
-    topologyKey: region
-    overrides:
-      - topologyValue: east
-        resources:
-          - kind: Deployment
-            apiVersion: apps/v1
-            name: web
-            override: [{{fieldPath: "spec.template.spec.containers[3].image", value: {{staticValue: us-east}}}}]
-"""
+MISSING = '[{fieldPath: "spec.template.spec.containers[3].image", value: {staticValue: us-east}}]'
 
 STALE = """
 overrides:
@@ -33,11 +16,6 @@ overrides:
     target: {kind: Deployment}
     patch: [{op: test, path: /spec/replicas, value: 4}, {op: replace, path: /spec/replicas, value: 8}]
 """
-
-
-def two(spec: str) -> Fleet:
-    labels = {"a": "{class: gpu, region: east}", "b": "{class: cpu, region: west}"}
-    return fleet_of({"a": 2, "b": 2}, spec, labels=labels)
 
 
 def errors_of(fleet: Fleet) -> tuple[str, ...]:
@@ -58,7 +36,7 @@ def test_an_override_that_does_not_apply_is_found_with_place_object_and_remedy()
 def test_an_override_of_novas_dialect_that_does_not_apply_is_found_in_every_mode() -> None:
     for mode in ("Duplicate", "Divide"):
         fleet = two("")
-        fleet.files["policies/spread.yaml"] = text(NOVA.format(selector="{}", mode=mode))
+        fleet.files["policies/spread.yaml"] = nova(MISSING, mode=mode)
         fleet.commit("workloads/team/web.yaml", deployment("web", 5))
         [error] = errors_of(fleet)
         assert error.startswith("policies/spread.yaml:"), mode
@@ -70,7 +48,7 @@ def test_overrides_for_clusters_that_are_not_eligible_are_no_finding() -> None:
     fleet = two(ordered("b") + STALE)
     fleet.commit("workloads/team/web.yaml", deployment("web", 5))
     assert errors_of(fleet) == ()
-    fleet.files["policies/spread.yaml"] = text(NOVA.format(selector="{matchLabels: {region: west}}", mode="Duplicate"))
+    fleet.files["policies/spread.yaml"] = nova(MISSING, cluster_selector="{matchLabels: {region: west}}")
     assert errors_of(fleet) == ()
     fleet.files["policies/spread.yaml"] = policy("spread", ordered("b", "a") + STALE)
     pinned = deployment("web", 5).replace(b"labels: {app: web}}", b"annotations: {skyray.dev/cluster: b}}", 1)
@@ -140,24 +118,20 @@ def test_an_override_for_clusters_that_there_are_not_is_warned_of() -> None:
     assert warning == (
         "policies/spread.yaml:9:7: this override is for clusters with class=gqu, and the inventory has none"
     )
-    fleet.files["policies/spread.yaml"] = text(
-        NOVA.format(selector="{}", mode="Duplicate").replace("topologyValue: east", "topologyValue: esat")
-    )
+    fleet.files["policies/spread.yaml"] = nova(MISSING, value="esat")
     [warning] = warnings_of(fleet)
     assert warning.endswith("this override is for clusters with region=esat, and the inventory has none")
 
 
 def test_an_override_of_an_object_that_there_is_not_is_warned_of_once_there_are_others() -> None:
     fleet = two("")
-    fleet.files["policies/spread.yaml"] = text(NOVA.format(selector="{}", mode="Duplicate"))
+    fleet.files["policies/spread.yaml"] = nova(MISSING)
     assert warnings_of(fleet) == (), "the policy is there before what it is for"
     fleet.commit("workloads/team/wbe.yaml", deployment("wbe"))
     [warning] = warnings_of(fleet)
     assert warning.endswith("this override is for apps/v1 Deployment web, and no group of policy nova has it")
     fleet.commit("workloads/team/web.yaml", deployment("web"))
-    fleet.files["policies/spread.yaml"] = text(
-        NOVA.format(selector="{}", mode="Duplicate").replace("containers[3]", "containers[0]")
-    )
+    fleet.files["policies/spread.yaml"] = nova()
     assert warnings_of(fleet) == ()
 
 

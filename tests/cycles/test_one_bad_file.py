@@ -169,7 +169,8 @@ MANIFESTS = [
     text("apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: vault}\n"
          "spec: {provider: {vault: {auth: {serviceAccountRef: {name: r}, list: [{name: a, key: k}]}}}}"),
 ]  # fmt: skip
-JUNK = (None, 3, True, -1.5, "", "a b", "UPPER", "x" * 300, [], {}, [1], [None], ["x"], {"a": 1}, {"name": 3})
+EMPTY: tuple[Any, ...] = ([], {})
+JUNK = (None, 3, True, -1.5, "", "a b", "UPPER", "x" * 300, *EMPTY, [1], [None], ["x"], {"a": 1}, {"name": 3})
 
 
 def spots(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

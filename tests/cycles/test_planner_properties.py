@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -89,11 +90,11 @@ def test_one_cycle_or_one_a_commit_promise_no_more_than_there_is(sizes: list[lis
 
 @QUIET
 @given(FLEETS, JOBS, st.randoms(use_true_random=False))
-def test_the_order_of_files_and_clusters_does_not_matter(sizes: list[list[int]], jobs: list[Job], dice: object) -> None:
+def test_the_order_of_files_and_clusters_does_not_matter(sizes: list[list[int]], jobs: list[Job], dice: Random) -> None:
     fleet = fleet_of(sizes)
     commit_all(fleet, jobs)
     paths = list(fleet.files)
-    dice.shuffle(paths)  # type: ignore[attr-defined]
+    dice.shuffle(paths)
     shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
     assert shuffled.plan() == fleet.plan()
 

@@ -16,6 +16,7 @@ from tests.fleets import (
     config_map,
     decision,
     node,
+    nodes,
     ordered,
     picture,
     policy,
@@ -212,7 +213,7 @@ def test_a_cluster_that_joins_gets_its_addons_and_then_its_share_of_a_spread_gro
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     fleet.cycle()
     fleet.files["inventory/new.yaml"] = cluster("new")
-    fleet.files["snapshots/new.yaml"] = picture("new", *(node(f"n{i}") for i in range(2)))
+    fleet.files["snapshots/new.yaml"] = picture("new", *nodes(2))
     made = fleet.cycle()
     assert made.drafts[0].subject == "render new"
     assert has(fleet, "new")

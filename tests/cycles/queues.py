@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.placement.model import Action, Phase
 from reconciler.planning.plan import Plan
-from tests.fleets import FLEET, Fleet, cluster, decision, node, ordered, picture, policy, ray_job, text
+from tests.fleets import FLEET, Fleet, cluster, decision, nodes, ordered, picture, policy, ray_job, text
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -12,10 +12,7 @@ HOUR = 3600.0
 
 def fleet_of(*sizes: int, fairness: str = "") -> Fleet:
     """Clusters c0, c1, ... with so many single-GPU nodes each; workloads wait where they do not fit."""
-    clusters = {
-        f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", *(node(f"n{j}") for j in range(size))))
-        for i, size in enumerate(sizes)
-    }
+    clusters = {f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", *nodes(size))) for i, size in enumerate(sizes)}
     fleet = Fleet.of(clusters, {"p": policy("p", ordered(*clusters) + "\nplacement: {require: Fit}")})
     if fairness:
         fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", f"argocd, fairness: {fairness}"))

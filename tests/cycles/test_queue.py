@@ -12,8 +12,8 @@ from reconciler.placement.hold_window import window_at
 from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
+from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, ray_job, text
-from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
 
 CLASS = """
 apiVersion: scheduling.k8s.io/v1

@@ -8,8 +8,7 @@ import pytest
 
 from reconciler.errors import GuardTripped, InvalidObject
 from reconciler.placement.model import Action, Phase
-from tests.fleets import Fleet, cluster, config_map, decision, node, picture, policy, ray_job, text
-from tests.unit.service.spreads import (
+from tests.cycles.spreads import (
     DUPLICATE,
     deployed,
     deployment,
@@ -19,6 +18,7 @@ from tests.unit.service.spreads import (
     split,
     standing,
 )
+from tests.fleets import Fleet, cluster, config_map, decision, node, picture, policy, ray_job, text
 
 NEAR = "clusterSelector: {matchLabels: {near: 'yes'}}\n"
 ALL_NEAR = dict.fromkeys(("a", "b", "c"), "{near: 'yes'}")

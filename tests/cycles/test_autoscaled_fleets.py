@@ -8,7 +8,7 @@ import yaml
 from reconciler.placement.model import Verdict
 from reconciler.planning.memory import Memory
 from reconciler.planning.pipeline import plan
-from tests.fleets import GROWS, NOW, Fleet, cluster, decision, node, ordered, picture, policy, ray_job
+from tests.fleets import GROWS, NOW, Fleet, cluster, decision, node, nodes, ordered, picture, policy, ray_job
 
 L4 = '{name: l4, maxNodes: 3, existing: 0, allocatable: {cpu: "15", memory: 58Gi, nvidia.com/gpu: "1"}%s}'
 KARPENTER, AUTOSCALER = "autoscaler: {kind: Karpenter}", "autoscaler: {kind: ClusterAutoscaler}"
@@ -95,7 +95,7 @@ def test_luna_grows_only_by_pools_that_are_declared() -> None:
 
 
 def test_pods_are_marked_for_luna_in_its_clusters_and_nowhere_else() -> None:
-    static = picture("static", *(node(f"n{i}") for i in range(4)))
+    static = picture("static", *nodes(4))
     fleet = Fleet.of(
         {
             "static": (cluster("static"), static),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,24 +14,27 @@ from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.planning.state import Files
 from reconciler.service.checks import Findings, check_files
 from reconciler.service.report import errors_of
-from tests.fleets import FLEET, NOW, Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
-
-GPU = "nvidia.com/gpu"
-
-
-def tenant(name: str, spec: str) -> bytes:
-    return text(f"apiVersion: skyray.dev/v1alpha1\nkind: Tenant\nmetadata: {{name: {name}}}\nspec: {{{spec}}}\n")
-
-
-def quota(gpus: int, more: str = "") -> str:
-    return f"quota: {{requests: {{{GPU}: {gpus}}}}}" + (f", {more}" if more else "")
+from tests.fleets import (
+    FLEET,
+    NOW,
+    Fleet,
+    cluster,
+    config_map,
+    decision,
+    nodes,
+    ordered,
+    picture,
+    policy,
+    ray_job,
+    text,
+)
+from tests.tenants import quota, tenant
 
 
 def fleet_with(**tenants: str) -> Fleet:
     """Two clusters of eight single-GPU nodes; tenants by name, with their spec."""
     clusters = {
-        name: (cluster(name, labels=f"{{cloud: {name}}}"), picture(name, *(node(f"n{i}") for i in range(8))))
-        for name in ("east", "west")
+        name: (cluster(name, labels=f"{{cloud: {name}}}"), picture(name, *nodes(8))) for name in ("east", "west")
     }
     fleet = Fleet.of(clusters, {"p": policy("p", ordered("east", "west") + "\nplacement: {require: Fit}")})
     for name, spec in tenants.items():
@@ -42,8 +46,8 @@ def checked(fleet: Fleet) -> Findings:
     return check_files(Files(fleet.files, fleet.unusable), lambda _: fleet.files)
 
 
-def submit(fleet: Fleet, namespace: str, name: str = "train", **how: int) -> None:
-    fleet.commit(f"workloads/{namespace}/{name}.yaml", ray_job(name, **how))  # type: ignore[arg-type]
+def submit(fleet: Fleet, namespace: str, name: str = "train", workers: int = 2) -> None:
+    fleet.commit(f"workloads/{namespace}/{name}.yaml", ray_job(name, workers=workers))
 
 
 def privileged(job: bytes) -> bytes:
@@ -173,7 +177,7 @@ def test_a_finished_job_gives_its_quota_back() -> None:
     submit(fleet, "team", "second", workers=4)
     assert decision(fleet.plan(), "team", "rayjob-second").reason == "QuotaExceeded"
     done = "{kind: RayJob, namespace: team, name: first, state: Complete, jobStatus: SUCCEEDED}"
-    fleet.files["snapshots/east.yaml"] = picture("east", *(node(f"n{i}") for i in range(8)), ray=(done,))
+    fleet.files["snapshots/east.yaml"] = picture("east", *nodes(8), ray=(done,))
     assert decision(fleet.cycle(), "team", "rayjob-second").phase is Phase.PLACED
 
 
@@ -278,7 +282,7 @@ QUOTAS = st.fixed_dictionaries({name: st.integers(0, 4) for name in "abc"})
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JOBS, QUOTAS, st.booleans(), st.randoms(use_true_random=False))
 def test_no_quota_is_exceeded_at_any_prefix_of_the_queue_and_files_have_no_order(
-    jobs: list[tuple[str, int, int]], quotas: Mapping[str, int], lends: bool, dice: object
+    jobs: list[tuple[str, int, int]], quotas: Mapping[str, int], lends: bool, dice: Random
 ) -> None:
     borrowing = "borrowing: {from: any}" if lends else ""
     fleet = fleet_with(**{name: f"namespaces: [{name}], {quota(gpus, borrowing)}" for name, gpus in quotas.items()})
@@ -289,7 +293,7 @@ def test_no_quota_is_exceeded_at_any_prefix_of_the_queue_and_files_have_no_order
         if batch:
             continue
         paths = list(fleet.files)
-        dice.shuffle(paths)  # type: ignore[attr-defined]
+        dice.shuffle(paths)
         shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
         assert shuffled.plan(now=NOW) == fleet.plan(now=NOW)
         for made in fleet.cycle().decisions:

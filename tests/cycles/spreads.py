@@ -9,18 +9,18 @@ import yaml
 from reconciler.manifests.loader import load
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import GroupKey
-from tests.fleets import Fleet, cluster, node, picture, policy, text
+from tests.fleets import Fleet, cluster, nodes, picture, policy, text
 
 DUPLICATE = "spreadConstraints: {spreadMode: Duplicate}"
 
 
-def fleet_of(nodes: dict[str, int], spec: str, *, labels: dict[str, str] | None = None) -> Fleet:
+def fleet_of(sizes: dict[str, int], spec: str, *, labels: dict[str, str] | None = None) -> Fleet:
     """Clusters by name with so many nodes of one GPU and 8 cores; `labels` are flow maps by cluster."""
     labels = labels or {}
     return Fleet.of(
         {
-            name: (cluster(name, labels=labels.get(name, "{}")), picture(name, *(node(f"n{i}") for i in range(count))))
-            for name, count in nodes.items()
+            name: (cluster(name, labels=labels.get(name, "{}")), picture(name, *nodes(count)))
+            for name, count in sizes.items()
         },
         {"spread": policy("spread", spec)},
     )
@@ -66,7 +66,7 @@ def replicas(fleet: Fleet, namespace: str, name: str) -> dict[str, int]:
     return {cluster_: deployed(part, "Deployment")["spec"].get("replicas", 1) for cluster_, part in parts.items()}
 
 
-def kustomization(fleet: Fleet, cluster_: str, group: str) -> list[dict[str, Any]]:
+def kustomization(fleet: Fleet, cluster_: str, group: str) -> list[list[dict[str, Any]]]:
     """The patches of a group on a cluster, as written."""
     (document,) = load(fleet.files[f"clusters/{cluster_}/{group}/kustomization.yaml"], "k").documents
     return [yaml.safe_load(one["patch"]) for one in document.body.get("patches", [])]

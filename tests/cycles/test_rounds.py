@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from reconciler.placement.model import Phase, Verdict
 from reconciler.policy.model import NAME_LABEL
+from tests.cycles.queues import HOUR, MINUTE, fleet_of, of, placed, submit
+from tests.cycles.spreads import DUPLICATE
 from tests.fleets import FLEET, NOW, Fleet, cluster, node, ordered, picture, policy, ray_job, text
-from tests.unit.service.queues import HOUR, MINUTE, fleet_of, of, placed, submit
-from tests.unit.service.spreads import DUPLICATE
 
 SPREADS = {"dup": DUPLICATE, "div": "spreadConstraints: {spreadMode: Divide}"}
 

@@ -6,31 +6,9 @@ import pytest
 
 from reconciler.errors import InvalidObject
 from reconciler.placement.model import Action
-from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, text
-from tests.unit.service.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, standing
-
-NOVA = """
-apiVersion: policy.elotl.co/v1alpha1
-kind: SchedulePolicy
-metadata: {name: nova}
-spec:
-  namespaceSelector: {}
-  resourceSelectors: {}
-  spreadConstraints:
-    spreadMode: Duplicate
-    topologyKey: region
-    overrides:
-      - topologyValue: east
-        resources:
-          - kind: Deployment
-            apiVersion: apps/v1
-            name: web
-            namespace: team
-            override:
-              - {fieldPath: "spec.template.spec.containers[0].env[0].value", value: {staticValue: us-east}}
-              - {fieldPath: "metadata.labels['a.b/c']", value: {staticValue: east}}
-"""
-
+from tests.cycles.overrides import ENV_AND_LABEL, nova, override, two
+from tests.cycles.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, standing
+from tests.fleets import config_map, decision, ordered, policy, ray_job
 
 NOVA_OVERRIDES = """
 spreadConstraints:
@@ -40,17 +18,9 @@ spreadConstraints:
 """
 
 
-def override(patch: str, target: str = "{kind: Deployment}", selector: str = "{matchLabels: {class: gpu}}") -> str:
-    return f"overrides:\n  - clusterSelector: {selector}\n    target: {target}\n    patch: {patch}\n"
-
-
-def two(spec: str) -> Fleet:
-    return fleet_of({"a": 2, "b": 2}, spec, labels={"a": "{class: gpu}", "b": "{class: cpu}"})
-
-
 def test_novas_overrides_differ_by_domain_and_begin_with_a_test() -> None:
     fleet = fleet_of({"a": 2, "b": 2}, "", labels={"a": "{region: east}", "b": "{region: west}"})
-    fleet.files["policies/spread.yaml"] = text(NOVA)
+    fleet.files["policies/spread.yaml"] = nova(ENV_AND_LABEL, named="name: web, namespace: team")
     fleet.commit("workloads/team/web.yaml", deployment("web"))
     fleet.cycle()
     assert fleet.plan().drafts == ()

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.cluster_copy import ClusterCopy
+from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
+from tests.cycles.spreads import DUPLICATE, deployed, deployment, split, standing
 from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, ray_job, text
-from tests.unit.service.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
-from tests.unit.service.spreads import DUPLICATE, deployed, deployment, split, standing
 
 
 def spread_over(fleet: Fleet, spec: str) -> None:

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.workloads.divide import largest_remainder
+from tests.cycles.spreads import DUPLICATE, deployment, fleet_of, replicas, split
 from tests.fleets import Fleet, cluster, decision, policy, ray_job
-from tests.unit.service.spreads import DUPLICATE, deployment, fleet_of, replicas, split
 
 QUIET = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = ("a", "b", "c")
