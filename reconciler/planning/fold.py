@@ -1,0 +1,257 @@
+"""One step of the fold over the groups of a plan: settles a group on the state that the groups before it left.
+
+A group is settled by its transition, and where that asks for capacity, by what the fleet and its tenant's quota allow.
+Objects that another group has move to it in the same step, or stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap, defaultdict
+from collections.abc import Collection, Mapping, MutableMapping
+from dataclasses import dataclass, field, replace
+
+from reconciler.errors import InvalidObject
+from reconciler.fleet.settings import Fairness
+from reconciler.lifecycle.desired import DesiredState
+from reconciler.lifecycle.observe import CopyStatus, observe_updated, with_results
+from reconciler.lifecycle.ownership import Transfer, given_message, without
+from reconciler.lifecycle.transitions import Situation, Transition, transition_of
+from reconciler.manifests.identity import ObjectKey
+from reconciler.placement.assign import Clusters, assign, usage_of
+from reconciler.placement.assumed_pods import AssumedCopy
+from reconciler.placement.cluster_state import ClusterState
+from reconciler.placement.decision import TransitionKind
+from reconciler.placement.hold_window import reserve_capacity, window_at
+from reconciler.placement.placed_group import PlacedGroup, waiting_since
+from reconciler.placement.quota import limited
+from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest
+from reconciler.planning.decide import Admitted, Clock, decide
+from reconciler.workloads.cluster_copy import ClusterCopy
+from reconciler.workloads.group import Group, GroupKey
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What the fold starts from, fixed for the whole plan.
+
+    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the objects that
+    ownership gives and takes and with what is observed: `statuses`. `why` is what ownership says of them. `transfers`
+    are still to be decided. `passed_over` are groups without manifests that are reported under a file of their own.
+    """
+
+    groups: Mapping[GroupKey, Group]
+    before: Mapping[GroupKey, PlacedGroup]
+    placed: Mapping[GroupKey, PlacedGroup]
+    statuses: Mapping[GroupKey, tuple[CopyStatus, ...]]
+    why: Mapping[GroupKey, str]
+    transfers: tuple[Transfer, ...]
+    unread: Mapping[GroupKey, str]
+    passed_over: Collection[GroupKey]
+    clusters: Clusters
+    fairness: Fairness
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Fold:
+    """The fold while it runs: `state` is replaced by each step, the rest is what the steps left so far.
+
+    `placed` are the groups as transfers leave them; `current` the same with what this plan gave them, once groups are
+    looked at again. `holders` is the group that has each object with pods, None where no group has it any more.
+    """
+
+    given: Admission
+    desired: DesiredState
+    state: AdmissionState
+    holders: MutableMapping[ObjectKey, GroupKey | None]
+    namespaces: frozenset[str]
+    placed: dict[GroupKey, PlacedGroup]
+    current: dict[GroupKey, PlacedGroup]
+    why: dict[GroupKey, str]
+    transfers: dict[GroupKey, list[Transfer]]
+    results: dict[GroupKey, Admitted] = field(default_factory=dict)
+    again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a group is settled on: the fold as it is, or as it would be once other groups have let objects go."""
+
+    state: AdmissionState
+    desired: DesiredState
+    current: Mapping[GroupKey, PlacedGroup]
+    holders: Mapping[ObjectKey, GroupKey | None]
+
+
+def settle(fold: Fold, key: GroupKey) -> None:
+    """Settle one group. What another group has of it moves to it, or stays there and says why."""
+    if key in fold.transfers and _transferred(fold, key):
+        return
+    result, fold.state = _attempt(fold, View(fold.state, fold.desired, fold.current, fold.holders), key)
+    note(fold, result)
+
+
+def _transferred(fold: Fold, taker: GroupKey) -> bool:
+    """Settle a group with the objects that it takes from others, and tell whether it gets a place for all of them.
+
+    Where it does not, nothing is changed but the reason why these objects stay.
+    """
+    transfers = fold.transfers[taker]
+    keys = frozenset(item for transfer in transfers for item in transfer.keys)
+    current, state = dict(fold.current), fold.state
+    for transfer in transfers:
+        left = without(current[transfer.giver], transfer.keys)
+        state = _released(state, current[transfer.giver], left)
+        current[transfer.giver] = left
+    unheld: dict[ObjectKey, GroupKey | None] = dict.fromkeys(keys)
+    desired = fold.desired.letting_go(keys)
+    view = View(state, desired, current, ChainMap(unheld, fold.holders))
+    result, state = _attempt(fold, view, taker)
+    moved = {item.key for copy in result.copies for item in copy.admitted}
+    if not keys <= moved:
+        refusal = decide(result, fold.given.clock)
+        why = f"group {taker}, which cannot take it ({refusal.reason}: {refusal.message})"
+        fold.desired = fold.desired.keeping(dict.fromkeys(keys, why))
+        return False
+    fold.current, fold.state, fold.desired = current, state, desired
+    del fold.transfers[taker]
+    note(fold, result)
+    for transfer in transfers:
+        giver = transfer.giver
+        fold.placed[giver] = without(fold.placed[giver], transfer.keys)
+        said = given_message(transfer.keys, taker)
+        fold.why[giver] = f"{fold.why[giver]}; {said}" if giver in fold.why else said
+        if giver in fold.results:
+            settle(fold, giver)
+    return True
+
+
+def _released(state: AdmissionState, before: PlacedGroup, after: PlacedGroup) -> AdmissionState:
+    """Return the state in which a group has the copies of `after` only."""
+    fleet = state.fleet
+    left = {copy.cluster: copy for copy in after.copies}
+    for old in before.copies:
+        cluster = fleet.cluster(old.cluster)
+        if not isinstance(cluster, ClusterState):
+            continue
+        copy = left.get(old.cluster)
+        changed = cluster.release(after.key) if copy is None else cluster.replace_assumed(assumed_copy(after, copy))
+        fleet = fleet.with_cluster(changed)
+    return replace(state, fleet=fleet, ray_clusters=state.ray_clusters.with_copies(after.key, after.copies))
+
+
+def _attempt(fold: Fold, view: View, key: GroupKey) -> tuple[Admitted, AdmissionState]:
+    """Return what becomes of a group in the state of `view`, and the state with that."""
+    transition = transition_of(situation_of(fold, view, key))
+    if transition.objects is None:
+        return result_of(fold, key, transition), view.state
+    request = request_of(fold, transition, view.current.get(key))
+    try:
+        assignment, state = assign(request, fold.given.clusters, view.state)
+    except InvalidObject as error:
+        return result_of(fold, key, refused(fold, transition, error)), view.state
+    assignment, state = with_hold(fold, request, assignment, state)
+    return result_of(fold, key, transition, assignment), state
+
+
+def with_hold(
+    fold: Fold, request: PlacementRequest, made: Assignment, state: AdmissionState
+) -> tuple[Assignment, AdmissionState]:
+    """Reserve capacity for what a request waits for, if it has waited long enough."""
+    since = request.waiting_since
+    if not made.pending or since is None:
+        return made, state
+    window = window_at(fold.given.fairness, since, fold.given.clock.now)
+    if window is None:
+        return made, state
+    eligible = fold.given.clusters.filters.eligible(request.group).clusters
+    order = {name: position for position, name in enumerate(eligible)}
+    held, fleet = reserve_capacity(state.fleet, request.key, made.pending, order, since, window, fold.namespaces)
+    return replace(made, held=held), replace(state, fleet=fleet)
+
+
+def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
+    group = fold.given.groups.get(key)
+    return Situation(
+        key,
+        group,
+        view.current.get(key),
+        view.desired,
+        fold.given.unread.get(key, ""),
+        view.state.ray_clusters.unmet(key) if group is not None else None,
+        view.holders,
+    )
+
+
+def request_of(fold: Fold, transition: Transition, current: PlacedGroup | None) -> PlacementRequest:
+    since: float | None = waiting_since(current)
+    if since is None and fold.again:
+        # The next plan finds that it waits since this one.
+        since = float(int(fold.given.clock.now))
+    return PlacementRequest(
+        fold.given.groups[transition.key],
+        transition.objects.objects if transition.objects else (),
+        current.copies if current else (),
+        update=current is not None and current.placed,
+        waiting_since=since,
+    )
+
+
+def refused(fold: Fold, transition: Transition, error: InvalidObject) -> Transition:
+    """Return the transition of a group whose overrides do not apply, or that cannot be divided."""
+    placed = fold.placed.get(transition.key)
+    if placed is not None and placed.placed:
+        message = f"{error}. What was admitted stays as it is"
+        return Transition(transition.key, TransitionKind.KEEP, "InvalidObject", message)
+    return Transition(transition.key, TransitionKind.REJECT, "InvalidObject", str(error))
+
+
+def result_of(fold: Fold, key: GroupKey, transition: Transition, assignment: Assignment | None = None) -> Admitted:
+    placed = fold.placed.get(key)
+    if assignment is not None and placed is not None and placed.placed:
+        # What an update takes away may have been all that had not ended yet.
+        ends = observe_updated(assignment.copies, placed.copies, fold.state.fleet)
+        assignment = replace(assignment, copies=with_results(assignment.copies, ends))
+    return Admitted(
+        transition,
+        fold.given.groups.get(key),
+        fold.given.before.get(key),
+        placed,
+        fold.given.statuses.get(key, ()),
+        assignment,
+        fold.why.get(key, ""),
+    )
+
+
+def note(fold: Fold, result: Admitted) -> None:
+    """Keep a result: the group has the objects that it leaves it, and its tenant is charged for them."""
+    key = result.key
+    current = fold.current.get(key)
+    for item in current.admitted if current else ():
+        if fold.holders.get(item.key) == key:
+            fold.holders[item.key] = None
+    for copy in result.copies:
+        for item in copy.admitted:
+            if item.demand is not None:
+                fold.holders[item.key] = key
+    group = result.group
+    if group is not None and limited(group.tenant):
+        usage = fold.state.usage.add_usage(key, group.tenant, usage_of(result.copies))
+        fold.state = replace(fold.state, usage=usage)
+    fold.results[key] = result
+
+
+def assumed_copies(
+    placements: Mapping[GroupKey, PlacedGroup], stays: Collection[GroupKey]
+) -> dict[str, list[AssumedCopy]]:
+    """Return by cluster the copies of the groups that stay, in order of their keys: their capacity is used or assumed."""
+    found: dict[str, list[AssumedCopy]] = defaultdict(list)
+    for key in sorted(stays):
+        group = placements[key]
+        for copy in group.copies:
+            found[copy.cluster].append(assumed_copy(group, copy))
+    return found
+
+
+def assumed_copy(group: PlacedGroup, copy: ClusterCopy) -> AssumedCopy:
+    return AssumedCopy(group.key, copy.deployed, copy.job_result is not None, copy.since)
