@@ -44,8 +44,8 @@ class DesiredState:
 class DesiredObjects:
     """The objects that a placed group should have.
 
-    `edited` are batch objects that are asked for in another form, which is not rolled out. `kept` are those that another
-    group cannot take, each with the reason.
+    `edited` are batch objects that are asked for in another form, which is not rolled out. `kept` are those that
+    another group cannot take, each with the reason.
     """
 
     objects: tuple[WorkloadObject, ...]

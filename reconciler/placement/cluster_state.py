@@ -164,7 +164,7 @@ class ClusterState:
         return self.baseline.cluster.autoscaler != "None"
 
     def try_gang(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
-        """Return the fit of a gang: now, else with nodes that the autoscaler may add; and the candidate that says so."""
+        """Return the fit of a gang, now or with nodes that the autoscaler may add, and the candidate that says so."""
         wanted = wanted.on(self.name)
         fit, candidate = self.cache.fit(wanted)
         if self.hold is None:
@@ -266,7 +266,7 @@ class ClusterState:
 
 
 def nodes_with(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, assumed: Iterable[AssumedCopy]) -> Nodes:
-    """Return a cluster's nodes with its pods, those that wait, and the pods of `assumed` copies that do not exist yet."""
+    """Return a cluster's nodes with its pods, those that wait, and those of `assumed` copies that do not exist yet."""
     more = addable(cluster, snapshot)
     nodes = Nodes.of(
         snapshot,

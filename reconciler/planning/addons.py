@@ -15,7 +15,7 @@ from functools import partial
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.memory import Memory, Same
+from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, provided_groups, render_addons
 from reconciler.render.cluster import ROOT
@@ -42,7 +42,7 @@ def spread_of(state: RepoState) -> AddOnSpread:
     return spread_addons(state.addons, {cluster.name: cluster.labels for cluster in state.clusters})
 
 
-def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> AddOnPlan:
+def plan_addons(state: RepoState, snapshot: FleetSnapshot, cache: PlanCache) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread, present = spread_of(state), _present(state.rendered)
     there_are = _placed(state)
@@ -67,7 +67,7 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
             wanted_files = render_addons(cluster, engine, wanted, leaving)
         elif cluster in known and (wanted or there):
             key = (engine, cluster, tuple(map(Same, wanted)))
-            wanted_files = memory.addon_files.of(key, partial(render_addons, cluster, engine, wanted))
+            wanted_files = cache.addon_files.of(key, partial(render_addons, cluster, engine, wanted))
         else:
             continue
         files |= wanted_files

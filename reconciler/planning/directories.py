@@ -15,7 +15,7 @@ from functools import partial
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.decision import Decision
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.memory import Memory, Same
+from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
 from reconciler.render.engine import EngineRenderer
@@ -36,10 +36,10 @@ _Objects = tuple[WorkloadObject, ...]
 class Directories:
     """Every cluster's directory, as the commits made so far leave it."""
 
-    def __init__(self, state: RepoState, memory: Memory, addons: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, state: RepoState, cache: PlanCache, addons: Mapping[str, bytes] | None = None) -> None:
         self._state = state
         self._addons = addons or {}
-        self._memory = memory
+        self._cache = cache
         self._engine = engine_renderer(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
         self._groups: dict[str, dict[GroupKey, tuple[str, ClusterCopy]]] = {c.name: {} for c in state.clusters}
@@ -92,7 +92,7 @@ class Directories:
         )
         path = f"{directory_of(cluster)}{SENTINEL}"
         # An unchanged directory keeps its sentinel, whatever the revision; only then is it the same as before.
-        return self._memory.directories.of(
+        return self._cache.directories.of(
             follows_from, partial(self._rendered, cluster, sentinel), holds=lambda known: known[path] == sentinel
         )
 
@@ -101,10 +101,10 @@ class Directories:
         return render_cluster(directory, self._engine, self._state.revision, sentinel, self._group)
 
     def _group(self, overlay: GroupOverlay, engine: EngineRenderer) -> Mapping[str, bytes]:
-        return self._memory.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
+        return self._cache.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
 
     def _written(self, group: PlacedGroup) -> bytes:
-        return self._memory.written.of(Same(group), partial(write, group))
+        return self._cache.written.of(Same(group), partial(write, group))
 
     def _namespace_digest(self, namespace: str) -> str:
         written = self._state.workloads.namespaces.get(namespace)
@@ -144,7 +144,7 @@ class Directories:
     def _overlay(
         self, namespace: str, group: str, policy: str, objects: _Objects, patches: tuple[Patch, ...]
     ) -> GroupOverlay:
-        return self._memory.overlays.of(
+        return self._cache.overlays.of(
             (namespace, group, policy, _digests(objects), repr(patches)),
             lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects), patches),
         )

@@ -57,7 +57,8 @@ class Fold:
     """The fold while it runs: `state` is replaced by each step, the rest is what the steps left so far.
 
     `placed` are the groups as transfers leave them; `current` the same with what this plan gave them, once groups are
-    looked at again. `holders` is the group that has each object with pods, None where no group has it any more.
+    looked at `again`. `holders` is the group that has each object with pods, None where no group has it any more.
+    `namespaces` are those of all groups. `results` are in the order in which groups were settled.
     """
 
     given: Admission
@@ -171,6 +172,7 @@ def with_hold(
 
 
 def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
+    """Return what the transition of a group follows from."""
     group = fold.given.groups.get(key)
     return Situation(
         key,
@@ -184,6 +186,7 @@ def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
 
 
 def request_of(fold: Fold, transition: Transition, current: PlacedGroup | None) -> PlacementRequest:
+    """Return what a group that is `current` now asks of the fleet, to carry out its transition."""
     since: float | None = waiting_since(current)
     if since is None and fold.again:
         # The next plan finds that it waits since this one.
@@ -207,6 +210,7 @@ def refused(fold: Fold, transition: Transition, error: InvalidObject) -> Transit
 
 
 def result_of(fold: Fold, key: GroupKey, transition: Transition, assignment: Assignment | None = None) -> Admitted:
+    """Return what becomes of a group; `assignment` is None where nothing was asked of the fleet."""
     placed = fold.placed.get(key)
     if assignment is not None and placed is not None and placed.placed:
         # What an update takes away may have been all that had not ended yet.
@@ -244,7 +248,7 @@ def note(fold: Fold, result: Admitted) -> None:
 def assumed_copies(
     placements: Mapping[GroupKey, PlacedGroup], stays: Collection[GroupKey]
 ) -> dict[str, list[AssumedCopy]]:
-    """Return by cluster the copies of the groups that stay, in order of their keys: their capacity is used or assumed."""
+    """Return by cluster the copies of the groups that stay, in order of their keys; their capacity is not free."""
     found: dict[str, list[AssumedCopy]] = defaultdict(list)
     for key in sorted(stays):
         group = placements[key]
@@ -254,4 +258,5 @@ def assumed_copies(
 
 
 def assumed_copy(group: PlacedGroup, copy: ClusterCopy) -> AssumedCopy:
+    """Return a copy as the capacity of its cluster sees it."""
     return AssumedCopy(group.key, copy.deployed, copy.job_result is not None, copy.since)

@@ -33,8 +33,8 @@ from reconciler.planning.commits import drafts_of
 from reconciler.planning.decide import Clock, decide, decide_file
 from reconciler.planning.fold import Admission, assumed_copies
 from reconciler.planning.guard import guard_report
-from reconciler.planning.memory import Memory
 from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
@@ -44,12 +44,12 @@ from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
 
 
-def plan(state: RepoState, snapshot: FleetSnapshot, now: float, memory: Memory | None = None) -> Plan:
-    """Plan one cycle. `now` is in unix seconds; `memory`, that of earlier cycles, changes only how long it takes."""
-    memory = memory or Memory()
-    decisions, next_at = decide_groups(state, snapshot, now, memory.baselines)
-    addons = plan_addons(state, snapshot, memory)
-    drafts = drafts_of(state, decisions, snapshot.digest, memory, addons.files)
+def plan(state: RepoState, snapshot: FleetSnapshot, now: float, cache: PlanCache | None = None) -> Plan:
+    """Plan one cycle. `now` is in unix seconds; `cache`, that of earlier cycles, changes only how long it takes."""
+    cache = cache or PlanCache()
+    decisions, next_at = decide_groups(state, snapshot, now, cache.baselines)
+    addons = plan_addons(state, snapshot, cache)
+    drafts = drafts_of(state, decisions, snapshot.digest, cache, addons.files)
     changes: dict[str, str] = {}
     for draft in drafts:
         for path, content in draft.changes.items():
@@ -191,7 +191,7 @@ def _with_results(
 
 
 def _next_at(state: RepoState, fleet: FleetState, decisions: Iterable[Decision], now: float) -> float | None:
-    """Return when the same input could first give another plan: a hold begins or ends, or a live snapshot is too old."""
+    """Return when the same input could first give another plan: a hold begins or ends, or a live snapshot ages out."""
     times = []
     for decision in decisions:
         since = waiting_since(decision.before)

@@ -1,4 +1,4 @@
-"""A cycle with the memory of earlier ones comes to the same state and the same plan as one without."""
+"""A cycle with the cache of earlier ones comes to the same state and the same plan as one without."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.fleet_state import BaselineCache
-from reconciler.planning.memory import Memory, Recall, Same
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import GenerationCache, PlanCache, Same
 from reconciler.planning.state import Files, RepoState, read_state
 from tests.fleets import (
     GROWS,
@@ -31,25 +31,25 @@ from tests.fleets import (
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def state_of(fleet: Fleet, memory: Memory | None) -> RepoState:
+def state_of(fleet: Fleet, cache: PlanCache | None) -> RepoState:
     files = {path: data for path, data in fleet.files.items() if not path.startswith("snapshots/")}
-    return read_state(f"{fleet.revision:040x}", Files(files, fleet.unusable), fleet._sources, memory)
+    return read_state(f"{fleet.revision:040x}", Files(files, fleet.unusable), fleet._sources, cache)
 
 
-def outcome(fleet: Fleet, memory: Memory | None) -> tuple[RepoState | None, Plan | str]:
+def outcome(fleet: Fleet, cache: PlanCache | None) -> tuple[RepoState | None, Plan | str]:
     """Return what was read and planned, or the words of the error."""
     state = None
     try:
-        state = state_of(fleet, memory)
-        return state, plan(state, fleet.snapshot(), NOW, memory)
+        state = state_of(fleet, cache)
+        return state, plan(state, fleet.snapshot(), NOW, cache)
     except SkyRayError as error:
         return state, str(error)
 
 
-def remember(fleet: Fleet, memory: Memory) -> Plan:
-    """Plan with and without memory, compare, and carry the plan out."""
-    memory.turn()
-    state, made = outcome(fleet, memory)
+def remember(fleet: Fleet, cache: PlanCache) -> Plan:
+    """Plan with and without cache, compare, and carry the plan out."""
+    cache.start_generation()
+    state, made = outcome(fleet, cache)
     assert (state, made) == outcome(fleet, None)
     assert isinstance(made, Plan)
     carry_out(fleet, made)
@@ -113,44 +113,44 @@ def take(fleet: Fleet, step: tuple[object, ...]) -> None:
 @QUIET
 @given(st.lists(STEPS, min_size=1, max_size=8))
 def test_memory_changes_no_plan_whatever_happens_between_cycles(steps: list[tuple[object, ...]]) -> None:
-    fleet, memory = static_and_dynamic(), Memory()
+    fleet, cache = static_and_dynamic(), PlanCache()
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
     for step in steps:
         take(fleet, step)
-        remember(fleet, memory)
-    assert remember(fleet, memory).drafts == ()
+        remember(fleet, cache)
+    assert remember(fleet, cache).drafts == ()
 
 
 def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> None:
-    fleet, memory = static_and_dynamic(), Memory()
+    fleet, cache = static_and_dynamic(), PlanCache()
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, memory)
+    remember(fleet, cache)
     before = fleet.files["clusters/static/skyray.yaml"]
     fleet.commit("workloads/README.md", b"hello\n")
-    assert remember(fleet, memory).drafts == ()
+    assert remember(fleet, cache).drafts == ()
     assert fleet.files["clusters/static/skyray.yaml"] == before
 
 
 def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered() -> None:
-    fleet, memory = static_and_dynamic(), Memory()
+    fleet, cache = static_and_dynamic(), PlanCache()
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, memory)
+    remember(fleet, cache)
     fleet.commit("clusters/static/skyray.yaml", b"nonsense\n")
-    (repair,) = remember(fleet, memory).drafts
+    (repair,) = remember(fleet, cache).drafts
     assert list(repair.changes) == ["clusters/static/skyray.yaml"]
     assert f"{fleet.revision:040x}".encode() in fleet.files["clusters/static/skyray.yaml"]
 
 
 def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
-    fleet, memory = static_and_dynamic(), Memory()
+    fleet, cache = static_and_dynamic(), PlanCache()
     del fleet.files["inventory/dynamic.yaml"], fleet.files["snapshots/dynamic.yaml"]
     fleet.commit("policies/spill.yaml", policy("spill", "placement: {require: Fit}"))
     for team in range(3):
         fleet.commit(f"workloads/team{team}/job.yaml", ray_job("train", workers=2))
-    assert [d.reason for d in remember(fleet, memory).decisions] == ["FitsNow", "FitsNow", "NoFit"]
-    assert "NoFit" in [d.reason for d in remember(fleet, memory).decisions if d.group.namespace == "team2"], "promised"
+    assert [d.reason for d in remember(fleet, cache).decisions] == ["FitsNow", "FitsNow", "NoFit"]
+    assert "NoFit" in [d.reason for d in remember(fleet, cache).decisions if d.group.namespace == "team2"], "promised"
     fleet.commit("workloads/team0/job.yaml", None)
-    assert "FitsNow" in [d.reason for d in remember(fleet, memory).decisions if d.group.namespace == "team2"]
+    assert "FitsNow" in [d.reason for d in remember(fleet, cache).decisions if d.group.namespace == "team2"]
 
 
 def test_a_snapshot_that_differs_in_its_time_alone_makes_no_new_baseline() -> None:
@@ -170,7 +170,7 @@ def test_a_snapshot_that_differs_in_its_time_alone_makes_no_new_baseline() -> No
 
 
 def test_what_a_cycle_does_without_is_forgotten() -> None:
-    recall = Recall[str, int]()
+    recall = GenerationCache[str, int]()
     calls: list[str] = []
 
     def work(key: str) -> int:
@@ -178,10 +178,10 @@ def test_what_a_cycle_does_without_is_forgotten() -> None:
         return len(calls)
 
     for _ in range(3):
-        recall.turn()
+        recall.start_generation()
         assert recall.of("kept", lambda: work("kept")) == 1
-    recall.turn()
-    recall.turn()
+    recall.start_generation()
+    recall.start_generation()
     assert recall.of("kept", lambda: work("kept")) == 2, "two turns without a question"
     assert recall.of("kept", lambda: work("kept"), holds=lambda known: known > 2) == 3
     assert recall.of("kept", lambda: work("kept")) == 3

@@ -29,7 +29,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recall(Generic[K, V]):
+class GenerationCache(Generic[K, V]):
     """Answers by what they follow from, for as long as each turn asks for them."""
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class Recall(Generic[K, V]):
         """Take in an answer that is known without work."""
         self._now[key] = answer
 
-    def turn(self) -> None:
+    def start_generation(self) -> None:
         """Forget what was not asked for since the last turn."""
         self._before, self._now = self._now, {}
 
@@ -73,32 +73,34 @@ class Same:
 
 
 @dataclass(slots=True)
-class Memory:
+class PlanCache:
     """All that is remembered. Not to be shared by threads."""
 
     baselines: BaselineCache = field(default_factory=BaselineCache)
-    inventory: Recall[Hashable, tuple[Cluster, ...]] = field(default_factory=Recall)
-    policies: Recall[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=Recall)
-    tenants: Recall[Hashable, tuple[Tenant, ...]] = field(default_factory=Recall)
-    classes: Recall[Hashable, PriorityClasses] = field(default_factory=Recall)
-    addons: Recall[Hashable, tuple[AddOn, ...]] = field(default_factory=Recall)
-    denials: Recall[Hashable, tuple[Denial, ...]] = field(default_factory=Recall)
-    workloads: Recall[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(default_factory=Recall)
-    admitted: Recall[Hashable, WorkloadObject | None] = field(default_factory=Recall)
-    records: Recall[Hashable, tuple[ReadPlacement, ...]] = field(default_factory=Recall)
-    written: Recall[Hashable, bytes] = field(default_factory=Recall)
-    placements: Recall[Hashable, PlacedGroup] = field(default_factory=Recall)
-    overlays: Recall[Hashable, GroupOverlay] = field(default_factory=Recall)
-    groups: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
-    directories: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
-    addon_files: Recall[Hashable, dict[str, bytes]] = field(default_factory=Recall)
+    inventory: GenerationCache[Hashable, tuple[Cluster, ...]] = field(default_factory=GenerationCache)
+    policies: GenerationCache[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=GenerationCache)
+    tenants: GenerationCache[Hashable, tuple[Tenant, ...]] = field(default_factory=GenerationCache)
+    classes: GenerationCache[Hashable, PriorityClasses] = field(default_factory=GenerationCache)
+    addons: GenerationCache[Hashable, tuple[AddOn, ...]] = field(default_factory=GenerationCache)
+    denials: GenerationCache[Hashable, tuple[Denial, ...]] = field(default_factory=GenerationCache)
+    workloads: GenerationCache[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(
+        default_factory=GenerationCache
+    )
+    admitted: GenerationCache[Hashable, WorkloadObject | None] = field(default_factory=GenerationCache)
+    records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(default_factory=GenerationCache)
+    written: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
+    placements: GenerationCache[Hashable, PlacedGroup] = field(default_factory=GenerationCache)
+    overlays: GenerationCache[Hashable, GroupOverlay] = field(default_factory=GenerationCache)
+    groups: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
+    directories: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
+    addon_files: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
 
-    def turn(self) -> None:
+    def start_generation(self) -> None:
         """Begin a new cycle: forget what the last one did without."""
         for part in fields(self):
             kept = getattr(self, part.name)
-            if isinstance(kept, Recall):
-                kept.turn()
+            if isinstance(kept, GenerationCache):
+                kept.start_generation()
 
     def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
         """Read a workload file, as `workloads.files.read_file` does."""
