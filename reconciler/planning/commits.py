@@ -35,7 +35,7 @@ def drafts_of(
     """Return the commits that carry out `decisions` on `state`; the files of `addons` come with the first one."""
     directories = Directories(state, cache, addons)
     drafts = []
-    repaired = directories.settle()
+    repaired = directories.repair()
     if repaired:
         drafts.append(_repair(repaired, state.revision))
     for decision in decisions:

@@ -1,7 +1,7 @@
-"""The cluster directories while a plan is carried out: what stands there, and which files each decision changes.
+"""The cluster directories while a plan is carried out: what is placed there, and which files each decision changes.
 
-The one idea: a directory is always rendered whole from the groups that stand on its cluster, and compared with the
-files that are there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
+A directory is always rendered whole from the groups that are placed on its cluster, and compared with the files that are
+there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
 A companion that several groups of a namespace refer to is rendered once, in the folder `shared`.
 """
 
@@ -50,7 +50,7 @@ class Directories:
             for copy in group.copies:
                 self._groups.setdefault(copy.cluster, {})[key] = (group.policy, copy)
 
-    def settle(self) -> dict[str, bytes | None]:
+    def repair(self) -> dict[str, bytes | None]:
         """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
         wanted = {path_of(key): self._written(group) for key, group in self._state.placements.items()}
         wanted |= self._addons
@@ -62,14 +62,14 @@ class Directories:
         return _difference(present, wanted)
 
     def apply(self, decision: Decision) -> dict[str, bytes | None]:
-        """Carry out one decision; return the changes under `clusters/`. Call `settle` first."""
+        """Carry out one decision; return the changes under `clusters/`. Call `repair` first."""
         before = set(decision.before.clusters) if decision.before else set()
         after = {copy.cluster: copy for copy in decision.after.copies} if decision.after else {}
         changes: dict[str, bytes | None] = {}
         for cluster in sorted(before | after.keys()):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
-                _make_room(groups, after[cluster])
+                _give_way(groups, after[cluster])
                 groups[decision.group] = (decision.policy, after[cluster])
             else:
                 groups.pop(decision.group, None)
@@ -150,10 +150,10 @@ class Directories:
         )
 
 
-def _make_room(groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy) -> None:
-    """Bring all groups of a cluster in line with one that changes, whose commit need not be the last of them.
+def _give_way(groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy) -> None:
+    """Bring the other groups of a cluster in line with `fresh`, since each commit must render without the next ones.
 
-    What it takes over leaves its former group, and what it shares is the copy that it has now.
+    Objects that it takes over leave their former group, and objects that it shares are the ones that it has now.
     """
     taken = {item.key for item in fresh.admitted if item.demand is not None}
     shared = {item.key: item for item in fresh.admitted if item.demand is None and not _patched(fresh, item)}
