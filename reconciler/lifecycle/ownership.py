@@ -2,8 +2,8 @@
 
 What is on a cluster knows nothing of groups, so a service whose group gets another name stays where it is, with the
 capacity that it uses. Where the other group cannot be in its place, it must find capacity for the object as for any
-other that it adds: that is a transfer, which happens as a whole or not at all (docs/decisions/0010). Batch objects stay
-with their first group (`lifecycle.desired`).
+other that it adds. Either way a transfer happens as a whole or not at all (docs/decisions/0010). Batch objects stay with
+their first group (`lifecycle.desired`).
 """
 
 from __future__ import annotations
@@ -24,26 +24,34 @@ REGROUPED = "Regrouped"
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Objects that `taker` asks for and `giver` has, and for which the taker must find capacity first."""
+    """Objects that `taker` asks for and `giver` has.
+
+    `whole`: no part of the taker may be in an unreadable file. `alone`: no other group has an object of the taker. A
+    taker that has no place yet takes over the giver's only where both hold.
+    """
 
     taker: GroupKey
     giver: GroupKey
     keys: frozenset[ObjectKey]
+    whole: bool
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Which objects changed their group.
+    """Which objects are to change their group.
 
-    `placed` are the groups that give or take in place, with the objects that they have afterwards; `why` says for each
-    what changed. `transfers` are still to be decided. `kept` are objects that stay, since the group that asks for them
-    cannot be deployed as it is; with that group and the reason.
+    `kept` are objects that stay, since the group that asks for them cannot be deployed as it is; with that group and
+    the reason.
     """
 
-    placed: Mapping[GroupKey, PlacedGroup]
-    why: Mapping[GroupKey, str]
     transfers: tuple[Transfer, ...]
     kept: Mapping[ObjectKey, str]
+
+    @property
+    def givers(self) -> frozenset[GroupKey]:
+        """Return the groups that have what other groups ask for."""
+        return frozenset(transfer.giver for transfer in self.transfers)
 
 
 def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
@@ -57,18 +65,13 @@ def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
 
 
 def ownership(
-    placements: Mapping[GroupKey, PlacedGroup],
-    groups: Iterable[Group],
-    unread: Mapping[GroupKey, str],
-    now: float,
+    placements: Mapping[GroupKey, PlacedGroup], groups: Iterable[Group], unread: Mapping[GroupKey, str]
 ) -> Ownership:
-    """Return what becomes of objects that are asked for under another group than the one that has them.
+    """Return which objects are asked for under another group than the one that has them.
 
-    `unread` groups get no first place, with the reason. `now` is in unix seconds.
+    `unread` groups get no first place, with the reason.
     """
     holders = owners(one for one in placements.values() if one.placed)
-    found: dict[GroupKey, PlacedGroup] = {}
-    why: dict[GroupKey, str] = {}
     transfers: list[Transfer] = []
     kept: dict[ObjectKey, str] = {}
     for group in groups if holders else ():
@@ -79,23 +82,33 @@ def ownership(
             if cannot:
                 kept.update(dict.fromkeys(keys, f"group {group.key}, which cannot take it ({cannot})"))
                 continue
-            given = found.get(giver, placements[giver])
-            own = _only(given, keys)
-            # A group may have taken other objects in place already.
-            current = found.get(group.key, taker) if is_placed else None
-            from_one_group = sum(item.key in holders for item in group.members) == len(keys)
-            whole = group.key not in unread
-            if whole and current is not None and set(current.clusters) == set(own.clusters):
-                found[group.key] = _joined(current, own)
-            elif whole and current is None and from_one_group:
-                found[group.key] = _renamed(group, own, given, now)
-            else:
-                transfers.append(Transfer(group.key, giver, frozenset(keys)))
-                continue
-            found[giver] = without(given, keys)
-            _say(why, giver, given_message(keys, group.key))
-            _say(why, group.key, taken_message(keys, giver))
-    return Ownership(found, why, tuple(transfers), kept)
+            held = sum(item.key in holders for item in group.members)
+            transfers.append(
+                Transfer(
+                    group.key,
+                    giver,
+                    frozenset(keys),
+                    whole=group.key not in unread,
+                    alone=held == len(keys),
+                )
+            )
+    return Ownership(tuple(transfers), kept)
+
+
+def taken_over(
+    transfer: Transfer, group: Group, taker: PlacedGroup | None, giver: PlacedGroup, now: float
+) -> PlacedGroup | None:
+    """Return the taker with the transferred objects where they are now; None where it cannot be in their place.
+
+    `taker` is None where it has no place yet. `now` is in unix seconds.
+    """
+    if not transfer.whole:
+        return None
+    own = _only(giver, transfer.keys)
+    if taker is None:
+        return _renamed(group, own, giver, now) if transfer.alone else None
+    # A group on other clusters must find capacity for the objects, as for any that it adds.
+    return _joined(taker, own) if set(taker.clusters) == set(own.clusters) else None
 
 
 def without(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
@@ -131,10 +144,6 @@ def _cannot_take(group: Group, is_placed: bool, unread: Mapping[GroupKey, str]) 
     if not is_placed and group.key in unread:
         return f"SourceUnreadable: {unread[group.key]}"
     return ""
-
-
-def _say(why: dict[GroupKey, str], key: GroupKey, said: str) -> None:
-    why[key] = f"{why[key]}; {said}" if key in why else said
 
 
 def _names(keys: Iterable[ObjectKey]) -> str:

@@ -212,6 +212,12 @@ class ClusterState:
         assumed = tuple(sorted((*self._others(copy.group), copy), key=lambda one: one.group))
         return self._with(self._nodes_without((), assumed), assumed=assumed)
 
+    def reassigned(self, groups: Collection[GroupKey], copies: Iterable[AssumedCopy]) -> ClusterState:
+        """Return the state in which `copies` are what is assumed for `groups`, using the same capacity as before."""
+        others = [copy for copy in self.assumed if copy.group not in groups]
+        assumed = tuple(sorted((*others, *copies), key=lambda one: one.group))
+        return replace(self, assumed=assumed, changed=self.cache, version=self.version + 1)
+
     def emptied(self, own: Collection[str]) -> FitCache:
         """Return the cluster without anything placed before this plan, and without pods left in namespaces `own`."""
         return self.once_ended(lambda _: True, own)

@@ -31,6 +31,7 @@ from reconciler.planning.fold import (
     result_of,
     settle,
     situation_of,
+    view_of,
 )
 from reconciler.planning.queue_order import in_order
 from reconciler.planning.requeue import requeue
@@ -51,7 +52,7 @@ def admit(given: Admission, desired: DesiredState, state: AdmissionState) -> tup
         namespaces=frozenset(key.namespace for key in (*given.groups, *given.placed)),
         placed=dict(given.placed),
         current=dict(given.placed),
-        why=dict(given.why),
+        why={},
         transfers=_by_taker(given.transfers),
     )
     involved = {transfer.giver for transfer in given.transfers} | {transfer.taker for transfer in given.transfers}
@@ -69,7 +70,7 @@ def _as_told(fold: Fold) -> tuple[Admitted, ...]:
 
 
 def _is_known(fold: Fold, key: GroupKey) -> bool:
-    placed = fold.given.placed.get(key)
+    placed = fold.placed.get(key)
     return placed is not None and (placed.placed or key not in fold.given.groups)
 
 
@@ -94,22 +95,22 @@ def _release(fold: Fold, involved: Collection[GroupKey]) -> list[GroupKey]:
         if key in involved or follows or (group is not None and not placed.placed):
             queued.append(key)
             continue
-        view = View(fold.state, fold.desired, fold.current, fold.holders)
+        view = view_of(fold)
         transition = transition_of(situation_of(fold, view, key))
-        made = _without_capacity(fold, key, transition) if transition.kind is TransitionKind.UPDATE else None
+        made = _without_capacity(fold, view, transition) if transition.kind is TransitionKind.UPDATE else None
         if transition.kind is TransitionKind.UPDATE and made is None:
             queued.append(key)
             continue
-        note(fold, made or result_of(fold, key, transition))
+        note(fold, made or result_of(fold, view, transition))
     queued += [key for key in given.groups if key not in given.placed]
     return queued
 
 
-def _without_capacity(fold: Fold, key: GroupKey, transition: Transition) -> Admitted | None:
+def _without_capacity(fold: Fold, view: View, transition: Transition) -> Admitted | None:
     """Return an update that asks for no capacity, carried out; None for one that has to queue."""
-    request = request_of(fold, transition, fold.current.get(key))
+    request = request_of(fold, transition, fold.current.get(transition.key))
     clusters, state = fold.given.clusters, fold.state
-    eligibility = clusters.filters.eligible(request.group, state.ray_clusters.filters(key))
+    eligibility = clusters.filters.eligible(request.group, state.ray_clusters.filters(transition.key))
     try:
         targets = targets_of(
             request.group,
@@ -120,11 +121,11 @@ def _without_capacity(fold: Fold, key: GroupKey, transition: Transition) -> Admi
             clusters.labels,
         )
     except InvalidObject as error:
-        return result_of(fold, key, refused(fold, transition, error))
+        return result_of(fold, view, refused(view, transition, error))
     if targets.needs_capacity or targets.missing:
         return None
     assignment, fold.state = assign_targets(request, targets, eligibility, clusters, state)
-    return result_of(fold, key, transition, assignment)
+    return result_of(fold, view, transition, assignment)
 
 
 def _queue(fold: Fold, queued: Iterable[GroupKey]) -> list[GroupKey]:

@@ -7,14 +7,14 @@ Objects that another group has move to it in the same step, or stay where they a
 from __future__ import annotations
 
 from collections import ChainMap, defaultdict
-from collections.abc import Collection, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import InvalidObject
 from reconciler.fleet.settings import Fairness
 from reconciler.lifecycle.desired import DesiredState
 from reconciler.lifecycle.observe import CopyStatus, observe_updated, with_results
-from reconciler.lifecycle.ownership import Transfer, given_message, without
+from reconciler.lifecycle.ownership import Transfer, given_message, taken_message, taken_over, without
 from reconciler.lifecycle.transitions import Situation, Transition, transition_of
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assign import Clusters, assign, usage_of
@@ -34,16 +34,14 @@ from reconciler.workloads.group import Group, GroupKey
 class Admission:
     """What the fold starts from, fixed for the whole plan.
 
-    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the objects that
-    ownership gives and takes and with what is observed: `statuses`. `why` is what ownership says of them. `transfers`
-    are still to be decided. `passed_over` are groups without manifests that are reported under a file of their own.
+    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that are
+    observed, and `statuses` what else is. `passed_over` are groups without manifests that are reported under a file.
     """
 
     groups: Mapping[GroupKey, Group]
     before: Mapping[GroupKey, PlacedGroup]
     placed: Mapping[GroupKey, PlacedGroup]
     statuses: Mapping[GroupKey, tuple[CopyStatus, ...]]
-    why: Mapping[GroupKey, str]
     transfers: tuple[Transfer, ...]
     unread: Mapping[GroupKey, str]
     passed_over: Collection[GroupKey]
@@ -56,15 +54,15 @@ class Admission:
 class Fold:
     """The fold while it runs: `state` is replaced by each step, the rest is what the steps left so far.
 
-    `placed` are the groups as transfers leave them; `current` the same with what this plan gave them, once groups are
-    looked at `again`. `holders` is the group that has each object with pods, None where no group has it any more.
+    `placed` are the groups as transfers leave them, and `why` says what these changed; `current` the same groups with what
+    this plan gave them, once groups are looked at `again`. `holders` is the group that has each object with pods, None where no group has it any more.
     `namespaces` are those of all groups. `results` are in the order in which groups were settled.
     """
 
     given: Admission
     desired: DesiredState
     state: AdmissionState
-    holders: MutableMapping[ObjectKey, GroupKey | None]
+    holders: dict[ObjectKey, GroupKey | None]
     namespaces: frozenset[str]
     placed: dict[GroupKey, PlacedGroup]
     current: dict[GroupKey, PlacedGroup]
@@ -76,19 +74,36 @@ class Fold:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a group is settled on: the fold as it is, or as it would be once other groups have let objects go."""
+    """What a group is settled on: the fold as it is, or as it would be once other groups have let objects go.
+
+    What it has otherwise than the fold lies in the first map of each.
+    """
 
     state: AdmissionState
     desired: DesiredState
-    current: Mapping[GroupKey, PlacedGroup]
-    holders: Mapping[ObjectKey, GroupKey | None]
+    placed: ChainMap[GroupKey, PlacedGroup]
+    current: ChainMap[GroupKey, PlacedGroup]
+    why: ChainMap[GroupKey, str]
+    holders: ChainMap[ObjectKey, GroupKey | None]
+
+
+def view_of(fold: Fold) -> View:
+    """Return the fold as it is."""
+    return View(
+        fold.state,
+        fold.desired,
+        ChainMap({}, fold.placed),
+        ChainMap({}, fold.current),
+        ChainMap({}, fold.why),
+        ChainMap({}, fold.holders),
+    )
 
 
 def settle(fold: Fold, key: GroupKey) -> None:
     """Settle one group. What another group has of it moves to it, or stays there and says why."""
     if key in fold.transfers and _transferred(fold, key):
         return
-    result, fold.state = _attempt(fold, View(fold.state, fold.desired, fold.current, fold.holders), key)
+    result, fold.state = _attempt(fold, view_of(fold), key)
     note(fold, result)
 
 
@@ -99,35 +114,77 @@ def _transferred(fold: Fold, taker: GroupKey) -> bool:
     """
     transfers = fold.transfers[taker]
     keys = frozenset(item for transfer in transfers for item in transfer.keys)
-    current, state = dict(fold.current), fold.state
-    for transfer in transfers:
-        left = without(current[transfer.giver], transfer.keys)
-        state = _released(state, current[transfer.giver], left)
-        current[transfer.giver] = left
-    unheld: dict[ObjectKey, GroupKey | None] = dict.fromkeys(keys)
-    desired = fold.desired.letting_go(keys)
-    view = View(state, desired, current, ChainMap(unheld, fold.holders))
+    view = _with_transfers(fold, transfers, keys)
     result, state = _attempt(fold, view, taker)
-    moved = {item.key for copy in result.copies for item in copy.admitted}
-    if not keys <= moved:
-        refusal = decide(result, fold.given.clock)
+    has_place = {item.key for copy in result.copies for item in copy.admitted}
+    if not keys <= has_place:
+        refusal = decide(replace(result, why=""), fold.given.clock)
         why = f"group {taker}, which cannot take it ({refusal.reason}: {refusal.message})"
         fold.desired = fold.desired.keeping(dict.fromkeys(keys, why))
         return False
-    fold.current, fold.state, fold.desired = current, state, desired
+    fold.placed.update(view.placed.maps[0])
+    fold.current.update(view.current.maps[0])
+    fold.why.update(view.why.maps[0])
+    fold.state, fold.desired = state, view.desired
     del fold.transfers[taker]
     note(fold, result)
-    for transfer in transfers:
-        giver = transfer.giver
-        fold.placed[giver] = without(fold.placed[giver], transfer.keys)
-        said = given_message(transfer.keys, taker)
-        fold.why[giver] = f"{fold.why[giver]}; {said}" if giver in fold.why else said
+    for giver in sorted({transfer.giver for transfer in transfers}):
+        # A giver that was settled before has something to let go now.
         if giver in fold.results:
             settle(fold, giver)
     return True
 
 
-def _released(state: AdmissionState, before: PlacedGroup, after: PlacedGroup) -> AdmissionState:
+def _with_transfers(fold: Fold, transfers: Iterable[Transfer], keys: frozenset[ObjectKey]) -> View:
+    """Return what the taker is settled on once the givers have let the objects go: in its place, or nowhere."""
+    here = view_of(fold)
+    state = here.state
+    for transfer in transfers:
+        giver, taker = transfer.giver, transfer.taker
+        group, now = fold.given.groups[taker], fold.given.clock.now
+        known = here.placed.get(taker)
+        after = taken_over(
+            transfer, group, known if known is not None and known.placed else None, here.placed[giver], now
+        )
+        here.placed[giver] = without(here.placed[giver], transfer.keys)
+        here.why[giver] = _also(here.why.get(giver), given_message(transfer.keys, taker))
+        left = without(here.current[giver], transfer.keys)
+        if after is not None:
+            here.placed[taker] = here.current[taker] = after
+            here.why[taker] = _also(here.why.get(taker), taken_message(transfer.keys, giver))
+            state = _reassigned(state, group, left, after)
+        else:
+            state = _released(state, group, here.current[giver], left)
+        here.current[giver] = left
+    unheld: dict[ObjectKey, GroupKey | None] = dict.fromkeys(keys)
+    return replace(
+        here, state=state, desired=fold.desired.letting_go(keys), holders=ChainMap(unheld, *here.holders.maps)
+    )
+
+
+def _also(said: str | None, more: str) -> str:
+    return f"{said}; {more}" if said else more
+
+
+def _reassigned(state: AdmissionState, group: Group, giver: PlacedGroup, taker: PlacedGroup) -> AdmissionState:
+    """Return the state in which copies of two groups on the same clusters are divided between them anew.
+
+    They use the capacity that they used before, so no cluster is computed anew.
+    """
+    fleet = state.fleet
+    left = {copy.cluster: copy for copy in giver.copies}
+    for copy in taker.copies:
+        cluster = fleet.cluster(copy.cluster)
+        if not isinstance(cluster, ClusterState):
+            continue
+        copies = [assumed_copy(taker, copy)]
+        if copy.cluster in left:
+            copies.append(assumed_copy(giver, left[copy.cluster]))
+        fleet = fleet.with_cluster(cluster.reassigned((giver.key, taker.key), copies))
+    return _charged_anew(replace(state, fleet=fleet), group, giver, taker)
+
+
+def _released(state: AdmissionState, group: Group, before: PlacedGroup, after: PlacedGroup) -> AdmissionState:
     """Return the state in which a group has the copies of `after` only."""
     fleet = state.fleet
     left = {copy.cluster: copy for copy in after.copies}
@@ -138,21 +195,31 @@ def _released(state: AdmissionState, before: PlacedGroup, after: PlacedGroup) ->
         copy = left.get(old.cluster)
         changed = cluster.release(after.key) if copy is None else cluster.replace_assumed(assumed_copy(after, copy))
         fleet = fleet.with_cluster(changed)
-    return replace(state, fleet=fleet, ray_clusters=state.ray_clusters.with_copies(after.key, after.copies))
+    return _charged_anew(replace(state, fleet=fleet), group, after)
+
+
+def _charged_anew(state: AdmissionState, group: Group, *changed: PlacedGroup) -> AdmissionState:
+    """Return the state in which groups of the namespace of `group` are charged for what they have, and have it."""
+    usage, ray_clusters = state.usage, state.ray_clusters
+    for placed in changed:
+        if limited(group.tenant):
+            usage = usage.add_usage(placed.key, group.tenant, usage_of(placed.copies))
+        ray_clusters = ray_clusters.with_copies(placed.key, placed.copies)
+    return replace(state, usage=usage, ray_clusters=ray_clusters)
 
 
 def _attempt(fold: Fold, view: View, key: GroupKey) -> tuple[Admitted, AdmissionState]:
     """Return what becomes of a group in the state of `view`, and the state with that."""
     transition = transition_of(situation_of(fold, view, key))
     if transition.objects is None:
-        return result_of(fold, key, transition), view.state
+        return result_of(fold, view, transition), view.state
     request = request_of(fold, transition, view.current.get(key))
     try:
         assignment, state = assign(request, fold.given.clusters, view.state)
     except InvalidObject as error:
-        return result_of(fold, key, refused(fold, transition, error)), view.state
+        return result_of(fold, view, refused(view, transition, error)), view.state
     assignment, state = with_hold(fold, request, assignment, state)
-    return result_of(fold, key, transition, assignment), state
+    return result_of(fold, view, transition, assignment), state
 
 
 def with_hold(
@@ -200,21 +267,22 @@ def request_of(fold: Fold, transition: Transition, current: PlacedGroup | None) 
     )
 
 
-def refused(fold: Fold, transition: Transition, error: InvalidObject) -> Transition:
+def refused(view: View, transition: Transition, error: InvalidObject) -> Transition:
     """Return the transition of a group whose overrides do not apply, or that cannot be divided."""
-    placed = fold.placed.get(transition.key)
+    placed = view.placed.get(transition.key)
     if placed is not None and placed.placed:
         message = f"{error}. What was admitted stays as it is"
         return Transition(transition.key, TransitionKind.KEEP, "InvalidObject", message)
     return Transition(transition.key, TransitionKind.REJECT, "InvalidObject", str(error))
 
 
-def result_of(fold: Fold, key: GroupKey, transition: Transition, assignment: Assignment | None = None) -> Admitted:
+def result_of(fold: Fold, view: View, transition: Transition, assignment: Assignment | None = None) -> Admitted:
     """Return what becomes of a group; `assignment` is None where nothing was asked of the fleet."""
-    placed = fold.placed.get(key)
+    key = transition.key
+    placed = view.placed.get(key)
     if assignment is not None and placed is not None and placed.placed:
         # What an update takes away may have been all that had not ended yet.
-        ends = observe_updated(assignment.copies, placed.copies, fold.state.fleet)
+        ends = observe_updated(assignment.copies, placed.copies, view.state.fleet)
         assignment = replace(assignment, copies=with_results(assignment.copies, ends))
     return Admitted(
         transition,
@@ -223,7 +291,7 @@ def result_of(fold: Fold, key: GroupKey, transition: Transition, assignment: Ass
         placed,
         fold.given.statuses.get(key, ()),
         assignment,
-        fold.why.get(key, ""),
+        view.why.get(key, ""),
     )
 
 

@@ -83,11 +83,11 @@ def decide_groups(
 
     `now` is in unix seconds; `baselines` are those of earlier plans.
     """
-    owned = ownership(state.placements, state.grouping.groups, state.grouping.unread, now)
-    placed = {**state.placements, **owned.placed}
-    desired = desired_state(state, placed).keeping(owned.kept)
+    owned = ownership(state.placements, state.grouping.groups, state.grouping.unread)
+    placed = dict(state.placements)
+    desired = desired_state(state).keeping(owned.kept)
     groups = {group.key: group for group in state.grouping.groups}
-    stays = _staying(placed, groups.keys(), desired)
+    stays = _staying(placed, groups.keys(), desired) | owned.givers
     fleet = _fleet_state(state, snapshot, now, assumed_copies(placed, stays), baselines)
     statuses = {key: observe(group.copies, fleet) for key, group in placed.items() if group.placed}
     observed = _with_results(placed, statuses)
@@ -108,7 +108,6 @@ def decide_groups(
         before=state.placements,
         placed=placed,
         statuses=statuses,
-        why=owned.why,
         transfers=owned.transfers,
         unread=state.grouping.unread,
         passed_over=frozenset(_file_group(file) for file in state.workloads.broken),
@@ -125,11 +124,11 @@ def decide_groups(
     return tuple(decisions), _next_at(state, fleet, decisions, now)
 
 
-def desired_state(state: RepoState, placed: Mapping[GroupKey, PlacedGroup] | None = None) -> DesiredState:
-    """Return what `workloads/` asks for; `placed` are the groups as they are, by default as they were committed."""
+def desired_state(state: RepoState) -> DesiredState:
+    """Return what `workloads/` asks for."""
     jobs = {}
-    for group in (state.placements if placed is None else placed).values():
-        for item in group.admitted if group.placed else ():
+    for group in state.placements.values():
+        for item in group.admitted:
             if item.is_batch:
                 jobs[item.key] = group.key
     return DesiredState(

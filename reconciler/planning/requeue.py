@@ -28,7 +28,7 @@ def requeue(fold: Fold) -> None:
     waiting = [key for key, result in fold.results.items() if _waits(result)]
     if not waiting:
         return
-    changed = _changes(fold.results.values())
+    changed = _changes(fold, fold.results.values())
     while waiting and changed.clusters:
         _reopen(fold)
         moved = []
@@ -42,10 +42,10 @@ def requeue(fold: Fold) -> None:
             if later is earlier:
                 continue
             if later.copies != earlier.copies:
-                moved.append(replace(later, placed=fold.current.get(key)))
+                moved.append(later)
             # A hold that ended or began on a cluster matters to those that come later in the queue.
             changed = replace(changed, clusters=changed.clusters | _clusters_of(later) | _clusters_of(earlier))
-        changed = _changes(moved)
+        changed = _changes(fold, moved)
         waiting = [key for key, result in fold.results.items() if _waits(result)]
 
 
@@ -66,7 +66,7 @@ def _concerns(result: Admitted, changed: WaitsFor) -> bool:
     return over_quota or bool(waits_for.clusters & changed.clusters or (waits_for.tenants and changed.tenants))
 
 
-def _changes(results: Iterable[Admitted]) -> WaitsFor:
+def _changes(fold: Fold, results: Iterable[Admitted]) -> WaitsFor:
     """Return what the results changed: the clusters that they joined, left or were updated on, and their tenants."""
     clusters: set[str] = set()
     tenants: set[str] = set()
@@ -74,7 +74,8 @@ def _changes(results: Iterable[Admitted]) -> WaitsFor:
         # The capacity of retired groups was not counted from the beginning.
         if result.transition.kind is TransitionKind.RETIRE:
             continue
-        old = _contents(result.placed.copies if result.placed else ())
+        before = fold.current.get(result.key) if fold.again else fold.given.placed.get(result.key)
+        old = _contents(before.copies if before else ())
         new = _contents(result.copies)
         touched = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
         clusters |= touched
