@@ -1,0 +1,365 @@
+"""The documents say what is there: links lead somewhere, pages that are named exist, and the contract has all codes."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import tokenize
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from io import StringIO
+from pathlib import Path
+
+import click
+import pytest
+
+from reconciler.cli.main import cli
+from reconciler.lifecycle import transitions
+from reconciler.placement.decision import TransitionKind
+from reconciler.placement.model import Action, Phase, Verdict
+from reconciler.workloads.cluster_copy import CopyRole
+
+ROOT = Path(__file__).parents[2]
+CONTRACT = ROOT / "docs/contract.md"
+GLOSSARY = ROOT / "docs/glossary.md"
+
+_LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
+_PAGE = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*\w[\w.-]*\.md)(?!\w)")
+_FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
+_CODE = re.compile(r"[A-Z][A-Za-z]+")
+_CALLS = {
+    "Candidate": 2,
+    "ClusterChoice": 1,
+    "Owner": 1,
+    "PlacedGroup": 4,
+    "Refusal": 1,
+    "Transition": 2,
+    "Unmet": 0,
+    "Unplaced": 1,
+}
+"""Where each of these has its reason code among its arguments."""
+_VERDICTS = {str(one) for one in (Verdict.FITS_NOW, Verdict.FITS_AFTER_SCALE_UP, Verdict.NO_FIT, Verdict.NEVER_FITS)}
+"""A group that is placed, or waits, has the verdict of the best cluster as its reason (`placement.choose`)."""
+_JOB_ENDS = {f"Job{phase}" for phase in (Phase.SUCCEEDED, Phase.FAILED)}
+"""Made from the phase, in `planning.decide`."""
+
+
+def pages() -> list[Path]:
+    """Return all Markdown files of the repo, but those of installed and hidden folders."""
+    found = []
+    for path in sorted(ROOT.rglob("*.md")):
+        inside = path.relative_to(ROOT).parts
+        if not any(part.startswith(".") or part in {"node_modules", "build", "dist", "venv"} for part in inside[:-1]):
+            found.append(path)
+    return found
+
+
+def sources() -> list[Path]:
+    return [path for folder in ("reconciler", "benchmarks", "tests") for path in sorted((ROOT / folder).rglob("*.py"))]
+
+
+def without_code(text: str) -> str:
+    """Return Markdown without fenced blocks and inline code."""
+    return re.sub(r"`[^`\n]*`", "", _FENCED.sub("", text))
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ +(.+?)\s*$", _FENCED.sub("", text), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken_links(page: Path, text: str) -> list[str]:
+    """Return the relative links of a page that lead to no file, or to no heading in it."""
+    broken = []
+    for link in _LINK.findall(without_code(text)):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists():
+            broken.append(f"{link}: no such file")
+        elif anchor and anchor not in anchors(target.read_text()):
+            broken.append(f"{link}: no such heading")
+    return broken
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_to_a_file_and_a_heading(page: Path) -> None:
+    assert broken_links(page, page.read_text()) == []
+
+
+def test_a_link_to_a_missing_file_or_heading_is_found() -> None:
+    text = "[a](missing.md) [b](contract.md#no-such-heading) [c](contract.md#promises) `[d](code.md)`"
+
+    assert broken_links(GLOSSARY, text) == [
+        "missing.md: no such file",
+        "contract.md#no-such-heading: no such heading",
+    ]
+
+
+def prose_of(source: str) -> str:
+    """Return the docstrings and comments of a module."""
+    parts = []
+    for node in ast.walk(ast.parse(source)):
+        # A string that is a statement is a docstring, or documents the constant above it.
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            parts.append(node.value.value)
+    tokens = tokenize.generate_tokens(StringIO(source).readline)
+    parts += [token.string for token in tokens if token.type == tokenize.COMMENT]
+    return "\n".join(parts)
+
+
+def missing_pages(text: str, beside: Path) -> list[str]:
+    """Return the pages that a text mentions and that are neither in the repo's root, nor in or above `beside`."""
+    folders = [beside, *beside.parents[: len(beside.relative_to(ROOT).parts)]]
+    # A fleet repo gets the template's pages, and texts about it name them by their path in there.
+    folders.append(ROOT / "fleet-repo-template")
+    missing = []
+    for name in _PAGE.findall(text):
+        if not any((folder / name).exists() for folder in folders):
+            missing.append(name)
+    return missing
+
+
+def test_no_docstring_or_comment_mentions_a_page_that_is_not_there() -> None:
+    missing = []
+    for path in sources():
+        missing += [
+            f"{path.relative_to(ROOT)}: {name}" for name in missing_pages(prose_of(path.read_text()), path.parent)
+        ]
+
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
+def test_no_page_mentions_a_page_that_is_not_there(page: Path) -> None:
+    # Addresses of other sites have pages of their own.
+    text = re.sub(r"\w+://\S+", "", page.read_text())
+
+    assert missing_pages(text, page.parent) == []
+
+
+def test_a_mention_of_a_missing_page_is_found_in_docstrings_and_comments() -> None:
+    source = '"""As DESIGN.md says."""\nX = 1  # see facts/git.md\n"""docs/contract.md has it."""\nY = "code.md"\n'
+
+    assert missing_pages(prose_of(source), ROOT / "reconciler") == ["DESIGN.md", "facts/git.md"]
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Return the module's constants that are strings."""
+    found = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            found.update({target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)})
+    return found
+
+
+def _imported(tree: ast.Module) -> dict[str, str]:
+    """Return the string constants that a module imports from other modules of reconciler."""
+    found = {}
+    for node in tree.body:
+        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("reconciler."):
+            continue
+        path = ROOT / f"{str(node.module).replace('.', '/')}.py"
+        known = _constants(_tree(path)) if path.exists() else {}
+        found.update({alias.asname or alias.name: known[alias.name] for alias in node.names if alias.name in known})
+    return found
+
+
+def _texts(node: ast.AST | None, names: Mapping[str, str]) -> Iterator[str]:
+    """Yield the codes that an expression may be: a literal, a constant, or either branch of a choice."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
+        yield node.value
+    elif isinstance(node, ast.Name) and node.id in names:
+        yield names[node.id]
+    elif isinstance(node, ast.IfExp):
+        yield from _texts(node.body, names)
+        yield from _texts(node.orelse, names)
+
+
+def _first(node: ast.AST | None) -> ast.AST | None:
+    return node.elts[0] if isinstance(node, ast.Tuple) and node.elts else node
+
+
+def _codes_of_reasons(tree: ast.Module) -> Iterator[str]:
+    """Yield the codes of the reason classes of a module: `code = ...`, and what a property `code` returns."""
+    names = _constants(tree) | _imported(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "code" for one in node.targets):
+            yield from _texts(node.value, names)
+        elif isinstance(node, ast.FunctionDef) and node.name == "code":
+            for inner in ast.walk(node):
+                if isinstance(inner, ast.Return):
+                    yield from _texts(inner.value, names)
+
+
+def _codes_of_decisions(tree: ast.Module) -> Iterator[str]:
+    """Yield the codes that a module writes where a reason is expected."""
+    names = _constants(tree) | _imported(tree)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            name = node.func.id if isinstance(node.func, ast.Name) else ""
+            at = _CALLS.get(name)
+            if at is not None and len(node.args) > at:
+                yield from _texts(node.args[at], names)
+            for keyword in node.keywords:
+                if keyword.arg == "reason":
+                    yield from _texts(keyword.value, names)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Tuple):
+            # `reason = ...`, and `reason, message = ...` with its code first.
+            target = _first(node.targets[0])
+            if isinstance(target, ast.Name) and target.id == "reason":
+                yield from _texts(_first(node.value), names)
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "refused_as":
+            yield from _texts(node.value, names)
+        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            yield from _texts(_first(node.value), names)
+
+
+def codes_in_code() -> set[str]:
+    """Return every reason code that the code writes."""
+    codes = _VERDICTS | _JOB_ENDS | transitions.PROBLEM_REASONS
+    for path in sorted((ROOT / "reconciler/reasons").rglob("*.py")):
+        codes |= set(_codes_of_reasons(_tree(path)))
+    for package in ("policy", "workloads", "placement", "lifecycle", "planning"):
+        for path in sorted((ROOT / "reconciler" / package).rglob("*.py")):
+            codes |= set(_codes_of_decisions(_tree(path)))
+    for module, name in KNOWN:
+        codes.add(_constants(_tree(ROOT / "reconciler" / module))[name])
+    return codes
+
+
+KNOWN = (
+    ("lifecycle/ownership.py", "REGROUPED"),
+    ("lifecycle/transitions.py", "AS_DESIRED"),
+    ("lifecycle/transitions.py", "HELD_BY_ANOTHER"),
+    ("lifecycle/transitions.py", "HELD_EDIT"),
+    ("lifecycle/transitions.py", "HELD_JOB"),
+    ("lifecycle/transitions.py", "HELD_OBJECT"),
+    ("placement/addons.py", "ADDON_MISSING"),
+    ("placement/assign.py", "DOES_NOT_FIT"),
+    ("placement/model.py", "PARTLY"),
+    ("placement/quota.py", "EXCEEDED"),
+    ("placement/ray_clusters.py", "ELSEWHERE"),
+    ("placement/ray_clusters.py", "NOT_PLACED"),
+    ("placement/ray_clusters.py", "NOWHERE"),
+    ("reasons/hold.py", "HELD_FOR_OLDER"),
+    ("workloads/governance.py", "DENIED"),
+)
+"""Constants that hold a reason code."""
+
+
+def section(text: str, heading: str) -> str:
+    """Return what is below a heading, up to the next one of its level or above."""
+    level = len(heading) - len(heading.lstrip("#"))
+    after = text.split(f"\n{heading}\n", 1)[1]
+    return re.split(rf"^#{{1,{level}}} ", after, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def first_column(text: str, header: str) -> list[str]:
+    """Return the words in backticks in the first column of all tables whose first column has this header."""
+    found: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if not line.startswith("|"):
+            inside = False
+            continue
+        first = line.split("|")[1].strip()
+        if first == header:
+            inside = True
+        elif inside:
+            found += re.findall(r"`([^`]+)`", first)
+    return found
+
+
+def test_the_contract_lists_exactly_the_reason_codes_that_the_code_writes() -> None:
+    listed = first_column(section(CONTRACT.read_text(), "## Reason codes"), "Code")
+
+    assert sorted(set(listed) - codes_in_code()) == [], "in the contract, and not in the code"
+    assert sorted(codes_in_code() - set(listed)) == [], "in the code, and not in the contract"
+
+
+def test_each_reason_code_is_listed_once() -> None:
+    listed = first_column(section(CONTRACT.read_text(), "## Reason codes"), "Code")
+
+    assert sorted(code for code in set(listed) if listed.count(code) > 1) == []
+
+
+def test_codes_are_found_wherever_a_reason_is_written() -> None:
+    source = """
+LATE = "TooLate"
+def decide(x):
+    reason, message = "FirstOfTwo", "a sentence"
+    if x:
+        return "Returned", message
+    reason = LATE if x else "OtherBranch"
+    return Refusal("gpu-1", "Refused", message), Decision(reason="ByName")
+"""
+
+    found = set(_codes_of_decisions(ast.parse(source)))
+
+    assert found == {"FirstOfTwo", "Returned", "TooLate", "OtherBranch", "Refused", "ByName"}
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [("Verdict", Verdict), ("Phase", Phase), ("Action", Action)],
+    ids=["verdicts", "phases", "actions"],
+)
+def test_the_contract_lists_verdicts_phases_and_actions_in_their_order(header: str, words: Iterable[str]) -> None:
+    text = section(CONTRACT.read_text(), "## Verdicts, phases and actions")
+
+    assert first_column(text, header) == [str(word) for word in words]
+
+
+def test_the_contract_names_every_transition_and_role() -> None:
+    text = CONTRACT.read_text()
+
+    assert [str(word) for word in (*TransitionKind, *CopyRole) if f"`{word}`" not in text] == []
+
+
+def test_the_contract_lists_the_commands_that_there_are() -> None:
+    commands = first_column(section(CONTRACT.read_text(), "## Commands"), "Command")
+
+    assert commands == cli.list_commands(click.Context(cli))
+
+
+KINDS = ("Fleet", "Cluster", "SchedulePolicy", "Tenant", "AddOn", "Placement")
+
+
+def _properties(schema: object) -> Iterator[str]:
+    """Yield the name of every field in a JSON Schema."""
+    if isinstance(schema, dict):
+        yield from schema.get("properties", {})
+        for part in schema.values():
+            yield from _properties(part)
+    elif isinstance(schema, list):
+        for part in schema:
+            yield from _properties(part)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_in_the_contract_is_one_of_the_schema(kind: str) -> None:
+    known = set(_properties(json.loads((ROOT / f"docs/schemas/{kind.lower()}.json").read_text())))
+
+    fields = first_column(section(CONTRACT.read_text(), f"### {kind}"), "Field")
+    names = {name for field in fields for name in re.split(r"[.\[\]]+", field) if name}
+
+    assert fields
+    assert sorted(names - known) == []
+
+
+def test_the_glossary_names_classes_functions_and_packages_that_there_are() -> None:
+    named = set(re.findall(r"`([A-Z]\w+|[a-z]+_[a-z_]+)`", GLOSSARY.read_text()))
+
+    defined = {path.name for path in (ROOT / "reconciler").iterdir()}
+    for path in sorted((ROOT / "reconciler").rglob("*.py")):
+        defined |= set(re.findall(r"^(?:class|def) (\w+)", path.read_text(), re.MULTILINE))
+    assert sorted(named - defined) == []
