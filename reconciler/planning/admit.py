@@ -17,8 +17,8 @@ from reconciler.errors import InvalidObject
 from reconciler.fleet.settings import Fairness
 from reconciler.lifecycle.desired import DesiredState
 from reconciler.lifecycle.observe import CopyStatus, observe_updated, with_results
-from reconciler.lifecycle.ownership import Transfer, given_message, without
-from reconciler.lifecycle.transitions import HELD_BY_ANOTHER, Situation, Transition, transition_of
+from reconciler.lifecycle.ownership import Transfer, also_moved, moved_to, without
+from reconciler.lifecycle.transitions import Situation, Transition, transition_of
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assign import Clusters, assign, assign_targets, usage_of
 from reconciler.placement.assumed_pods import AssumedCopy
@@ -26,11 +26,16 @@ from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.decision import TransitionKind
 from reconciler.placement.hold_window import reserve_capacity, window_at
 from reconciler.placement.placed_group import PlacedGroup, waiting_since
-from reconciler.placement.quota import EXCEEDED, limited
-from reconciler.placement.ray_clusters import NOT_PLACED
+from reconciler.placement.quota import limited
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest, WaitsFor
 from reconciler.placement.targets import targets_of
-from reconciler.planning.decide import Admitted, Clock, decide
+from reconciler.planning.admitted import Admitted, Clock
+from reconciler.planning.decide import decide
+from reconciler.reasons.changes import Regrouped
+from reconciler.reasons.quota import EXCEEDED
+from reconciler.reasons.ray_clusters import NOT_PLACED
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import CannotDeploy, HeldByAnotherGroup, TransferRefused
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import Group, GroupKey
 
@@ -48,9 +53,9 @@ class Admission:
     before: Mapping[GroupKey, PlacedGroup]
     placed: Mapping[GroupKey, PlacedGroup]
     statuses: Mapping[GroupKey, tuple[CopyStatus, ...]]
-    why: Mapping[GroupKey, str]
+    why: Mapping[GroupKey, Regrouped]
     transfers: tuple[Transfer, ...]
-    unread: Mapping[GroupKey, str]
+    unread: Mapping[GroupKey, Reason]
     passed_over: Collection[GroupKey]
     clusters: Clusters
     fairness: Fairness
@@ -72,7 +77,7 @@ class _Fold:
     namespaces: frozenset[str]
     placed: dict[GroupKey, PlacedGroup]
     current: dict[GroupKey, PlacedGroup]
-    why: dict[GroupKey, str]
+    why: dict[GroupKey, Regrouped]
     transfers: dict[GroupKey, list[Transfer]]
     results: dict[GroupKey, Admitted] = field(default_factory=dict)
     again: bool = False
@@ -250,7 +255,7 @@ def _transferred(fold: _Fold, taker: GroupKey) -> bool:
     moved = {item.key for copy in result.copies for item in copy.admitted}
     if not keys <= moved:
         refusal = decide(result, fold.given.clock)
-        why = f"group {taker}, which cannot take it ({refusal.reason}: {refusal.message})"
+        why = TransferRefused(str(taker), refusal.reason, refusal.message)
         fold.desired = fold.desired.keeping(dict.fromkeys(keys, why))
         return False
     fold.current, fold.state, fold.desired = current, state, desired
@@ -259,8 +264,7 @@ def _transferred(fold: _Fold, taker: GroupKey) -> bool:
     for transfer in transfers:
         giver = transfer.giver
         fold.placed[giver] = without(fold.placed[giver], transfer.keys)
-        said = given_message(transfer.keys, taker)
-        fold.why[giver] = f"{fold.why[giver]}; {said}" if giver in fold.why else said
+        fold.why[giver] = also_moved(fold.why.get(giver), moved_to(transfer.keys, taker))
         if giver in fold.results:
             _settle(fold, giver)
     return True
@@ -327,7 +331,7 @@ def _situation(fold: _Fold, view: _View, key: GroupKey) -> Situation:
         group,
         view.current.get(key),
         view.desired,
-        fold.given.unread.get(key, ""),
+        fold.given.unread.get(key),
         view.state.ray_clusters.unmet(key) if group is not None else None,
         view.holders,
     )
@@ -351,9 +355,9 @@ def _refused(fold: _Fold, transition: Transition, error: InvalidObject) -> Trans
     """Return the transition of a group whose overrides do not apply, or that cannot be divided."""
     placed = fold.placed.get(transition.key)
     if placed is not None and placed.placed:
-        message = f"{error}. What was admitted stays as it is"
-        return Transition(transition.key, TransitionKind.KEEP, "InvalidObject", message)
-    return Transition(transition.key, TransitionKind.REJECT, "InvalidObject", str(error))
+        why = CannotDeploy("InvalidObject", str(error), admitted=True)
+        return Transition(transition.key, TransitionKind.KEEP, why)
+    return Transition(transition.key, TransitionKind.REJECT, CannotDeploy("InvalidObject", str(error)))
 
 
 def _result(fold: _Fold, key: GroupKey, transition: Transition, assignment: Assignment | None = None) -> Admitted:
@@ -369,7 +373,7 @@ def _result(fold: _Fold, key: GroupKey, transition: Transition, assignment: Assi
         placed,
         fold.given.statuses.get(key, ()),
         assignment,
-        fold.why.get(key, ""),
+        fold.why.get(key),
     )
 
 
@@ -423,7 +427,7 @@ def _requeue(fold: _Fold) -> None:
 def _waits(result: Admitted) -> bool:
     if result.assignment is not None:
         return not result.assignment.satisfied
-    return result.transition.reason in {HELD_BY_ANOTHER, NOT_PLACED}
+    return result.transition.reason in {HeldByAnotherGroup.code, NOT_PLACED}
 
 
 def _concerns(result: Admitted, changed: WaitsFor) -> bool:
