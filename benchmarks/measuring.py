@@ -1,6 +1,6 @@
 """Medians of two works that take turns, and the table they are printed in.
 
-The one idea: a floor counts only if it ran on the same machine in the same minute. So ours and the floor alternate,
+A floor counts only if it ran on the same machine in the same minute. So ours and the floor alternate,
 after a warm-up of each, and what is compared is the ratio of their medians.
 """
 

@@ -12,8 +12,8 @@ from benchmarks.measuring import Row, show, timed
 from benchmarks.synthetic import NOW, Fleet
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.kube_scheduler.gang import Gang
-from reconciler.planning.memory import Memory
 from reconciler.planning.pipeline import decide_groups
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import Files, RepoState, read_state
 from reconciler.workloads.group import Source
 
@@ -43,10 +43,10 @@ def _rows(what: str, state: RepoState, snapshot: FleetSnapshot, runs: int) -> li
     gangs = [group.gang for group in state.grouping.groups]
     first, again, floor = list[float](), list[float](), list[float]()
     for _ in range(runs):
-        memory = Memory()
-        first.append(timed(lambda: decide_groups(state, snapshot, NOW, memory.baselines)))  # noqa: B023  (called at once)
+        cache = PlanCache()
+        first.append(timed(lambda: decide_groups(state, snapshot, NOW, cache.baselines)))  # noqa: B023  (called at once)
         floor.append(timed(lambda: by_sums(snapshot, gangs)))
-        again.append(timed(lambda: decide_groups(state, snapshot, NOW, memory.baselines)))  # noqa: B023
+        again.append(timed(lambda: decide_groups(state, snapshot, NOW, cache.baselines)))  # noqa: B023
     least = min(floor) / WAITING
     name = "first fit by cluster sums"
     return [

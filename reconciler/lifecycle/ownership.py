@@ -2,8 +2,8 @@
 
 What is on a cluster knows nothing of groups, so a service whose group gets another name stays where it is, with the
 capacity that it uses. Where the other group cannot be in its place, it must find capacity for the object as for any
-other that it adds: that is a transfer, which happens as a whole or not at all (docs/decisions/0010). Batch objects stay
-with their first group (`lifecycle.desired`).
+other that it adds. Either way a transfer happens as a whole or not at all (docs/decisions/0010). Batch objects stay with
+their first group (`lifecycle.desired`).
 """
 
 from __future__ import annotations
@@ -25,26 +25,34 @@ from reconciler.workloads.group import Group, GroupKey
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """Objects that `taker` asks for and `giver` has, and for which the taker must find capacity first."""
+    """Objects that `taker` asks for and `giver` has.
+
+    `whole`: no part of the taker may be in an unreadable file. `alone`: no other group has an object of the taker. A
+    taker that has no place yet takes over the giver's only where both hold.
+    """
 
     taker: GroupKey
     giver: GroupKey
     keys: frozenset[ObjectKey]
+    whole: bool
+    alone: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Which objects changed their group.
+    """Which objects are to change their group.
 
-    `placed` are the groups that give or take in place, with the objects that they have afterwards; `why` says for each
-    what changed. `transfers` are still to be decided. `kept` are objects that stay, since the group that asks for them
-    cannot be deployed as it is; with that group and the reason.
+    `kept` are objects that stay, since the group that asks for them cannot be deployed as it is; with that group and
+    the reason.
     """
 
-    placed: Mapping[GroupKey, PlacedGroup]
-    why: Mapping[GroupKey, Regrouped]
     transfers: tuple[Transfer, ...]
     kept: Mapping[ObjectKey, TransferRefused]
+
+    @property
+    def givers(self) -> frozenset[GroupKey]:
+        """Return the groups that have what other groups ask for."""
+        return frozenset(transfer.giver for transfer in self.transfers)
 
 
 def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
@@ -58,18 +66,13 @@ def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
 
 
 def ownership(
-    placements: Mapping[GroupKey, PlacedGroup],
-    groups: Iterable[Group],
-    unread: Mapping[GroupKey, Reason],
-    now: float,
+    placements: Mapping[GroupKey, PlacedGroup], groups: Iterable[Group], unread: Mapping[GroupKey, Reason]
 ) -> Ownership:
-    """Return what becomes of objects that are asked for under another group than the one that has them.
+    """Return which objects are asked for under another group than the one that has them.
 
-    `unread` groups get no first place, with the reason. `now` is in unix seconds.
+    `unread` groups get no first place, with the reason.
     """
     holders = owners(one for one in placements.values() if one.placed)
-    found: dict[GroupKey, PlacedGroup] = {}
-    why: dict[GroupKey, Regrouped] = {}
     transfers: list[Transfer] = []
     kept: dict[ObjectKey, TransferRefused] = {}
     for group in groups if holders else ():
@@ -81,23 +84,33 @@ def ownership(
                 refused = TransferRefused(str(group.key), cannot.code, cannot.text)
                 kept.update(dict.fromkeys(keys, refused))
                 continue
-            given = found.get(giver, placements[giver])
-            own = _only(given, keys)
-            # A group may have taken other objects in place already.
-            current = found.get(group.key, taker) if is_placed else None
-            from_one_group = sum(item.key in holders for item in group.members) == len(keys)
-            whole = group.key not in unread
-            if whole and current is not None and set(current.clusters) == set(own.clusters):
-                found[group.key] = _joined(current, own)
-            elif whole and current is None and from_one_group:
-                found[group.key] = _renamed(group, own, given, now)
-            else:
-                transfers.append(Transfer(group.key, giver, frozenset(keys)))
-                continue
-            found[giver] = without(given, keys)
-            _note(why, giver, moved_to(keys, group.key))
-            _note(why, group.key, _taken(keys, giver))
-    return Ownership(found, why, tuple(transfers), kept)
+            held = sum(item.key in holders for item in group.members)
+            transfers.append(
+                Transfer(
+                    group.key,
+                    giver,
+                    frozenset(keys),
+                    whole=group.key not in unread,
+                    alone=held == len(keys),
+                )
+            )
+    return Ownership(tuple(transfers), kept)
+
+
+def taken_over(
+    transfer: Transfer, group: Group, taker: PlacedGroup | None, giver: PlacedGroup, now: float
+) -> PlacedGroup | None:
+    """Return the taker with the transferred objects where they are now; None where it cannot be in their place.
+
+    `taker` is None where it has no place yet. `now` is in unix seconds.
+    """
+    if not transfer.whole:
+        return None
+    own = _only(giver, transfer.keys)
+    if taker is None:
+        return _renamed(group, own, giver, now) if transfer.alone else None
+    # A group on other clusters must find capacity for the objects, as for any that it adds.
+    return _joined(taker, own) if set(taker.clusters) == set(own.clusters) else None
 
 
 def without(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
@@ -110,7 +123,7 @@ def moved_to(keys: Iterable[ObjectKey], taker: GroupKey) -> Moved:
     return Moved(in_order(keys), str(taker), given=True)
 
 
-def _taken(keys: Iterable[ObjectKey], giver: GroupKey) -> Moved:
+def moved_from(keys: Iterable[ObjectKey], giver: GroupKey) -> Moved:
     """Return that a group has objects from another one."""
     return Moved(in_order(keys), str(giver), given=False)
 
@@ -136,10 +149,6 @@ def _cannot_take(group: Group, is_placed: bool, unread: Mapping[GroupKey, Reason
         return CannotDeploy(group.refused_as, group.problem, admitted=is_placed)
     # A group that has a place already is whole.
     return None if is_placed else unread.get(group.key)
-
-
-def _note(why: dict[GroupKey, Regrouped], key: GroupKey, move: Moved) -> None:
-    why[key] = also_moved(why.get(key), move)
 
 
 def _only(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:

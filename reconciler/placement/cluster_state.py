@@ -164,7 +164,7 @@ class ClusterState:
         return self.baseline.cluster.autoscaler != "None"
 
     def try_gang(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
-        """Return the fit of a gang: now, else with nodes that the autoscaler may add; and the candidate that says so."""
+        """Return the fit of a gang, now or with nodes that the autoscaler may add, and the candidate that says so."""
         wanted = wanted.on(self.name)
         fit, candidate = self.cache.fit(wanted)
         if self.hold is None:
@@ -211,6 +211,12 @@ class ClusterState:
         """Return the state in which `copy` is assumed for its group, and nothing else."""
         assumed = tuple(sorted((*self._others(copy.group), copy), key=lambda one: one.group))
         return self._with(self._nodes_without((), assumed), assumed=assumed)
+
+    def reassigned(self, groups: Collection[GroupKey], copies: Iterable[AssumedCopy]) -> ClusterState:
+        """Return the state in which `copies` are what is assumed for `groups`, using the same capacity as before."""
+        others = [copy for copy in self.assumed if copy.group not in groups]
+        assumed = tuple(sorted((*others, *copies), key=lambda one: one.group))
+        return replace(self, assumed=assumed, changed=self.cache, version=self.version + 1)
 
     def emptied(self, own: Collection[str]) -> FitCache:
         """Return the cluster without anything placed before this plan, and without pods left in namespaces `own`."""
@@ -266,7 +272,7 @@ class ClusterState:
 
 
 def nodes_with(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, assumed: Iterable[AssumedCopy]) -> Nodes:
-    """Return a cluster's nodes with its pods, those that wait, and the pods of `assumed` copies that do not exist yet."""
+    """Return a cluster's nodes with its pods, those that wait, and those of `assumed` copies that do not exist yet."""
     more = addable(cluster, snapshot)
     nodes = Nodes.of(
         snapshot,

@@ -14,7 +14,7 @@ from reconciler.policy.eligibility import ClusterFacts, ClusterFilter, Eligibili
 from reconciler.workloads.group import Group
 
 FilterMaker = Callable[[Group], tuple[Hashable, ClusterFilter] | None]
-"""Returns the filter for a group, with what it follows from: equal values make equal filters. None: it does not apply."""
+"""Returns the filter for a group with what it follows from, equal values for equal filters; None: it does not apply."""
 
 
 class ClusterFilters:

@@ -1,9 +1,9 @@
 """How much of a cluster's free devices nobody could use: what `prefer: [Pack]` keeps small.
 
-The one idea is that of fragmentation gradient descent (Weng et al., "Beware of Fragmentation", USENIX ATC 2023): of the
-free GPUs, count those that a typical workload could not use, and place where that count grows least. Two things are
-added for gangs. A pod is followed to the end (a node with 6 free GPUs holds one pod of 4, so 2 are unusable; so is what
-lacks cpu or memory), and a gang as well: 5 such pods on a cluster hold two gangs of 2, and one pod is left over.
+This is fragmentation gradient descent (Weng et al., "Beware of Fragmentation", USENIX ATC 2023): of the free GPUs,
+count those that a typical workload could not use, and place where that count grows least. Two things are added for
+gangs. A pod is followed to the end (a node with 6 free GPUs holds one pod of 4, so 2 are unusable; so is what lacks cpu
+or memory), and a gang as well: 5 such pods on a cluster hold two gangs of 2, and one pod is left over.
 """
 
 from __future__ import annotations

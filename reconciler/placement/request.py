@@ -51,8 +51,8 @@ class WaitsFor:
 class Assignment:
     """What a request gets.
 
-    `copies` are the group's copies afterwards, in order of cluster, and `released` those that are taken away. `unplaced`
-    are copies that are not placed, `refused` those whose update does not fit. `chosen` are the choices for new copies.
+    `copies` are the group's copies afterwards, in order of cluster, and `released` those that are taken away.
+    `unplaced` are copies that are not placed, `refused` those whose update does not fit. `chosen` are the choices for new copies.
     `count` is how many copies there should be. `pending` is what a group that waits lacks capacity for: of each entry
     one choice must get it; empty where capacity would not help. `held` is the capacity reserved for that.
     """
@@ -76,7 +76,7 @@ class Assignment:
 
 @dataclass(frozen=True, slots=True)
 class AdmissionState:
-    """What the requests of a plan share: capacity, quota, and where RayClusters are. A value: a step returns a new one."""
+    """What the requests of a plan share: capacity, quota, and where RayClusters are. Each step returns a new one."""
 
     fleet: FleetState
     usage: QuotaUsage

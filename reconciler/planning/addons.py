@@ -1,8 +1,8 @@
 """What a plan does about add-ons: every cluster's `_addons/` folder, and which add-ons must stay for now.
 
-The one idea: an add-on leaves last. An operator that goes before the resources that it looks after leaves them with
-finalizers that nobody answers, so an add-on stays on a cluster while groups that need it stand there, and while Ray
-resources are seen there, or nobody can see whether there are any.
+An add-on leaves last. An operator that is removed before the resources that it manages leaves them with finalizers that
+no controller removes. So an add-on stays on a cluster while groups that need it are placed there, while the snapshot
+shows Ray resources there, and while there is no snapshot that could show them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import partial
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.memory import Memory, Same
+from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, provided_groups, render_addons
 from reconciler.render.cluster import ROOT
@@ -26,9 +26,9 @@ _RAY = "ray.io"
 
 @dataclass(frozen=True, slots=True)
 class AddOnPlan:
-    """The add-ons' files by path, and why some stay that nobody asks for.
+    """The add-ons' files by path, and why some stay that are not asked for.
 
-    `placed` and `left` name an add-on and its cluster each: those that stood when the plan began, and which of them go.
+    `placed` and `left` name an add-on and its cluster each: those that were there before the plan, and those that go.
     """
 
     files: Mapping[str, bytes]
@@ -42,7 +42,7 @@ def spread_of(state: RepoState) -> AddOnSpread:
     return spread_addons(state.addons, {cluster.name: cluster.labels for cluster in state.clusters})
 
 
-def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> AddOnPlan:
+def plan_addons(state: RepoState, snapshot: FleetSnapshot, cache: PlanCache) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread, present = spread_of(state), _present(state.rendered)
     there_are = _placed(state)
@@ -67,7 +67,7 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, memory: Memory) -> Ad
             wanted_files = render_addons(cluster, engine, wanted, leaving)
         elif cluster in known and (wanted or there):
             key = (engine, cluster, tuple(map(Same, wanted)))
-            wanted_files = memory.addon_files.of(key, partial(render_addons, cluster, engine, wanted))
+            wanted_files = cache.addon_files.of(key, partial(render_addons, cluster, engine, wanted))
         else:
             continue
         files |= wanted_files
@@ -79,7 +79,7 @@ def _on(addon: KeptAddOn, cluster: str) -> str:
 
 
 def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
-    """Return the files under `_addons/` as they stand, by cluster."""
+    """Return the files under `_addons/` that are in the repo, by cluster."""
     found: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, data in rendered.items():
         root, _, rest = path.partition("/")
@@ -90,7 +90,7 @@ def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 
 
 def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
-    """Return the add-ons that stand on a cluster; `there` are its files under `_addons/`."""
+    """Return the add-ons that are on a cluster; `there` are its files under `_addons/`."""
     base = folder_of(cluster) if there else ""
     told = provided_groups(there.get(f"{base}{SENTINEL}"))
     own: dict[str, dict[str, bytes]] = defaultdict(dict)
@@ -116,11 +116,11 @@ def _still_needed(addon: KeptAddOn, groups: list[PlacedGroup], picture: object, 
     users = [group.key for group in groups if addon.provides is None or _api_groups(group) & addon.provides]
     if users:
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
-        return f"group {users[0]}{more} needs it there; it leaves once no such group stands there"
+        return f"group {users[0]}{more} needs it there; it leaves once no such group is placed there"
     if not joined or (addon.provides is not None and _RAY not in addon.provides):
         return ""
     if not isinstance(picture, ClusterSnapshot):
-        return "the cluster cannot be read, so nobody knows whether Ray resources are left there"
+        return "the cluster cannot be read, so it is not known whether Ray resources are left there"
     if picture.ray:
         one = picture.ray[0]
         return f"{one.kind} {one.namespace}/{one.name} is still there; it leaves once no Ray resource is left"

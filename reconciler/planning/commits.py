@@ -1,8 +1,8 @@
 """Turns decisions into commits: one for each that changed something, in the order in which they were taken.
 
 A first commit, only where needed, brings SkyRay's folders to what its own Placements say: directories of clusters that
-joined the inventory, their add-ons, Placement files of an older form, and whatever a hand has changed there. Every later
-one is about one group, so that the history of a group's folder is the history of that group.
+joined the inventory, their add-ons, Placement files of an older form, and whatever a hand has changed there. Every
+later one is about one group, so that the history of a group's folder is the history of that group.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from reconciler.placement.decision import Decision
 from reconciler.placement.model import Action, Candidate
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.directories import Directories
-from reconciler.planning.memory import Memory
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.render.placement_record import path_of, write
 from reconciler.repo.writer import CommitDraft
@@ -30,28 +30,28 @@ _VERBS = {
 
 
 def drafts_of(
-    state: RepoState, decisions: Sequence[Decision], snapshot: str, memory: Memory, addons: Mapping[str, bytes]
+    state: RepoState, decisions: Sequence[Decision], snapshot: str, cache: PlanCache, addons: Mapping[str, bytes]
 ) -> tuple[CommitDraft, ...]:
     """Return the commits that carry out `decisions` on `state`; the files of `addons` come with the first one."""
-    directories = Directories(state, memory, addons)
+    directories = Directories(state, cache, addons)
     drafts = []
-    repaired = directories.settle()
+    repaired = directories.repair()
     if repaired:
         drafts.append(_repair(repaired, state.revision))
     for decision in decisions:
         if not decision.changed:
             continue
         changes = dict(directories.apply(decision))
-        changes[path_of(decision.group)] = _placement_file(decision.after, memory)
+        changes[path_of(decision.group)] = _placement_file(decision.after, cache)
         drafts.append(CommitDraft(_subject(decision), _body(decision), _trailers(decision, snapshot), changes))
     return tuple(drafts)
 
 
-def _placement_file(group: PlacedGroup | None, memory: Memory) -> bytes | None:
+def _placement_file(group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
     if group is None:
         return None
     data = write(group)
-    memory.note_written(group, data)
+    cache.note_written(group, data)
     return data
 
 

@@ -1,7 +1,7 @@
-"""The cluster directories while a plan is carried out: what stands there, and which files each decision changes.
+"""The cluster directories while a plan is carried out: what is placed there, and which files each decision changes.
 
-The one idea: a directory is always rendered whole from the groups that stand on its cluster, and compared with the
-files that are there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
+A directory is always rendered whole from the groups that are placed on its cluster, and compared with the files that are
+there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
 A companion that several groups of a namespace refer to is rendered once, in the folder `shared`.
 """
 
@@ -15,7 +15,7 @@ from functools import partial
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.decision import Decision
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.memory import Memory, Same
+from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState
 from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
 from reconciler.render.engine import EngineRenderer
@@ -36,10 +36,10 @@ _Objects = tuple[WorkloadObject, ...]
 class Directories:
     """Every cluster's directory, as the commits made so far leave it."""
 
-    def __init__(self, state: RepoState, memory: Memory, addons: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, state: RepoState, cache: PlanCache, addons: Mapping[str, bytes] | None = None) -> None:
         self._state = state
         self._addons = addons or {}
-        self._memory = memory
+        self._cache = cache
         self._engine = engine_renderer(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
         self._groups: dict[str, dict[GroupKey, tuple[str, ClusterCopy]]] = {c.name: {} for c in state.clusters}
@@ -50,7 +50,7 @@ class Directories:
             for copy in group.copies:
                 self._groups.setdefault(copy.cluster, {})[key] = (group.policy, copy)
 
-    def settle(self) -> dict[str, bytes | None]:
+    def repair(self) -> dict[str, bytes | None]:
         """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
         wanted = {path_of(key): self._written(group) for key, group in self._state.placements.items()}
         wanted |= self._addons
@@ -62,14 +62,14 @@ class Directories:
         return _difference(present, wanted)
 
     def apply(self, decision: Decision) -> dict[str, bytes | None]:
-        """Carry out one decision; return the changes under `clusters/`. Call `settle` first."""
+        """Carry out one decision; return the changes under `clusters/`. Call `repair` first."""
         before = set(decision.before.clusters) if decision.before else set()
         after = {copy.cluster: copy for copy in decision.after.copies} if decision.after else {}
         changes: dict[str, bytes | None] = {}
         for cluster in sorted(before | after.keys()):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
-                _make_room(groups, after[cluster])
+                _give_way(groups, after[cluster])
                 groups[decision.group] = (decision.policy, after[cluster])
             else:
                 groups.pop(decision.group, None)
@@ -92,7 +92,7 @@ class Directories:
         )
         path = f"{directory_of(cluster)}{SENTINEL}"
         # An unchanged directory keeps its sentinel, whatever the revision; only then is it the same as before.
-        return self._memory.directories.of(
+        return self._cache.directories.of(
             follows_from, partial(self._rendered, cluster, sentinel), holds=lambda known: known[path] == sentinel
         )
 
@@ -101,10 +101,10 @@ class Directories:
         return render_cluster(directory, self._engine, self._state.revision, sentinel, self._group)
 
     def _group(self, overlay: GroupOverlay, engine: EngineRenderer) -> Mapping[str, bytes]:
-        return self._memory.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
+        return self._cache.groups.of((Same(overlay), engine), partial(render_group, overlay, engine))
 
     def _written(self, group: PlacedGroup) -> bytes:
-        return self._memory.written.of(Same(group), partial(write, group))
+        return self._cache.written.of(Same(group), partial(write, group))
 
     def _namespace_digest(self, namespace: str) -> str:
         written = self._state.workloads.namespaces.get(namespace)
@@ -144,16 +144,16 @@ class Directories:
     def _overlay(
         self, namespace: str, group: str, policy: str, objects: _Objects, patches: tuple[Patch, ...]
     ) -> GroupOverlay:
-        return self._memory.overlays.of(
+        return self._cache.overlays.of(
             (namespace, group, policy, _digests(objects), repr(patches)),
             lambda: GroupOverlay(namespace, group, policy, tuple(o.body for o in objects), patches),
         )
 
 
-def _make_room(groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy) -> None:
-    """Bring all groups of a cluster in line with one that changes, whose commit need not be the last of them.
+def _give_way(groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy) -> None:
+    """Bring the other groups of a cluster in line with `fresh`, since each commit must render without the next ones.
 
-    What it takes over leaves its former group, and what it shares is the copy that it has now.
+    Objects that it takes over leave their former group, and objects that it shares are the ones that it has now.
     """
     taken = {item.key for item in fresh.admitted if item.demand is not None}
     shared = {item.key: item for item in fresh.admitted if item.demand is None and not _patched(fresh, item)}

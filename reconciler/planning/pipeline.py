@@ -28,13 +28,14 @@ from reconciler.placement.quota import QuotaUsage, beyond_quota
 from reconciler.placement.ray_clusters import RayClusters, lost_ray_clusters
 from reconciler.placement.request import AdmissionState
 from reconciler.planning.addons import plan_addons, spread_of
-from reconciler.planning.admit import Admission, admit, assumed_copies
+from reconciler.planning.admit import admit
 from reconciler.planning.admitted import Clock
 from reconciler.planning.commits import drafts_of
 from reconciler.planning.decide import decide, decide_file
+from reconciler.planning.fold import Admission, assumed_copies
 from reconciler.planning.guard import guard_report
-from reconciler.planning.memory import Memory
 from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
@@ -44,12 +45,12 @@ from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
 
 
-def plan(state: RepoState, snapshot: FleetSnapshot, now: float, memory: Memory | None = None) -> Plan:
-    """Plan one cycle. `now` is in unix seconds; `memory`, that of earlier cycles, changes only how long it takes."""
-    memory = memory or Memory()
-    decisions, next_at = decide_groups(state, snapshot, now, memory.baselines)
-    addons = plan_addons(state, snapshot, memory)
-    drafts = drafts_of(state, decisions, snapshot.digest, memory, addons.files)
+def plan(state: RepoState, snapshot: FleetSnapshot, now: float, cache: PlanCache | None = None) -> Plan:
+    """Plan one cycle. `now` is in unix seconds; `cache`, that of earlier cycles, changes only how long it takes."""
+    cache = cache or PlanCache()
+    decisions, next_at = decide_groups(state, snapshot, now, cache.baselines)
+    addons = plan_addons(state, snapshot, cache)
+    drafts = drafts_of(state, decisions, snapshot.digest, cache, addons.files)
     changes: dict[str, str] = {}
     for draft in drafts:
         for path, content in draft.changes.items():
@@ -83,11 +84,11 @@ def decide_groups(
 
     `now` is in unix seconds; `baselines` are those of earlier plans.
     """
-    owned = ownership(state.placements, state.grouping.groups, state.grouping.unread, now)
-    placed = {**state.placements, **owned.placed}
-    desired = desired_state(state, placed).keeping(owned.kept)
+    owned = ownership(state.placements, state.grouping.groups, state.grouping.unread)
+    placed = dict(state.placements)
+    desired = desired_state(state).keeping(owned.kept)
     groups = {group.key: group for group in state.grouping.groups}
-    stays = _staying(placed, groups.keys(), desired)
+    stays = _staying(placed, groups.keys(), desired) | owned.givers
     fleet = _fleet_state(state, snapshot, now, assumed_copies(placed, stays), baselines)
     statuses = {key: observe(group.copies, fleet) for key, group in placed.items() if group.placed}
     observed = _with_results(placed, statuses)
@@ -108,7 +109,6 @@ def decide_groups(
         before=state.placements,
         placed=placed,
         statuses=statuses,
-        why=owned.why,
         transfers=owned.transfers,
         unread=state.grouping.unread,
         passed_over=frozenset(_file_group(file) for file in state.workloads.broken),
@@ -125,11 +125,11 @@ def decide_groups(
     return tuple(decisions), _next_at(state, fleet, decisions, now)
 
 
-def desired_state(state: RepoState, placed: Mapping[GroupKey, PlacedGroup] | None = None) -> DesiredState:
-    """Return what `workloads/` asks for; `placed` are the groups as they are, by default as they were committed."""
+def desired_state(state: RepoState) -> DesiredState:
+    """Return what `workloads/` asks for."""
     jobs = {}
-    for group in (state.placements if placed is None else placed).values():
-        for item in group.admitted if group.placed else ():
+    for group in state.placements.values():
+        for item in group.admitted:
             if item.is_batch:
                 jobs[item.key] = group.key
     return DesiredState(
@@ -191,7 +191,7 @@ def _with_results(
 
 
 def _next_at(state: RepoState, fleet: FleetState, decisions: Iterable[Decision], now: float) -> float | None:
-    """Return when the same input could first give another plan: a hold begins or ends, or a live snapshot is too old."""
+    """Return when the same input could first give another plan: a hold begins or ends, or a live snapshot ages out."""
     times = []
     for decision in decisions:
         since = waiting_since(decision.before)

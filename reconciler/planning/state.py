@@ -18,7 +18,7 @@ from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.manifests.identity import ObjectKey, canonical_digest
 from reconciler.manifests.loader import load
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.memory import Memory, Same
+from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.rules import documents_of, is_policy, locator, read_class_files, read_tenant_files
 from reconciler.policy.addon import AddOn
 from reconciler.policy.addon_kind import read_addons
@@ -96,36 +96,45 @@ def read_state(
     revision: str,
     files: Files,
     sources: Callable[[Iterable[str]], Mapping[str, Source]],
-    memory: Memory | None = None,
+    cache: PlanCache | None = None,
 ) -> RepoState:
     """Read the state from `files`.
 
-    `sources` tells which commit changed each of some paths last; `memory` is that of earlier cycles. Raises
+    `sources` tells which commit changed each of some paths last; `cache` is that of earlier cycles. Raises
     `InputError` for fleet.yaml, inventory, policies, add-ons and placement records that cannot be read.
     """
     files.below(FLEET_FILE)
     if FLEET_FILE not in files.contents:
         raise InvalidObject("is missing: `skyray init` makes one", Place(FLEET_FILE))
     fleet = read_fleet(files.contents[FLEET_FILE])
-    memory = memory or Memory()
+    cache = cache or PlanCache()
     inventory, policy_files = files.below(INVENTORY), files.below(POLICIES)
-    clusters = memory.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
-    policies = memory.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
+    clusters = cache.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
+    policies = cache.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
     rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
     rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
-    workloads = _with_kept_namespaces(read_workloads(*workload_files(files), memory.read_file), rendered)
-    classes = _classes(files, policy_files, memory)
+    workloads = _with_kept_namespaces(read_workloads(*workload_files(files), cache.read_file), rendered)
+    classes = _classes(files, policy_files, cache)
     addon = files.below(ADDONS)
-    addons = memory.addons.of(tuple(addon.items()), lambda: read_addons(addon))
-    tenants = memory.tenants.of(tuple(policy_files.items()), lambda: read_tenant_files(policy_files))
+    addons = cache.addons.of(tuple(addon.items()), lambda: read_addons(addon))
+    tenants = cache.tenants.of(tuple(policy_files.items()), lambda: read_tenant_files(policy_files))
     tenancy = tenancy_of(tenants, fleet.tenancy)
     formed = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}), classes)
-    grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), memory.check_object).grouping
-    placements = _placements(files.below(PLACEMENTS), rendered, workloads, memory)
+    grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), cache.check_object).grouping
+    placements = _placements(files.below(PLACEMENTS), rendered, workloads, cache)
     return RepoState(
-        revision, fleet, clusters, policies, workloads, grouping, placements, rendered, tenancy=tenancy, classes=classes,
+        revision,
+        fleet,
+        clusters,
+        policies,
+        workloads,
+        grouping,
+        placements,
+        rendered,
+        tenancy=tenancy,
+        classes=classes,
         addons=addons,
-    )  # fmt: skip
+    )
 
 
 def read_placements(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
@@ -143,9 +152,9 @@ def addon_files(files: Files) -> dict[str, bytes]:
     return {path: data for path, data in files.contents.items() if path.startswith(f"{ADDONS}/")}
 
 
-def _classes(files: Files, policies: Mapping[str, bytes], memory: Memory) -> PriorityClasses:
+def _classes(files: Files, policies: Mapping[str, bytes], cache: PlanCache) -> PriorityClasses:
     addons = addon_files(files)
-    return memory.classes.of((*policies.items(), *addons.items()), lambda: read_class_files(policies, addons))
+    return cache.classes.of((*policies.items(), *addons.items()), lambda: read_class_files(policies, addons))
 
 
 def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -180,7 +189,7 @@ def _with_kept_namespaces(workloads: Workloads, rendered: Mapping[str, bytes]) -
 
 
 def _placements(
-    files: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, memory: Memory
+    files: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, cache: PlanCache
 ) -> dict[GroupKey, PlacedGroup]:
     """Return all groups that have a Placement. Raises `InputError` for one that cannot be read."""
     folders = _folders(rendered)
@@ -189,11 +198,11 @@ def _placements(
         by_namespace.setdefault(item.key.namespace, []).append(item)
     found = {}
     for path, data in sorted(files.items()):
-        for record in memory.records.of((path, data), partial(read_placements, path, data)):
-            copies = _admitted_copies(record.group, folders, rendered, memory)
+        for record in cache.records.of((path, data), partial(read_placements, path, data)):
+            copies = _admitted_copies(record.group, folders, rendered, cache)
             admitted = _admitted(record, (*copies, *by_namespace.get(record.group.key.namespace, ())))
             key = (Same(record), *map(Same, admitted.values()))
-            found[record.group.key] = memory.placements.of(key, partial(_with_objects, record, admitted))
+            found[record.group.key] = cache.placements.of(key, partial(_with_objects, record, admitted))
     return found
 
 
@@ -257,7 +266,7 @@ def _copied(
 
 
 def _admitted_copies(
-    group: PlacedGroup, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], memory: Memory
+    group: PlacedGroup, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], cache: PlanCache
 ) -> list[WorkloadObject]:
     """Return what can be read of the objects in the group's folders."""
     namespace = group.key.namespace
@@ -265,7 +274,7 @@ def _admitted_copies(
     for cluster in group.clusters:
         for name in (group.key.name, SHARED):
             for path in folders.get(f"{CLUSTERS}/{cluster}/{namespace}/{name}", ()):
-                item = memory.read_copy(path, rendered[path], namespace)
+                item = cache.read_copy(path, rendered[path], namespace)
                 if item is not None:
                     found.append(item)
     return found

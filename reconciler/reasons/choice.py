@@ -168,7 +168,7 @@ class NoEligibleCluster(Reason):
 
     @property
     def waiting_helps(self) -> bool:
-        """Whether any of the reasons may end without an edit, as a cordon does."""
+        """Whether any of the reasons may end without an edit."""
         return any(why.waiting_helps for _, why in self.refused)
 
     def _words(self) -> str:

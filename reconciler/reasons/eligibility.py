@@ -1,7 +1,6 @@
 """Why a cluster is not eligible for a group, by inventory, policy, tenant, add-ons and RayClusters.
 
-Capacity plays no part in any of them. Most end only when a person edits a file; a cordon ends with the maintenance that
-it is for.
+Capacity plays no part in any of them, and each ends only when a person edits a file.
 """
 
 from __future__ import annotations
@@ -108,9 +107,10 @@ class UntoleratedClusterTaint(Reason):
 
 @dataclass(frozen=True, slots=True)
 class Cordoned(Reason):
-    """The cluster gets nothing new, until its operators have done what they cordoned it for."""
+    """The cluster gets nothing new, until an operator uncordons it in the inventory."""
 
     code = "Cordoned"
+    waiting_helps = False
 
     def _words(self) -> str:
         return "the cluster is cordoned: it keeps what it has and gets nothing new"

@@ -47,7 +47,7 @@ def render_cluster(
 
     `revision` is the commit that this rendering follows from; it is written only where something else changes too, for
     which `previous_sentinel` must be the bytes of the present `skyray.yaml`. Raises `InvalidObject` for names that are
-    no DNS labels, and for an object that two groups claim. `render` does what `render_group` does, perhaps from memory.
+    no DNS labels, and for an object that two groups claim. `render` does what `render_group` does, perhaps cached.
     """
     base = directory_of(directory.cluster)
     groups = sorted(directory.groups, key=lambda group: (group.namespace, group.group))

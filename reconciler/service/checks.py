@@ -15,8 +15,8 @@ from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.quota import beyond_quota
-from reconciler.planning.memory import Memory
 from reconciler.planning.pipeline import decide_groups
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rules import locator, read_class_files, read_tenant_files
 from reconciler.planning.state import (
     ADDONS,
@@ -79,8 +79,8 @@ def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapp
     clusters = found.collect(lambda: read_inventory(files.below(INVENTORY)))
     found.errors += _snapshot_problems(clusters or (), snapshot_files)
     policies = _policies(files, found.collect)
-    memory = Memory()
-    workloads = read_workloads(*(found.collect(lambda: workload_files(files)) or ({}, {})), memory.read_file)
+    cache = PlanCache()
+    workloads = read_workloads(*(found.collect(lambda: workload_files(files)) or ({}, {})), cache.read_file)
     found.errors += [file.problem for file in workloads.broken]
     found.errors += [item.problem for item in workloads.objects if item.problem]
     found.warnings += [*workloads.warnings, *_addons(files, found.collect)]
@@ -90,7 +90,7 @@ def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapp
         found.warnings += without_effect(policies, formed.groups, labels)
     if formed is not None and fleet is not None and clusters is not None:
         # Only a state that can be read as a whole can be planned.
-        found.errors += found.collect(lambda: _refused(read_state("", files, lambda _: {}, memory))) or ()
+        found.errors += found.collect(lambda: _refused(read_state("", files, lambda _: {}, cache))) or ()
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
             found.collect(partial(read_placements, path, data))

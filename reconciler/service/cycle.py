@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.fleet.snapshot_file import write_fleet_snapshot
-from reconciler.planning.memory import Memory
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.repo.publish import Proposal, Published, publish_loop
 from reconciler.repo.repository import GitRepo
@@ -39,7 +39,7 @@ class Reconciler:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], object] = time.sleep
     notice: Callable[[str], None] = field(default=lambda _: None)
-    _memory: Memory = field(default_factory=Memory, init=False, repr=False)
+    _cache: PlanCache = field(default_factory=PlanCache, init=False, repr=False)
 
     def run(self, *, allow_removals: bool = False) -> Cycle:
         """Run one cycle. Raises `InputError`, `GuardTripped` or `RepoError`; nothing is written then."""
@@ -47,12 +47,12 @@ class Reconciler:
 
         def propose(base: str) -> Proposal:
             self.notice(f"reading {self.repo.shown} at {base[:10]}")
-            self._memory.turn()
-            state = read_revision(self.repo, base, self._memory)
+            self._cache.start_generation()
+            state = read_revision(self.repo, base, self._cache)
             now = self.now()
             self.notice(f"looking at {len(state.clusters)} clusters")
             snapshot = self.capacity(state, now)
-            planned = plan(state, snapshot, now, self._memory)
+            planned = plan(state, snapshot, now, self._cache)
             if not allow_removals:
                 planned.guard.check()
             made.append((planned, state))

@@ -9,7 +9,7 @@ from reconciler.errors import InputError, RepoError
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
-from reconciler.planning.memory import Memory
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import READ, Files, RepoState, read_state
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.tree import NO_COMMIT, Tree
@@ -17,12 +17,12 @@ from reconciler.workloads.files import ROOT as WORKLOADS
 from reconciler.workloads.group import Source
 
 
-def read_revision(repo: GitRepo, sha: str, memory: Memory | None = None) -> RepoState:
-    """Return the state of the fleet repo at commit `sha`; `memory` is that of earlier cycles.
+def read_revision(repo: GitRepo, sha: str, cache: PlanCache | None = None) -> RepoState:
+    """Return the state of the fleet repo at commit `sha`; `cache` is that of earlier cycles.
 
     Raises `InputError` as `read_state` does.
     """
-    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), memory=memory)
+    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), cache=cache)
 
 
 def read_worktree(repo: GitRepo, change: Callable[[Files], Files] = lambda files: files) -> RepoState:
@@ -50,9 +50,9 @@ def read_changed(repo: GitRepo, sha: str, change: Callable[[Files], Files]) -> R
     return _read(repo, tree, change(files_of(tree)))
 
 
-def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", memory: Memory | None = None) -> RepoState:
+def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", cache: PlanCache | None = None) -> RepoState:
     revision = sha or tree.revision
-    state = read_state(revision, files, lambda paths: _sources(repo, revision, paths), memory)
+    state = read_state(revision, files, lambda paths: _sources(repo, revision, paths), cache)
     committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
     return replace(state, pictures=snapshot_files_of(tree, state.clusters), committed_at=committed_at)
 

@@ -16,7 +16,7 @@ PUBLIC_NAMES = {
         "objects_of",
         "same_content",
         "same_copies",
-    ),  # fmt: skip
+    ),
     # The objects of a group that lifecycle adds to or removes from a cluster bring their companions.
     "companions": ("companions_of",),
     "divide": ("ReplicaShare", "largest_remainder", "replica_shares"),

@@ -26,7 +26,7 @@ _Patched = tuple[tuple[WorkloadObject, ...], tuple[Patch, ...]]
 
 
 class OverrideApplier:
-    """Makes the copies of a group's objects for clusters; clusters with the same overrides share the patched objects."""
+    """Makes the copies of a group's objects; clusters with the same overrides share the patched objects."""
 
     def __init__(self, overrides: Sequence[Override], labels: Mapping[str, Mapping[str, str]]) -> None:
         """`labels`: those of every cluster."""

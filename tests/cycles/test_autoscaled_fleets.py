@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from reconciler.placement.model import Verdict
-from reconciler.planning.memory import Memory
 from reconciler.planning.pipeline import plan
+from reconciler.planning.plan_cache import PlanCache
 from tests.fleets import GROWS, NOW, Fleet, cluster, decision, node, nodes, ordered, picture, policy, ray_job
 
 L4 = '{name: l4, maxNodes: 3, existing: 0, allocatable: {cpu: "15", memory: 58Gi, nvidia.com/gpu: "1"}%s}'
@@ -118,13 +118,13 @@ def test_pods_are_marked_for_luna_in_its_clusters_and_nowhere_else() -> None:
 
 
 def test_another_autoscaler_takes_the_marks_away() -> None:
-    fleet, memory = growing(LUNA), Memory()
+    fleet, cache = growing(LUNA), PlanCache()
     fleet.cycle()
     path = "clusters/dyn/team/rayjob-a/kustomization.yaml"
     assert b"elotl-luna" in fleet.files[path]
-    assert path not in plan(fleet.state(), fleet.snapshot(), NOW, memory=memory).changes
+    assert path not in plan(fleet.state(), fleet.snapshot(), NOW, cache=cache).changes
     fleet.files["inventory/dyn.yaml"] = cluster("dyn", spec=GROWS)
-    made = plan(fleet.state(), fleet.snapshot(), NOW, memory=memory)
+    made = plan(fleet.state(), fleet.snapshot(), NOW, cache=cache)
     written = {path: data for draft in made.drafts for path, data in draft.changes.items()}
     assert b"elotl-luna" not in (written[path] or b"")
 
@@ -136,8 +136,8 @@ def test_kinds_of_gpu_that_cannot_be_meant_are_refused(spec: str) -> None:
 
 
 def test_a_plan_that_remembers_sees_that_a_pool_has_grown() -> None:
-    fleet, memory = growing(AUTOSCALER), Memory()
-    assert decision(plan(fleet.state(), fleet.snapshot(), NOW, memory=memory), "team", "rayjob-a").reason == "NoFit"
+    fleet, cache = growing(AUTOSCALER), PlanCache()
+    assert decision(plan(fleet.state(), fleet.snapshot(), NOW, cache=cache), "team", "rayjob-a").reason == "NoFit"
     fleet.files["snapshots/dyn.yaml"] = growing(AUTOSCALER, L4 % "").files["snapshots/dyn.yaml"]
-    made = plan(fleet.state(), fleet.snapshot(), NOW, memory=memory)
+    made = plan(fleet.state(), fleet.snapshot(), NOW, cache=cache)
     assert decision(made, "team", "rayjob-a").reason == "FitsAfterScaleUp"

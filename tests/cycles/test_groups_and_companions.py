@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
-from reconciler.planning.memory import Memory
 from reconciler.planning.pipeline import plan
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import Files, read_policy_files
 from reconciler.service.checks import check_files
 from reconciler.workloads.files import read_workloads
@@ -441,13 +441,13 @@ def test_a_new_label_of_a_namespace_reaches_every_cluster_in_the_first_commit_of
     fleet.commit("workloads/team1/here.yaml", ray_job("here", workers=1))
     fleet.commit("workloads/team1/there.yaml", pinned)
     fleet.cycle()
-    memory = Memory()
-    assert plan(fleet.state(), fleet.snapshot(), NOW, memory=memory).drafts == ()
+    cache = PlanCache()
+    assert plan(fleet.state(), fleet.snapshot(), NOW, cache=cache).drafts == ()
     paths = [f"clusters/{name}/team1/namespace.yaml" for name in ("dynamic", "static")]
     assert all(b"tier: bronze" in fleet.files[path] for path in paths)
     fleet.commit("workloads/team1/ns.yaml", text(namespace % "gold"))
     fleet.commit("workloads/team2/job.yaml", ray_job("train", workers=1))
-    made = plan(fleet.state(), fleet.snapshot(), NOW, memory=memory)
+    made = plan(fleet.state(), fleet.snapshot(), NOW, cache=cache)
     assert made.drafts == fleet.cycle().drafts, "what is remembered of the old label is no excuse"
     first = made.drafts[0]
     assert first.subject == "render dynamic, static"

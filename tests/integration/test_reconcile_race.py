@@ -17,7 +17,7 @@ import pytest
 from reconciler.errors import PushRejected
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.planning.directories import Directories
-from reconciler.planning.memory import Memory
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import Files, RepoState, read_state
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
@@ -101,7 +101,7 @@ def a_clean_render(url: str, cache: Path) -> tuple[dict[str, bytes], dict[str, b
     kept = {p: d for p, d in files.contents.items() if p not in there or p.endswith("/skyray.yaml")}
     state = read_state(repo.head(), Files(kept), lambda _: {})
     fresh = {path: data for path, data in state.rendered.items() if path.startswith("clusters/")}
-    for path, data in Directories(state, Memory()).settle().items():
+    for path, data in Directories(state, PlanCache()).settle().items():
         assert data is not None, path
         fresh[path] = data
     return there, fresh

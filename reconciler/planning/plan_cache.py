@@ -1,0 +1,126 @@
+"""What a running service keeps from one cycle to the next, so that a cycle costs what changed.
+
+Nothing in here can be stale: a result is kept under everything that it follows from (the bytes of a file, the digests
+of a group's objects), never under a name alone, and is forgotten once a whole cycle did without it. A cycle without it
+makes the same plan, only later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, fields
+from typing import Generic, TypeVar
+
+from reconciler.errors import InputError
+from reconciler.fleet.inventory import Cluster
+from reconciler.placement.fleet_state import BaselineCache
+from reconciler.placement.placed_group import PlacedGroup
+from reconciler.policy.addon import AddOn
+from reconciler.policy.model import SchedulePolicy
+from reconciler.policy.priority_class import PriorityClasses
+from reconciler.policy.tenant import Denial, Tenant
+from reconciler.render.model import GroupOverlay
+from reconciler.render.placement_record import ReadPlacement
+from reconciler.workloads.files import read_admitted, read_file
+from reconciler.workloads.governance import check_object
+from reconciler.workloads.group import WorkloadObject
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
+
+class GenerationCache(Generic[K, V]):
+    """Answers by what they follow from, for as long as each turn asks for them."""
+
+    def __init__(self) -> None:
+        self._now: dict[K, V] = {}
+        self._before: dict[K, V] = {}
+
+    def of(self, key: K, work: Callable[[], V], holds: Callable[[V], bool] = lambda _: True) -> V:
+        """Return the answer to `key`, worked out by `work` where none is known that still `holds`.
+
+        Errors of `work` are not kept.
+        """
+        for known in (self._now, self._before):
+            if key in known and holds(known[key]):
+                found = self._now[key] = known[key]
+                return found
+        found = self._now[key] = work()
+        return found
+
+    def note(self, key: K, answer: V) -> None:
+        """Take in an answer that is known without work."""
+        self._now[key] = answer
+
+    def start_generation(self) -> None:
+        """Forget what was not asked for since the last turn."""
+        self._before, self._now = self._now, {}
+
+
+class Same:
+    """A key that is equal for one and the same object only: it stands for what is too large to be compared."""
+
+    __slots__ = ("_it",)
+
+    def __init__(self, it: object) -> None:
+        self._it = it  # held, so that nothing else can get its id
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self._it is other._it
+
+    def __hash__(self) -> int:
+        return id(self._it)
+
+
+@dataclass(slots=True)
+class PlanCache:
+    """All that is remembered. Not to be shared by threads."""
+
+    baselines: BaselineCache = field(default_factory=BaselineCache)
+    inventory: GenerationCache[Hashable, tuple[Cluster, ...]] = field(default_factory=GenerationCache)
+    policies: GenerationCache[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=GenerationCache)
+    tenants: GenerationCache[Hashable, tuple[Tenant, ...]] = field(default_factory=GenerationCache)
+    classes: GenerationCache[Hashable, PriorityClasses] = field(default_factory=GenerationCache)
+    addons: GenerationCache[Hashable, tuple[AddOn, ...]] = field(default_factory=GenerationCache)
+    denials: GenerationCache[Hashable, tuple[Denial, ...]] = field(default_factory=GenerationCache)
+    workloads: GenerationCache[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(
+        default_factory=GenerationCache
+    )
+    admitted: GenerationCache[Hashable, WorkloadObject | None] = field(default_factory=GenerationCache)
+    records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(default_factory=GenerationCache)
+    written: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
+    placements: GenerationCache[Hashable, PlacedGroup] = field(default_factory=GenerationCache)
+    overlays: GenerationCache[Hashable, GroupOverlay] = field(default_factory=GenerationCache)
+    groups: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
+    directories: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
+    addon_files: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
+
+    def start_generation(self) -> None:
+        """Begin a new cycle: forget what the last one did without."""
+        for part in fields(self):
+            kept = getattr(self, part.name)
+            if isinstance(kept, GenerationCache):
+                kept.start_generation()
+
+    def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
+        """Read a workload file, as `workloads.files.read_file` does."""
+        return self.workloads.of((path, data), lambda: read_file(path, data))
+
+    def check_object(self, tenant: Tenant, item: WorkloadObject) -> tuple[Denial, ...]:
+        """Return what of an object its tenant may not have, as `workloads.governance.check_object` does."""
+        return self.denials.of((Same(tenant), item.digest), lambda: check_object(tenant, item))
+
+    def note_written(self, group: PlacedGroup, data: bytes) -> None:
+        """Take in that `data` was just written for `group`."""
+        self.written.note(Same(group), data)
+
+    def read_copy(self, path: str, data: bytes, namespace: str) -> WorkloadObject | None:
+        """Read an admitted copy; None where it cannot be read."""
+        return self.admitted.of((path, data, namespace), lambda: _copy(path, data, namespace))
+
+
+def _copy(path: str, data: bytes, namespace: str) -> WorkloadObject | None:
+    try:
+        return read_admitted(path, data, namespace)
+    except InputError:
+        return None

@@ -1,0 +1,36 @@
+"""The order in which groups ask for capacity: that of the queue, but each after the groups that it depends on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
+from heapq import heappop, heappush
+
+from reconciler.workloads.group import GroupKey
+
+
+def in_order(queue: Sequence[GroupKey], after: Mapping[GroupKey, Iterable[GroupKey]]) -> list[GroupKey]:
+    """Return `queue` in its order, but each group behind those that it comes `after`, as soon as these are through.
+
+    Groups outside of the queue do not count. Where groups come after one another in a circle, the queue stays as it is:
+    a second look at those that are refused then settles what can be.
+    """
+    wanted = frozenset(queue)
+    before = {key: frozenset(after.get(key, ())) & wanted - {key} for key in queue}
+    if not any(before.values()):
+        return list(queue)
+    sorter = TopologicalSorter(before)
+    try:
+        sorter.prepare()
+    except CycleError:
+        return list(queue)
+    rank = {key: position for position, key in enumerate(queue)}
+    ordered: list[GroupKey] = []
+    ready: list[int] = []
+    while sorter.is_active():
+        for key in sorter.get_ready():
+            heappush(ready, rank[key])
+        first = queue[heappop(ready)]
+        ordered.append(first)
+        sorter.done(first)
+    return ordered

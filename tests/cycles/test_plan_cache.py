@@ -1,0 +1,193 @@
+"""A cycle with the cache of earlier ones comes to the same state and the same plan as one without."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reconciler.errors import SkyRayError
+from reconciler.fleet.snapshot import ClusterSnapshot
+from reconciler.placement.fleet_state import BaselineCache
+from reconciler.planning.pipeline import plan
+from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import GenerationCache, PlanCache, Same
+from reconciler.planning.state import Files, RepoState, read_state
+from tests.fleets import (
+    GROWS,
+    NOW,
+    Fleet,
+    cluster,
+    config_map,
+    node,
+    ordered,
+    picture,
+    policy,
+    ray_job,
+    static_and_dynamic,
+)
+
+QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def state_of(fleet: Fleet, cache: PlanCache | None) -> RepoState:
+    files = {path: data for path, data in fleet.files.items() if not path.startswith("snapshots/")}
+    return read_state(f"{fleet.revision:040x}", Files(files, fleet.unusable), fleet._sources, cache)
+
+
+def outcome(fleet: Fleet, cache: PlanCache | None) -> tuple[RepoState | None, Plan | str]:
+    """Return what was read and planned, or the words of the error."""
+    state = None
+    try:
+        state = state_of(fleet, cache)
+        return state, plan(state, fleet.snapshot(), NOW, cache)
+    except SkyRayError as error:
+        return state, str(error)
+
+
+def remember(fleet: Fleet, cache: PlanCache) -> Plan:
+    """Plan with and without cache, compare, and carry the plan out."""
+    cache.start_generation()
+    state, made = outcome(fleet, cache)
+    assert (state, made) == outcome(fleet, None)
+    assert isinstance(made, Plan)
+    carry_out(fleet, made)
+    return made
+
+
+def carry_out(fleet: Fleet, made: Plan) -> None:
+    for draft in made.drafts:
+        for path, data in draft.changes.items():
+            if data is None:
+                del fleet.files[path]
+            else:
+                fleet.files[path] = data
+
+
+TEAMS = st.integers(0, 3)
+STEPS = st.one_of(
+    st.tuples(st.just("job"), TEAMS, st.integers(1, 3), st.integers(0, 2)),
+    st.tuples(st.just("companion"), TEAMS, st.sampled_from(["print(1)", "print(2)"]), st.none()),
+    st.tuples(st.just("remove"), TEAMS, st.none(), st.none()),
+    st.tuples(st.just("break"), TEAMS, st.none(), st.none()),
+    st.tuples(st.just("namespace"), TEAMS, st.sampled_from(["a", "b"]), st.none()),
+    st.tuples(st.just("nodes"), st.integers(0, 4), st.none(), st.none()),
+    st.tuples(st.just("policy"), st.booleans(), st.none(), st.none()),
+    st.tuples(st.just("inventory"), st.booleans(), st.none(), st.none()),
+    st.tuples(st.just("hand edit"), st.integers(0, 30), st.none(), st.none()),
+    st.tuples(st.just("hand removal"), st.integers(0, 30), st.none(), st.none()),
+    st.tuples(st.just("nothing"), st.none(), st.none(), st.none()),
+)
+
+
+def take(fleet: Fleet, step: tuple[object, ...]) -> None:
+    match step:
+        case ("job", team, int(workers), int(gpus)):
+            fleet.commit(f"workloads/team{team}/job.yaml", ray_job("train", workers=workers, gpus=gpus, config="code"))
+        case ("companion", team, str(value), _):
+            fleet.commit(f"workloads/team{team}/code.yaml", config_map("code", value))
+        case ("remove", team, _, _) if f"workloads/team{team}/job.yaml" in fleet.files:
+            fleet.commit(f"workloads/team{team}/job.yaml", None)
+        case ("break", team, _, _):
+            fleet.commit(f"workloads/team{team}/job.yaml", b"kind: [\n")
+        case ("namespace", team, str(value), _):
+            text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: team{team}, labels: {{team: {value}}}}}\n"
+            fleet.commit(f"workloads/team{team}/namespace.yaml", text.encode())
+        case ("nodes", int(count), _, _):
+            fleet.commit("snapshots/static.yaml", picture("static", *(node(f"n{i}") for i in range(count))))
+        case ("policy", bool(turned), _, _):
+            names = ("dynamic", "static") if turned else ("static", "dynamic")
+            fleet.commit("policies/spill.yaml", policy("spill", ordered(*names)))
+        case ("inventory", bool(grows), _, _):
+            fleet.commit("inventory/dynamic.yaml", cluster("dynamic", spec=GROWS) if grows else cluster("dynamic"))
+        case ("hand edit" | "hand removal" as what, int(number), _, _):
+            own = sorted(path for path in fleet.rendered() if path.startswith("clusters/"))
+            if own:
+                path = own[number % len(own)]
+                fleet.commit(path, None if what == "hand removal" else fleet.files[path] + b"# by hand\n")
+        case _:
+            pass
+
+
+@QUIET
+@given(st.lists(STEPS, min_size=1, max_size=8))
+def test_memory_changes_no_plan_whatever_happens_between_cycles(steps: list[tuple[object, ...]]) -> None:
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    for step in steps:
+        take(fleet, step)
+        remember(fleet, cache)
+    assert remember(fleet, cache).drafts == ()
+
+
+def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> None:
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    remember(fleet, cache)
+    before = fleet.files["clusters/static/skyray.yaml"]
+    fleet.commit("workloads/README.md", b"hello\n")
+    assert remember(fleet, cache).drafts == ()
+    assert fleet.files["clusters/static/skyray.yaml"] == before
+
+
+def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered() -> None:
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    remember(fleet, cache)
+    fleet.commit("clusters/static/skyray.yaml", b"nonsense\n")
+    (repair,) = remember(fleet, cache).drafts
+    assert list(repair.changes) == ["clusters/static/skyray.yaml"]
+    assert f"{fleet.revision:040x}".encode() in fleet.files["clusters/static/skyray.yaml"]
+
+
+def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
+    fleet, cache = static_and_dynamic(), PlanCache()
+    del fleet.files["inventory/dynamic.yaml"], fleet.files["snapshots/dynamic.yaml"]
+    fleet.commit("policies/spill.yaml", policy("spill", "placement: {require: Fit}"))
+    for team in range(3):
+        fleet.commit(f"workloads/team{team}/job.yaml", ray_job("train", workers=2))
+    assert [d.reason for d in remember(fleet, cache).decisions] == ["FitsNow", "FitsNow", "NoFit"]
+    assert "NoFit" in [d.reason for d in remember(fleet, cache).decisions if d.group.namespace == "team2"], "promised"
+    fleet.commit("workloads/team0/job.yaml", None)
+    assert "FitsNow" in [d.reason for d in remember(fleet, cache).decisions if d.group.namespace == "team2"]
+
+
+def test_a_snapshot_that_differs_in_its_time_alone_makes_no_new_baseline() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    (static,) = (c for c in state_of(fleet, None).clusters if c.name == "static")
+    shown = fleet.snapshot().clusters["static"]
+    assert isinstance(shown, ClusterSnapshot)
+    baselines = BaselineCache()
+    first = baselines.of(static, shown, ())
+    assert baselines.of(static, replace(shown, taken_at=shown.taken_at + 60), ()) is first
+    fewer = baselines.of(static, replace(shown, nodes=shown.nodes[1:]), ())
+    assert fewer is not first
+    assert baselines.of(static, shown, ()) is first, "a preview does not evict what the loop uses"
+    baselines.retain({"dynamic"})
+    assert baselines.of(static, shown, ()) is not first
+
+
+def test_what_a_cycle_does_without_is_forgotten() -> None:
+    recall = GenerationCache[str, int]()
+    calls: list[str] = []
+
+    def work(key: str) -> int:
+        calls.append(key)
+        return len(calls)
+
+    for _ in range(3):
+        recall.start_generation()
+        assert recall.of("kept", lambda: work("kept")) == 1
+    recall.start_generation()
+    recall.start_generation()
+    assert recall.of("kept", lambda: work("kept")) == 2, "two turns without a question"
+    assert recall.of("kept", lambda: work("kept"), holds=lambda known: known > 2) == 3
+    assert recall.of("kept", lambda: work("kept")) == 3
+
+
+def test_equal_objects_are_not_the_same() -> None:
+    one, other = [1], [1]
+    assert Same(one) == Same(one)
+    assert Same(one) != Same(other)
