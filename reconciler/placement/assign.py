@@ -16,7 +16,7 @@ from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.filters import ClusterFilters, refused_candidates, within
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Candidate
-from reconciler.placement.quota import EXCEEDED, limited, most, requested
+from reconciler.placement.quota import limited, most, requested
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest, WaitsFor
 from reconciler.placement.targets import (
     UNDIVIDED,
@@ -28,11 +28,11 @@ from reconciler.placement.targets import (
 )
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import SpreadMode
+from reconciler.reasons.copies import DivisionUnchanged, UpdateDoesNotFit, UpdateUnknown
+from reconciler.reasons.reason import Reason
 from reconciler.workloads.cluster_copy import ClusterCopy, gang_of_copy
 from reconciler.workloads.group import Group, GroupKey
 from reconciler.workloads.overrides import OverrideApplier
-
-DOES_NOT_FIT = "UpdateDoesNotFit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ def _assign_whole(
     waits_for = _waits_for(group, eligibility)
     if limited(group.tenant):
         refusal, usage = state.usage.enter(group, most(group.gang, eligibility.clusters))
-        if refusal:
-            lack = Unplaced("", EXCEEDED, refusal)
+        if refusal is not None:
+            lack = Unplaced("", refusal)
             return Assignment((), unplaced=(lack,), waits_for=waits_for), replace(state, usage=usage)
     choice, fleet = choose_cluster(group, eligibility, state.fleet)
     if not choice.cluster:
-        lack = Unplaced("", choice.reason, choice.message)
+        lack = Unplaced("", choice.why)
         waits = Assignment(
             (),
             unplaced=(lack,),
@@ -101,23 +101,24 @@ def assign_targets(
     group = request.group
     spread = group.policy.spreading
     divides = spread is not None and spread.mode is SpreadMode.DIVIDE
-    usage, over = state.usage, ""
+    usage = state.usage
+    over: Reason | None = None
     if limited(group.tenant) and _in_place(targets, request):
-        # An update of the only copy is held against the quota before anyone looks for capacity.
+        # An update of the only copy is held against the quota before capacity is looked for.
         over, usage = usage.enter(group, usage_of(_wanted(targets)))
     placed = _Placing(list(targets.staying), [], list(targets.missing), [], state.fleet)
-    if not over:
+    if over is None:
         placed.place(group, targets, eligibility, clusters.applier(group))
     pending = tuple(choice for choice in placed.chosen if not choice.cluster)
     beyond = over
-    if limited(group.tenant) and not over:
+    if limited(group.tenant) and over is None:
         now_placed = usage_of(placed.copies)
         with_pending = _with_pending(now_placed, pending)
         # Of duplicates each copy that has a place counts; a division counts as a whole.
         over, usage = usage.enter(group, with_pending if divides else now_placed)
         beyond = over or usage.refusal(group.key, group.tenant, with_pending)
-    if over:
-        lack = Unplaced("the group", EXCEEDED, over)
+    if over is not None:
+        lack = Unplaced("the group", over)
         placed.unplaced, placed.refused = ([], [lack]) if request.copies else ([lack], [])
     count = targets.count
     all_or_nothing = bool(over or (divides and (placed.unplaced or placed.refused)))
@@ -198,35 +199,37 @@ class _Placing:
             copy = applier.for_cluster(target.objects, choice.cluster, target.division, target.share)
             self.copies.append(copy)
         else:
-            message = choice.message.removeprefix(f"{target.value}: ")
-            self.unplaced.append(Unplaced(target.value, choice.reason, message))
+            self.unplaced.append(Unplaced(target.value, choice.why))
 
     def update(self, group: GroupKey, target: DomainTarget) -> None:
         """Bring a copy to what it should be, if that fits where it is."""
         current, wanted = target.current, target.wanted
         if current is None or wanted is None:
             return
-        refusal = ""
+        refusal: Reason | None = None
         if target.changes:
             refusal, self.fleet = update_copy(group, current, wanted, self.fleet)
-        if refusal:
-            self.refused.append(Unplaced(current.cluster, DOES_NOT_FIT, refusal))
+        if refusal is not None:
+            self.refused.append(Unplaced(current.cluster, refusal))
             self.copies.append(current)
         else:
             self.copies.append(wanted)
 
 
-def update_copy(group: GroupKey, before: ClusterCopy, after: ClusterCopy, fleet: FleetState) -> tuple[str, FleetState]:
-    """Return why a copy does not fit as it should be now, empty where it does, and the fleet where it does so."""
+def update_copy(
+    group: GroupKey, before: ClusterCopy, after: ClusterCopy, fleet: FleetState
+) -> tuple[Reason | None, FleetState]:
+    """Return why a copy does not fit as it should be now, None where it does, and the fleet where it does so."""
+    # What makes the same pods needs no more than it has.
     if gang_of_copy(after) == gang_of_copy(before):
-        return "", fleet
+        return None, fleet
     state = fleet.cluster(before.cluster)
     if isinstance(state, Unreadable):
-        return f"{before.cluster} does not tell its capacity now ({state.reason}), so the update waits", fleet
+        return UpdateUnknown(before.cluster, state.reason), fleet
     fit, changed = state.update(group, before.deployed, after.deployed)
     if fit.ok:
-        return "", fleet.with_cluster(changed)
-    return f"the update does not fit on {before.cluster}: {fit.message}", fleet
+        return None, fleet.with_cluster(changed)
+    return UpdateDoesNotFit(before.cluster, fit.why), fleet
 
 
 def usage_of(copies: Iterable[ClusterCopy]) -> dict[str, int]:
@@ -235,9 +238,9 @@ def usage_of(copies: Iterable[ClusterCopy]) -> dict[str, int]:
 
 
 def _division_stays(placed: _Placing) -> Unplaced:
-    said = [one.message for one in placed.refused]
-    said += [f"{one.where} waits: {one.message}" for one in placed.unplaced]
-    return Unplaced("", DOES_NOT_FIT, f"the division stays as it is; {'; '.join(said)}")
+    refused = tuple(one.why for one in placed.refused)
+    waiting = tuple((one.where, one.why) for one in placed.unplaced)
+    return Unplaced("", DivisionUnchanged(refused, waiting))
 
 
 def _with_pending(amounts: Mapping[str, int], pending: Iterable[ClusterChoice]) -> dict[str, int]:

@@ -62,7 +62,7 @@ class FitCache:
         found = self._fits.get(key)
         if found is None:
             fit = try_gang(self.nodes, wanted.gang)
-            found = fit, Candidate(self._cluster, verdict_of(fit), fit.reason, fit.message)
+            found = fit, Candidate(self._cluster, verdict_of(fit), fit.why)
             self._fits[key] = found
         return found
 
@@ -170,7 +170,7 @@ class ClusterState:
         if self.hold is None:
             return fit, candidate
         fit = self.hold.judge(wanted, fit)
-        return fit, Candidate(self.name, verdict_of(fit), fit.reason, fit.message)
+        return fit, Candidate(self.name, verdict_of(fit), fit.why)
 
     def assume(self, gang: Gang, fit: Fit) -> ClusterState:
         """Return the state with the capacity used that `fit` found for `gang`, or for an equal one."""

@@ -6,8 +6,7 @@ import ast
 import json
 import re
 import tokenize
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cache
+from collections.abc import Iterable, Iterator
 from io import StringIO
 from pathlib import Path
 
@@ -16,10 +15,12 @@ import pytest
 
 from reconciler.cli.demos.stories import STORIES
 from reconciler.cli.main import cli
-from reconciler.lifecycle import transitions
+from reconciler.lifecycle.transitions import PROBLEM_REASONS
 from reconciler.placement.decision import TransitionKind
 from reconciler.placement.model import Action, Phase, Verdict
+from reconciler.reasons import scores, written
 from reconciler.workloads.cluster_copy import CopyRole
+from tests.golden.messages.samples import SAMPLES
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = ROOT / "docs/contract.md"
@@ -28,22 +29,6 @@ GLOSSARY = ROOT / "docs/glossary.md"
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _PAGE = re.compile(r"(?<![\w/.-])((?:[\w.-]+/)*\w[\w.-]*\.md)(?!\w)")
 _FENCED = re.compile(r"^```.*?^```", re.DOTALL | re.MULTILINE)
-_CODE = re.compile(r"[A-Z][A-Za-z]+")
-_CALLS = {
-    "Candidate": 2,
-    "ClusterChoice": 1,
-    "Owner": 1,
-    "PlacedGroup": 4,
-    "Refusal": 1,
-    "Transition": 2,
-    "Unmet": 0,
-    "Unplaced": 1,
-}
-"""Where each of these has its reason code among its arguments."""
-_VERDICTS = {str(one) for one in (Verdict.FITS_NOW, Verdict.FITS_AFTER_SCALE_UP, Verdict.NO_FIT, Verdict.NEVER_FITS)}
-"""A group that is placed, or waits, has the verdict of the best cluster as its reason (`placement.choose`)."""
-_JOB_ENDS = {f"Job{phase}" for phase in (Phase.SUCCEEDED, Phase.FAILED)}
-"""Made from the phase, in `planning.decide`."""
 
 
 def pages() -> list[Path]:
@@ -148,113 +133,11 @@ def test_a_mention_of_a_missing_page_is_found_in_docstrings_and_comments() -> No
     assert missing_pages(prose_of(source), ROOT / "reconciler") == ["DESIGN.md", "facts/git.md"]
 
 
-@cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text())
-
-
-def _constants(tree: ast.Module) -> dict[str, str]:
-    """Return the module's constants that are strings."""
-    found = {}
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
-            found.update({target.id: node.value.value for target in node.targets if isinstance(target, ast.Name)})
-    return found
-
-
-def _imported(tree: ast.Module) -> dict[str, str]:
-    """Return the string constants that a module imports from other modules of reconciler."""
-    found = {}
-    for node in tree.body:
-        if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("reconciler."):
-            continue
-        path = ROOT / f"{str(node.module).replace('.', '/')}.py"
-        known = _constants(_tree(path)) if path.exists() else {}
-        found.update({alias.asname or alias.name: known[alias.name] for alias in node.names if alias.name in known})
-    return found
-
-
-def _texts(node: ast.AST | None, names: Mapping[str, str]) -> Iterator[str]:
-    """Yield the codes that an expression may be: a literal, a constant, or either branch of a choice."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
-        yield node.value
-    elif isinstance(node, ast.Name) and node.id in names:
-        yield names[node.id]
-    elif isinstance(node, ast.IfExp):
-        yield from _texts(node.body, names)
-        yield from _texts(node.orelse, names)
-
-
-def _first(node: ast.AST | None) -> ast.AST | None:
-    return node.elts[0] if isinstance(node, ast.Tuple) and node.elts else node
-
-
-def _codes_of_reasons(tree: ast.Module) -> Iterator[str]:
-    """Yield the codes of the reason classes of a module: `code = ...`, and what a property `code` returns."""
-    names = _constants(tree) | _imported(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == "code" for one in node.targets):
-            yield from _texts(node.value, names)
-        elif isinstance(node, ast.FunctionDef) and node.name == "code":
-            for inner in ast.walk(node):
-                if isinstance(inner, ast.Return):
-                    yield from _texts(inner.value, names)
-
-
-def _codes_of_decisions(tree: ast.Module) -> Iterator[str]:
-    """Yield the codes that a module writes where a reason is expected."""
-    names = _constants(tree) | _imported(tree)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call):
-            name = node.func.id if isinstance(node.func, ast.Name) else ""
-            at = _CALLS.get(name)
-            if at is not None and len(node.args) > at:
-                yield from _texts(node.args[at], names)
-            for keyword in node.keywords:
-                if keyword.arg == "reason":
-                    yield from _texts(keyword.value, names)
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name | ast.Tuple):
-            # `reason = ...`, and `reason, message = ...` with its code first.
-            target = _first(node.targets[0])
-            if isinstance(target, ast.Name) and target.id == "reason":
-                yield from _texts(_first(node.value), names)
-        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == "refused_as":
-            yield from _texts(node.value, names)
-        elif isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-            yield from _texts(_first(node.value), names)
-
-
 def codes_in_code() -> set[str]:
-    """Return every reason code that the code writes."""
-    codes = _VERDICTS | _JOB_ENDS | transitions.PROBLEM_REASONS
-    for path in sorted((ROOT / "reconciler/reasons").rglob("*.py")):
-        codes |= set(_codes_of_reasons(_tree(path)))
-    for package in ("policy", "workloads", "placement", "lifecycle", "planning"):
-        for path in sorted((ROOT / "reconciler" / package).rglob("*.py")):
-            codes |= set(_codes_of_decisions(_tree(path)))
-    for module, name in KNOWN:
-        codes.add(_constants(_tree(ROOT / "reconciler" / module))[name])
-    return codes
-
-
-KNOWN = (
-    ("lifecycle/ownership.py", "REGROUPED"),
-    ("lifecycle/transitions.py", "AS_DESIRED"),
-    ("lifecycle/transitions.py", "HELD_BY_ANOTHER"),
-    ("lifecycle/transitions.py", "HELD_EDIT"),
-    ("lifecycle/transitions.py", "HELD_JOB"),
-    ("lifecycle/transitions.py", "HELD_OBJECT"),
-    ("placement/addons.py", "ADDON_MISSING"),
-    ("placement/assign.py", "DOES_NOT_FIT"),
-    ("placement/model.py", "PARTLY"),
-    ("placement/quota.py", "EXCEEDED"),
-    ("placement/ray_clusters.py", "ELSEWHERE"),
-    ("placement/ray_clusters.py", "NOT_PLACED"),
-    ("placement/ray_clusters.py", "NOWHERE"),
-    ("reasons/hold.py", "HELD_FOR_OLDER"),
-    ("workloads/governance.py", "DENIED"),
-)
-"""Constants that hold a reason code."""
+    """Return every reason code of decisions and candidates; those of scores only compare two clusters."""
+    samples = [one for one in SAMPLES if type(one).__module__ not in {scores.__name__, written.__name__}]
+    # The verdict of the nearest cluster is the reason of a group that waits (`reasons.choice.NoCapacity`).
+    return {one.code for one in samples} | {str(Verdict.NO_FIT), str(Verdict.NEVER_FITS)} | PROBLEM_REASONS
 
 
 def section(text: str, heading: str) -> str:
@@ -291,22 +174,6 @@ def test_each_reason_code_is_listed_once() -> None:
     listed = first_column(section(CONTRACT.read_text(), "## Reason codes"), "Code")
 
     assert sorted(code for code in set(listed) if listed.count(code) > 1) == []
-
-
-def test_codes_are_found_wherever_a_reason_is_written() -> None:
-    source = """
-LATE = "TooLate"
-def decide(x):
-    reason, message = "FirstOfTwo", "a sentence"
-    if x:
-        return "Returned", message
-    reason = LATE if x else "OtherBranch"
-    return Refusal("gpu-1", "Refused", message), Decision(reason="ByName")
-"""
-
-    found = set(_codes_of_decisions(ast.parse(source)))
-
-    assert found == {"FirstOfTwo", "Returned", "TooLate", "OtherBranch", "Refused", "ByName"}
 
 
 @pytest.mark.parametrize(
