@@ -11,7 +11,7 @@ from reconciler.placement.placed_group import PlacedGroup
 from reconciler.policy.model import SchedulePolicy
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
-from tests.unit.workloads.reading import deployment, manifest, objects, policy
+from tests.unit.workloads.reading import manifest, objects, policy
 
 TEAM = "team"
 RULES = policy("p")
@@ -27,9 +27,13 @@ def from_file(item: WorkloadObject, file: str) -> WorkloadObject:
     return replace(item, place=Place(file))
 
 
-def app(name: str = "web", replicas: int = 1, pod: str = "") -> WorkloadObject:
-    """A Deployment, which makes pods and does not run once."""
-    return from_file(objects(deployment(name, pod, replicas=replicas))[0], f"workloads/team/{name}.yaml")
+def app(name: str = "web", replicas: int = 1, pod: str = "", cpu: int = 0) -> WorkloadObject:
+    """A Deployment, which makes pods and does not run once; `pod` are more fields of its pods, as YAML flow."""
+    resources = f', resources: {{requests: {{cpu: "{cpu}"}}}}' if cpu else ""
+    spec = f"{{containers: [{{name: c, image: r{resources}}}]{f', {pod}' if pod else ''}}}"
+    template = f"{{metadata: {{labels: {{app: {name}}}}}, spec: {spec}}}"
+    more = f"spec: {{replicas: {replicas}, template: {template}}}"
+    return from_file(objects(manifest("Deployment", name, more, "apps/v1"))[0], f"workloads/team/{name}.yaml")
 
 
 def job(name: str = "train", cpu: int = 1) -> WorkloadObject:
