@@ -125,7 +125,7 @@ def test_the_records_in_the_repo_say_the_same_and_the_commits_too(played: Played
     subjects = git(top, "log", "--format=%s").split("\n")
     for group, cluster, reason, message in DECISIONS[name]:
         record = yaml.safe_load((top / f"placements/{group}.yaml").read_text())
-        assert [one["cluster"] for one in record["spec"]["copies"]] == [cluster]
+        assert [copy["cluster"] for copy in record["spec"]["copies"]] == [cluster]
         assert (record["status"]["reason"], record["status"]["message"]) == (reason, message)
         assert f"place {group} on {cluster}" in subjects
     assert git(top, "status", "--porcelain") == ""

@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 import pytest
 
+from reconciler.cli.demos.stories import STORIES
 from reconciler.cli.main import cli
 from reconciler.lifecycle.transitions import PROBLEM_REASONS
 from reconciler.placement.decision import TransitionKind
@@ -196,6 +197,30 @@ def test_the_contract_lists_the_commands_that_there_are() -> None:
     commands = first_column(section(CONTRACT.read_text(), "## Commands"), "Command")
 
     assert commands == cli.list_commands(click.Context(cli))
+
+
+README = ROOT / "README.md"
+
+
+def test_the_readme_lists_the_commands_that_there_are() -> None:
+    listed = re.findall(r"^\| `skyray ([a-z]+)", section(README.read_text(), "## Commands"), re.MULTILINE)
+
+    assert listed == cli.list_commands(click.Context(cli))
+
+
+def test_the_readme_names_every_story_of_the_demo() -> None:
+    (row,) = (line for line in README.read_text().splitlines() if line.startswith("| `skyray demo"))
+
+    # The first one is the story that the page tells.
+    assert [name for name in (*STORIES,)[1:] if name not in row] == []
+
+
+def test_the_readme_names_make_targets_that_there_are_and_its_two_commands_first() -> None:
+    named = re.findall(r"^make ([a-z0-9]+)", README.read_text(), re.MULTILINE)
+    targets = re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+    assert named[:2] == ["demo", "test"]
+    assert sorted(set(named) - set(targets)) == []
 
 
 KINDS = ("Fleet", "Cluster", "SchedulePolicy", "Tenant", "AddOn", "Placement")

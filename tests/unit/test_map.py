@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_the_table_of_packages_has_each_package_once() -> None:
     listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     there = [path.parent.name for path in (ROOT / "reconciler").glob("*/__init__.py")]
     assert sorted(listed) == sorted(there)
+
+
+def test_the_arrows_between_packages_are_those_of_the_import_contract() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    arrows = text.split("\nImports point one way:\n")[1].split("```")[1]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    (contract,) = (one for one in project["tool"]["importlinter"]["contracts"] if one["type"] == "layers")
+    layers = [set(layer.replace("reconciler.", "").split(" : ")) for layer in contract["layers"]]
+    # The errors, at the bottom, are a module.
+    assert [set(layer.strip().split(", ")) for layer in arrows.split(">")] == layers[:-1]
+    assert layers[-1] == {"errors"}
 
 
 def test_the_types_in_the_picture_are_classes_of_the_code() -> None:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod, Unreadable
+from reconciler.kube_scheduler import fit
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement import scoring
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.choose import ClusterChoice, choose_cluster
 from reconciler.placement.filters import ClusterFilters
@@ -307,13 +307,13 @@ def test_the_room_of_the_choice_is_taken() -> None:
 
 def test_preferences_are_worked_out_only_where_there_is_a_choice_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    original = scoring.commit
+    original = fit.commit
 
     def noted(nodes: Any, *rest: Any) -> Any:
         looked.append(nodes.table.nodes[0].labels["of"])
         return original(nodes, *rest)
 
-    monkeypatch.setattr(scoring, "commit", noted)
+    monkeypatch.setattr("reconciler.placement.scoring.commit", noted)
     fitting = [site(name, node("n", gpu=2, labels={"of": name})) for name in ("a", "b")]
     other_verdict = site("c", node("n", labels={"of": "c"}), pools=[l4(1.0)])
     chosen(job(workers(1, gpu=1), prefer=[PACK]), *fitting, other_verdict)
@@ -327,14 +327,14 @@ def test_gangs_that_look_the_same_are_worked_out_once_for_each_state_of_a_cluste
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     count = 0
-    original = scoring.commit
+    original = fit.commit
 
     def counted(*given: Any) -> Any:
         nonlocal count
         count += 1
         return original(*given)
 
-    monkeypatch.setattr(scoring, "commit", counted)
+    monkeypatch.setattr("reconciler.placement.scoring.commit", counted)
     sites = [site(f"c{i}", node("n", cpu=64000, gib=256, gpu=8)) for i in range(10)]
     assert all(in_turn(job(workers(1, gpu=1), prefer=[PACK]), 5, *sites))
     assert count == 10 + 4, "all once, then only the cluster that was changed"
