@@ -16,7 +16,7 @@ from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.filters import ClusterFilters, refused_candidates, within
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Candidate
-from reconciler.placement.quota import limited, most, requested
+from reconciler.placement.quota import QuotaUsage, limited, most, requested
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest, WaitsFor
 from reconciler.placement.targets import (
     UNDIVIDED,
@@ -101,60 +101,105 @@ def assign_targets(
     group = request.group
     spread = group.policy.spreading
     divides = spread is not None and spread.mode is SpreadMode.DIVIDE
-    usage = state.usage
-    over: Reason | None = None
-    if limited(group.tenant) and _in_place(targets, request):
-        # An update of the only copy is held against the quota before capacity is looked for.
-        over, usage = usage.enter(group, usage_of(_wanted(targets)))
     placed = _Placing(list(targets.staying), [], list(targets.missing), [], state.fleet)
-    if over is None:
+    quota = _check_update(request, targets, state.usage)
+    if quota.refusal is None:
         placed.place(group, targets, eligibility, clusters.applier(group))
-    pending = tuple(choice for choice in placed.chosen if not choice.cluster)
-    beyond = over
-    if limited(group.tenant) and over is None:
-        now_placed = usage_of(placed.copies)
-        with_pending = _with_pending(now_placed, pending)
-        # Of duplicates each copy that has a place counts; a division counts as a whole.
-        over, usage = usage.enter(group, with_pending if divides else now_placed)
-        beyond = over or usage.refusal(group.key, group.tenant, with_pending)
-    if over is not None:
-        lack = Unplaced("the group", over)
-        placed.unplaced, placed.refused = ([], [lack]) if request.copies else ([lack], [])
+        quota = _check_copies(group, placed, quota.usage, divides=divides)
     count = targets.count
-    all_or_nothing = bool(over or (divides and (placed.unplaced or placed.refused)))
-    if all_or_nothing and request.copies and not over:
-        placed.unplaced, placed.refused = [], [_division_stays(placed)]
-        count = 1
+    nothing_changes = False
+    if quota.refusal is not None:
+        nothing_changes = True
+        placed.refuse(quota.refusal, update=bool(request.copies))
+    elif divides and placed.is_lacking:
+        nothing_changes = True
+        if request.copies:
+            # What is lacking is said of the division as a whole, since none of its shares changes alone.
+            placed.unplaced, placed.refused = [], [_division_stays(placed)]
+            count = 1
     fleet, leaving = placed.fleet, targets.leaving
     # The last copy does not go before another one has a place.
-    if all_or_nothing or (placed.unplaced and leaving and not placed.copies):
+    last_would_go = placed.unplaced and leaving and not placed.copies
+    if nothing_changes or last_would_go:
         fleet, leaving = state.fleet, ()
         placed.copies = list(request.copies)
-    for copy in leaving:
-        cluster = fleet.cluster(copy.cluster)
-        if isinstance(cluster, ClusterState):
-            fleet = fleet.with_cluster(cluster.release(group.key))
-    lacking: tuple[tuple[ClusterChoice, ...], ...] = ()
-    if divides and not placed.copies and not targets.missing and not beyond:
-        lacking = tuple((choice,) for choice in placed.chosen)  # all at once
-    elif pending and not divides and not beyond:
-        lacking = (pending,)  # one after another
-    candidates: tuple[Candidate, ...] = ()
-    if spread is not None or len(request.copies) != 1:
-        considered = [candidate for choice in placed.chosen for candidate in choice.candidates]
-        candidates = (*considered, *targets.excluded, *refused_candidates(eligibility))
     made = Assignment(
         copies=tuple(sorted(placed.copies, key=lambda copy: copy.cluster)),
         released=leaving,
         unplaced=tuple(placed.unplaced),
         refused=tuple(placed.refused),
         chosen=tuple(placed.chosen),
-        candidates=candidates,
+        candidates=_candidates(request, targets, eligibility, placed.chosen),
         count=count,
-        pending=lacking,
+        # Capacity is of no use to what the quota forbids.
+        pending=() if quota.beyond is not None else _pending(placed, targets, divides=divides),
         waits_for=_waits_for(group, eligibility, request.copies),
     )
-    return made, _charged(request, made, replace(state, fleet=fleet, usage=usage))
+    fleet = _released(fleet, group.key, leaving)
+    return made, _charged(request, made, replace(state, fleet=fleet, usage=quota.usage))
+
+
+@dataclass(frozen=True, slots=True)
+class _QuotaCheck:
+    """What the quota of a group's tenant allows.
+
+    `refusal`: why the group gets nothing new; `beyond`: why it may not have what waits, even with capacity for it.
+    `usage` has what the group claims after a refusal.
+    """
+
+    refusal: Reason | None
+    beyond: Reason | None
+    usage: QuotaUsage
+
+
+def _check_update(request: PlacementRequest, targets: Targets, usage: QuotaUsage) -> _QuotaCheck:
+    """Hold an update of the only copy against the quota, before capacity is looked for."""
+    if not limited(request.group.tenant) or not _in_place(targets, request):
+        return _QuotaCheck(None, None, usage)
+    refusal, usage = usage.enter(request.group, usage_of(_wanted(targets)))
+    return _QuotaCheck(refusal, refusal, usage)
+
+
+def _check_copies(group: Group, placed: _Placing, usage: QuotaUsage, *, divides: bool) -> _QuotaCheck:
+    """Hold the copies that found capacity, and those that did not, against the quota."""
+    if not limited(group.tenant):
+        return _QuotaCheck(None, None, usage)
+    now_placed = usage_of(placed.copies)
+    with_pending = _with_pending(now_placed, placed.pending)
+    # Of duplicates each copy that has a place counts; a division counts as a whole.
+    refusal, usage = usage.enter(group, with_pending if divides else now_placed)
+    beyond = refusal or usage.refusal(group.key, group.tenant, with_pending)
+    return _QuotaCheck(refusal, beyond, usage)
+
+
+def _candidates(
+    request: PlacementRequest, targets: Targets, eligibility: Eligibility, chosen: Iterable[ClusterChoice]
+) -> tuple[Candidate, ...]:
+    """Return the clusters that were considered; none for a single copy that stays where it is."""
+    if request.group.policy.spreading is None and len(request.copies) == 1:
+        return ()
+    considered = [candidate for choice in chosen for candidate in choice.candidates]
+    return (*considered, *targets.excluded, *refused_candidates(eligibility))
+
+
+def _pending(placed: _Placing, targets: Targets, *, divides: bool) -> tuple[tuple[ClusterChoice, ...], ...]:
+    """Return for which choices capacity is lacking, as `Assignment.pending` has them."""
+    if not divides:
+        # Duplicates get their copies one after another.
+        return (placed.pending,) if placed.pending else ()
+    if placed.copies or targets.missing:
+        return ()
+    # The shares of a division get theirs at once.
+    return tuple((choice,) for choice in placed.chosen)
+
+
+def _released(fleet: FleetState, group: GroupKey, leaving: Iterable[ClusterCopy]) -> FleetState:
+    """Return the fleet without the copies of a group that leave."""
+    for copy in leaving:
+        cluster = fleet.cluster(copy.cluster)
+        if isinstance(cluster, ClusterState):
+            fleet = fleet.with_cluster(cluster.release(group))
+    return fleet
 
 
 def _in_place(targets: Targets, request: PlacementRequest) -> bool:
@@ -179,6 +224,21 @@ class _Placing:
     unplaced: list[Unplaced]
     refused: list[Unplaced]
     fleet: FleetState
+
+    @property
+    def pending(self) -> tuple[ClusterChoice, ...]:
+        """The choices that found no cluster."""
+        return tuple(choice for choice in self.chosen if not choice.cluster)
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether a copy has no place, or an update does not fit."""
+        return bool(self.unplaced or self.refused)
+
+    def refuse(self, why: Reason, *, update: bool) -> None:
+        """Refuse the whole group: `update` of what it has, or its first copies."""
+        lack = Unplaced("the group", why)
+        self.unplaced, self.refused = ([], [lack]) if update else ([lack], [])
 
     def place(self, group: Group, targets: Targets, eligibility: Eligibility, applier: OverrideApplier) -> None:
         """Go through the domains, best first: update the copy that is there, or choose a cluster for a new one."""

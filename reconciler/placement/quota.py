@@ -194,7 +194,7 @@ class QuotaUsage:
         return [self.tenants[name] for name in sorted(named) if name != tenant.name]
 
     def _uncovered(self, name: str, more: Mapping[str, int], borrows: bool) -> int:
-        """Return how much of resource `name` is used beyond quotas and covered by nobody, if `more` were used too.
+        """Return how much of resource `name` is used beyond quotas and covered by no lender, if `more` were used too.
 
         A lender covers with what it leaves unused; for one who `borrows`, less what its own waiting groups claim.
         """

@@ -2,12 +2,12 @@
 
 | Score | Best is the cluster |
 |---|---|
-| `Available` | that has room left for most gangs like it, by the scarcest resource that the gang asks for |
+| `Available` | that has capacity for most gangs like it, by the scarcest resource that the gang asks for |
 | `Cost` | whose new nodes for it cost least an hour; existing nodes cost nothing, unknown prices come last |
 | `Pack` | on which free GPUs become useless to typical gangs least (`placement.fragmentation`), then the fullest |
 | `Balance` | whose most used resource, of those that the gang asks for, is used least afterwards |
 
-Room and use are those of the nodes on which the gang's pods may run, with the gang on them and without headroom.
+Capacity and use are those of the nodes on which the gang's pods may run, with the gang on them and without headroom.
 Where a policy says nothing, the order is: nodes that are paid for anyway, `Cost`, `Pack`. What a policy's list leaves
 equal is decided by that order, and then by name. A score is computed only for clusters that are equal in all before it,
 and once for gangs that are equal to the scheduler (`FitCache.measured`), so a thousand clusters cost little.

@@ -51,6 +51,11 @@ class WaitsWithHold(Reason):
         """That of the cause."""
         return self.cause.code
 
+    @property
+    def waiting_helps(self) -> bool:
+        """As of the cause."""
+        return self.cause.waiting_helps
+
     def _words(self) -> str:
         reserved = f"Capacity is reserved for it until {utc_text(self.until)} on {', '.join(self.clusters)}"
         others = "later groups may use only what it does not need"

@@ -25,7 +25,7 @@ from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import NAME_LABEL, OrderedKey, Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet
 from reconciler.reasons.choice import Chosen, FitsAtCost, NoCapacity, NoClusters, NoEligibleCluster, Unreachable
-from reconciler.reasons.gang import FitsAfterScaleUp, FitsNow, NeverFits
+from reconciler.reasons.gang import FitsAfterScaleUp, FitsNow, NeverFits, PodsUnbound
 from reconciler.reasons.scores import (
     CapacityLeft,
     FirstByName,
@@ -295,6 +295,24 @@ def test_clusters_that_nobody_can_read_are_not_said_to_be_full() -> None:
     group = job(workers(1))
     made, _ = choose_cluster(group, filters.eligible(group), FleetState.of(clusters, snapshot, {}, 0.0, 0.0))
     assert made.why == NoCapacity("Unreachable", "a", 2, Unreachable("no answer"))
+
+
+def test_words_are_made_only_for_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    worded: list[int] = []
+
+    def words(self: PodsUnbound) -> str:
+        worded.append(self.bound)
+        return "full"
+
+    monkeypatch.setattr(PodsUnbound, "_words", words)
+    busy = [bound("n", shape(8000, 1))]
+    full = [site(name, node("n"), placed=busy) for name in "abcde"]
+    made = chosen(job(workers(1)), *full, site("z", node("n")))
+    assert (made.cluster, {one.verdict for one in made.candidates[1:]}) == ("z", {Verdict.NO_FIT})
+    assert made.message == "the pod fits"
+    assert worded == []
+    assert made.candidates[1].message == "full"
+    assert worded == [0]
 
 
 def test_the_room_of_the_choice_is_taken() -> None:
