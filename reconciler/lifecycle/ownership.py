@@ -2,8 +2,8 @@
 
 What is on a cluster knows nothing of groups, so a service whose group gets another name stays where it is, with the
 capacity that it uses. Where the other group cannot be in its place, it must find capacity for the object as for any
-other that it adds. Either way a transfer happens as a whole or not at all (docs/decisions/0010). Batch objects stay with
-their first group (`lifecycle.desired`).
+other that it adds. Either way a transfer happens as a whole or not at all (docs/decisions/0010). Batch objects stay
+with their first group (`lifecycle.desired`).
 """
 
 from __future__ import annotations

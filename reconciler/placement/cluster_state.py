@@ -2,7 +2,7 @@
 
 A state is a baseline (the snapshot, and what placed groups are assumed to use) with the gangs that this plan placed on
 top. To undo is to keep the old state. Fit results are cached on the node arrays that they were computed from, which are
-never changed, so they hold for as long as somebody has that state.
+never changed, so they hold for as long as that state is used.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Returns what a placement costs: the price of the nodes that an autoscaler must add for it.
 
-Nodes that exist, or that are being added for others, cost a group nothing, whoever owns them. A price that the
+Nodes that exist, or that are being added for others, cost a group nothing. A price that the
 inventory does not declare is unknown, which is not the same as zero: it comes after every known price.
 """
 

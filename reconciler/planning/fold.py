@@ -38,8 +38,9 @@ from reconciler.workloads.group import Group, GroupKey
 class Admission:
     """What the fold starts from, fixed for the whole plan.
 
-    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that are
-    observed, and `statuses` what else is. `passed_over` are groups without manifests that are reported under a file.
+    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that
+    are observed, and `statuses` what else is. `passed_over` are groups without manifests that are
+    reported under a file.
     """
 
     groups: Mapping[GroupKey, Group]
@@ -58,9 +59,10 @@ class Admission:
 class Fold:
     """The fold while it runs: `state` is replaced by each step, the rest is what the steps left so far.
 
-    `placed` are the groups as transfers leave them, and `why` says what these changed; `current` the same groups with what
-    this plan gave them, once groups are looked at `again`. `holders` is the group that has each object with pods, None where no group has it any more.
-    `namespaces` are those of all groups. `results` are in the order in which groups were settled.
+    `placed` are the groups as transfers leave them, and `why` says what these changed; `current` the same groups with
+    what this plan gave them, once groups are looked at `again`. `holders` is the group that has each object with pods,
+    None where no group has it any more. `namespaces` are those of all groups. `results` are in the order in which
+    groups were settled.
     """
 
     given: Admission

@@ -39,6 +39,7 @@ def decide_kept(
         raise AssertionError(f"group {admitted.key} is kept and was not placed")
     after = replace(
         placed,
+        copies=made.copies if made is not None else placed.copies,
         reason=why.code,
         message=why.text,
         policy=policy or placed.policy,
