@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
-from reconciler.placement import assign
-from reconciler.placement.choose import ClusterChoice
+from reconciler.placement.choose import ClusterChoice, choose_cluster
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Action
 from reconciler.planning.plan import Plan
@@ -26,13 +25,12 @@ Looks = Callable[[Fleet], Counter[str]]
 def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
     """Returns how often each namespace's group looked for a cluster while a plan was made."""
     found: Counter[str] = Counter()
-    real = assign.choose_cluster
 
     def spy(group: Group, eligibility: Eligibility, fleet: FleetState) -> tuple[ClusterChoice, FleetState]:
         found[group.key.namespace] += 1
-        return real(group, eligibility, fleet)
+        return choose_cluster(group, eligibility, fleet)
 
-    monkeypatch.setattr(assign, "choose_cluster", spy)
+    monkeypatch.setattr("reconciler.placement.assign.choose_cluster", spy)
 
     def count(fleet: Fleet) -> Counter[str]:
         found.clear()
