@@ -58,8 +58,8 @@ def fleet_of(sizes: Mapping[str, int], **goes: str) -> Fleet:
     return fleet
 
 
-def ask(fleet: Fleet, namespace: str, cpu: int) -> None:
-    fleet.commit(f"workloads/{namespace}/web.yaml", deployment("web", replicas=1, cpu=str(cpu)))
+def ask(fleet: Fleet, namespace: str, cpu: int, replicas: int = 1) -> None:
+    fleet.commit(f"workloads/{namespace}/web.yaml", deployment("web", replicas, str(cpu)))
 
 
 def reason(made: Plan, namespace: str) -> str:
@@ -112,11 +112,21 @@ def test_a_group_that_is_retired_makes_nobody_look_again(looks: Looks) -> None:
 
 def test_an_update_that_gives_room_back_is_settled_before_anyone_looks(looks: Looks) -> None:
     fleet = fleet_of({"c0": 4}, aaa="c0", zzz="c0")
+    ask(fleet, "zzz", 1, replicas=3)
+    fleet.cycle()
+    ask(fleet, "aaa", 3)
+    ask(fleet, "zzz", 1, replicas=1)
+    assert looks(fleet) == {"aaa": 1}, "though aaa is older, and would have had to look again"
+    assert reason(fleet.plan(), "aaa") == "FitsNow"
+
+
+def test_an_update_to_pods_of_another_shape_has_its_turn_and_what_it_gives_back_is_found_later(looks: Looks) -> None:
+    fleet = fleet_of({"c0": 4}, aaa="c0", zzz="c0")
     ask(fleet, "zzz", 3)
     fleet.cycle()
     ask(fleet, "aaa", 3)
     ask(fleet, "zzz", 1)
-    assert looks(fleet) == {"aaa": 1}, "though aaa is older, and would have had to look again"
+    assert looks(fleet) == {"aaa": 2}
     assert reason(fleet.plan(), "aaa") == "FitsNow"
 
 

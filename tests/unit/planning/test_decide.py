@@ -178,6 +178,11 @@ def test_a_group_moves_where_it_leaves_one_cluster_and_joins_another(
     assert decided(UPDATE, has=HERE, asked=SPREAD, got=Assignment(copies)).transition is kind
 
 
+def test_a_group_that_only_leaves_a_cluster_does_not_move() -> None:
+    one = decided(UPDATE, has=placed("g", ON_C0, ON_C1), asked=SPREAD, got=Assignment((ON_C0,)))
+    assert one.transition is UPDATE
+
+
 def test_a_group_that_leaves_all_its_clusters_waits() -> None:
     one = decided(UPDATE, has=HERE, asked=SPREAD, got=Assignment(()))
     assert said(one) == (Action.WAIT, HOLD, Phase.PENDING, "NoEligibleCluster")
