@@ -10,7 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
+from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
+from tests.capacity import seen
 from tests.cycles.queues import HOUR, MINUTE, fleet_of, of, submit
 from tests.cycles.random_lives import random_life
 from tests.fleets import NOW, Fleet
@@ -86,6 +89,25 @@ def test_of_two_that_wait_the_earlier_change_counts() -> None:
     fleet.cycle(now=NOW + 3 * MINUTE)
     assert fleet.plan(now=NOW + 4 * MINUTE).next_at == NOW + 10 * MINUTE
     assert fleet.plan(now=NOW + 11 * MINUTE).next_at == NOW + 13 * MINUTE
+
+
+def live_plan(now: float) -> Plan:
+    """Plan a group that waits on a live cluster, which was read at NOW."""
+    fleet = fleet_of(4)
+    fleet.files["inventory/c0.yaml"] = fleet.files["inventory/c0.yaml"].replace(
+        b"snapshot: {file: snapshots/c0.yaml}", b"kubeconfig: {context: c0}"
+    )
+    submit(fleet, "big", workers=9)
+    return plan(fleet.state(), FleetSnapshot({"c0": seen("c0", 4, at=NOW)}, "sha256:0"), now)
+
+
+def test_a_live_snapshot_that_becomes_too_old_is_a_change_as_well() -> None:
+    fresh = live_plan(NOW + 1)
+    assert fresh.next_at is not None
+    assert of(fresh, "big")[1] != "Unreachable"
+    assert of(live_plan(fresh.next_at - 0.001), "big") == of(fresh, "big")
+    assert of(live_plan(fresh.next_at + 0.001), "big")[1] == "Unreachable"
+    assert live_plan(fresh.next_at + 0.001).next_at is None
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -60,6 +60,14 @@ def test_an_object_that_is_patched_there_is_not_exchanged() -> None:
     assert exchanged((NEW,), first=patched, second=copy_on("c0", NEW)) == {}
 
 
+def test_an_object_that_is_patched_there_is_no_form_for_the_others() -> None:
+    patch = Patch("", "ConfigMap", "code", ({"op": "test", "path": "/data/value", "value": "1"},))
+    patched = replace(copy_on("c0", OLD), patches=(patch,))
+    assert exchanged((), first=copy_on("c0", NEW), second=patched) == {}
+    found = exchanged((NEW,), first=copy_on("c0", OLD), second=copy_on("c0", NEW), third=patched)
+    assert found.keys() == {FIRST}, "nor does it get theirs"
+
+
 def test_the_object_keeps_the_file_that_its_group_has_it_from() -> None:
     elsewhere = replace(NEW, place=replace(NEW.place, file="workloads/team/elsewhere.yaml"))
     found = exchanged((NEW,), first=copy_on("c0", OLD), second=copy_on("c0", elsewhere))

@@ -233,6 +233,12 @@ def test_a_division_whose_update_does_not_fit_stays_as_it_is_everywhere() -> Non
     assert free(after, "c0", "c1") == free(before, "c0", "c1")
 
 
+def test_nothing_is_reserved_for_a_division_that_is_placed_already() -> None:
+    copies = (copy_on("c0", app(replicas=2, cpu=1)),)
+    made, _, _ = World({"c0": 4, "c1": 1}, copies).ask(app(replicas=6, cpu=1), rules=DIVIDE)
+    assert (made.copies, made.satisfied, made.pending) == (copies, False, ())
+
+
 # -- quotas
 
 

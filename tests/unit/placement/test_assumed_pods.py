@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from reconciler.fleet.snapshot import Pod, RayStatus
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assumed_pods import PodIndex, unmade_pods
-from reconciler.ray.demand import Role
+from reconciler.ray.demand import Demand, Role
 from reconciler.workloads.group import WorkloadObject
 from tests.capacity import assumed, seen
 from tests.copies import TEAM, app, config_map, from_file, job
-from tests.unit.kube_scheduler.gangmaking import shape
+from tests.unit.kube_scheduler.gangmaking import pods, shape
 from tests.unit.workloads.reading import manifest, objects
 
 
@@ -20,8 +22,8 @@ def owned_by(owner: str, node_type: str = "", group: str = "", number: int = 0, 
     return Pod(namespace, f"{owner}-{node_type}{group}-{number}", shape(1000, labels=labels), "n0", owner, node_type)
 
 
-def index(*pods: Pod, ray: tuple[RayStatus, ...] = ()) -> PodIndex:
-    return PodIndex(seen("c0", 8, pods=pods, ray=ray))
+def index(*shown: Pod, ray: tuple[RayStatus, ...] = ()) -> PodIndex:
+    return PodIndex(seen("c0", 8, pods=shown, ray=ray))
 
 
 def of_kind(kind: str, name: str = "train", api: str = "ray.io/v1") -> ObjectKey:
@@ -64,9 +66,9 @@ def test_pods_of_another_namespace_are_not_its_own() -> None:
 
 def test_a_raycluster_says_itself_which_job_made_it() -> None:
     status = RayStatus("RayCluster", TEAM, "quite-another-name", owner="RayJob/train")
-    pods = index(owned_by("quite-another-name", "head"), ray=(status,))
-    assert len(pods.pods_of(of_kind("RayJob"))) == 1
-    assert pods.pods_of(of_kind("RayService")) == ()
+    there = index(owned_by("quite-another-name", "head"), ray=(status,))
+    assert len(there.pods_of(of_kind("RayJob"))) == 1
+    assert there.pods_of(of_kind("RayService")) == ()
 
 
 def test_a_pod_without_a_controller_is_known_by_its_own_name() -> None:
@@ -75,16 +77,16 @@ def test_a_pod_without_a_controller_is_known_by_its_own_name() -> None:
 
 
 def test_the_status_is_that_of_the_resource_itself() -> None:
-    pods = index(ray=(RayStatus("RayJob", TEAM, "train", "Complete", "SUCCEEDED"),))
-    found = pods.status_of(of_kind("RayJob"))
+    there = index(ray=(RayStatus("RayJob", TEAM, "train", "Complete", "SUCCEEDED"),))
+    found = there.status_of(of_kind("RayJob"))
     assert found is not None
     assert found.finished
-    assert pods.status_of(of_kind("RayCluster")) is None
+    assert there.status_of(of_kind("RayCluster")) is None
 
 
-def unmade(item: WorkloadObject, *pods: Pod, ray: tuple[RayStatus, ...] = ()) -> dict[str, int]:
+def unmade(item: WorkloadObject, *shown: Pod, ray: tuple[RayStatus, ...] = ()) -> dict[str, int]:
     found: dict[str, int] = {}
-    for pod_set in unmade_pods([item], index(*pods, ray=ray)).pod_sets:
+    for pod_set in unmade_pods([item], index(*shown, ray=ray)).pod_sets:
         found[str(pod_set.role)] = found.get(str(pod_set.role), 0) + pod_set.count
     return found
 
@@ -94,15 +96,23 @@ def test_a_group_whose_pods_do_not_exist_is_counted_whole() -> None:
 
 
 def test_pods_that_exist_are_not_counted_again() -> None:
-    pods = [owned_by("ray", "head"), owned_by("ray", "worker", "small")]
-    assert unmade(ray_cluster(), *pods) == {Role.WORKER: 1}
-    assert unmade(ray_cluster(), *pods, owned_by("ray", "worker", "small", 1)) == {}
+    there = [owned_by("ray", "head"), owned_by("ray", "worker", "small")]
+    assert unmade(ray_cluster(), *there) == {Role.WORKER: 1}
+    assert unmade(ray_cluster(), *there, owned_by("ray", "worker", "small", 1)) == {}
 
 
 def test_workers_of_another_group_and_more_than_are_asked_for_do_not_count_for_the_others() -> None:
     assert unmade(ray_cluster(), owned_by("ray", "worker", "large")) == {Role.HEAD: 1, Role.WORKER: 2}
     many = [owned_by("ray", "worker", "small", number) for number in range(5)]
     assert unmade(ray_cluster(), *many) == {Role.HEAD: 1}
+
+
+def test_pods_beyond_the_first_set_of_a_role_count_for_the_next_one() -> None:
+    sets = tuple(pods(Role.POD, name, 2, shape(1000)) for name in ("first", "second"))
+    both = replace(app(), demand=Demand(app().key, sets))
+    three = [owned_by("web-7d9c8b6f5", number=number) for number in range(3)]
+    assert unmade(both, *three[:1]) == {Role.POD: 3}
+    assert unmade(both, *three) == {Role.POD: 1}
 
 
 def test_a_job_that_has_ended_makes_no_more_pods() -> None:

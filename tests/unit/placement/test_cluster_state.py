@@ -180,6 +180,15 @@ def test_a_later_group_may_use_what_is_not_held() -> None:
     assert used.hold is not None
 
 
+@pytest.mark.parametrize("name", sorted(CHANGES.keys() - {"hold"}))
+def test_what_is_held_stays_held_whatever_changes_beside_it(name: str) -> None:
+    held = hold_on(start(), 6)
+    after = CHANGES[name](held, 1)
+    assert after is not held
+    assert after.hold is not None
+    assert after.hold.group == key("older")
+
+
 def test_once_ended_takes_away_what_ends_and_pods_that_are_being_deleted() -> None:
     state = state_of(seen("c0", 8), assumed("a", app("a", cpu=3)), assumed("b", app("b", cpu=1)))
     later = state.once_ended(lambda copy: copy.group == key("a"))

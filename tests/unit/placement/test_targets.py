@@ -159,6 +159,11 @@ def test_a_value_that_is_to_get_a_share_and_that_no_cluster_has_is_missing() -> 
     assert found.count == 2
 
 
+def test_a_value_that_is_to_get_nothing_is_not_missing() -> None:
+    rules = policy("p", "spreadConstraints: {spreadMode: Divide, percentageSplit: {c0: 100, c9: 0}}")
+    assert targets(FIVE, rules=rules).missing == ()
+
+
 def test_a_copy_on_a_cluster_that_is_to_get_nothing_leaves() -> None:
     rules = policy("p", "spreadConstraints: {spreadMode: Divide, percentageSplit: {c0: 100, c1: 0}}")
     found = targets(FIVE, rules=rules, copies=(copy_on("c0", FIVE), copy_on("c1", FIVE)))
