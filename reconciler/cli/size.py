@@ -9,7 +9,8 @@ import click
 
 from reconciler.cli.output import columns, note, output_option, print_data
 from reconciler.errors import InputError, UsageError
-from reconciler.manifests.loader import DEFAULT, Document, load
+from reconciler.manifests.intake import DEFAULT
+from reconciler.manifests.loader import Document, load
 from reconciler.manifests.quantity import Quantity, add_resources
 from reconciler.ray.demand import Demand
 from reconciler.ray.problem import Severity

@@ -24,7 +24,8 @@ from reconciler.fleet.apiobjects import (
     ray_of,
 )
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, Pod, RayStatus
-from reconciler.manifests.loader import Limits, load
+from reconciler.manifests.intake import Limits
+from reconciler.manifests.loader import load
 
 MAX_BYTES = 64 * 1024 * 1024
 """About 13,000 pods as kubectl prints them."""

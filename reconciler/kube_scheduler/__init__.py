@@ -4,3 +4,12 @@
 `fit.reserve` return the nodes afterwards, `equivalence.GangRequest` the keys by which results may be kept. Nothing here
 knows SkyRay's groups, policies or verdicts, so it can be compared with the real scheduler (tests/e2e).
 """
+
+PUBLIC_NAMES = {
+    "equivalence": ("GangRequest",),
+    "filters": ("allowed",),
+    "fit": ("commit", "reserve", "reserve_pending", "try_gang"),
+    "gang": ("Fit", "Gang"),
+    "nodes": ("Ints", "Mask", "Nodes", "clamped"),
+    "pod_affinity": ("namespaces_in_terms",),
+}

@@ -1,1 +1,20 @@
-"""The pipeline from the repo's state to a plan: files, commits and warnings. Pure."""
+"""The pipeline from the repo's state and the fleet's capacity to a plan: decisions, files, commits and warnings."""
+
+PUBLIC_NAMES = {
+    "pipeline": ("decide_groups", "fleet_state", "plan", "preview"),
+    "plan": ("Plan",),
+    "plan_cache": ("PlanCache",),
+    "rules": ("SUFFIXES", "is_policy", "locator", "read_class_files", "read_tenant_files"),
+    "state": (
+        "ADDONS",
+        "Files",
+        "POLICIES",
+        "READ",
+        "RepoState",
+        "addon_files",
+        "read_placements",
+        "read_policy_files",
+        "read_state",
+        "workload_files",
+    ),
+}

@@ -2,3 +2,12 @@
 
 Callers open a `repository.GitRepo`; the loop writes by `publish.publish_loop`.
 """
+
+PUBLIC_NAMES = {
+    "ownership": ("SNAPSHOT_REF",),
+    "publish": ("Proposal", "Published", "publish_loop"),
+    "repository": ("GitRepo",),
+    "start": ("commit_files", "enclosing_checkout", "start_repo"),
+    "tree": ("NO_COMMIT", "Tree"),
+    "writer": ("Author", "CommitDraft"),
+}

@@ -8,7 +8,7 @@ from random import Random
 
 from tests.cycles.queues import MINUTE
 from tests.cycles.spreads import deployment
-from tests.cycles.test_rounds import SPREADS, random_fleet
+from tests.cycles.test_plans_come_to_rest import SPREADS, random_fleet
 from tests.fleets import NOW, Fleet, ray_job
 
 NAMESPACES = ("one", "two", "vip", "any", *SPREADS)

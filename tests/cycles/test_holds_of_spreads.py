@@ -1,4 +1,4 @@
-"""The held turns of groups that go to several clusters, in whole cycles."""
+"""Holds of groups that go to several clusters, in whole cycles."""
 
 from __future__ import annotations
 
