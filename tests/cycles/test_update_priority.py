@@ -97,9 +97,7 @@ def test_an_update_that_gives_room_back_needs_no_turn() -> None:
     for namespace, cpu in ((LOW, 1), (HIGH, 3)):
         ask(fleet, namespace, cpu)
     made = fleet.cycle()
-    assert (of(made, LOW), of(made, HIGH)) == (UPDATED, UPDATED), (
-        "what one gives back the other gets"
-    )
+    assert (of(made, LOW), of(made, HIGH)) == (UPDATED, UPDATED), "what one gives back the other gets"
 
 
 def test_an_update_that_was_refused_gets_the_room_once_the_other_group_has_left() -> None:
