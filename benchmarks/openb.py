@@ -26,11 +26,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from reconciler.placement.choice import Allowed, choose
-from reconciler.placement.opening import Openings
-from reconciler.placement.outcome import Standing
-from reconciler.placement.room import Room, Rooms
-
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node
@@ -38,11 +33,14 @@ from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podshape import PodShape
-from reconciler.placement.model import Phase, Share
+from reconciler.placement.assumed_pods import AssumedCopy
+from reconciler.placement.choose import choose_cluster
+from reconciler.placement.cluster_state import ClusterState
+from reconciler.placement.filters import ClusterFilters
+from reconciler.placement.fleet_state import BaselineCache, FleetState
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet, Role
-from reconciler.workloads.cluster_copy import PlacementRecord
 from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
 
 CLUSTERS = 20
@@ -56,12 +54,12 @@ HEAD = {"cpu": 4000, "memory": 16 << 30}
 HERE = Place("openb")
 PACK = SchedulePolicy("pack", HERE, require=Require.FIT, prefer=(Preference.PACK,))
 
-Rule = Callable[[Sequence[tuple[Room, Fit]]], tuple[Room, Fit]]
+Rule = Callable[[Sequence[tuple[ClusterState, Fit]]], tuple[ClusterState, Fit]]
 """Chooses among the clusters where a gang fits, which come in the order of their names."""
 
 
-def free_gpus(option: tuple[Room, Fit]) -> int:
-    return option[0].free(lambda resource: resource == GPU)
+def free_gpus(option: tuple[ClusterState, Fit]) -> int:
+    return option[0].nodes.free_of(lambda resource: resource == GPU)
 
 
 RULES: dict[str, Rule] = {
@@ -149,17 +147,12 @@ def arrivals(trace: Trace, seed: int) -> list[Group]:
     return found
 
 
-def history(trace: Trace, seed: int) -> list[Standing]:
-    """Return jobs that have ended: they hold no room, but tell what gangs are like."""
+def history(trace: Trace, seed: int) -> list[AssumedCopy]:
+    """Return jobs that have ended: they use no capacity, but tell what gangs are like."""
     drawn = gangs(trace, random.Random(-seed - 1))
-    return [ended(next(drawn)) for _ in range(HISTORY)]
-
-
-def ended(group: Group) -> Standing:
-    record = PlacementRecord(
-        group.key, PACK.name, (), (Share(name(0)),), Phase.SUCCEEDED, "", "", job_outcome=JobOutcome("SUCCEEDED")
-    )
-    return Standing(record, group.members)
+    return [
+        AssumedCopy(group.key, group.members, ended=True, since=0) for group in (next(drawn) for _ in range(HISTORY))
+    ]
 
 
 def name(number: int) -> str:
@@ -167,7 +160,7 @@ def name(number: int) -> str:
 
 
 class Fleet:
-    """The nodes of the trace as some clusters, all empty. Openings are kept from run to run."""
+    """The nodes of the trace as some clusters, all empty. Baselines are kept from run to run."""
 
     def __init__(self, nodes: Sequence[Node], clusters: int) -> None:
         cuts = [len(nodes) * number // clusters for number in range(clusters + 1)]
@@ -176,10 +169,10 @@ class Fleet:
         parts = [tuple(nodes[first:last]) for first, last in pairwise(cuts)]
         pictures = {one: ClusterSnapshot(one, 0.0, part, ()) for one, part in zip(self.names, parts, strict=True)}
         self._snapshot = FleetSnapshot(pictures, "")
-        self._openings = Openings()
+        self._baselines = BaselineCache()
 
-    def rooms(self, before: Sequence[Standing] = ()) -> Rooms:
-        return Rooms(self._clusters, self._snapshot, {name(0): before}, 0.0, 0.0, self._openings)
+    def state(self, before: Sequence[AssumedCopy] = ()) -> FleetState:
+        return FleetState.of(self._clusters, self._snapshot, {name(0): before}, 0.0, 0.0, self._baselines)
 
     def run(self, queue: Sequence[Group], place: Callable[[Group], bool]) -> tuple[int, int, float]:
         """Return GPUs and gangs placed, and seconds."""
@@ -191,24 +184,34 @@ class Fleet:
         return gpus, count, time.perf_counter() - started
 
     def by_rule(self, queue: Sequence[Group], rule: Rule) -> tuple[int, int, float]:
-        rooms = self.rooms()
-        all_rooms = [room for one in self.names if isinstance(room := rooms.of(one), Room)]
+        fleet = self.state()
+        states: dict[str, ClusterState] = {}
+        for one in self.names:
+            state = fleet.cluster(one)
+            assert isinstance(state, ClusterState)
+            states[one] = state
 
         def place(group: Group) -> bool:
             wanted = GangRequest.of(group.gang)
-            options = [(room, fit) for room in all_rooms if (fit := room.consider(wanted)[0]).ok]
+            options = [(state, fit) for state in states.values() if (fit := state.try_gang(wanted)[0]).ok]
             if options:
-                room, fit = rule(options)
-                room.take(group.gang, fit)
+                state, fit = rule(options)
+                states[state.name] = state.assume(group.gang, fit)
             return bool(options)
 
         return self.run(queue, place)
 
-    def by_policy(self, queue: Sequence[Group], before: Sequence[Standing] = ()) -> tuple[int, int, float]:
+    def by_policy(self, queue: Sequence[Group], before: Sequence[AssumedCopy] = ()) -> tuple[int, int, float]:
         """Let SkyRay choose, as its policy says."""
-        rooms = self.rooms(before)
-        allowed = Allowed([ClusterFacts(one, {}) for one in self.names])
-        return self.run(queue, lambda group: bool(choose(group, allowed, rooms).cluster))
+        fleet = self.state(before)
+        filters = ClusterFilters([ClusterFacts(one, {}) for one in self.names])
+
+        def place(group: Group) -> bool:
+            nonlocal fleet
+            choice, fleet = choose_cluster(group, filters.eligible(group), fleet)
+            return bool(choice.cluster)
+
+        return self.run(queue, place)
 
 
 def measure(trace: Trace, seeds: int) -> tuple[dict[str, list[Result]], int]:

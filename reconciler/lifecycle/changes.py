@@ -1,47 +1,47 @@
-"""What changed between the copies that a group had and those that it has now, in words."""
+"""Returns what changed between the copies that a group had and those that it has now."""
 
 from __future__ import annotations
 
 from reconciler.manifests.identity import ObjectKey
+from reconciler.reasons.changes import ObjectChange, UpdatedInPlace, in_order
 from reconciler.workloads.cluster_copy import ClusterCopy, same_content
 
 
-def changes_text(before: tuple[ClusterCopy, ...], after: tuple[ClusterCopy, ...]) -> str:
-    """Say which clusters were joined and left, and which objects, or else shares, changed on the others."""
+def changes_of(before: tuple[ClusterCopy, ...], after: tuple[ClusterCopy, ...]) -> UpdatedInPlace:
+    """Return which clusters were joined and left, and which objects, or else shares, changed on the others."""
     old = {copy.cluster: copy for copy in before}
     new = {copy.cluster: copy for copy in after}
-    joined = [name for name in new if name not in old]
-    left = [name for name in old if name not in new]
-    changed = [name for name in new if name in old and not same_content(old[name], new[name])]
-    shifted = []
+    joined = tuple(name for name in new if name not in old)
+    left = tuple(name for name in old if name not in new)
+    changed = tuple(name for name in new if name in old and not same_content(old[name], new[name]))
+    if changed or joined or left:
+        changes = _changes(old, new, changed)
+        return UpdatedInPlace(changed, changes, joined, left)
+    shares = []
     for name, copy in new.items():
-        share_before = old[name].share if name in old else 0
-        if copy.share != share_before:
-            shifted.append(f"{copy.share}% on {name}")
-    if shifted and not (changed or joined or left):
-        return f"the shares are now {', '.join(shifted)}"
-    said = []
-    if changed or not (joined or left):
-        verbs = [verb for name in changed for verb in _changed_objects(old[name], new[name])]
-        # The same change on several clusters is said once.
-        what = "; ".join(dict.fromkeys(verbs)) or "the admitted copies were restored"
-        said.append(f"updated on {', '.join(changed or new)}: {what}")
-    if joined:
-        said.append(f"placed on {', '.join(joined)}")
-    if left:
-        said.append(f"taken from {', '.join(left)}")
-    return "; ".join(said)
+        if copy.share != old[name].share:
+            shares.append((name, copy.share))
+    if shares:
+        return UpdatedInPlace(shares=tuple(shares))
+    # Nothing that was admitted changed, so files of the copies were missing or other than admitted.
+    return UpdatedInPlace(updated=tuple(new))
 
 
-def _changed_objects(before: ClusterCopy, after: ClusterCopy) -> list[str]:
+def _changes(
+    old: dict[str, ClusterCopy], new: dict[str, ClusterCopy], clusters: tuple[str, ...]
+) -> tuple[ObjectChange, ...]:
+    """Return what changed on `clusters`; the same change on several clusters is there once."""
+    found: dict[ObjectChange, None] = {}
+    for name in clusters:
+        found |= dict.fromkeys(_changed_objects(old[name], new[name]))
+    return tuple(found)
+
+
+def _changed_objects(before: ClusterCopy, after: ClusterCopy) -> list[ObjectChange]:
     old, new = _digests(before), _digests(after)
     changed = {key for key in new.keys() & old.keys() if new[key] != old[key]}
     groups = (("added", new.keys() - old.keys()), ("changed", changed), ("removed", old.keys() - new.keys()))
-    return [f"{verb} {_names(keys)}" for verb, keys in groups if keys]
-
-
-def _names(keys: set[ObjectKey]) -> str:
-    return ", ".join(sorted(f"{key.kind} {key.name}" for key in keys))
+    return [ObjectChange(verb, in_order(keys)) for verb, keys in groups if keys]
 
 
 def _digests(copy: ClusterCopy) -> dict[ObjectKey, str]:

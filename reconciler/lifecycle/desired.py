@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.placed_group import PlacedGroup
+from reconciler.reasons.transitions import TransferRefused
 from reconciler.workloads.companions import companions_of
 from reconciler.workloads.group import Group, GroupKey, WorkloadObject
 
@@ -29,9 +30,9 @@ class DesiredState:
     unclaimed: Collection[ObjectKey]
     broken: Collection[str]
     jobs: Mapping[ObjectKey, GroupKey] = field(default_factory=dict)
-    kept: Mapping[ObjectKey, str] = field(default_factory=dict)
+    kept: Mapping[ObjectKey, TransferRefused] = field(default_factory=dict)
 
-    def keeping(self, kept: Mapping[ObjectKey, str]) -> DesiredState:
+    def keeping(self, kept: Mapping[ObjectKey, TransferRefused]) -> DesiredState:
         """Return the state in which the objects `kept` stay with the groups that have them, as well."""
         return replace(self, kept={**self.kept, **kept})
 
@@ -50,7 +51,7 @@ class DesiredObjects:
 
     objects: tuple[WorkloadObject, ...]
     edited: tuple[WorkloadObject, ...]
-    kept: tuple[tuple[WorkloadObject, str], ...]
+    kept: tuple[tuple[WorkloadObject, TransferRefused], ...]
 
 
 def desired_objects(group: Group, placed: PlacedGroup, desired: DesiredState) -> DesiredObjects:

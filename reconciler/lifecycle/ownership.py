@@ -2,8 +2,8 @@
 
 What is on a cluster knows nothing of groups, so a service whose group gets another name stays where it is, with the
 capacity that it uses. Where the other group cannot be in its place, it must find capacity for the object as for any
-other that it adds. Either way a transfer happens as a whole or not at all (docs/decisions/0010). Batch objects stay with
-their first group (`lifecycle.desired`).
+other that it adds. Either way a transfer happens as a whole or not at all (docs/decisions/0010). Batch objects stay
+with their first group (`lifecycle.desired`).
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.model import Phase
 from reconciler.placement.placed_group import PlacedGroup
+from reconciler.reasons.changes import Moved, Regrouped, in_order
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import CannotDeploy, TransferRefused
 from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole
 from reconciler.workloads.companions import companions_of
 from reconciler.workloads.group import Group, GroupKey
-
-REGROUPED = "Regrouped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Ownership:
     """
 
     transfers: tuple[Transfer, ...]
-    kept: Mapping[ObjectKey, str]
+    kept: Mapping[ObjectKey, TransferRefused]
 
     @property
     def givers(self) -> frozenset[GroupKey]:
@@ -65,7 +66,7 @@ def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
 
 
 def ownership(
-    placements: Mapping[GroupKey, PlacedGroup], groups: Iterable[Group], unread: Mapping[GroupKey, str]
+    placements: Mapping[GroupKey, PlacedGroup], groups: Iterable[Group], unread: Mapping[GroupKey, Reason]
 ) -> Ownership:
     """Return which objects are asked for under another group than the one that has them.
 
@@ -73,14 +74,15 @@ def ownership(
     """
     holders = owners(one for one in placements.values() if one.placed)
     transfers: list[Transfer] = []
-    kept: dict[ObjectKey, str] = {}
+    kept: dict[ObjectKey, TransferRefused] = {}
     for group in groups if holders else ():
         taker = placements.get(group.key)
         is_placed = taker is not None and taker.placed
         for giver, keys in _taken_from(group, holders).items():
             cannot = _cannot_take(group, is_placed, unread)
-            if cannot:
-                kept.update(dict.fromkeys(keys, f"group {group.key}, which cannot take it ({cannot})"))
+            if cannot is not None:
+                refused = TransferRefused(str(group.key), cannot.code, cannot.text)
+                kept.update(dict.fromkeys(keys, refused))
                 continue
             held = sum(item.key in holders for item in group.members)
             transfers.append(
@@ -116,14 +118,19 @@ def without(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
     return _having(placed, {item.key for item in placed.admitted} - set(keys))
 
 
-def given_message(keys: Iterable[ObjectKey], taker: GroupKey) -> str:
-    """Say which objects another group has now."""
-    return f"{_names(keys)} belongs to group {taker} now"
+def moved_to(keys: Iterable[ObjectKey], taker: GroupKey) -> Moved:
+    """Return that another group has objects now."""
+    return Moved(in_order(keys), str(taker), given=True)
 
 
-def taken_message(keys: Iterable[ObjectKey], giver: GroupKey) -> str:
-    """Say which objects a group has from another one."""
-    return f"{_names(keys)} stands there already, and was part of group {giver} until now"
+def moved_from(keys: Iterable[ObjectKey], giver: GroupKey) -> Moved:
+    """Return that a group has objects from another one."""
+    return Moved(in_order(keys), str(giver), given=False)
+
+
+def also_moved(why: Regrouped | None, move: Moved) -> Regrouped:
+    """Return what changed of a group with one more move; `why` is what is known of it so far."""
+    return Regrouped((move,)) if why is None else why.with_move(move)
 
 
 def _taken_from(group: Group, holders: Mapping[ObjectKey, GroupKey]) -> dict[GroupKey, list[ObjectKey]]:
@@ -136,18 +143,12 @@ def _taken_from(group: Group, holders: Mapping[ObjectKey, GroupKey]) -> dict[Gro
     return found
 
 
-def _cannot_take(group: Group, is_placed: bool, unread: Mapping[GroupKey, str]) -> str:
-    """Return why a group gets nothing, whatever capacity there is: reason and message; empty when it may."""
+def _cannot_take(group: Group, is_placed: bool, unread: Mapping[GroupKey, Reason]) -> Reason | None:
+    """Return why a group gets nothing, whatever capacity there is; None when it may."""
     if group.problem:
-        stays = ". What was admitted stays as it is" if is_placed else ""
-        return f"{group.refused_as}: {group.problem}{stays}"
-    if not is_placed and group.key in unread:
-        return f"SourceUnreadable: {unread[group.key]}"
-    return ""
-
-
-def _names(keys: Iterable[ObjectKey]) -> str:
-    return ", ".join(sorted(f"{key.kind} {key.name}" for key in keys))
+        return CannotDeploy(group.refused_as, group.problem, admitted=is_placed)
+    # A group that has a place already is whole.
+    return None if is_placed else unread.get(group.key)
 
 
 def _only(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
@@ -202,7 +203,7 @@ def _renamed(group: Group, own: PlacedGroup, giver: PlacedGroup, now: float) -> 
         policy=group.policy.name,
         copies=tuple(copies),
         phase=Phase.PLACED,
-        reason=REGROUPED,
+        reason=Regrouped.code,
         message=giver.message,
         candidates=giver.candidates,
         sources=tuple(sorted({item.place.file for item in group.objects})),

@@ -6,27 +6,43 @@ order in which they are safe: what is unreadable keeps everything, then what mus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.lifecycle.desired import DesiredObjects, DesiredState, desired_objects
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.decision import TransitionKind
-from reconciler.placement.model import PARTLY
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.placement.quota import EXCEEDED
 from reconciler.placement.ray_clusters import Unmet
+from reconciler.reasons.copies import PARTLY_PLACED, UPDATE_DOES_NOT_FIT
+from reconciler.reasons.quota import EXCEEDED
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import (
+    CannotDeploy,
+    HeldByAnotherGroup,
+    JobEditHeld,
+    JobHeldHere,
+    ManifestRemoved,
+    NoPolicy,
+    ObjectHeldHere,
+    SourceUnreadable,
+)
 from reconciler.workloads.governance import REFUSED_AS
-from reconciler.workloads.group import Group, GroupKey, WorkloadObject
+from reconciler.workloads.group import Group, GroupKey
 
-HELD_EDIT = "JobEditHeld"
-HELD_OBJECT = "ObjectHeldHere"
-HELD_JOB = "JobHeldHere"
-AS_DESIRED = "Undisturbed"
-HELD_BY_ANOTHER = "HeldByAnotherGroup"
 PROBLEM_REASONS = frozenset(
-    {"InvalidObject", *REFUSED_AS, "NoPolicy", "SourceUnreadable", "UpdateDoesNotFit", EXCEEDED, PARTLY}
-    | {HELD_JOB, HELD_EDIT, HELD_OBJECT}
+    {
+        "InvalidObject",
+        *REFUSED_AS,
+        NoPolicy.code,
+        SourceUnreadable.code,
+        UPDATE_DOES_NOT_FIT,
+        EXCEEDED,
+        PARTLY_PLACED,
+        JobHeldHere.code,
+        JobEditHeld.code,
+        ObjectHeldHere.code,
+    }
 )
 """Reasons that a placed group has as long as something is wrong."""
 
@@ -35,32 +51,36 @@ PROBLEM_REASONS = frozenset(
 class Situation:
     """What a transition follows from.
 
-    `group` is None where `workloads/` asks for no such group, `placed` None where nothing was decided on it. `unread` says which
-    unreadable file may hold a part of it. `unmet` is why its RayCluster has no place. `holders` is the placed group
-    that has each object with pods.
+    `group` is None where `workloads/` asks for no such group, `placed` None where nothing was decided on it. `unread`
+    says which unreadable file may hold a part of it. `unmet` is why its RayCluster has no place. `holders` is the
+    placed group that has each object with pods.
     """
 
     key: GroupKey
     group: Group | None
     placed: PlacedGroup | None
     desired: DesiredState
-    unread: str = ""
+    unread: Reason | None = None
     unmet: Unmet | None = None
     holders: Mapping[ObjectKey, GroupKey | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """What is to be done with a group. `reason` and `message` are empty where the outcome is still to be decided.
+    """What is to be done with a group, and why; `why` is None where the outcome is still to be decided.
 
     `objects` are those that should run, for PLACE and UPDATE.
     """
 
     key: GroupKey
     kind: TransitionKind
-    reason: str = ""
-    message: str = ""
+    why: Reason | None = None
     objects: DesiredObjects | None = None
+
+    @property
+    def reason(self) -> str:
+        """Return the code of the reason; empty where the outcome is still to be decided."""
+        return self.why.code if self.why is not None else ""
 
 
 Row = tuple[str, Callable[[Situation], Transition | None]]
@@ -77,13 +97,13 @@ def transition_of(situation: Situation) -> Transition:
     raise AssertionError(f"no transition of group {situation.key}: the last rows match always")
 
 
-def kept_unasked(placed: PlacedGroup, desired: DesiredState) -> tuple[str, str] | None:
-    """Return why a group that is not asked for stays all the same: reason and message; None when it goes."""
+def kept_unasked(placed: PlacedGroup, desired: DesiredState) -> Reason | None:
+    """Return why a group that is not asked for stays all the same; None when it goes."""
     situation = Situation(placed.key, None, placed, desired)
     for _, row in PLACED[: PLACED.index(_RETIRE)]:
         found = row(situation)
         if found is not None:
-            return found.reason, found.message
+            return found.why
     return None
 
 
@@ -92,8 +112,8 @@ def _wrong(situation: Situation) -> Transition | None:
     group = situation.group
     if group is None or not group.problem:
         return None
-    message = f"{group.problem}. What was admitted stays as it is"
-    return Transition(situation.key, TransitionKind.KEEP, group.refused_as, message)
+    why = CannotDeploy(group.refused_as, group.problem, admitted=True)
+    return Transition(situation.key, TransitionKind.KEEP, why)
 
 
 def _updated(situation: Situation) -> Transition | None:
@@ -110,8 +130,7 @@ def _unreadable_source(situation: Situation) -> Transition | None:
     """A file that cannot be read may still ask for the group."""
     for path in situation.placed.sources if situation.placed else ():
         if path in situation.desired.broken:
-            message = f"{path} cannot be read, so nobody knows whether it is still wanted: it stays as it is"
-            return Transition(situation.key, TransitionKind.KEEP, "SourceUnreadable", message)
+            return Transition(situation.key, TransitionKind.KEEP, SourceUnreadable(path))
     return None
 
 
@@ -120,23 +139,13 @@ def _stays_unasked(situation: Situation) -> Transition | None:
     desired = situation.desired
     for item in situation.placed.admitted if situation.placed else ():
         if item.demand is not None and item.key in desired.unclaimed:
-            message = f"no policy matches {item.key.kind} {item.key.name} any more: it stays as it is"
-            return Transition(
-                situation.key, TransitionKind.KEEP, "NoPolicy", f"{message}; to take it away, remove its manifest"
-            )
+            return Transition(situation.key, TransitionKind.KEEP, NoPolicy(item.key))
         if item.key in desired.kept:
-            message = kept_objects_message([(item, desired.kept[item.key])])
-            return Transition(situation.key, TransitionKind.HOLD, HELD_OBJECT, message)
+            why = ObjectHeldHere(((item.key, desired.kept[item.key]),))
+            return Transition(situation.key, TransitionKind.HOLD, why)
+        # A service that another group asks for moves to it; a job would run a second time there.
         if item.is_batch and item.key in desired.keys:
-            message = (
-                f"{item.key.kind} {item.key.name} is asked for under another group now, yet was placed with this one"
-            )
-            return Transition(
-                situation.key,
-                TransitionKind.HOLD,
-                HELD_JOB,
-                f"{message}: a job that was placed is not placed again",
-            )
+            return Transition(situation.key, TransitionKind.HOLD, JobHeldHere(item.key))
     return None
 
 
@@ -145,10 +154,8 @@ def _retired(situation: Situation) -> Transition | None:
     placed = situation.placed
     if placed is None:
         return None
-    where = ", ".join(placed.clusters)
-    message = f"its manifests are gone from {', '.join(placed.sources) or 'workloads/'}"
-    message += f": its overlay is taken from {where}" if where else ""
-    return Transition(situation.key, TransitionKind.RETIRE, "ManifestRemoved", message)
+    why = ManifestRemoved(placed.sources, placed.clusters)
+    return Transition(situation.key, TransitionKind.RETIRE, why)
 
 
 def _rejected(situation: Situation) -> Transition | None:
@@ -156,23 +163,23 @@ def _rejected(situation: Situation) -> Transition | None:
     group = situation.group
     if group is None or not group.problem:
         return None
-    return Transition(situation.key, TransitionKind.REJECT, group.refused_as, group.problem)
+    return Transition(situation.key, TransitionKind.REJECT, CannotDeploy(group.refused_as, group.problem))
 
 
 def _not_whole(situation: Situation) -> Transition | None:
     """A group of which a part may be in an unreadable file waits, so that it is not placed by halves."""
-    if not situation.unread:
+    if situation.unread is None:
         return None
-    return Transition(situation.key, TransitionKind.HOLD, "SourceUnreadable", situation.unread)
+    return Transition(situation.key, TransitionKind.HOLD, situation.unread)
 
 
 def _lacks_ray_cluster(situation: Situation) -> Transition | None:
-    """A job that runs on an existing RayCluster waits until that one has a place, and is refused where it is nowhere."""
+    """A job that runs on an existing RayCluster waits until that is placed, and is refused where there is none."""
     unmet = situation.unmet
     if unmet is None:
         return None
     kind = TransitionKind.HOLD if unmet.waits else TransitionKind.REJECT
-    return Transition(situation.key, kind, unmet.reason, unmet.message)
+    return Transition(situation.key, kind, unmet.why)
 
 
 def _placed_elsewhere(situation: Situation) -> Transition | None:
@@ -181,8 +188,8 @@ def _placed_elsewhere(situation: Situation) -> Transition | None:
     for item in group.members if group else ():
         holder = situation.holders.get(item.key)
         if holder is not None and holder != situation.key:
-            message = f"{item.key} still stands as part of group {holder}: it can move once that group lets it go"
-            return Transition(situation.key, TransitionKind.HOLD, HELD_BY_ANOTHER, message)
+            why = HeldByAnotherGroup(item.key, str(holder))
+            return Transition(situation.key, TransitionKind.HOLD, why)
     return None
 
 
@@ -211,21 +218,3 @@ NOT_PLACED: tuple[Row, ...] = (
     ("another group has an object of it", _placed_elsewhere),
     ("it is asked for", _entering),
 )
-
-
-def held_edit_message(edited: Collection[WorkloadObject]) -> str:
-    """Say that the edit of batch objects is not rolled out."""
-    return (
-        f"the edit of {_listed(edited)} is not rolled out: it was placed already, and would run twice or not at all; "
-        "to run it again, add it under a new name"
-    )
-
-
-def kept_objects_message(kept: Collection[tuple[WorkloadObject, str]]) -> str:
-    """Say which objects belong to other groups that cannot take them, and why not."""
-    said = "; ".join(f"{_listed([item])} belongs to {why}" for item, why in kept)
-    return f"{said}: it stays here until that group can; to take it away, remove its manifest"
-
-
-def _listed(objects: Collection[WorkloadObject]) -> str:
-    return ", ".join(f"{item.key.kind} {item.key.name}" for item in objects)

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from reconciler.placement.filters import FilterMaker
 from reconciler.policy.addon import AddOn
 from reconciler.policy.eligibility import ClusterFacts, GroupFacts, Refusal
+from reconciler.reasons.eligibility import AddOnDependency, AddOnMissing, AddOnNotSelected
 from reconciler.workloads.group import Group
 
-ADDON_MISSING = "AddOnMissing"
-"""Why a cluster is not eligible for a group."""
+NotPlaced = AddOnNotSelected | AddOnDependency
+"""Why a cluster does not get an add-on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +28,28 @@ class AddOnSpread:
     """
 
     placed: Mapping[str, tuple[AddOn, ...]] = field(default_factory=dict)
-    why_not: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    why_not: Mapping[tuple[str, str], NotPlaced] = field(default_factory=dict)
     providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def lacks(self, cluster: str, needs: Iterable[str]) -> str:
-        """Say which add-on a cluster lacks for objects of the API groups in `needs`; empty when it has all."""
+    def lacks(self, cluster: str, needs: Iterable[str]) -> AddOnMissing | None:
+        """Return which add-on a cluster lacks for objects of the API groups in `needs`; None when it has all."""
         has = {group for addon in self.placed.get(cluster, ()) for group in addon.provides}
         for group in sorted(needs):
             if group in self.providers and group not in has:
                 name = self.providers[group][0]
-                return f"it lacks add-on {name}, which {group} needs: {self.why_not[cluster, name]}"
-        return ""
+                return AddOnMissing(name, group, self.why_not[cluster, name])
+        return None
 
 
 def spread_addons(addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, str]]) -> AddOnSpread:
     """Spread `addons`, in the order of `policy.addon_kind.read_addons`, over `clusters`: name -> labels."""
     placed: dict[str, tuple[AddOn, ...]] = {}
-    why_not: dict[tuple[str, str], str] = {}
+    why_not: dict[tuple[str, str], NotPlaced] = {}
     for cluster, labels in clusters.items():
         own: dict[str, AddOn] = {}
         for addon in addons:
             why = _why_not(addon, labels, own)
-            if why:
+            if why is not None:
                 why_not[cluster, addon.name] = why
             else:
                 own[addon.name] = addon
@@ -74,7 +75,7 @@ class AddOnFilter:
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (made for its needs)
         """Return which add-on `cluster` lacks; None when it has all."""
         lacks = self._addons.lacks(cluster.name, self._needs)
-        return Refusal(cluster.name, ADDON_MISSING, lacks, stays=True) if lacks else None
+        return Refusal(cluster.name, lacks, stays=True) if lacks is not None else None
 
 
 def addon_filters(addons: AddOnSpread) -> FilterMaker:
@@ -87,9 +88,11 @@ def addon_filters(addons: AddOnSpread) -> FilterMaker:
     return make
 
 
-def _why_not(addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]) -> str:
+def _why_not(addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]) -> NotPlaced | None:
     wanted = addon.cluster_selector.first_mismatch(labels) if addon.cluster_selector else None
     if wanted is not None:
-        return f"the add-on is for clusters with {wanted} only"
-    absent = next((name for name in addon.depends_on if name not in own), None)
-    return f"the add-on depends on add-on {absent}, which is not for this cluster" if absent else ""
+        return AddOnNotSelected(wanted)
+    for name in addon.depends_on:
+        if name not in own:
+            return AddOnDependency(name)
+    return None

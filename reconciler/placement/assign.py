@@ -16,7 +16,7 @@ from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.filters import ClusterFilters, refused_candidates, within
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Candidate
-from reconciler.placement.quota import EXCEEDED, limited, most, requested
+from reconciler.placement.quota import QuotaUsage, limited, most, requested
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest, WaitsFor
 from reconciler.placement.targets import (
     UNDIVIDED,
@@ -28,11 +28,11 @@ from reconciler.placement.targets import (
 )
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import SpreadMode
+from reconciler.reasons.copies import DivisionUnchanged, UpdateDoesNotFit, UpdateUnknown
+from reconciler.reasons.reason import Reason
 from reconciler.workloads.cluster_copy import ClusterCopy, gang_of_copy
 from reconciler.workloads.group import Group, GroupKey
 from reconciler.workloads.overrides import OverrideApplier
-
-DOES_NOT_FIT = "UpdateDoesNotFit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +74,12 @@ def _assign_whole(
     waits_for = _waits_for(group, eligibility)
     if limited(group.tenant):
         refusal, usage = state.usage.enter(group, most(group.gang, eligibility.clusters))
-        if refusal:
-            lack = Unplaced("", EXCEEDED, refusal)
+        if refusal is not None:
+            lack = Unplaced("", refusal)
             return Assignment((), unplaced=(lack,), waits_for=waits_for), replace(state, usage=usage)
     choice, fleet = choose_cluster(group, eligibility, state.fleet)
     if not choice.cluster:
-        lack = Unplaced("", choice.reason, choice.message)
+        lack = Unplaced("", choice.why)
         waits = Assignment(
             (),
             unplaced=(lack,),
@@ -101,59 +101,105 @@ def assign_targets(
     group = request.group
     spread = group.policy.spreading
     divides = spread is not None and spread.mode is SpreadMode.DIVIDE
-    usage, over = state.usage, ""
-    if limited(group.tenant) and _in_place(targets, request):
-        # An update of the only copy is held against the quota before anyone looks for capacity.
-        over, usage = usage.enter(group, usage_of(_wanted(targets)))
     placed = _Placing(list(targets.staying), [], list(targets.missing), [], state.fleet)
-    if not over:
+    quota = _check_update(request, targets, state.usage)
+    if quota.refusal is None:
         placed.place(group, targets, eligibility, clusters.applier(group))
-    pending = tuple(choice for choice in placed.chosen if not choice.cluster)
-    beyond = over
-    if limited(group.tenant) and not over:
-        now_placed = usage_of(placed.copies)
-        with_pending = _with_pending(now_placed, pending)
-        # Of duplicates each copy that has a place counts; a division counts as a whole.
-        over, usage = usage.enter(group, with_pending if divides else now_placed)
-        beyond = over or usage.refusal(group.key, group.tenant, with_pending)
-    if over:
-        lack = Unplaced("the group", EXCEEDED, over)
-        placed.unplaced, placed.refused = ([], [lack]) if request.copies else ([lack], [])
+        quota = _check_copies(group, placed, quota.usage, divides=divides)
     count = targets.count
-    all_or_nothing = bool(over or (divides and (placed.unplaced or placed.refused)))
-    if all_or_nothing and request.copies and not over:
-        placed.unplaced, placed.refused = [], [_division_stays(placed)]
-        count = 1
+    nothing_changes = False
+    if quota.refusal is not None:
+        nothing_changes = True
+        placed.refuse(quota.refusal, update=bool(request.copies))
+    elif divides and placed.is_lacking:
+        nothing_changes = True
+        if request.copies:
+            # What is lacking is said of the division as a whole, since none of its shares changes alone.
+            placed.unplaced, placed.refused = [], [_division_stays(placed)]
+            count = 1
     fleet, leaving = placed.fleet, targets.leaving
     # The last copy does not go before another one has a place.
-    if all_or_nothing or (placed.unplaced and leaving and not placed.copies):
+    last_would_go = placed.unplaced and leaving and not placed.copies
+    if nothing_changes or last_would_go:
         fleet, leaving = state.fleet, ()
         placed.copies = list(request.copies)
-    for copy in leaving:
-        cluster = fleet.cluster(copy.cluster)
-        if isinstance(cluster, ClusterState):
-            fleet = fleet.with_cluster(cluster.release(group.key))
-    lacking: tuple[tuple[ClusterChoice, ...], ...] = ()
-    if divides and not placed.copies and not targets.missing and not beyond:
-        lacking = tuple((choice,) for choice in placed.chosen)  # all at once
-    elif pending and not divides and not beyond:
-        lacking = (pending,)  # one after another
-    candidates: tuple[Candidate, ...] = ()
-    if spread is not None or len(request.copies) != 1:
-        considered = [candidate for choice in placed.chosen for candidate in choice.candidates]
-        candidates = (*considered, *targets.excluded, *refused_candidates(eligibility))
     made = Assignment(
         copies=tuple(sorted(placed.copies, key=lambda copy: copy.cluster)),
         released=leaving,
         unplaced=tuple(placed.unplaced),
         refused=tuple(placed.refused),
         chosen=tuple(placed.chosen),
-        candidates=candidates,
+        candidates=_candidates(request, targets, eligibility, placed.chosen),
         count=count,
-        pending=lacking,
+        # Capacity is of no use to what the quota forbids.
+        pending=() if quota.beyond is not None else _pending(placed, targets, divides=divides),
         waits_for=_waits_for(group, eligibility, request.copies),
     )
-    return made, _charged(request, made, replace(state, fleet=fleet, usage=usage))
+    fleet = _released(fleet, group.key, leaving)
+    return made, _charged(request, made, replace(state, fleet=fleet, usage=quota.usage))
+
+
+@dataclass(frozen=True, slots=True)
+class _QuotaCheck:
+    """What the quota of a group's tenant allows.
+
+    `refusal`: why the group gets nothing new; `beyond`: why it may not have what waits, even with capacity for it.
+    `usage` has what the group claims after a refusal.
+    """
+
+    refusal: Reason | None
+    beyond: Reason | None
+    usage: QuotaUsage
+
+
+def _check_update(request: PlacementRequest, targets: Targets, usage: QuotaUsage) -> _QuotaCheck:
+    """Hold an update of the only copy against the quota, before capacity is looked for."""
+    if not limited(request.group.tenant) or not _in_place(targets, request):
+        return _QuotaCheck(None, None, usage)
+    refusal, usage = usage.enter(request.group, usage_of(_wanted(targets)))
+    return _QuotaCheck(refusal, refusal, usage)
+
+
+def _check_copies(group: Group, placed: _Placing, usage: QuotaUsage, *, divides: bool) -> _QuotaCheck:
+    """Hold the copies that found capacity, and those that did not, against the quota."""
+    if not limited(group.tenant):
+        return _QuotaCheck(None, None, usage)
+    now_placed = usage_of(placed.copies)
+    with_pending = _with_pending(now_placed, placed.pending)
+    # Of duplicates each copy that has a place counts; a division counts as a whole.
+    refusal, usage = usage.enter(group, with_pending if divides else now_placed)
+    beyond = refusal or usage.refusal(group.key, group.tenant, with_pending)
+    return _QuotaCheck(refusal, beyond, usage)
+
+
+def _candidates(
+    request: PlacementRequest, targets: Targets, eligibility: Eligibility, chosen: Iterable[ClusterChoice]
+) -> tuple[Candidate, ...]:
+    """Return the clusters that were considered; none for a single copy that stays where it is."""
+    if request.group.policy.spreading is None and len(request.copies) == 1:
+        return ()
+    considered = [candidate for choice in chosen for candidate in choice.candidates]
+    return (*considered, *targets.excluded, *refused_candidates(eligibility))
+
+
+def _pending(placed: _Placing, targets: Targets, *, divides: bool) -> tuple[tuple[ClusterChoice, ...], ...]:
+    """Return for which choices capacity is lacking, as `Assignment.pending` has them."""
+    if not divides:
+        # Duplicates get their copies one after another.
+        return (placed.pending,) if placed.pending else ()
+    if placed.copies or targets.missing:
+        return ()
+    # The shares of a division get theirs at once.
+    return tuple((choice,) for choice in placed.chosen)
+
+
+def _released(fleet: FleetState, group: GroupKey, leaving: Iterable[ClusterCopy]) -> FleetState:
+    """Return the fleet without the copies of a group that leave."""
+    for copy in leaving:
+        cluster = fleet.cluster(copy.cluster)
+        if isinstance(cluster, ClusterState):
+            fleet = fleet.with_cluster(cluster.release(group))
+    return fleet
 
 
 def _in_place(targets: Targets, request: PlacementRequest) -> bool:
@@ -179,6 +225,21 @@ class _Placing:
     refused: list[Unplaced]
     fleet: FleetState
 
+    @property
+    def pending(self) -> tuple[ClusterChoice, ...]:
+        """The choices that found no cluster."""
+        return tuple(choice for choice in self.chosen if not choice.cluster)
+
+    @property
+    def is_lacking(self) -> bool:
+        """Whether a copy has no place, or an update does not fit."""
+        return bool(self.unplaced or self.refused)
+
+    def refuse(self, why: Reason, *, update: bool) -> None:
+        """Refuse the whole group: `update` of what it has, or its first copies."""
+        lack = Unplaced("the group", why)
+        self.unplaced, self.refused = ([], [lack]) if update else ([lack], [])
+
     def place(self, group: Group, targets: Targets, eligibility: Eligibility, applier: OverrideApplier) -> None:
         """Go through the domains, best first: update the copy that is there, or choose a cluster for a new one."""
         for target in targets.domains:
@@ -198,35 +259,37 @@ class _Placing:
             copy = applier.for_cluster(target.objects, choice.cluster, target.division, target.share)
             self.copies.append(copy)
         else:
-            message = choice.message.removeprefix(f"{target.value}: ")
-            self.unplaced.append(Unplaced(target.value, choice.reason, message))
+            self.unplaced.append(Unplaced(target.value, choice.why))
 
     def update(self, group: GroupKey, target: DomainTarget) -> None:
         """Bring a copy to what it should be, if that fits where it is."""
         current, wanted = target.current, target.wanted
         if current is None or wanted is None:
             return
-        refusal = ""
+        refusal: Reason | None = None
         if target.changes:
             refusal, self.fleet = update_copy(group, current, wanted, self.fleet)
-        if refusal:
-            self.refused.append(Unplaced(current.cluster, DOES_NOT_FIT, refusal))
+        if refusal is not None:
+            self.refused.append(Unplaced(current.cluster, refusal))
             self.copies.append(current)
         else:
             self.copies.append(wanted)
 
 
-def update_copy(group: GroupKey, before: ClusterCopy, after: ClusterCopy, fleet: FleetState) -> tuple[str, FleetState]:
-    """Return why a copy does not fit as it should be now, empty where it does, and the fleet where it does so."""
+def update_copy(
+    group: GroupKey, before: ClusterCopy, after: ClusterCopy, fleet: FleetState
+) -> tuple[Reason | None, FleetState]:
+    """Return why a copy does not fit as it should be now, None where it does, and the fleet where it does so."""
+    # What makes the same pods needs no more than it has.
     if gang_of_copy(after) == gang_of_copy(before):
-        return "", fleet
+        return None, fleet
     state = fleet.cluster(before.cluster)
     if isinstance(state, Unreadable):
-        return f"{before.cluster} does not tell its capacity now ({state.reason}), so the update waits", fleet
+        return UpdateUnknown(before.cluster, state.reason), fleet
     fit, changed = state.update(group, before.deployed, after.deployed)
     if fit.ok:
-        return "", fleet.with_cluster(changed)
-    return f"the update does not fit on {before.cluster}: {fit.message}", fleet
+        return None, fleet.with_cluster(changed)
+    return UpdateDoesNotFit(before.cluster, fit.why), fleet
 
 
 def usage_of(copies: Iterable[ClusterCopy]) -> dict[str, int]:
@@ -235,9 +298,9 @@ def usage_of(copies: Iterable[ClusterCopy]) -> dict[str, int]:
 
 
 def _division_stays(placed: _Placing) -> Unplaced:
-    said = [one.message for one in placed.refused]
-    said += [f"{one.where} waits: {one.message}" for one in placed.unplaced]
-    return Unplaced("", DOES_NOT_FIT, f"the division stays as it is; {'; '.join(said)}")
+    refused = tuple(one.why for one in placed.refused)
+    waiting = tuple((one.where, one.why) for one in placed.unplaced)
+    return Unplaced("", DivisionUnchanged(refused, waiting))
 
 
 def _with_pending(amounts: Mapping[str, int], pending: Iterable[ClusterChoice]) -> dict[str, int]:

@@ -7,7 +7,7 @@ docs/decisions/0001), then the policy's own order, then what the policy prefers 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.kube_scheduler.equivalence import GangRequest
@@ -16,11 +16,23 @@ from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.cost import cost_of
 from reconciler.placement.filters import refused_candidates
 from reconciler.placement.fleet_state import FleetState
-from reconciler.placement.hold import HELD_FOR_OLDER
 from reconciler.placement.model import Candidate, Verdict
-from reconciler.placement.scoring import FeasibleCluster, rank
+from reconciler.placement.scoring import FeasibleCluster, Ranking, rank
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import Require, SchedulePolicy
+from reconciler.reasons.choice import (
+    Chosen,
+    FitsAtCost,
+    NoCapacity,
+    NoClusters,
+    NoEligibleCluster,
+    PassedOver,
+    Queued,
+    QueuesHeld,
+    Unreachable,
+)
+from reconciler.reasons.hold import HELD_FOR_OLDER
+from reconciler.reasons.reason import Reason
 from reconciler.workloads.group import Group
 
 _ORDER = {verdict: position for position, verdict in enumerate(Verdict)}
@@ -31,10 +43,19 @@ class ClusterChoice:
     """The choice for what was `wanted`: `cluster` is empty when it must wait. `candidates` are sorted best first."""
 
     cluster: str
-    reason: str
-    message: str
+    why: Reason
     candidates: tuple[Candidate, ...]
     wanted: GangRequest
+
+    @property
+    def reason(self) -> str:
+        """Return the code of the reason, a CamelCase word."""
+        return self.why.code
+
+    @property
+    def message(self) -> str:
+        """Return the reason in words."""
+        return self.why.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,34 +86,31 @@ def choose_cluster(group: Group, eligibility: Eligibility, fleet: FleetState) ->
     for tier in eligibility.tiers:
         evaluated += [_evaluate(name, tier.rank, wanted, fleet) for name in tier.clusters]
     evaluated.sort(key=lambda one: one.order)
-    evaluated, preferred_for = _by_preference(evaluated, group.policy, fleet, wanted)
+    ranking: Ranking | None = None
+    if evaluated and evaluated[0].candidate.verdict.fits:
+        evaluated, ranking = _by_preference(evaluated, group.policy, fleet, wanted)
     refused = refused_candidates(eligibility)
     candidates = tuple(one.candidate for one in evaluated) + refused
     if not evaluated:
-        return ClusterChoice("", "NoEligibleCluster", _nowhere(group, refused), candidates, wanted), fleet
+        return ClusterChoice("", _not_eligible(group, refused), candidates, wanted), fleet
     best = evaluated[0]
-    verdict = best.candidate.verdict
-    if best.state is not None and best.fit is not None:
-        if verdict.fits:
-            message = best.candidate.message + preferred_for + _passed_over(evaluated)
-            chosen = ClusterChoice(best.candidate.cluster, verdict, message, candidates, wanted)
-            return chosen, fleet.with_cluster(best.state.assume(gang, best.fit))
-        if eligibility.require is Require.ANY:
-            return _queued(evaluated, candidates, gang, wanted, fleet)
-    held = [one for one in evaluated if one.candidate.reason == HELD_FOR_OLDER]
-    reason = HELD_FOR_OLDER if held else verdict
-    return ClusterChoice("", reason, _nowhere_now(held or evaluated), candidates, wanted), fleet
+    if ranking is not None and best.state is not None and best.fit is not None:
+        chosen = ClusterChoice(best.candidate.cluster, _chosen(evaluated, ranking), candidates, wanted)
+        return chosen, fleet.with_cluster(best.state.assume(gang, best.fit))
+    if best.state is not None and eligibility.require is Require.ANY:
+        return _queued(evaluated, candidates, gang, wanted, fleet)
+    return ClusterChoice("", _no_capacity(evaluated), candidates, wanted), fleet
 
 
 def _evaluate(name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState) -> EvaluatedCluster:
     state = fleet.cluster(name)
     if isinstance(state, Unreadable):
-        candidate = Candidate(name, Verdict.UNREACHABLE, "Unreachable", state.reason)
+        candidate = Candidate(name, Verdict.UNREACHABLE, Unreachable(state.reason))
         return EvaluatedCluster(candidate, rank_, None, None)
     fit, candidate = state.try_gang(wanted)
     cost = cost_of(fit, state.nodes.pools)
     if cost.nodes:
-        candidate = replace(candidate, message=f"{candidate.message}; {cost.text}")
+        candidate = Candidate(name, candidate.verdict, FitsAtCost(candidate.why, cost))
     return EvaluatedCluster(candidate, rank_, fit, state)
 
 
@@ -110,24 +128,20 @@ def _queued(
         name = one.candidate.cluster
         if one.state is None or one.state.hold is not None:
             continue
-        many = f"the best of {len(evaluated)} eligible clusters" if len(evaluated) > 1 else "where it must go"
-        message = f"{name} is {many}, and has no room now, so Kubernetes queues its pods there"
-        choice = ClusterChoice(name, "Queued", f"{message}: {one.candidate.message}", candidates, wanted)
+        choice = ClusterChoice(name, Queued(name, len(evaluated), one.candidate.why), candidates, wanted)
         return choice, fleet.with_cluster(one.state.queue_pods(gang))
-    held = []
+    held: list[tuple[str, Reason]] = []
     for one in equal:
         if one.state is not None and one.state.hold is not None:
-            held.append(f"{one.candidate.cluster}: {one.state.hold.message}")
-    return ClusterChoice("", HELD_FOR_OLDER, "; ".join(held), candidates, wanted), fleet
+            held.append((one.candidate.cluster, one.state.hold.why))
+    return ClusterChoice("", QueuesHeld(tuple(held)), candidates, wanted), fleet
 
 
 def _by_preference(
     evaluated: list[EvaluatedCluster], policy: SchedulePolicy, fleet: FleetState, wanted: GangRequest
-) -> tuple[list[EvaluatedCluster], str]:
-    """Sort the clusters of the best verdict and tier by what `policy` prefers; say why the first comes first."""
-    best = evaluated[0] if evaluated else None
-    if best is None or not best.candidate.verdict.fits:
-        return evaluated, ""
+) -> tuple[list[EvaluatedCluster], Ranking]:
+    """Sort the clusters of the best verdict and tier, which fit, by what `policy` prefers; return the ranking too."""
+    best = evaluated[0]
     equal = [one for one in evaluated if (one.candidate.verdict, one.rank) == (best.candidate.verdict, best.rank)]
     by_name = {one.candidate.cluster: one for one in equal}
     feasible = []
@@ -136,34 +150,37 @@ def _by_preference(
             feasible.append(FeasibleCluster(one.state, one.fit, wanted.on(name), fleet))
     ranking = rank(feasible, policy.prefer)
     ordered = [by_name[one.name] for one in ranking.order]
-    first = "" if ranking.first in ordered[0].candidate.message else f"; {ranking.first}"
-    second = f", {ranking.second}" if ranking.second else ""
-    return ordered + evaluated[len(equal) :], first + second
+    return ordered + evaluated[len(equal) :], ranking
 
 
-def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> str:
-    """Say why clusters that the policy ranks before the chosen one were not chosen; empty when there are none."""
+def _chosen(evaluated: Sequence[EvaluatedCluster], ranking: Ranking) -> Chosen:
+    """Return why the first cluster is chosen."""
+    best = evaluated[0]
+    passed_over = _passed_over(evaluated)
+    return Chosen(best.candidate.why, ranking.best, ranking.runner_up, ranking.second, passed_over)
+
+
+def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> PassedOver | None:
+    """Return why clusters that the policy ranks before the chosen one were not chosen; None when there are none."""
     chosen = evaluated[0]
     better = [one for one in evaluated[1:] if one.rank < chosen.rank]
     if not better:
-        return ""
+        return None
     first = min(better, key=lambda one: (one.rank, one.candidate.cluster)).candidate
-    more = f" (and {len(better) - 1} more)" if len(better) > 1 else ""
-    return f"; {first.cluster}, which comes first{more}: {first.message}"
+    return PassedOver(first.cluster, first.why, len(better) - 1)
 
 
-def _nowhere_now(evaluated: Sequence[EvaluatedCluster]) -> str:
+def _no_capacity(evaluated: Sequence[EvaluatedCluster]) -> NoCapacity:
+    """Return why no eligible cluster can hold the group: what the nearest of them lacks."""
+    # Where only reserved capacity would do, the group that it is reserved for is what this one waits for.
+    held = [one.candidate for one in evaluated if one.candidate.reason == HELD_FOR_OLDER]
+    if held:
+        return NoCapacity(HELD_FOR_OLDER, held[0].cluster, len(held), held[0].why)
     best = evaluated[0].candidate
-    if len(evaluated) == 1:
-        return f"{best.cluster}: {best.message}"
-    if best.verdict is Verdict.UNREACHABLE:
-        return f"none of {len(evaluated)} eligible clusters tells its capacity; {best.cluster}: {best.message}"
-    return f"none of {len(evaluated)} eligible clusters has room for it; nearest is {best.cluster}: {best.message}"
+    return NoCapacity(best.verdict, best.cluster, len(evaluated), best.why)
 
 
-def _nowhere(group: Group, refused: Sequence[Candidate]) -> str:
+def _not_eligible(group: Group, refused: Sequence[Candidate]) -> Reason:
     if not refused:
-        return "the inventory has no clusters: add one under inventory/"
-    reasons = "; ".join(f"{one.cluster}: {one.message}" for one in refused[:3])
-    more = f" (and {len(refused) - 3} more)" if len(refused) > 3 else ""
-    return f"policy {group.policy.name} leaves no cluster eligible: {reasons}{more}"
+        return NoClusters()
+    return NoEligibleCluster(group.policy.name, tuple((one.cluster, one.why) for one in refused))

@@ -2,7 +2,7 @@
 
 A state is a baseline (the snapshot, and what placed groups are assumed to use) with the gangs that this plan placed on
 top. To undo is to keep the old state. Fit results are cached on the node arrays that they were computed from, which are
-never changed, so they hold for as long as somebody has that state.
+never changed, so they hold for as long as that state is used.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class FitCache:
         found = self._fits.get(key)
         if found is None:
             fit = try_gang(self.nodes, wanted.gang)
-            found = fit, Candidate(self._cluster, verdict_of(fit), fit.reason, fit.message)
+            found = fit, Candidate(self._cluster, verdict_of(fit), fit.why)
             self._fits[key] = found
         return found
 
@@ -170,7 +170,7 @@ class ClusterState:
         if self.hold is None:
             return fit, candidate
         fit = self.hold.judge(wanted, fit)
-        return fit, Candidate(self.name, verdict_of(fit), fit.reason, fit.message)
+        return fit, Candidate(self.name, verdict_of(fit), fit.why)
 
     def assume(self, gang: Gang, fit: Fit) -> ClusterState:
         """Return the state with the capacity used that `fit` found for `gang`, or for an equal one."""

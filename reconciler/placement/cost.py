@@ -1,65 +1,36 @@
-"""What a placement costs: the price of the nodes that an autoscaler must add for it.
+"""Returns what a placement costs: the price of the nodes that an autoscaler must add for it.
 
-The one idea: a group pays for what is not paid for yet. Nodes that exist, or that are being added for others, cost it
-nothing, whoever owns them. A price that nobody declared is unknown, which is not the same as nothing: it comes after
-every known one.
+Nodes that exist, or that are being added for others, cost a group nothing. A price that the
+inventory does not declare is unknown, which is not the same as zero: it comes after every known price.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 
 from reconciler.fleet.snapshot import NodePool
 from reconciler.kube_scheduler.gang import Fit
+from reconciler.reasons.scores import NewNodes, NodeCost
+
+NO_COST = NodeCost()
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """The price of `nodes` (pool, count), an hour, in the fleet's currency; None when it is not known.
-
-    `unpriced` names the pools without a price.
-    """
-
-    nodes: tuple[tuple[NodePool, int], ...] = ()
-    per_hour: Decimal | None = Decimal(0)
-    unpriced: tuple[str, ...] = ()
-
-    @property
-    def rank(self) -> tuple[bool, Decimal]:
-        """Return what to sort by: cheap first, unknown last."""
-        return (self.per_hour is None, self.per_hour or Decimal(0))
-
-    @property
-    def text(self) -> str:
-        """Return the words that messages use, such as `costs 1.42 per hour for 2 nodes of pool l4 (spot)`."""
-        if not self.nodes:
-            return "needs no new nodes"
-        if self.per_hour is None:
-            return f"has no known price for {' and '.join(f'pool {name}' for name in self.unpriced)}"
-        return f"costs {_amount(self.per_hour)} per hour for {' and '.join(_nodes(*some) for some in self.nodes)}"
+def cost_rank(cost: NodeCost) -> tuple[bool, Decimal]:
+    """Return what to sort costs by: cheap first, unknown last."""
+    return (cost.per_hour is None, cost.per_hour or Decimal(0))
 
 
-def cost_of(fit: Fit, pools: Iterable[NodePool]) -> Cost:
+def cost_of(fit: Fit, pools: Iterable[NodePool]) -> NodeCost:
     """Return what the nodes cost that `fit` needs beside those that exist; `pools` are those of its cluster."""
     if not fit.growth:
-        return Cost()
+        return NO_COST
     known: Mapping[str, NodePool] = {pool.name: pool for pool in pools}
-    nodes = tuple((known[name], count) for name, count in fit.new_nodes.items())
-    unpriced = tuple(pool.name for pool, _ in nodes if pool.price_per_hour is None)
+    added = [(known[name], count) for name, count in fit.new_nodes.items()]
+    nodes = tuple(NewNodes(pool.name, count, pool.spot) for pool, count in added)
+    unpriced = tuple(pool.name for pool, _ in added if pool.price_per_hour is None)
     if unpriced:
-        return Cost(nodes, None, unpriced)
+        return NodeCost(nodes, None, unpriced)
     # repr: the price as it was written, so that 3 x 0.1 is 0.3
-    prices = [Decimal(repr(pool.price_per_hour)) * count for pool, count in nodes]
-    return Cost(nodes, sum(prices, Decimal(0)))
-
-
-def _nodes(pool: NodePool, count: int) -> str:
-    return f"{count} {'node' if count == 1 else 'nodes'} of pool {pool.name}{' (spot)' if pool.spot else ''}"
-
-
-def _amount(price: Decimal) -> str:
-    """Return a price with two digits after the point, and as many more as it was written with."""
-    digits = price.normalize().as_tuple().exponent
-    return f"{price:.{max(2, -digits if isinstance(digits, int) else 0)}f}"
+    prices = [Decimal(repr(pool.price_per_hour)) * count for pool, count in added]
+    return NodeCost(nodes, sum(prices, Decimal(0)))

@@ -16,7 +16,8 @@ class TransitionKind(StrEnum):
 
     KEEP: it stays as it is. PLACE: it gets its first copies. UPDATE: its copies change where they are, or their number
     does. RERUN: its jobs run again. MOVE: it leaves a cluster for another one. FINISH: its jobs have ended. RETIRE: it
-    leaves all clusters for good. HOLD: something that is asked for is not done yet. REJECT: it cannot be placed as it is.
+    leaves all clusters for good. HOLD: something that is asked for is not done yet. REJECT: it cannot be placed as it
+    is.
     """
 
     KEEP = "Keep"
@@ -63,7 +64,7 @@ class Decision:
 
     @property
     def copies(self) -> tuple[ClusterCopy, ...]:
-        """Return the copies that the decision is about: those that it leaves, or takes away when it retires the group."""
+        """Return the copies that the decision is about: those that it leaves, or removes when it retires the group."""
         group = self.before if self.after is None else self.after
         return group.copies if group else ()
 

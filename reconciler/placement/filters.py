@@ -50,7 +50,7 @@ class ClusterFilters:
 
 def refused_candidates(eligibility: Eligibility) -> tuple[Candidate, ...]:
     """Return the clusters that are not eligible as candidates."""
-    return tuple(Candidate(one.cluster, Verdict.NOT_ELIGIBLE, one.reason, one.message) for one in eligibility.refused)
+    return tuple(Candidate(one.cluster, Verdict.NOT_ELIGIBLE, one.why) for one in eligibility.refused)
 
 
 def within(eligibility: Eligibility, clusters: Sequence[str]) -> Eligibility:

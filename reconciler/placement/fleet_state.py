@@ -1,7 +1,7 @@
 """The capacity of all clusters while a plan is made, as a value; clusters are opened when they are first looked at.
 
 So a plan costs what its groups look at, not what the fleet holds. A live snapshot older than the fleet's limit counts
-as unreachable here, whoever took it.
+as unreachable here.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.kube_scheduler.gang import Fit
+from reconciler.reasons.reason import Reason
 
 
 class Verdict(StrEnum):
@@ -50,10 +51,6 @@ class Phase(StrEnum):
     REJECTED = "Rejected"
 
 
-PARTLY = "PartlyPlaced"
-"""The reason of a group that has a copy on some of its clusters, and waits for capacity on the others."""
-
-
 class Action(StrEnum):
     """What a cycle does with a group."""
 
@@ -67,9 +64,21 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One cluster considered for a group. `reason` is a CamelCase word, `message` a sentence with numbers."""
+    """One cluster considered for a group, what it can do for it, and why.
+
+    Most are losers whose words are never read, so the words are made when they are asked for.
+    """
 
     cluster: str
     verdict: Verdict
-    reason: str
-    message: str
+    why: Reason
+
+    @property
+    def reason(self) -> str:
+        """Return the code of the reason, a CamelCase word."""
+        return self.why.code
+
+    @property
+    def message(self) -> str:
+        """Return the reason in words, with its numbers."""
+        return self.why.text

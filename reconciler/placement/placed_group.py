@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from reconciler.placement.model import PARTLY, Candidate, Phase
+from reconciler.placement.model import Candidate, Phase
+from reconciler.reasons.copies import PARTLY_PLACED
 from reconciler.workloads.cluster_copy import ClusterCopy, JobResult, objects_of
 from reconciler.workloads.group import GroupKey, WorkloadObject
 
@@ -66,7 +67,7 @@ class PlacedGroup:
     @property
     def waits(self) -> bool:
         """Tell whether the group, or one of its copies, waits for capacity."""
-        return self.reason == PARTLY if self.placed else self.phase is Phase.PENDING
+        return self.reason == PARTLY_PLACED if self.placed else self.phase is Phase.PENDING
 
     def on(self, cluster: str) -> ClusterCopy | None:
         """Return the copy on a cluster; None where there is none."""

@@ -17,16 +17,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from reconciler.kube_scheduler.gang import Gang
-from reconciler.manifests.quantity import Format, Quantity
 from reconciler.policy.tenant import Tenant
-from reconciler.reasons.resource_text import amount_text
+from reconciler.reasons.quota import Borrowable, NeverWithinQuota, QuotaExceeded
 from reconciler.workloads.group import Group, GroupKey
 from reconciler.workloads.grouping import Grouping
 
-EXCEEDED = "QuotaExceeded"
 PODS = "pods"
-_LONGEST = 8
-"""Characters of an amount in a message."""
 
 _Amounts = Mapping[str, int]
 
@@ -60,8 +56,8 @@ def most(gang: Gang, clusters: Iterable[str]) -> dict[str, int]:
 class QuotaUsage:
     """What every tenant uses at one point of a plan, as a value; amounts are in nano units.
 
-    `used` and `claimed` are by tenant and resource. Claimed is what a tenant's own waiting groups were refused though its
-    own quota would do: it is not lent to borrowers. `charged` is what each group counts for, by tenant.
+    `used` and `claimed` are by tenant and resource. Claimed is what a tenant's own waiting groups were refused though
+    its own quota would do: it is not lent to borrowers. `charged` is what each group counts for, by tenant.
     """
 
     tenants: Mapping[str, Tenant]
@@ -103,27 +99,27 @@ class QuotaUsage:
         """Return the usage with no claims of waiting groups."""
         return replace(self, claimed={})
 
-    def refusal(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> str:
-        """Say why a group may not use `amounts` in place of what it uses now; empty when it may."""
+    def refusal(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> QuotaExceeded | None:
+        """Return why a group may not use `amounts` in place of what it uses now; None when it may."""
         if tenant is None:
-            return ""
+            return None
         owner, before = self._charge_of(key)
         for name, quota in tenant.quota.items():
             own = before.get(name, 0) if owner == tenant.name else 0
             more = amounts.get(name, 0) - own
             used = self._used(tenant, name)
             if more > 0 and not self._granted(tenant, name, more, max(0, used + more - quota.nano)):
-                return self._message(tenant, name, used, amounts[name], own)
-        return ""
+                return self._exceeded(tenant, name, used, amounts[name], own)
+        return None
 
-    def enter(self, group: Group, amounts: _Amounts) -> tuple[str, QuotaUsage]:
-        """Return why a group may not have `amounts`, empty when it may, and the usage with what it then claims.
+    def enter(self, group: Group, amounts: _Amounts) -> tuple[QuotaExceeded | None, QuotaUsage]:
+        """Return why a group may not have `amounts`, None when it may, and the usage with what it then claims.
 
         What it is refused although its tenant's own quota would do is lent to others: it is not lent on.
         """
         tenant = group.tenant
         refusal = self.refusal(group.key, tenant, amounts)
-        if not refusal or tenant is None or self.exceeds(group.key, tenant, amounts):
+        if refusal is None or tenant is None or self.exceeds(group.key, tenant, amounts):
             return refusal, self
         claimed = {**self.claimed, tenant.name: _sum(self.claimed.get(tenant.name, {}), amounts, 1)}
         return refusal, replace(self, claimed=claimed)
@@ -165,21 +161,13 @@ class QuotaUsage:
         borrows = excess > 0
         return self._uncovered(name, {tenant.name: more}, borrows) <= self._uncovered(name, {}, borrows)
 
-    def _message(self, tenant: Tenant, name: str, used: int, needs: int, own: int) -> str:
-        quota = tenant.quota[name]
-        text = f"tenant {tenant.name} uses {_amount(name, used, quota)} of {quota} {name}"
-        text += f", group needs {_amount(name, needs, quota)}"
-        if own:
-            text += f" instead of {_amount(name, own, quota)}"
+    def _exceeded(self, tenant: Tenant, name: str, used: int, needs: int, own: int) -> QuotaExceeded:
+        borrowable = None
+        if tenant.borrowing is not None:
+            limit = tenant.borrowing.limit.get(name)
+            borrowable = Borrowable(self._borrowable(tenant, name), tenant.borrowing.lenders, limit)
         lent = self._lent(tenant, name)
-        if lent:
-            text += f"; {_amount(name, lent, quota)} of it is lent to others until their groups end"
-        if tenant.borrowing is None:
-            return text
-        limit = tenant.borrowing.limit.get(name)
-        whom = "other tenants" if tenant.borrowing.lenders is None else ", ".join(tenant.borrowing.lenders)
-        text += f"; {whom} can lend it {_amount(name, self._borrowable(tenant, name), quota)} more"
-        return text + (f", and it may borrow {limit} in all" if limit is not None else "")
+        return QuotaExceeded(tenant.name, name, tenant.quota[name], used, needs, own, lent, borrowable)
 
     def _lent(self, tenant: Tenant, name: str) -> int:
         """Return how much of a tenant's unused quota cannot be had back now, because borrowers use it."""
@@ -206,7 +194,7 @@ class QuotaUsage:
         return [self.tenants[name] for name in sorted(named) if name != tenant.name]
 
     def _uncovered(self, name: str, more: Mapping[str, int], borrows: bool) -> int:
-        """Return how much of resource `name` is used beyond quotas and covered by nobody, if `more` were used too.
+        """Return how much of resource `name` is used beyond quotas and covered by no lender, if `more` were used too.
 
         A lender covers with what it leaves unused; for one who `borrows`, less what its own waiting groups claim.
         """
@@ -277,36 +265,30 @@ def _path(
     return None
 
 
-def _amount(name: str, nano: int, like: Quantity) -> str:
-    """Write an amount of resource `name` as its quota is written; of bytes that come out long, the first digits."""
-    text = str(Quantity(nano, like.format if like.format is not Format.DecimalExponent else Format.DecimalSI))
-    return text if name == "cpu" or len(text) <= _LONGEST else amount_text(name, nano // 10**9, like)
-
-
-def never(tenant: Tenant, amounts: _Amounts) -> str:
-    """Say why a tenant could never have `amounts`, even with nothing else placed; empty when it could."""
+def never(tenant: Tenant, amounts: _Amounts) -> NeverWithinQuota | None:
+    """Return why a tenant could never have `amounts`, even with nothing else placed; None when it could."""
     for name, quota in tenant.quota.items():
         most = quota.nano
         if tenant.borrowing is not None:
             limit = tenant.borrowing.limit.get(name)
             if limit is None:
+                # What others have may grow, so there is no most.
                 continue
             most += limit.nano
         if amounts.get(name, 0) > most:
-            needs, at_most = _amount(name, amounts[name], quota), _amount(name, most, quota)
-            return f"needs {needs} {name}, and tenant {tenant.name} may never use more than {at_most}"
-    return ""
+            return NeverWithinQuota(tenant.name, name, quota, amounts[name], most)
+    return None
 
 
 def beyond_quota(grouping: Grouping) -> tuple[str, ...]:
     """Return one warning for each group that waits for ever, because it alone is more than its tenant's quota."""
     warnings = []
     for group in grouping.groups:
-        why = (
-            never(group.tenant, requested([group.gang]))
-            if group.tenant and limited(group.tenant) and not group.problem
-            else ""
-        )
-        if why:
-            warnings.append(f"{group.members[0].place}: group {group.key} {why}")
+        tenant = group.tenant
+        # A group with a problem does not wait for quota.
+        if tenant is None or not limited(tenant) or group.problem:
+            continue
+        why = never(tenant, requested([group.gang]))
+        if why is not None:
+            warnings.append(f"{group.members[0].place}: group {group.key} {why.text}")
     return tuple(warnings)

@@ -11,17 +11,23 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.manifests import fields
+from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.policy.eligibility import ClusterFacts, GroupFacts, Refusal
 from reconciler.ray import rayspec
 from reconciler.ray.job_rules import CLUSTER_SELECTOR_KEY
+from reconciler.reasons.eligibility import RayClusterElsewhere
+from reconciler.reasons.ray_clusters import (
+    NoSuchRayCluster,
+    RayClusterUnknown,
+    RayClusterUnmatched,
+    RayClusterUnread,
+    RayClusterWaits,
+)
+from reconciler.reasons.reason import Reason
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import Group, GroupKey, WorkloadObject
-
-NOT_PLACED = "RayClusterNotPlaced"
-NOWHERE = "NoSuchRayCluster"
-ELSEWHERE = "RayClusterElsewhere"
 
 _Name = tuple[str, str]
 """Namespace and name of a RayCluster."""
@@ -43,22 +49,20 @@ class RayClusterFilter:
 
     def __init__(self, ray_cluster: str, clusters: Collection[str]) -> None:
         self._clusters = frozenset(clusters)
-        where = ", ".join(sorted(clusters)) or "none"
-        self._message = f"RayCluster {ray_cluster}, which it runs on, is on {where}"
+        self._why = RayClusterElsewhere(ray_cluster, tuple(sorted(clusters)))
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (made for its group)
         """Return why `cluster` is not eligible; None where the RayCluster is there."""
         if cluster.name in self._clusters:
             return None
-        return Refusal(cluster.name, ELSEWHERE, self._message, stays=True)
+        return Refusal(cluster.name, self._why, stays=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
     """Why a group cannot be placed before its RayCluster is: `waits` when the RayCluster may still get a place."""
 
-    reason: str
-    message: str
+    why: Reason
     waits: bool
 
 
@@ -67,7 +71,8 @@ class RayClusters:
     """Which groups run on which RayClusters of others, and where these are at one point of a plan.
 
     `holders` is the group that has each RayCluster, `jobs` the objects of each group that select one of another group,
-    with its name, `selected` all names that are selected so. `placed` is where these RayClusters are, by name and group.
+    with its name, `selected` all names that are selected so. `placed` is where these RayClusters are, by name and
+    group.
     """
 
     holders: Mapping[_Name, GroupKey]
@@ -115,15 +120,10 @@ class RayClusters:
         for item, name in self.jobs.get(group, ()):
             if self._where(name):
                 continue
-            why = self._not_yet(name)
-            if why:
-                message = f"RayCluster {name[1]}, which {item.key.kind} {item.key.name} runs on, {why}"
-                return Unmet(NOT_PLACED, message, waits=True)
-            message = (
-                f"{item.place}: {item.key} selects RayCluster {name[1]}, which is neither in "
-                f"workloads/{name[0]}/ nor on any cluster: add it, or correct spec.clusterSelector"
-            )
-            return Unmet(NOWHERE, message, waits=False)
+            not_yet = self._not_yet(item.key, name)
+            if not_yet is not None:
+                return Unmet(not_yet, waits=True)
+            return Unmet(NoSuchRayCluster(item.key, str(item.place), name[1]), waits=False)
         return None
 
     def with_copies(self, group: GroupKey, copies: Iterable[ClusterCopy]) -> RayClusters:
@@ -150,20 +150,18 @@ class RayClusters:
                 found.append(cluster)
         return tuple(sorted(found))
 
-    def _not_yet(self, name: _Name) -> str:
-        """Say why a RayCluster may come to have a place; empty when it is known to be nowhere."""
+    def _not_yet(self, job: ObjectKey, name: _Name) -> Reason | None:
+        """Return why the RayCluster of a job may come to have a place; None when it is known to be nowhere."""
         if name in self.holders:
-            return f"is in group {self.holders[name]}, which has no place yet"
+            return RayClusterWaits(job, name[1], str(self.holders[name]))
         if any(_name(item) == name and item.key.kind == rayspec.RAY_CLUSTER for item in self.workloads.objects):
-            return "is not placed, since no policy matches it"
+            return RayClusterUnmatched(job, name[1])
         for file in self.workloads.broken:
             if file.namespace == name[0]:
-                return f"may be in {file.path}, which cannot be read: repair that file"
+                return RayClusterUnread(job, name[1], file.path)
+        # A RayCluster that is not in Git may be on any cluster that cannot be looked at.
         unread = sorted(c for c, shown in self.snapshot.clusters.items() if not isinstance(shown, ClusterSnapshot))
-        if unread:
-            names = ", ".join(unread[:3]) + (f" or {len(unread) - 3} more" if len(unread) > 3 else "")
-            return f"is not in Git, and may be on {names}, which cannot be read now"
-        return ""
+        return RayClusterUnknown(job, name[1], tuple(unread)) if unread else None
 
 
 def lost_ray_clusters(groups: Iterable[PlacedGroup], snapshot: FleetSnapshot) -> tuple[str, ...]:

@@ -52,9 +52,9 @@ class Assignment:
     """What a request gets.
 
     `copies` are the group's copies afterwards, in order of cluster, and `released` those that are taken away.
-    `unplaced` are copies that are not placed, `refused` those whose update does not fit. `chosen` are the choices for new copies.
-    `count` is how many copies there should be. `pending` is what a group that waits lacks capacity for: of each entry
-    one choice must get it; empty where capacity would not help. `held` is the capacity reserved for that.
+    `unplaced` are copies that are not placed, `refused` those whose update does not fit. `chosen` are the choices for
+    new copies. `count` is how many copies there should be. `pending` is what a group that waits lacks capacity for: of
+    each entry one choice must get it; empty where capacity would not help. `held` is the capacity reserved for that.
     """
 
     copies: tuple[ClusterCopy, ...]

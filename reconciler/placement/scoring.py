@@ -1,13 +1,13 @@
-"""Which of several clusters that can all hold a gang gets it: `placement.prefer`, one score after another.
+"""Sorts clusters that can all hold a gang by what the policy prefers (`prefer`), one score after another.
 
 | Score | Best is the cluster |
 |---|---|
-| `Available` | that has room left for most gangs like it, by the scarcest resource that the gang asks for |
+| `Available` | that has capacity for most gangs like it, by the scarcest resource that the gang asks for |
 | `Cost` | whose new nodes for it cost least an hour; existing nodes cost nothing, unknown prices come last |
 | `Pack` | on which free GPUs become useless to typical gangs least (`placement.fragmentation`), then the fullest |
 | `Balance` | whose most used resource, of those that the gang asks for, is used least afterwards |
 
-Room and use are those of the nodes on which the gang's pods may run, with the gang on them and without headroom.
+Capacity and use are those of the nodes on which the gang's pods may run, with the gang on them and without headroom.
 Where a policy says nothing, the order is: nodes that are paid for anyway, `Cost`, `Pack`. What a policy's list leaves
 equal is decided by that order, and then by name. A score is computed only for clusters that are equal in all before it,
 and once for gangs that are equal to the scheduler (`FitCache.measured`), so a thousand clusters cost little.
@@ -27,14 +27,25 @@ from reconciler.kube_scheduler.fit import commit
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Mask, Nodes
 from reconciler.placement.cluster_state import ClusterState
-from reconciler.placement.cost import Cost, cost_of
+from reconciler.placement.cost import NO_COST, cost_of, cost_rank
 from reconciler.placement.fleet_state import FleetState
 from reconciler.policy.model import Preference
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.scores import (
+    CapacityLeft,
+    FirstByName,
+    NodeCost,
+    NodesAdded,
+    NodesPaid,
+    NodesRemovable,
+    Packing,
+    Utilization,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class FeasibleCluster:
-    """A cluster that can hold a gang. `wanted` is the gang as it is there; `fleet` knows what gangs typically ask for."""
+    """A cluster that can hold a gang. `wanted` is the gang as it is there; `fleet` knows what gangs usually request."""
 
     state: ClusterState
     fit: Fit
@@ -47,9 +58,9 @@ class FeasibleCluster:
         return self.state.name
 
     @property
-    def cost(self) -> Cost:
+    def cost(self) -> NodeCost:
         """What the nodes cost that must be added for the gang."""
-        return cost_of(self.fit, self.state.nodes.pools) if self.fit.growth else Cost()
+        return cost_of(self.fit, self.state.nodes.pools) if self.fit.growth else NO_COST
 
     def measured(self, what: str, measure: Callable[[Nodes], Any]) -> Any:
         """Return `measure` of the nodes with the gang on them; it depends on nothing else but `what`."""
@@ -59,47 +70,56 @@ class FeasibleCluster:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """FeasibleClusters, best first. `first` and `second`: in words, what put the best before the next best."""
+    """FeasibleClusters, best first, and what put the best before the next best.
+
+    `best` is what the first has by the score that decided, `second` what the next, `runner_up`, has by the same score.
+    `best` is None where there is only one cluster; `second` is None where only the name decided.
+    """
 
     order: tuple[FeasibleCluster, ...]
-    first: str
-    second: str = ""
+    best: Reason | None = None
+    runner_up: str = ""
+    second: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterScore:
     """A rule by which clusters that can hold a gang are compared. A new one is a value in `SCORES`, and a test.
 
-    `rank`: what to sort by, least first. `text`: the same in words, to follow a cluster's name.
+    `rank`: what to sort by, least first. `why`: the same as a reason, whose text follows a cluster's name.
     """
 
     rank: Callable[[FeasibleCluster], Any]
-    text: Callable[[FeasibleCluster], str]
+    why: Callable[[FeasibleCluster], Reason]
 
 
 def rank(contenders: Sequence[FeasibleCluster], prefer: Sequence[Preference]) -> Ranking:
     """Sort clusters that can all hold a gang by what a policy prefers.
 
-    The order is exact for the first. Behind it stand those that were equal to it for longest; what put them behind
-    sorts them.
+    The order is exact for the first. Behind it come those that were equal to it for longest; the score that put them
+    behind sorts them.
     """
     tied = sorted(contenders, key=lambda one: one.name)
     behind: list[FeasibleCluster] = []
-    words = ("", "")
+    best: Reason | None = None
+    second: Reason | None = None
+    runner_up = ""
     for score in (*(SCORES[one] for one in prefer), *_DEFAULT):
         if len(tied) <= 1:
             break
         ranked = sorted(((score.rank(one), one) for one in tied), key=lambda item: item[0])
-        best = ranked[0][0]
-        beaten = [one for value, one in ranked if value != best]
-        if beaten:
-            tied = [one for value, one in ranked if value == best]
-            behind[:0] = beaten
-            if len(tied) == 1:
-                words = (score.text(tied[0]), f"{beaten[0].name} {score.text(beaten[0])}")
+        least = ranked[0][0]
+        beaten = [one for value, one in ranked if value != least]
+        if not beaten:
+            # All are equal by this score: the next one decides.
+            continue
+        tied = [one for value, one in ranked if value == least]
+        behind[:0] = beaten
+        if len(tied) == 1:
+            best, runner_up, second = score.why(tied[0]), beaten[0].name, score.why(beaten[0])
     if len(tied) > 1:
-        words = (f"is the first by name of {len(tied)} clusters that are equally good", "")
-    return Ranking((*tied, *behind), *words)
+        best = FirstByName(len(tied))
+    return Ranking((*tied, *behind), best, runner_up, second)
 
 
 def _paid_for(one: FeasibleCluster) -> int:
@@ -107,12 +127,12 @@ def _paid_for(one: FeasibleCluster) -> int:
     return 2 if one.fit.growth else int(one.state.rented)
 
 
-_PAID = ("has nodes that are paid for anyway", "has nodes that its autoscaler may remove", "needs new nodes")
+_PAID: tuple[Reason, ...] = (NodesPaid(), NodesRemovable(), NodesAdded())
+"""By the rank of `_paid_for`."""
 
 
 def _worse(one: FeasibleCluster) -> int:
     """Return how many more devices become useless to the gangs of the mix, summed up over them."""
-
     mix, cache = one.fleet.mix, one.state.cache
 
     def growth(after: Nodes) -> int:
@@ -122,20 +142,14 @@ def _worse(one: FeasibleCluster) -> int:
     return int(one.measured(f"Pack {mix.name}", growth))
 
 
-def _pack_text(one: FeasibleCluster) -> str:
-    change = _worse(one) / max(one.fleet.mix.total, 1)
-    return f"is {one.state.cache.free_share:.0%} free and {_changes(change)}"
-
-
-def _changes(change: float) -> str:
-    if not round(change, 2):
-        return "wastes no more GPUs"
-    return f"wastes {abs(change):.2f} GPUs {'more' if change > 0 else 'less'} for typical gangs"
+def _packing(one: FeasibleCluster) -> Packing:
+    wasted = _worse(one) / max(one.fleet.mix.total, 1)
+    return Packing(one.state.cache.free_share, wasted)
 
 
 @dataclass(frozen=True, slots=True)
 class _Left:
-    """What is left of one resource where a gang may stand: `free` of `whole`, of which the gang `asked` for so much."""
+    """What is left of one resource on the nodes that a gang may use, which requests `asked`; all in scheduler units."""
 
     resource: str
     free: int
@@ -144,7 +158,7 @@ class _Left:
 
     @property
     def more(self) -> float:
-        """How many more such gangs the sum of it would do for."""
+        """How many more such gangs the sum of it would suffice for."""
         return self.free / self.asked
 
     @property
@@ -187,22 +201,23 @@ def _most_used(one: FeasibleCluster) -> _Left | None:
     return max(_left(one), key=lambda left: left.used, default=None)
 
 
-def _available_text(one: FeasibleCluster) -> str:
+def _capacity_left(one: FeasibleCluster) -> CapacityLeft:
     left = _scarcest(one)
-    return f"has {left.resource} left for {left.more:.1f} more like it" if left else "is asked for nothing"
+    return CapacityLeft(left.resource, left.more) if left else CapacityLeft("", 0.0)
 
 
-def _balance_text(one: FeasibleCluster) -> str:
+def _utilization(one: FeasibleCluster) -> Utilization:
     left = _most_used(one)
-    return f"has {left.used:.0%} of {left.resource} used with it" if left else "is asked for nothing"
+    return Utilization(left.resource, left.used) if left else Utilization("", 0.0)
 
 
 SCORES = {
-    Preference.AVAILABLE: ClusterScore(lambda one: -left.more if (left := _scarcest(one)) else 0.0, _available_text),
-    Preference.COST: ClusterScore(lambda one: one.cost.rank, lambda one: one.cost.text),
-    Preference.PACK: ClusterScore(lambda one: (_worse(one), one.state.cache.free_share), _pack_text),
-    Preference.BALANCE: ClusterScore(lambda one: left.used if (left := _most_used(one)) else 0.0, _balance_text),
+    Preference.AVAILABLE: ClusterScore(lambda one: -left.more if (left := _scarcest(one)) else 0.0, _capacity_left),
+    Preference.COST: ClusterScore(lambda one: cost_rank(one.cost), lambda one: one.cost),
+    Preference.PACK: ClusterScore(lambda one: (_worse(one), one.state.cache.free_share), _packing),
+    Preference.BALANCE: ClusterScore(lambda one: left.used if (left := _most_used(one)) else 0.0, _utilization),
 }
+"""The scores that a policy may name, by name."""
 
 _DEFAULT = (
     ClusterScore(_paid_for, lambda one: _PAID[_paid_for(one)]),

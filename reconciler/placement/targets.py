@@ -1,4 +1,4 @@
-"""What a group should have on which clusters, by its policy, before anyone looks at capacity.
+"""Returns what a group should have on which clusters, by its policy, before capacity is looked at.
 
 A group has a target for each topology domain of its policy, or a single one where the policy does not spread: the copy
 that is there already, brought to what is asked for now, or a copy that needs a cluster. What is placed elsewhere
@@ -14,6 +14,9 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import SchedulePolicy, Spread, SpreadMode
+from reconciler.reasons.choice import NoClusterInDomain
+from reconciler.reasons.eligibility import NoPercentage, NoTopologyLabel
+from reconciler.reasons.reason import Reason
 from reconciler.workloads.cluster_copy import ClusterCopy, grows, same_content
 from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import Group, WorkloadObject
@@ -25,7 +28,6 @@ Division = Mapping[ObjectKey, Operations]
 """The operations that leave a domain its share of each object that is divided."""
 
 UNDIVIDED: Division = {}
-_VALUES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +35,17 @@ class Unplaced:
     """Why a copy is not as it should be: `where` is its cluster, or the topology value that has none yet."""
 
     where: str
-    reason: str
-    message: str
+    why: Reason
+
+    @property
+    def reason(self) -> str:
+        """Return the code of the reason, a CamelCase word."""
+        return self.why.code
+
+    @property
+    def message(self) -> str:
+        """Return the reason in words."""
+        return self.why.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +185,7 @@ def rebuild_copy(
 def cluster_variants(
     applier: OverrideApplier, objects: _Objects, clusters: Sequence[str], division: Division
 ) -> dict[str, _Objects]:
-    """Return the clusters on which the objects are deployed otherwise than they were admitted, with what is deployed."""
+    """Return the clusters on which the objects are deployed otherwise than admitted, with what is deployed."""
     copies = {name: applier.for_cluster(objects, name, division) for name in clusters}
     return {name: copy.deployed for name, copy in copies.items() if copy.patches}
 
@@ -253,23 +264,19 @@ def _missing(
 ) -> tuple[Unplaced, ...]:
     """Return the topology values that are to get a share and that no eligible cluster has."""
     key = spread.topology_key
-    known = sorted({labels[name][key] for name in eligible if key in labels[name]})
-    shown = ", ".join(known[:_VALUES_SHOWN]) + (", ..." if len(known) > _VALUES_SHOWN else "") or "none"
+    known = tuple(sorted({labels[name][key] for name in eligible if key in labels[name]}))
     missing = []
     for value, percentage in spread.split.items():
         if percentage and value not in found:
-            message = f"no eligible cluster has {key}: {value}, which is to get {percentage}%; they have {shown}"
-            missing.append(Unplaced(value, "NoEligibleCluster", message))
+            missing.append(Unplaced(value, NoClusterInDomain(key, value, percentage, known)))
     return tuple(missing)
 
 
 def _excluded(cluster: str, value: str | None, policy: str, spread: Spread) -> Candidate:
     """Say why a cluster that `policy` selects is in none of its domains; `value` is that of its topology label."""
     if value is None:
-        message = f"it has no label {spread.topology_key}, by which policy {policy} spreads"
-        return Candidate(cluster, Verdict.NOT_ELIGIBLE, "NoTopologyLabel", message)
-    message = f"{spread.topology_key} is {value}, to which percentageSplit of policy {policy} gives nothing"
-    return Candidate(cluster, Verdict.NOT_ELIGIBLE, "NoPercentage", message)
+        return Candidate(cluster, Verdict.NOT_ELIGIBLE, NoTopologyLabel(spread.topology_key, policy))
+    return Candidate(cluster, Verdict.NOT_ELIGIBLE, NoPercentage(spread.topology_key, value, policy))
 
 
 def _divided(domains: Sequence[_Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]) -> list[DomainTarget]:

@@ -20,7 +20,7 @@ from reconciler.placement.decision import TransitionKind
 from reconciler.placement.quota import limited
 from reconciler.placement.request import AdmissionState
 from reconciler.placement.targets import targets_of
-from reconciler.planning.decide import Admitted
+from reconciler.planning.admitted import Admitted
 from reconciler.planning.fold import (
     Admission,
     Fold,

@@ -1,7 +1,7 @@
 """The cluster directories while a plan is carried out: what is placed there, and which files each decision changes.
 
-A directory is always rendered whole from the groups that are placed on its cluster, and compared with the files that are
-there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
+A directory is always rendered whole from the groups that are placed on its cluster, and compared with the files that
+are there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
 A companion that several groups of a namespace refer to is rendered once, in the folder `shared`.
 """
 

@@ -14,7 +14,7 @@ from reconciler.errors import InvalidObject
 from reconciler.fleet.settings import Fairness
 from reconciler.lifecycle.desired import DesiredState
 from reconciler.lifecycle.observe import CopyStatus, observe_updated, with_results
-from reconciler.lifecycle.ownership import Transfer, given_message, taken_message, taken_over, without
+from reconciler.lifecycle.ownership import Transfer, also_moved, moved_from, moved_to, taken_over, without
 from reconciler.lifecycle.transitions import Situation, Transition, transition_of
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assign import Clusters, assign, usage_of
@@ -25,7 +25,11 @@ from reconciler.placement.hold_window import reserve_capacity, window_at
 from reconciler.placement.placed_group import PlacedGroup, waiting_since
 from reconciler.placement.quota import limited
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest
-from reconciler.planning.decide import Admitted, Clock, decide
+from reconciler.planning.admitted import Admitted, Clock
+from reconciler.planning.decide import decide
+from reconciler.reasons.changes import Regrouped
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import CannotDeploy, TransferRefused
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import Group, GroupKey
 
@@ -34,8 +38,9 @@ from reconciler.workloads.group import Group, GroupKey
 class Admission:
     """What the fold starts from, fixed for the whole plan.
 
-    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that are
-    observed, and `statuses` what else is. `passed_over` are groups without manifests that are reported under a file.
+    `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that
+    are observed, and `statuses` what else is. `passed_over` are groups without manifests that are
+    reported under a file.
     """
 
     groups: Mapping[GroupKey, Group]
@@ -43,7 +48,7 @@ class Admission:
     placed: Mapping[GroupKey, PlacedGroup]
     statuses: Mapping[GroupKey, tuple[CopyStatus, ...]]
     transfers: tuple[Transfer, ...]
-    unread: Mapping[GroupKey, str]
+    unread: Mapping[GroupKey, Reason]
     passed_over: Collection[GroupKey]
     clusters: Clusters
     fairness: Fairness
@@ -54,9 +59,10 @@ class Admission:
 class Fold:
     """The fold while it runs: `state` is replaced by each step, the rest is what the steps left so far.
 
-    `placed` are the groups as transfers leave them, and `why` says what these changed; `current` the same groups with what
-    this plan gave them, once groups are looked at `again`. `holders` is the group that has each object with pods, None where no group has it any more.
-    `namespaces` are those of all groups. `results` are in the order in which groups were settled.
+    `placed` are the groups as transfers leave them, and `why` says what these changed; `current` the same groups with
+    what this plan gave them, once groups are looked at `again`. `holders` is the group that has each object with pods,
+    None where no group has it any more. `namespaces` are those of all groups. `results` are in the order in which
+    groups were settled.
     """
 
     given: Admission
@@ -66,7 +72,7 @@ class Fold:
     namespaces: frozenset[str]
     placed: dict[GroupKey, PlacedGroup]
     current: dict[GroupKey, PlacedGroup]
-    why: dict[GroupKey, str]
+    why: dict[GroupKey, Regrouped]
     transfers: dict[GroupKey, list[Transfer]]
     results: dict[GroupKey, Admitted] = field(default_factory=dict)
     again: bool = False
@@ -83,7 +89,7 @@ class View:
     desired: DesiredState
     placed: ChainMap[GroupKey, PlacedGroup]
     current: ChainMap[GroupKey, PlacedGroup]
-    why: ChainMap[GroupKey, str]
+    why: ChainMap[GroupKey, Regrouped]
     holders: ChainMap[ObjectKey, GroupKey | None]
 
 
@@ -118,8 +124,8 @@ def _transferred(fold: Fold, taker: GroupKey) -> bool:
     result, state = _attempt(fold, view, taker)
     has_place = {item.key for copy in result.copies for item in copy.admitted}
     if not keys <= has_place:
-        refusal = decide(replace(result, why=""), fold.given.clock)
-        why = f"group {taker}, which cannot take it ({refusal.reason}: {refusal.message})"
+        refusal = decide(replace(result, why=None), fold.given.clock)
+        why = TransferRefused(str(taker), refusal.reason, refusal.message)
         fold.desired = fold.desired.keeping(dict.fromkeys(keys, why))
         return False
     fold.placed.update(view.placed.maps[0])
@@ -147,11 +153,11 @@ def _with_transfers(fold: Fold, transfers: Iterable[Transfer], keys: frozenset[O
             transfer, group, known if known is not None and known.placed else None, here.placed[giver], now
         )
         here.placed[giver] = without(here.placed[giver], transfer.keys)
-        here.why[giver] = _also(here.why.get(giver), given_message(transfer.keys, taker))
+        here.why[giver] = also_moved(here.why.get(giver), moved_to(transfer.keys, taker))
         left = without(here.current[giver], transfer.keys)
         if after is not None:
             here.placed[taker] = here.current[taker] = after
-            here.why[taker] = _also(here.why.get(taker), taken_message(transfer.keys, giver))
+            here.why[taker] = also_moved(here.why.get(taker), moved_from(transfer.keys, giver))
             state = _reassigned(state, group, left, after)
         else:
             state = _released(state, group, here.current[giver], left)
@@ -160,10 +166,6 @@ def _with_transfers(fold: Fold, transfers: Iterable[Transfer], keys: frozenset[O
     return replace(
         here, state=state, desired=fold.desired.letting_go(keys), holders=ChainMap(unheld, *here.holders.maps)
     )
-
-
-def _also(said: str | None, more: str) -> str:
-    return f"{said}; {more}" if said else more
 
 
 def _reassigned(state: AdmissionState, group: Group, giver: PlacedGroup, taker: PlacedGroup) -> AdmissionState:
@@ -246,7 +248,7 @@ def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
         group,
         view.current.get(key),
         view.desired,
-        fold.given.unread.get(key, ""),
+        fold.given.unread.get(key),
         view.state.ray_clusters.unmet(key) if group is not None else None,
         view.holders,
     )
@@ -271,9 +273,9 @@ def refused(view: View, transition: Transition, error: InvalidObject) -> Transit
     """Return the transition of a group whose overrides do not apply, or that cannot be divided."""
     placed = view.placed.get(transition.key)
     if placed is not None and placed.placed:
-        message = f"{error}. What was admitted stays as it is"
-        return Transition(transition.key, TransitionKind.KEEP, "InvalidObject", message)
-    return Transition(transition.key, TransitionKind.REJECT, "InvalidObject", str(error))
+        why = CannotDeploy("InvalidObject", str(error), admitted=True)
+        return Transition(transition.key, TransitionKind.KEEP, why)
+    return Transition(transition.key, TransitionKind.REJECT, CannotDeploy("InvalidObject", str(error)))
 
 
 def result_of(fold: Fold, view: View, transition: Transition, assignment: Assignment | None = None) -> Admitted:
@@ -291,7 +293,7 @@ def result_of(fold: Fold, view: View, transition: Transition, assignment: Assign
         placed,
         fold.given.statuses.get(key, ()),
         assignment,
-        view.why.get(key, ""),
+        view.why.get(key),
     )
 
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 from reconciler.errors import GuardTripped
 from reconciler.fleet.settings import Guards
-from reconciler.lifecycle.ownership import REGROUPED
 from reconciler.placement.decision import Decision
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.addons import AddOnPlan
+from reconciler.reasons.changes import Regrouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def _objection(guards: Guards, what: str, gone: Sequence[str], placed: int) -> s
 
 def _left(decision: Decision) -> list[str]:
     """Return the clusters that had a copy and have none afterwards; what other groups took over stays there."""
-    if decision.reason == REGROUPED:
+    if decision.reason == Regrouped.code:
         return []
     before = decision.before.clusters if decision.before else ()
     after = set(decision.placement.clusters) if decision.placement else set()

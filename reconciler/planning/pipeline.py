@@ -29,8 +29,9 @@ from reconciler.placement.ray_clusters import RayClusters, lost_ray_clusters
 from reconciler.placement.request import AdmissionState
 from reconciler.planning.addons import plan_addons, spread_of
 from reconciler.planning.admit import admit
+from reconciler.planning.admitted import Clock
 from reconciler.planning.commits import drafts_of
-from reconciler.planning.decide import Clock, decide, decide_file
+from reconciler.planning.decide import decide, decide_file
 from reconciler.planning.fold import Admission, assumed_copies
 from reconciler.planning.guard import guard_report
 from reconciler.planning.plan import Plan

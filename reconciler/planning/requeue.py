@@ -10,15 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from reconciler.lifecycle.transitions import HELD_BY_ANOTHER
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.decision import TransitionKind
-from reconciler.placement.quota import EXCEEDED
-from reconciler.placement.ray_clusters import NOT_PLACED
 from reconciler.placement.request import WaitsFor
-from reconciler.planning.decide import Admitted, Clock, decide
+from reconciler.planning.admitted import Admitted, Clock
+from reconciler.planning.decide import decide
 from reconciler.planning.fold import Fold, assumed_copy, request_of, settle, with_hold
+from reconciler.reasons.quota import EXCEEDED
+from reconciler.reasons.ray_clusters import NOT_PLACED
+from reconciler.reasons.transitions import HeldByAnotherGroup
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import GroupKey
 
@@ -52,7 +53,7 @@ def requeue(fold: Fold) -> None:
 def _waits(result: Admitted) -> bool:
     if result.assignment is not None:
         return not result.assignment.satisfied
-    return result.transition.reason in {HELD_BY_ANOTHER, NOT_PLACED}
+    return result.transition.reason in {HeldByAnotherGroup.code, NOT_PLACED}
 
 
 def _concerns(result: Admitted, changed: WaitsFor) -> bool:

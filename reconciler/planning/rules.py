@@ -35,7 +35,7 @@ def read_class_files(policies: Mapping[str, bytes], addons: Mapping[str, bytes])
     """Return the priority classes in the files of `policies/` and `addons/`.
 
     Raises `InputError` for one that is wrong. An add-on's file that cannot be read has none: add-ons are not always
-    manifests, and whoever spreads them tells what is wrong with them.
+    manifests, and `policy.addon_kind` reports what is wrong with them.
     """
     return read_priority_classes([*documents_of(policies), *_readable(addons)])
 

@@ -21,8 +21,15 @@ from reconciler.manifests.podshape import Taint, Toleration
 from reconciler.manifests.selector import Requirement
 from reconciler.policy.model import Require, SchedulePolicy
 from reconciler.policy.tenant import Tenant
-
-_NAMES_SHOWN = 10
+from reconciler.reasons.eligibility import (
+    Cordoned,
+    LabelMismatch,
+    PinnedElsewhere,
+    TenantCluster,
+    UnknownPin,
+    UntoleratedClusterTaint,
+)
+from reconciler.reasons.reason import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +64,21 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a cluster is not eligible, as a CamelCase word and a sentence. `stays`: what is there already may stay."""
+    """Why a cluster is not eligible. `stays`: what is there already may stay."""
 
     cluster: str
-    reason: str
-    message: str
+    why: Reason
     stays: bool = False
+
+    @property
+    def reason(self) -> str:
+        """Return the code of the reason, a CamelCase word."""
+        return self.why.code
+
+    @property
+    def message(self) -> str:
+        """Return the reason in words."""
+        return self.why.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +130,8 @@ class ClusterSelectorFilter:
         requirement = selector.first_mismatch(cluster.labels) if selector else None
         if requirement is None:
             return None
-        return Refusal(cluster.name, "ClusterSelectorMismatch", _mismatch(group.policy, requirement, cluster))
+        value = cluster.labels.get(requirement.key)
+        return Refusal(cluster.name, LabelMismatch(group.policy.name, requirement, value))
 
 
 class OrderedClusterSelectorFilter:
@@ -128,8 +145,9 @@ class OrderedClusterSelectorFilter:
         for ordered in group.policy.ordered:
             requirement = Requirement(ordered.key, "In", ordered.values)
             if not requirement.matches(cluster.labels):
-                message = _mismatch(group.policy, requirement, cluster)
-                return Refusal(cluster.name, "OrderedClusterSelectorMismatch", message)
+                value = cluster.labels.get(ordered.key)
+                why = LabelMismatch(group.policy.name, requirement, value, ordered=True)
+                return Refusal(cluster.name, why)
         return None
 
 
@@ -143,7 +161,7 @@ class PinFilter:
         """Refuse a cluster that is not the pin, if there is one."""
         if group.pin is None or cluster.name == group.pin:
             return None
-        return Refusal(cluster.name, "PinnedElsewhere", f"the group is pinned to {group.pin} by annotation")
+        return Refusal(cluster.name, PinnedElsewhere(group.pin))
 
 
 class TenantFilter:
@@ -160,8 +178,7 @@ class TenantFilter:
         requirement = tenant.cluster_selector.first_mismatch(cluster.labels)
         if requirement is None:
             return None
-        message = f"tenant {tenant.name} may use clusters with {requirement} only"
-        return Refusal(cluster.name, "TenantCluster", message)
+        return Refusal(cluster.name, TenantCluster(tenant.name, requirement))
 
 
 class TaintFilter:
@@ -178,9 +195,8 @@ class TaintFilter:
             return None
         # NoExecute first: it sends away what is there, which the user must know before the rest.
         taint = min(untolerated, key=lambda each: (each.effect != "NoExecute", each.key))
-        text = f"{taint.key}={taint.value}:{taint.effect}" if taint.value else f"{taint.key}:{taint.effect}"
-        message = f"cluster taint {text} is not tolerated by policy {group.policy.name}"
-        return Refusal(cluster.name, "UntoleratedClusterTaint", message, stays=taint.effect != "NoExecute")
+        why = UntoleratedClusterTaint(taint, group.policy.name)
+        return Refusal(cluster.name, why, stays=taint.effect != "NoExecute")
 
 
 class CordonFilter:
@@ -193,8 +209,7 @@ class CordonFilter:
         """Refuse a cordoned cluster, and let what is there stay."""
         if not cluster.cordoned:
             return None
-        message = "the cluster is cordoned: it keeps what it has and gets nothing new"
-        return Refusal(cluster.name, "Cordoned", message, stays=True)
+        return Refusal(cluster.name, Cordoned(), stays=True)
 
 
 POLICY_FILTERS: tuple[ClusterFilter, ...] = (
@@ -262,32 +277,8 @@ def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
 
 def _unknown_pin(pin: str, known: Sequence[str]) -> Refusal:
     close = difflib.get_close_matches(pin, known, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    names = ", ".join(known[:_NAMES_SHOWN]) or "none"
-    hidden = len(known) - _NAMES_SHOWN
-    more = f" and {hidden} more" if hidden > 0 else ""
-    message = (
-        f"the group is pinned to {pin} by annotation, which inventory/ does not have; {hint}known clusters: "
-        f"{names}{more}"
-    )
-    return Refusal(pin, "UnknownCluster", message)
+    return Refusal(pin, UnknownPin(pin, tuple(known), close[0] if close else ""))
 
 
 def _tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     return any(toleration.tolerates(taint) for toleration in tolerations)
-
-
-def _mismatch(policy: SchedulePolicy, requirement: Requirement, cluster: ClusterFacts) -> str:
-    """Say what the cluster's label is and what the policy wants of it."""
-    value = cluster.labels.get(requirement.key)
-    has = f"it has no label {requirement.key}" if value is None else f"{requirement.key} is {value}"
-    match requirement.operator:
-        case "In":
-            wish = f"wants {' or '.join(requirement.values)}"
-        case "NotIn":
-            wish = f"excludes {', '.join(requirement.values)}"
-        case "Exists":
-            wish = "wants one"
-        case _:
-            wish = "wants none"
-    return f"{has}, policy {policy.name} {wish}"

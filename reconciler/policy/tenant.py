@@ -23,6 +23,19 @@ from reconciler.policy import privilege_escalation
 from reconciler.policy.model import NAME_LABEL, KindSelector
 from reconciler.ray import rayspec
 from reconciler.ray.templates import pod_templates
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.tenancy import (
+    AdminAccessDenied,
+    FeatureDenied,
+    IngressDenied,
+    KindDenied,
+    NoTenant,
+    PodsUnchecked,
+    ServiceAccountDenied,
+    TenantAmbiguous,
+    TokenDenied,
+    UnreadableFields,
+)
 
 DEFAULT_KINDS = tuple(
     KindSelector(kind, group)
@@ -56,22 +69,6 @@ _POD_KINDS = {
 
 _RESERVED = ("argocd", "flux-system")
 _RESERVED_PREFIX = "kube-"
-
-_FEATURE_TEXTS = {
-    Feature.HOST_PATH: "mounts {value} of the node",
-    Feature.HOST_NETWORK: "uses the node's network",
-    Feature.HOST_PID: "sees the node's processes",
-    Feature.HOST_IPC: "shares the node's memory segments",
-    Feature.HOST_PORTS: "takes port {value} of the node",
-    Feature.PRIVILEGED: "is privileged",
-    Feature.UNMASKED_PROC: "unmasks /proc",
-    Feature.UNCONFINED: "leaves the default security profile",
-    Feature.SYSTEM_PRIORITY: "has priority class {value}, which Kubernetes keeps for itself",
-    Feature.CAPABILITY: "adds capability {value}",
-    Feature.HOST_PROBES: "has the node call {value}",
-    Feature.SYSCTLS: "sets {value} of the node's kernel",
-    Feature.SERVICE_ACCOUNT: "runs as service account {value}",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +133,23 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What a tenant may not have: the field of the object, and the message that names it."""
+    """What a tenant may not have: the field of the object, and the reason that names it."""
 
     path: Path
-    message: str
+    why: Reason
+
+    @property
+    def message(self) -> str:
+        """Return the reason in words."""
+        return self.why.text
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The owner of a namespace; None when no tenant owns it. `reason` and `message` say why nothing is placed there."""
+    """The owner of a namespace; None when no tenant owns it. `refusal`: why nothing is placed there, if that is so."""
 
     tenant: Tenant | None
-    reason: str = ""
-    message: str = ""
+    refusal: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,17 +164,12 @@ class Tenancy:
         owners = [tenant for tenant in self.tenants if tenant.owns(namespace, labels)]
         if len(owners) > 1:
             # A label can cause this at any time, so it refuses one namespace instead of stopping the cycle.
-            both = " and ".join(f"{tenant.name} ({tenant.place.file})" for tenant in owners[:2])
-            message = f"namespace {namespace} belongs to tenants {both}: leave it to one of them"
-            return Owner(None, "TenantAmbiguous", message)
+            named = tuple((tenant.name, tenant.place.file) for tenant in owners[:2])
+            return Owner(None, TenantAmbiguous(namespace, named))
         if owners:
             return Owner(owners[0])
         if self.required:
-            message = (
-                f"namespace {namespace} belongs to no tenant: name it in a Tenant under policies/, "
-                "or set tenancy: Optional in fleet.yaml"
-            )
-            return Owner(None, "NoTenant", message)
+            return Owner(None, NoTenant(namespace))
         return Owner(None)
 
 
@@ -225,17 +221,17 @@ def denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> tuple[De
         return tuple(_denials(tenant, key, body))
     except InvalidObject as error:
         path = error.path if isinstance(error, InvalidField) else ()
-        return (Denial(path, f"what it may do cannot be read: {error.message}"),)
+        return (Denial(path, UnreadableFields(error.message)),)
 
 
 def _denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
     if not tenant.may_have(key.kind, key.group):
         kind = f"{key.kind}.{key.group}" if key.group else key.kind
-        yield Denial(("kind",), f"kind {kind} is not among those that tenant {tenant.name} may have")
+        yield Denial(("kind",), KindDenied(tenant.name, kind))
         # Its fields do not matter: the object is removed, not corrected.
         return
     if (key.api_version, key.kind) == ("v1", "ServiceAccount") and key.name not in tenant.pods.service_accounts:
-        yield Denial(("metadata", "name"), f"service account {key.name} {_not_allowed(tenant)}")
+        yield Denial(("metadata", "name"), ServiceAccountDenied(tenant.name, key.name))
     yield from _escalations(tenant, key, body)
     yield from _pod_denials(tenant, key, body)
 
@@ -244,16 +240,14 @@ def _pod_denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Ite
     """Yield what the object's pods use that the tenant's pods may not."""
     templates = list(pod_templates(body))
     if key.kind in _POD_KINDS and not templates and not rayspec.is_ray(body):
-        text = f"the pods of a {key.kind} of {key.api_version} cannot be checked"
-        yield Denial(("apiVersion",), f"{text}: write their template, in an API version that SkyRay can size")
+        yield Denial(("apiVersion",), PodsUnchecked(key.kind, key.api_version))
     uses: list[Use] = []
     for at, pod in templates:
         uses += features(pod, at)
     uses += _sidecar_uses(body)
     for use in uses:
         if not tenant.pods.allows(use):
-            feature = _FEATURE_TEXTS[use.feature].format(value=use.value)
-            yield Denial(use.path, f"{fields.dotted(use.path)}: {key} {feature}, which {_not_allowed(tenant)}")
+            yield Denial(use.path, FeatureDenied(tenant.name, key, use.path, use.feature, use.value))
 
 
 def _escalations(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
@@ -263,20 +257,13 @@ def _escalations(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Ite
         path, account = token
         # A pod in the namespace gets the token of `default` anyway.
         if account not in {"default", *tenant.pods.service_accounts}:
-            any_account = account == privilege_escalation.ANY_ACCOUNT
-            whose = "any service account" if any_account else f"service account {account}"
-            text = f"{key} is for a token of {whose}, which {_not_allowed(tenant)}"
-            yield Denial(path, f"{fields.dotted(path)}: {text}")
+            named = "" if account == privilege_escalation.ANY_ACCOUNT else account
+            yield Denial(path, TokenDenied(tenant.name, key, path, named))
     for path in privilege_escalation.admin_access(key, body):
-        yield Denial(path, f"{fields.dotted(path)}: {key} reaches devices that others use, which no tenant may")
+        yield Denial(path, AdminAccessDenied(key, path))
     ingress = privilege_escalation.ingress(body)
     if ingress is not None and not tenant.may_have("Ingress", "networking.k8s.io"):
-        text = f"{key} has KubeRay make an Ingress, a kind that is not among those that tenant {tenant.name} may have"
-        yield Denial(ingress, f"{fields.dotted(ingress)}: {text}")
-
-
-def _not_allowed(tenant: Tenant) -> str:
-    return f"tenant {tenant.name} does not allow"
+        yield Denial(ingress, IngressDenied(tenant.name, key, ingress))
 
 
 def _sidecar_uses(body: Mapping[str, Any]) -> Iterator[Use]:

@@ -1,7 +1,8 @@
 """The catalogue of reasons: each is a code with amounts, and is put into words only when its text is asked for.
 
-A module has one subject: `gang` (a gang on one cluster), `no_fit` and `never_fits` (the pods that block it),
-`node_pools` (what an autoscaler may add), `hold` (capacity that is reserved). To add a reason:
+A module has one subject. Of a cluster: `gang`, with `no_fit`, `never_fits` and `node_pools` as causes; `eligibility`;
+`scores`. Of a new copy: `choice`, `hold`, `quota`, `ray_clusters`. Of a group: `copies`, `changes`, `transitions`,
+`tenancy`. A reason that was read back from a file is `written.Written`. To add a reason:
 
 1. Add a sample to `tests/golden/messages/samples.py`; the test there fails for a reason without one.
 2. Add a frozen dataclass to the module of its subject, or a module for a new subject: `code`, the amounts as fields,

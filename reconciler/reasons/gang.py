@@ -69,7 +69,7 @@ class PodsUnbound(Reason):
 
 @dataclass(frozen=True, slots=True)
 class PackingNotChosen(Reason):
-    """The nodes have room for all `pods`, but kube-scheduler binds only `bound` of them: it does not plan ahead."""
+    """The nodes have capacity for all `pods`, but kube-scheduler binds only `bound` of them: it does not plan ahead."""
 
     code = "Fragmentation"
     bound: int

@@ -12,8 +12,8 @@ HELD_FOR_OLDER = "HeldForOlder"
 
 
 @dataclass(frozen=True, slots=True)
-class RoomHeld(Reason):
-    """Room is held for `group`, which has waited since `since`, until `until`."""
+class CapacityReserved(Reason):
+    """Capacity is reserved for `group`, which has waited since `since`, until `until`."""
 
     code = HELD_FOR_OLDER
     group: str
@@ -21,17 +21,42 @@ class RoomHeld(Reason):
     until: float
 
     def _words(self) -> str:
-        waited = f"which has waited since {utc_text(self.since)}"
-        return f"room is held for {self.group}, {waited}, until {utc_text(self.until)}"
+        waited = f"waiting since {utc_text(self.since)}"
+        return f"capacity is reserved until {utc_text(self.until)} for {self.group} ({waited})"
 
 
 @dataclass(frozen=True, slots=True)
-class FitsButHeld(Reason):
-    """The group would fit, by `offer`, but would delay the group for which room is held."""
+class FitsButReserved(Reason):
+    """The group would fit, by `fit`, but would delay the group for which capacity is reserved."""
 
     code = HELD_FOR_OLDER
-    offer: Reason
-    held: RoomHeld
+    fit: Reason
+    reserved: CapacityReserved
 
     def _words(self) -> str:
-        return f"{self.offer.text}, but {self.held.text}"
+        return f"{self.fit.text}, but {self.reserved.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsWithHold(Reason):
+    """The group waits by `cause`, and has capacity reserved on `clusters` meanwhile, until `until`."""
+
+    cause: Reason
+    clusters: tuple[str, ...]
+    since: float
+    until: float
+
+    @property
+    def code(self) -> str:
+        """That of the cause."""
+        return self.cause.code
+
+    @property
+    def waiting_helps(self) -> bool:
+        """As of the cause."""
+        return self.cause.waiting_helps
+
+    def _words(self) -> str:
+        reserved = f"Capacity is reserved for it until {utc_text(self.until)} on {', '.join(self.clusters)}"
+        others = "later groups may use only what it does not need"
+        return f"{self.cause.text}. Waiting since {utc_text(self.since)}. {reserved}; {others}"

@@ -106,7 +106,7 @@ class TooManyForAllNodes(Reason):
 
     @property
     def code(self) -> str:
-        """Which kind of room is short."""
+        """Which kind of capacity is short."""
         return "TooManyPods" if self.slots_short else "InsufficientResource"
 
     def _words(self) -> str:

@@ -102,7 +102,7 @@ class NoPodSlot(Reason):
 
 @dataclass(frozen=True, slots=True)
 class NodesUnschedulable(Reason):
-    """Of `nodes` that have room, most are not open: `cordoned` of them are cordoned or not ready."""
+    """Of `nodes` that have enough free, most are not open: `cordoned` of them are cordoned or not ready."""
 
     code = "NodeUnschedulable"
     pod_set: str
@@ -111,13 +111,13 @@ class NodesUnschedulable(Reason):
     all_nodes: int
 
     def _words(self) -> str:
-        which = f"{self.cordoned} of {_with_room(self.nodes, self.all_nodes)}"
-        return f"{self.pod_set} finds room on cordoned or unready nodes only ({which})"
+        which = f"{self.cordoned} of {_with_capacity(self.nodes, self.all_nodes)}"
+        return f"{self.pod_set} fits on cordoned or unready nodes only ({which})"
 
 
 @dataclass(frozen=True, slots=True)
 class UntoleratedTaint(Reason):
-    """Of `nodes` that have room, `tainted` have `taint` (`key=value:effect`), the most frequent of their taints."""
+    """Of `nodes` that have enough free, `tainted` have `taint` (`key=value:effect`), their most frequent one."""
 
     code = "UntoleratedTaint"
     pod_set: str
@@ -127,13 +127,13 @@ class UntoleratedTaint(Reason):
     all_nodes: int
 
     def _words(self) -> str:
-        which = f"{self.tainted} of {_with_room(self.nodes, self.all_nodes)}"
+        which = f"{self.tainted} of {_with_capacity(self.nodes, self.all_nodes)}"
         return f"{self.pod_set} does not tolerate the taint {self.taint} ({which})"
 
 
 @dataclass(frozen=True, slots=True)
 class HostPortsTaken(Reason):
-    """Host ports of the pod are taken on all `nodes` that have room."""
+    """Host ports of the pod are taken on all `nodes` that have enough free."""
 
     code = "HostPorts"
     pod_set: str
@@ -142,12 +142,12 @@ class HostPortsTaken(Reason):
 
     def _words(self) -> str:
         ports = ", ".join(map(str, self.ports))
-        return f"{self.pod_set} needs host port {ports}, taken on all of {nodes_text(self.nodes)} with room"
+        return f"{self.pod_set} needs host port {ports}, in use on all of {nodes_text(self.nodes)} with enough free"
 
 
 @dataclass(frozen=True, slots=True)
 class PodAffinityUnmet(Reason):
-    """Pod affinity, or with `anti` anti-affinity, leaves none of `nodes` that have room."""
+    """Pod affinity, or with `anti` anti-affinity, leaves none of `nodes` that have enough free."""
 
     code = "PodAffinity"
     pod_set: str
@@ -156,12 +156,12 @@ class PodAffinityUnmet(Reason):
 
     def _words(self) -> str:
         kind = "pod anti-affinity" if self.anti else "pod affinity"
-        return f"{self.pod_set} is kept off all of {nodes_text(self.nodes)} with room by {kind}"
+        return f"{self.pod_set} is kept off all of {nodes_text(self.nodes)} with enough free by {kind}"
 
 
 @dataclass(frozen=True, slots=True)
 class SpreadExceeded(Reason):
-    """Hard spread constraints over `topology_keys` leave none of `nodes` that have room."""
+    """Hard spread constraints over `topology_keys` leave none of `nodes` that have enough free."""
 
     code = "TopologySpread"
     pod_set: str
@@ -170,7 +170,7 @@ class SpreadExceeded(Reason):
 
     def _words(self) -> str:
         keys = ", ".join(self.topology_keys)
-        return f"{self.pod_set} would exceed maxSkew over {keys} on all of {nodes_text(self.nodes)} with room"
+        return f"{self.pod_set} would exceed maxSkew over {keys} on all of {nodes_text(self.nodes)} with enough free"
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,5 +192,5 @@ def _on_which(nodes: int, all_nodes: int, beside: tuple[Request, ...]) -> str:
     return f" on the {nodes_text(nodes)} it may use" if nodes < all_nodes else ""
 
 
-def _with_room(nodes: int, all_nodes: int) -> str:
-    return f"{nodes_text(nodes)} with room" if nodes < all_nodes else nodes_text(nodes)
+def _with_capacity(nodes: int, all_nodes: int) -> str:
+    return f"{nodes_text(nodes)} with enough free" if nodes < all_nodes else nodes_text(nodes)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reconciler.manifests.quantity import Format, Quantity
 
 _BYTES = ("memory", "ephemeral-storage")
+_NAMES = {"cpu": "CPU", "pods": "pod slots"}
 _STEPS = {
     Format.BinarySI: (1024, ("", "Ki", "Mi", "Gi", "Ti", "Pi")),
     Format.DecimalSI: (1000, ("", "k", "M", "G", "T", "P")),
@@ -28,6 +29,11 @@ class Request:
     def text_of(self, amount: int) -> str:
         """Return another amount of the resource (scheduler units) in the notation of the request."""
         return amount_text(self.resource, amount, self.written)
+
+
+def resource_name(resource: str) -> str:
+    """Return a resource as a sentence names it: `CPU`, `pod slots`; others as users write them."""
+    return _NAMES.get(resource, resource)
 
 
 def amount_text(resource: str, amount: int, like: Quantity | None = None) -> str:

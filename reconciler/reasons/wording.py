@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from reconciler.manifests.identity import ObjectKey
+
 PoolCount = tuple[str, int]
 """A node pool's name, and a number of its nodes."""
 
@@ -22,3 +24,8 @@ def pools_text(new_nodes: Iterable[PoolCount]) -> str:
 def utc_text(seconds: float) -> str:
     """Return unix seconds as `2027-01-15 08:00 UTC`."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def objects_text(objects: Iterable[ObjectKey]) -> str:
+    """Return for example `RayJob train, ConfigMap code`: kinds and names, without the namespace that they share."""
+    return ", ".join(f"{key.kind} {key.name}" for key in objects)

@@ -21,6 +21,7 @@ from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, SkyRayModel, read_object
 from reconciler.placement.model import Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
+from reconciler.reasons.written import Written
 from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole, JobResult, PlacedObject
 from reconciler.workloads.group import GroupKey
 from reconciler.workloads.patch import Patch
@@ -105,7 +106,9 @@ def read(document: Located) -> ReadPlacement:
         phase=status.phase,
         reason=status.reason,
         message=status.message,
-        candidates=tuple(Candidate(one.cluster, one.verdict, one.reason, one.message) for one in status.candidates),
+        candidates=tuple(
+            Candidate(one.cluster, one.verdict, Written(one.reason, one.message)) for one in status.candidates
+        ),
         sources=tuple(spec.sources),
         source_commit=status.source_commit,
         snapshot=status.snapshot_digest,

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from reconciler.errors import Place
 from reconciler.manifests.fields import Path
 from reconciler.policy.tenant import Denial, Owner, Tenancy, Tenant, denials
+from reconciler.reasons.tenancy import DENIED
 from reconciler.workloads.group import Group, WorkloadObject
 from reconciler.workloads.grouping import Grouping
 
-DENIED = "TenantDenied"
 REFUSED_AS = frozenset({DENIED, "NoTenant", "TenantAmbiguous"})
 """The reasons of the groups that `govern` refuses."""
 
@@ -64,7 +64,7 @@ def govern(
         denied = _denied(group, owner, locate, check)
         findings.update(dict.fromkeys(denied))
         owned = replace(group, tenant=owner.tenant)
-        groups.append(_refused(owned, denied, owner.reason or DENIED))
+        groups.append(_refused(owned, denied, owner.refusal.code if owner.refusal else DENIED))
     return Governed(replace(grouping, groups=tuple(groups)), tuple(findings))
 
 
@@ -75,8 +75,8 @@ def _owner(tenancy: Tenancy, namespace: str, namespaces: Mapping[str, WorkloadOb
 
 def _denied(group: Group, owner: Owner, locate: Locate, check: Check) -> list[str]:
     """Return everything that keeps the group from being placed, each as a line with its place."""
-    if owner.reason:
-        return [f"{group.members[0].place}: {owner.message}"]
+    if owner.refusal is not None:
+        return [f"{group.members[0].place}: {owner.refusal.text}"]
     if owner.tenant is None:
         # Tenants are optional in this fleet, and none owns the namespace: it may do everything.
         return []

@@ -86,7 +86,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A group as it stands in `workloads/`.
+    """A group as `workloads/` asks for it.
 
     `problem` says why it cannot be placed as it is (an invalid member, contradicting pins, a name that cannot be a
     folder); empty when it can. `refused_as` is the CamelCase word for it. `tenant` has the group's namespace; None in

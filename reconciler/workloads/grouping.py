@@ -18,6 +18,8 @@ from reconciler.policy.groups import as_dns_label, group_name, pinned_cluster
 from reconciler.policy.matching import PolicyIndex
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy, unsupported
 from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import PartUnreadable
 from reconciler.workloads.companions import Companions, unresolved_warnings
 from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import BrokenFile, Group, GroupKey, Source, WorkloadObject
@@ -37,7 +39,7 @@ class Grouping:
 
     groups: tuple[Group, ...]
     unplaced: tuple[WorkloadObject, ...]
-    unread: Mapping[GroupKey, str] = field(default_factory=dict)
+    unread: Mapping[GroupKey, Reason] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -243,12 +245,12 @@ def _unread(
     files: Mapping[str, BrokenFile],
     *,
     selects_by_namespace_labels: bool,
-) -> dict[GroupKey, str]:
+) -> dict[GroupKey, Reason]:
     """Return the groups of which an unreadable file may hold a part, each with the reason.
 
     `files` has the first such file of each namespace.
     """
-    reasons: dict[GroupKey, str] = {}
+    reasons: dict[GroupKey, Reason] = {}
     if not files:
         return reasons
     for group in groups:
@@ -260,9 +262,7 @@ def _unread(
         if not part and selects_by_namespace_labels and not namespace_known:
             part = "its Namespace, by whose labels policies select,"
         if part:
-            reasons[group.key] = (
-                f"{part} may be in {file.path}, which cannot be read: repair that file ({file.problem})"
-            )
+            reasons[group.key] = PartUnreadable(part, file.path, file.problem)
     return reasons
 
 

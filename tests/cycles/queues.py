@@ -38,5 +38,11 @@ def of(made: Plan, team: str) -> tuple[Phase, str]:
     return found.phase, str(found.reason)
 
 
+def reserved_for(made: Plan, team: str) -> tuple[str, ...]:
+    """The clusters on which capacity is reserved for the job of a team."""
+    after = decision(made, team, "rayjob-train").after
+    return after.hold.clusters if after is not None and after.hold is not None else ()
+
+
 def placed(made: Plan) -> list[str]:
     return [d.group.namespace for d in made.decisions if d.action is Action.PLACE]

@@ -9,8 +9,10 @@ from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
 from reconciler.placement.decision import Decision
-from reconciler.placement.hold import hold_message
+from reconciler.placement.placed_group import HeldCapacity
 from reconciler.planning.plan import Plan
+from reconciler.reasons.hold import WaitsWithHold
+from reconciler.reasons.written import Written
 from tests.cycles.queues import HOUR, MINUTE, submit
 from tests.cycles.random_lives import random_life
 from tests.cycles.spreads import DUPLICATE, deployment
@@ -39,9 +41,14 @@ def contradictions(fleet: Fleet, made: Plan) -> list[str]:
         if not any(body.startswith(one.message) for body in bodies.values()):
             found.append(f"{one.group}: no commit says {one.message!r}")
         held = one.after.hold if one.after else None
-        if (held is not None) != ("hold" in status) or (held is not None and hold_message(held) not in one.message):
+        if (held is not None) != ("hold" in status) or (held is not None and reserved_text(held) not in one.message):
             found.append(f"{one.group}: {status.get('hold')} beside {one.message!r}")
     return found
+
+
+def reserved_text(held: HeldCapacity) -> str:
+    """What a message says of the capacity that is reserved for a group."""
+    return WaitsWithHold(Written("NoFit", ""), held.clusters, held.since, held.until).text
 
 
 def _told(one: Decision) -> tuple[str, str, object]:
@@ -75,7 +82,7 @@ def test_the_placement_of_a_partly_placed_group_has_the_hold_that_the_plan_tells
     assert (told.reason, told.clusters) == ("PartlyPlaced", ("c0",))
     assert told.after is not None
     assert told.after.hold is not None
-    assert hold_message(told.after.hold) in told.message
+    assert reserved_text(told.after.hold) in told.message
     status = yaml.safe_load(fleet.files["placements/team/deployment-web.yaml"])["status"]
     assert status["message"] == told.message
     assert status["hold"]["clusters"] == ["c1"]

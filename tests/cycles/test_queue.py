@@ -11,8 +11,10 @@ from reconciler.fleet.settings import Fairness
 from reconciler.placement.hold_window import window_at
 from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.planning.state import Files
+from reconciler.reasons.gang import FitsNow
+from reconciler.reasons.hold import CapacityReserved, FitsButReserved
 from reconciler.service.checks import check_files
-from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
+from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, reserved_for, submit
 from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, ray_job, text
 
 CLASS = """
@@ -130,17 +132,16 @@ def test_a_gang_that_has_waited_long_keeps_younger_ones_out_and_both_are_told() 
     made = fleet.cycle(now=NOW + 10 * MINUTE)
     big, late = decision(made, "big", "rayjob-train"), decision(made, "late", "rayjob-train")
     assert big.reason == Verdict.NO_FIT
-    assert (
-        "on c0 its turn is held until 2027-01-15 10:10 UTC, since it has waited from 2027-01-15 08:00 UTC"
-        in big.message
+    assert big.message.endswith(
+        ". Waiting since 2027-01-15 08:00 UTC. Capacity is reserved for it until 2027-01-15 10:10 UTC on c0; "
+        "later groups may use only what it does not need"
     )
+    reserved = CapacityReserved("big/rayjob-train", since=NOW, until=NOW + 10 * MINUTE + 2 * HOUR)
     assert (late.action, late.phase, late.reason) == (Action.WAIT, Phase.PENDING, "HeldForOlder")
-    assert late.message == (
-        "c0: all 3 pods fit, but room is held for big/rayjob-train, which has waited since 2027-01-15 08:00 UTC, "
-        "until 2027-01-15 10:10 UTC"
-    )
     [candidate] = late.candidates
-    assert (candidate.verdict, candidate.reason) == (Verdict.NO_FIT, "HeldForOlder")
+    assert candidate.verdict is Verdict.NO_FIT
+    assert candidate.why == FitsButReserved(FitsNow(3), reserved)
+    assert late.message == f"c0: {candidate.message}"
     assert [str(draft.subject) for draft in made.drafts] == ["hold late/rayjob-train: HeldForOlder"]
 
 
@@ -204,10 +205,10 @@ def test_a_gang_holds_one_cluster_and_leaves_the_others() -> None:
     fleet.cycle(now=NOW)
     submit(fleet, "late")
     made = fleet.plan(now=NOW + 10 * MINUTE)
-    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ("c0",)
     assert list(decision(made, "late", "rayjob-train").clusters) == ["c1"]
     made = fleet.plan(now=NOW + 10 * MINUTE + 4 * HOUR)
-    assert "on c1 its turn is held" in decision(made, "big", "rayjob-train").message, "the next hold tries the next one"
+    assert reserved_for(made, "big") == ("c1",), "the next hold tries the next one"
 
 
 def test_no_cluster_is_held_on_which_the_gang_could_never_fit() -> None:
@@ -215,7 +216,7 @@ def test_no_cluster_is_held_on_which_the_gang_could_never_fit() -> None:
     waiting_gang(fleet, workers=5)
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
-    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ()
     assert of(made, "late")[0] is Phase.PLACED
 
 
@@ -319,7 +320,7 @@ def test_the_turn_of_a_duplicated_group_is_held_too() -> None:
     waiting_gang(fleet)
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
-    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ("c0",)
     assert of(made, "late")[1] == "HeldForOlder"
 
 
@@ -327,9 +328,9 @@ def test_a_group_that_may_queue_says_on_which_of_how_many_clusters_it_does() -> 
     fleet = fleet_of(1, 1)
     fleet.files["policies/p.yaml"] = policy("p", "placement: {require: Any}")
     submit(fleet, "big", workers=2)
-    assert decision(fleet.plan(), "big", "rayjob-train").message.startswith(
-        "c0 is the best of 2 eligible clusters, and has no room now, so Kubernetes queues its pods there: never fits: "
-    )
+    queued = decision(fleet.plan(), "big", "rayjob-train")
+    assert queued.reason == "Queued"
+    assert queued.message.startswith("c0 is the best of 2 eligible clusters ")
 
 
 def test_a_group_that_may_queue_does_so_beside_the_cluster_that_is_held() -> None:
@@ -349,7 +350,7 @@ def test_a_group_that_may_queue_does_so_beside_the_cluster_that_is_held() -> Non
     fleet.cycle(now=NOW)
     submit(fleet, "late")
     made = fleet.plan(now=NOW + 10 * MINUTE)
-    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ("c0",)
     late = decision(made, "late", "rayjob-train")
     assert (late.phase, late.reason, list(late.clusters)) == (Phase.PLACED, "Queued", ["c1"])
 
@@ -387,7 +388,7 @@ def test_pods_of_a_job_that_was_taken_away_do_not_end_a_hold(more: str) -> None:
     pods_of(fleet, "one", 0, more)
     for minute in (11, 12):
         made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
-        assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, minute
+        assert reserved_for(made, "big") == ("c0",), minute
         assert of(made, "late")[1] == "HeldForOlder", minute
     fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)))
     fleet.commit("workloads/team/two.yaml", None)
@@ -408,5 +409,5 @@ def test_pods_of_a_job_that_has_ended_do_not_end_a_hold() -> None:
     pods_of(fleet, "one", 0, ray=(done,))
     for minute in (11, 12):
         made = fleet.cycle(now=NOW + minute * MINUTE)
-        assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, minute
+        assert reserved_for(made, "big") == ("c0",), minute
         assert of(made, "late")[1] == "HeldForOlder", minute

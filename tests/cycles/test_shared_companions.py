@@ -36,11 +36,11 @@ def test_an_edit_reaches_the_cluster_also_while_one_of_its_groups_must_stay_as_i
         assert decision(made, "team1", "rayjob-a").message == "updated on static: changed ConfigMap code"
         kept = decision(made, "team1", "rayjob-b")
         assert kept.reason == "InvalidObject"
-        assert kept.message.endswith("stays as it is; ConfigMap code changed with the other groups that share it")
+        assert kept.message.endswith("stays as it is; ConfigMap code changed with the other groups that use it")
         assert fleet.plan().drafts == ()
     fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=1, config="code"))
     over = decision(fleet.cycle(), "team1", "rayjob-b")
-    assert (over.reason, over.message) == ("Undisturbed", "it stands on static as it is asked for")
+    assert (over.reason, over.message) == ("Undisturbed", "placed on static as requested")
     assert fleet.plan().drafts == ()
 
 

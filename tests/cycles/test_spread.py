@@ -82,7 +82,7 @@ def test_a_duplicate_follows_clusters_that_join_and_leave_the_selection() -> Non
     settled(fleet)
     moved = decision(made, "team", "deployment-web")
     assert list(moved.clusters) == ["b", "c"]
-    assert moved.message == "placed on c; taken from a"
+    assert moved.message == "placed on c; removed from a"
     assert not any(path.startswith("clusters/a/team") for path in fleet.files)
     assert any(path.startswith("clusters/c/team") for path in fleet.files)
 
@@ -279,7 +279,7 @@ def test_a_small_change_of_shares_moves_few_replicas_and_is_all_or_nothing() -> 
     settled(fleet)
     kept = decision(made, "team", "deployment-web")
     assert (kept.action, kept.reason) == (Action.KEEP, "UpdateDoesNotFit")
-    assert kept.message.startswith("the division stays as it is; the update does not fit on a: ")
+    assert kept.message.startswith("the division is not changed; the update does not fit on a: ")
     assert replicas(fleet, "team", "deployment-web") == {"a": 4, "b": 6}
 
 

@@ -163,8 +163,7 @@ def test_a_group_that_could_never_have_its_quota_is_warned_of() -> None:
     fleet = fleet_with(a=f"namespaces: [team], {quota(4)}")
     submit(fleet, "team", workers=5)
     line = (
-        "workloads/team/train.yaml:1:1: group team/rayjob-train needs 5 nvidia.com/gpu, "
-        "and tenant a may never use more than 4"
+        "workloads/team/train.yaml:1:1: group team/rayjob-train needs 5 nvidia.com/gpu, and tenant a may use at most 4"
     )
     submit(fleet, "team", "small", workers=4)
     assert fleet.plan().warnings == checked(fleet).warnings == (line,)

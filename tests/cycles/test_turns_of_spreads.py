@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from reconciler.placement.model import Action, Phase, Verdict
 from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.cluster_copy import ClusterCopy
-from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, submit
+from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, reserved_for, submit
 from tests.cycles.spreads import DUPLICATE, deployed, deployment, split, standing
 from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, ray_job, text
 
@@ -77,10 +77,8 @@ def test_the_shares_of_a_division_are_held_on_all_their_clusters_and_all_are_tol
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
     big, late = decision(made, "big", "rayjob-train"), decision(made, "late", "rayjob-train")
-    assert big.message.endswith(
-        "; on c0, c1 its turn is held until 2027-01-15 10:10 UTC, since it has waited from 2027-01-15 08:00 UTC on: "
-        "until then no younger group gets room that it needs"
-    )
+    assert reserved_for(made, "big") == ("c0", "c1")
+    assert "Capacity is reserved for it until 2027-01-15 10:10 UTC on c0, c1" in big.message
     assert (late.phase, late.reason) == (Phase.PENDING, "HeldForOlder")
     assert {c.cluster: c.reason for c in late.candidates} == {"c0": "HeldForOlder", "c1": "HeldForOlder"}
     end(fleet, "small-a")
@@ -129,7 +127,7 @@ def test_nothing_is_held_for_a_division_that_more_room_would_not_help(
     assert of(fleet.cycle(now=NOW), "big") == (Phase.PENDING, reason)
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
-    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ()
     assert of(made, "late")[0] is Phase.PLACED
 
 
@@ -138,7 +136,7 @@ def test_nothing_is_held_while_one_share_has_a_cluster_that_does_not_answer() ->
     waiting_division(fleet)
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE, unreadable=("c1",))
-    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ()
     assert of(made, "late")[0] is Phase.PLACED
 
 
@@ -155,8 +153,8 @@ def test_a_share_whose_cluster_is_held_for_an_older_gang_waits_for_its_own_turn(
     submit(fleet, "older", workers=4)
     fleet.cycle(now=NOW)
     made = fleet.plan(now=NOW + 10 * MINUTE)
-    assert "on c0 its turn is held" in decision(made, "older", "rayjob-train").message
-    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "older") == ("c0",)
+    assert reserved_for(made, "big") == ()
 
 
 def test_a_share_takes_another_cluster_of_its_domain_in_each_hold() -> None:
@@ -170,9 +168,9 @@ def test_a_share_takes_another_cluster_of_its_domain_in_each_hold() -> None:
     submit(fleet, "big", workers=8)
     fleet.cycle(now=NOW)
     first = fleet.plan(now=NOW + 10 * MINUTE)
-    assert "on c0, c1 its turn is held" in decision(first, "big", "rayjob-train").message
+    assert reserved_for(first, "big") == ("c0", "c1")
     second = fleet.plan(now=NOW + 10 * MINUTE + 4 * HOUR)
-    assert "on c0, c2 its turn is held" in decision(second, "big", "rayjob-train").message
+    assert reserved_for(second, "big") == ("c0", "c2")
 
 
 FEWER_ON_C0 = """
@@ -197,7 +195,7 @@ def test_what_is_held_is_what_the_overrides_of_that_cluster_leave(mode: str) -> 
     submit(fleet, "late")
     submit(fleet, "later")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
-    assert "on c0 its turn is held" in decision(made, "big", "rayjob-train").message, "5 workers would never fit"
+    assert reserved_for(made, "big") == ("c0",), "5 workers would never fit"
     assert placed(made) == ["late"], "3 of 4 nodes are held"
     assert of(made, "later")[1] == "HeldForOlder"
 
@@ -244,9 +242,9 @@ def test_a_copy_that_waits_counts_from_when_it_began_and_forgets_once_it_stands(
     made = fleet.cycle(now=NOW + 10 * MINUTE)
     big, late = decision(made, "big", "rayjob-train"), decision(made, "late", "rayjob-train")
     assert (big.action, big.reason) == (Action.KEEP, "PartlyPlaced")
-    assert "; on c1 its turn is held until 2027-01-15 10:10 UTC" in big.message
+    assert reserved_for(made, "big") == ("c1",)
     assert late.reason == "HeldForOlder"
-    assert "held" not in decision(fleet.plan(now=NOW + 3 * HOUR), "big", "rayjob-train").message, "the hold has lapsed"
+    assert reserved_for(fleet.plan(now=NOW + 3 * HOUR), "big") == (), "the hold has lapsed"
     for team in ("s1", "s2"):
         end(fleet, team)
     fleet.cycle(now=NOW + 20 * MINUTE, allow_removals=True)
@@ -294,7 +292,7 @@ def test_nothing_is_held_for_a_copy_that_its_tenants_quota_would_not_allow() -> 
     submit(fleet, "late")
     end(fleet, "s0")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
-    assert "held" not in decision(made, "big", "rayjob-train").message
+    assert reserved_for(made, "big") == ()
     assert of(made, "late")[0] is Phase.PLACED
 
 

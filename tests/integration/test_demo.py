@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -120,3 +121,12 @@ def test_inside_another_checkout_it_commits_to_a_repo_of_its_own(tmp_path: Path)
     assert git(tmp_path / "project", "rev-parse", "HEAD") == head
     assert git(tmp_path / "project", "status", "--porcelain") == ""
     assert git(tmp_path / "project/demo", "rev-parse", "--show-toplevel") == str(tmp_path / "project/demo")
+
+
+def test_the_readme_shows_what_explain_prints_of_the_third_job(played: Path) -> None:
+    said = program("explain", "rayjob3/rayjob", cwd=played / "demo")
+    assert said.status == 0
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = readme.split("$ skyray explain rayjob3/rayjob\n")[1].split("```")[0]
+    commit = re.compile(r"(?<=^source   )[0-9a-f]{10}$", re.MULTILINE)
+    assert commit.sub("COMMIT", shown) == commit.sub("COMMIT", said.out)

@@ -15,7 +15,8 @@ from tests.integration.test_demo import KUBECTL
 
 FITS = "all {} pods fit"
 GROWS = "all 4 pods fit after adding 2 nodes of pool {0}; costs {1} per hour for 2 nodes of pool {0}"
-QUEUED = "{} is where it must go, and has no room now, so Kubernetes queues its pods there: "
+QUEUED = "{} is the only eligible cluster and has no capacity now, so Kubernetes queues the pods there: "
+PASSED_OVER = "{}, which the policy ranks higher, was not chosen: "
 NO_GPU = "worker gpu-group needs nvidia.com/gpu 1, largest free 0"
 
 DECISIONS = {
@@ -26,7 +27,7 @@ DECISIONS = {
             "rayjob3/rayjob",
             "dynamic-cluster",
             "FitsAfterScaleUp",
-            f"{GROWS.format('l4', '1.42')}; static-cluster, which comes first: 1 of 4 pods fit; {NO_GPU}",
+            f"{GROWS.format('l4', '1.42')}; {PASSED_OVER.format('static-cluster')}1 of 4 pods fit; {NO_GPU}",
         ),
     ],
     "fill-no-spill": [
@@ -124,7 +125,7 @@ def test_the_records_in_the_repo_say_the_same_and_the_commits_too(played: Played
     subjects = git(top, "log", "--format=%s").split("\n")
     for group, cluster, reason, message in DECISIONS[name]:
         record = yaml.safe_load((top / f"placements/{group}.yaml").read_text())
-        assert [one["name"] for one in record["spec"]["clusters"]] == [cluster]
+        assert [copy["cluster"] for copy in record["spec"]["copies"]] == [cluster]
         assert (record["status"]["reason"], record["status"]["message"]) == (reason, message)
         assert f"place {group} on {cluster}" in subjects
     assert git(top, "status", "--porcelain") == ""

@@ -101,7 +101,7 @@ def a_clean_render(url: str, cache: Path) -> tuple[dict[str, bytes], dict[str, b
     kept = {p: d for p, d in files.contents.items() if p not in there or p.endswith("/skyray.yaml")}
     state = read_state(repo.head(), Files(kept), lambda _: {})
     fresh = {path: data for path, data in state.rendered.items() if path.startswith("clusters/")}
-    for path, data in Directories(state, PlanCache()).settle().items():
+    for path, data in Directories(state, PlanCache()).repair().items():
         assert data is not None, path
         fresh[path] = data
     return there, fresh

@@ -1,7 +1,8 @@
 """All that a comparison takes from the code under it, by the names that it has there.
 
-Code that is rewritten or renamed needs an edit here and nowhere else in this folder. Both forms of a Placement's file
-are read: `spec.clusters`, and `spec.copies` with one entry a copy.
+Code that is rewritten or renamed needs an edit here and nowhere else in this folder. Both sides of the comparison use
+this module, so it reads both forms of a decision and of a Placement's file: `spec.clusters` as of 037e108, and
+`spec.copies` with one entry a copy.
 """
 
 from __future__ import annotations
@@ -65,13 +66,21 @@ def groups(plan: Any) -> list[Answer]:
             "action": str(one.action),
             "phase": str(one.phase),
             "policy": one.policy,
-            "clusters": [[copy.cluster, copy.share] for copy in one.copies],
+            "clusters": _clusters(one),
             "reason": str(one.reason),
             "message": one.message,
             "candidates": [[c.cluster, str(c.verdict), str(c.reason), c.message] for c in one.candidates],
         }
         for one in plan.decisions
     ]
+
+
+def _clusters(decision: Any) -> list[list[Any]]:
+    """Return the clusters that a group is placed on, each with its share in percent."""
+    if hasattr(decision, "copies"):
+        return [[copy.cluster, copy.share] for copy in decision.copies]
+    # The planner of 037e108 has no copies: its decisions name clusters, each with a share.
+    return [[one.name, one.share] for one in decision.clusters]
 
 
 def written(changes: Mapping[str, bytes | None]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def main() -> None:
         cases += 1
         for number in range(max(len(old), len(new))):
             sides = [side[number] if number < len(side) else _GONE for side in (old, new)]
-            found = list(differences(*sides))
+            found = list(differences(sides[0], sides[1]))
             plans += bool(found)
             for place, one, other in found:
                 fields[place.split(" ", 1)[0] or "whole"] += 1

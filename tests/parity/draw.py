@@ -156,7 +156,8 @@ class _Draw:
             Machine(f"n{i}", dice.choice(style.node_gpus), dice.choice(style.node_cpus)) for i in range(count)
         )
         labels = {"zone": dice.choice(["north", "south"]), "class": dice.choice(["gpu", "cpu"]), "ray": "yes"}
-        grows, pools = "", ()
+        grows = ""
+        pools: tuple[str, ...] = ()
         if "grown" in self._has and dice.random() < 0.4:
             grows = dice.choice([GROWS, "autoscaler: {kind: Karpenter}", "autoscaler: {kind: ClusterAutoscaler}"])
             pools = (LIVE_POOL,) if grows != GROWS and dice.random() < 0.7 else ()
@@ -227,7 +228,7 @@ class _Draw:
         if guarded and generation and dice.random() < 0.4:
             for _ in range(6):
                 self._remove()
-        unreadable = ()
+        unreadable: tuple[str, ...] = ()
         if "unreadable" in self._has and dice.random() < 0.5:
             unreadable = (dice.choice(sorted(self._clusters)),)
         return Step(

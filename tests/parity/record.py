@@ -7,7 +7,7 @@ A comparison takes two commands, run at the root of a checkout:
 
 The driver runs on the revision's own code, in a worktree in a temporary folder. The files of this folder are copied
 there, so that both sides get the same cases. Only `adapter.py` is the revision's own where it has one, since that is
-what fits its code.
+what fits its code; that of this checkout fits 037e108 as well, which has none. `--cases 30` takes some seconds.
 """
 
 from __future__ import annotations

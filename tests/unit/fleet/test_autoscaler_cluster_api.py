@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -29,7 +31,7 @@ def machines(name: str = "md-0", cluster: str = "prod", replicas: int = 1, **cap
 
 
 def test_the_annotations_of_cluster_api_give_shape_labels_and_taints() -> None:
-    capacity = {
+    capacity: dict[str, Any] = {
         "gpu_count": "2",
         "gpu_type": "nvidia.com/gpu",
         "labels": "disk=ssd,team=ml",

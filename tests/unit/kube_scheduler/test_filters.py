@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.bind import bind_pods
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Fit
@@ -34,7 +37,7 @@ from tests.unit.kube_scheduler.gangmaking import (
 )
 
 
-def gpu_nodes(count: int, **rest: object) -> list:
+def gpu_nodes(count: int, **rest: object) -> list[Node]:
     return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
 
 
@@ -120,12 +123,12 @@ def test_a_pod_that_names_its_node_needs_room_there_only() -> None:
 
 
 def test_two_pods_with_one_host_port_need_two_nodes() -> None:
-    port = {"host_ports": (HostPort(8265),)}
+    port: dict[str, Any] = {"host_ports": (HostPort(8265),)}
     assert used(try_gang(cluster(node("a"), node("b")), gang(workers(2, **port)))) == [{0: 1, 1: 1}]
     fit = try_gang(cluster(node("a"), placed=[bound("a", shape(**port))]), gang(workers(1, **port)))
     assert fit.reason == "HostPorts"
     assert fit.why == PodsUnbound(0, 1, HostPortsTaken("worker group", (8265,), nodes=1))
-    other_address = {"host_ports": (HostPort(8265, ip="10.0.0.1"),)}
+    other_address: dict[str, Any] = {"host_ports": (HostPort(8265, ip="10.0.0.1"),)}
     shared = cluster(node("a"), placed=[bound("a", shape(**other_address))])
     assert try_gang(shared, gang(workers(1, host_ports=(HostPort(8265, ip="10.0.0.2"),)))).ok
     assert not try_gang(shared, gang(workers(1, **port))).ok

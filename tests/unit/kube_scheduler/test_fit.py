@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import pytest
 
-from reconciler.fleet.snapshot import Pod
+from reconciler.fleet.snapshot import Node, Pod
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.placement.model import Verdict, verdict_of
@@ -34,7 +34,7 @@ from tests.unit.kube_scheduler.gangmaking import (
 )
 
 
-def gpu_nodes(count: int, **rest: object) -> list:
+def gpu_nodes(count: int, **rest: object) -> list[Node]:
     return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
 
 

@@ -47,6 +47,7 @@ def test_a_pool_that_has_the_room_and_is_not_for_the_pod_is_named() -> None:
         fit = try_gang(cluster(node("cpu"), *existing, pools=pools), gpu)
         assert verdict_of(fit) is Verdict.NEVER_FITS
         cause = fit.why.amounts["cause"]
+        assert isinstance(cause, LargestNode)
         assert cause == LargestNode("worker group", request(GPU, 1), 0, cause.excluded)
         return cause.excluded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.model import Verdict, verdict_of
@@ -34,7 +35,7 @@ from tests.unit.kube_scheduler.gangmaking import (
 )
 
 
-def gpu_nodes(count: int, **rest: object) -> list:
+def gpu_nodes(count: int, **rest: object) -> list[Node]:
     return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
 
 

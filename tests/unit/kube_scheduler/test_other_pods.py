@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.manifests.podshape import (
@@ -42,7 +44,7 @@ def test_pods_that_repel_each_other_count_twice() -> None:
 
 
 def test_anti_affinity_keeps_workers_on_different_hosts() -> None:
-    apart = {"labels": {"app": "ray"}, "pod_anti_required": (PodTerm(HOST, selects(app="ray")),)}
+    apart: dict[str, Any] = {"labels": {"app": "ray"}, "pod_anti_required": (PodTerm(HOST, selects(app="ray")),)}
     nodes = cluster(node("a"), node("b"), node("c"))
     assert used(try_gang(nodes, gang(workers(3, **apart)))) == [{0: 1, 1: 1, 2: 1}]
     fit = try_gang(nodes, gang(workers(4, **apart)))
@@ -73,7 +75,7 @@ def test_workers_that_want_to_be_near_the_head_follow_it_even_when_they_come_fir
 def test_hard_spread_counts_domains() -> None:
     spread = SpreadConstraint(ZONE, 1, "DoNotSchedule", selects(app="ray"))
     nodes = cluster(node("a", labels={ZONE: "x"}), node("b", cpu=1000, labels={ZONE: "y"}))
-    two = {"labels": {"app": "ray"}, "spread": (spread,)}
+    two: dict[str, Any] = {"labels": {"app": "ray"}, "spread": (spread,)}
     assert try_gang(nodes, gang(workers(3, **two))).ok
     fit = try_gang(nodes, gang(workers(4, **two)))
     assert fit.reason == "TopologySpread"
@@ -82,6 +84,6 @@ def test_hard_spread_counts_domains() -> None:
 
 def test_pods_of_a_service_are_spread_by_default() -> None:
     nodes = cluster(node("a", cpu=64000, gib=256), node("b"))
-    liked = {"labels": {"app": "serve"}, "owner_selector": selects(app="serve")}
+    liked: dict[str, Any] = {"labels": {"app": "serve"}, "owner_selector": selects(app="serve")}
     assert used(try_gang(nodes, gang(workers(2)))) == [{0: 2}]
     assert used(try_gang(nodes, gang(workers(2, **liked)))) == [{0: 1, 1: 1}]

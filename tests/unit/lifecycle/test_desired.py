@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from reconciler.lifecycle.desired import DesiredObjects, DesiredState, desired_objects
+from reconciler.reasons.transitions import TransferRefused
 from reconciler.workloads.group import WorkloadObject
 from tests.copies import WEB_FILE, app, config_map, copy_on, from_file, group, job, key, keys_of, placed
 from tests.unit.workloads.reading import uses
 
 WEB, BLUE, TRAIN, EDITED, CODE = app(), app("blue"), job(), job(cpu=2), config_map()
+REFUSED = TransferRefused("team/other", "NoFit", "full")
 NOTHING = DesiredState((), (), ())
 
 
@@ -70,14 +72,14 @@ def test_what_an_unreadable_file_made_stays() -> None:
 
 
 def test_what_another_group_cannot_take_stays_with_the_reason() -> None:
-    kept = NOTHING.keeping({WEB.key: "group team/other, which cannot take it"})
+    kept = NOTHING.keeping({WEB.key: REFUSED})
     found = should_have((BLUE,), (WEB, BLUE), kept)
     assert names(found.objects) == ["blue", "web"]
-    assert found.kept == ((WEB, "group team/other, which cannot take it"),)
+    assert found.kept == ((WEB, REFUSED),)
 
 
 def test_what_this_group_asks_for_and_another_one_keeps_does_not_come() -> None:
-    kept = NOTHING.keeping({WEB.key: "this group, which cannot take it"})
+    kept = NOTHING.keeping({WEB.key: REFUSED})
     assert should_have((BLUE, WEB), (BLUE,), kept) == DesiredObjects((BLUE,), (), ())
 
 
@@ -96,7 +98,8 @@ def test_a_companion_that_is_asked_for_in_another_form_is_not_kept_beside_it() -
 
 
 def test_keeping_adds_to_what_is_kept_and_letting_go_takes_from_it() -> None:
-    both = NOTHING.keeping({WEB.key: "a"}).keeping({BLUE.key: "b"})
-    assert both.kept == {WEB.key: "a", BLUE.key: "b"}
-    assert both.letting_go({WEB.key}).kept == {BLUE.key: "b"}
+    later = replace(REFUSED, code="TenantDenied")
+    both = NOTHING.keeping({WEB.key: REFUSED}).keeping({BLUE.key: later})
+    assert both.kept == {WEB.key: REFUSED, BLUE.key: later}
+    assert both.letting_go({WEB.key}).kept == {BLUE.key: later}
     assert NOTHING.kept == {}, "a state is a value"

@@ -8,16 +8,18 @@ from dataclasses import replace
 import pytest
 
 from reconciler.lifecycle.ownership import (
-    REGROUPED,
     Ownership,
     Transfer,
-    given_message,
+    moved_to,
     owners,
     ownership,
     taken_over,
     without,
 )
 from reconciler.placement.placed_group import PlacedGroup
+from reconciler.reasons.changes import Moved, Regrouped
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import PartUnreadable, TransferRefused
 from reconciler.workloads.cluster_copy import CopyRole, JobResult
 from reconciler.workloads.group import Group, GroupKey, WorkloadObject
 from reconciler.workloads.patch import Patch
@@ -27,10 +29,11 @@ from tests.unit.workloads.reading import uses
 
 RED, BLUE, TRAIN = app("red"), app("blue"), job()
 OLD, NEW = key("old"), key("new")
-MINE: Mapping[GroupKey, str] = {}
+UNREAD = PartUnreadable("Deployment blue", "b.yaml", "no YAML")
+MINE: Mapping[GroupKey, Reason] = {}
 
 
-def owned(*groups: Group, unread: Mapping[GroupKey, str] = MINE, **has: PlacedGroup) -> Ownership:
+def owned(*groups: Group, unread: Mapping[GroupKey, Reason] = MINE, **has: PlacedGroup) -> Ownership:
     return ownership({key(name): one for name, one in has.items()}, groups, unread)
 
 
@@ -78,20 +81,23 @@ def test_a_group_that_is_wrong_gets_nothing_and_the_object_stays_for_its_reason(
     found = owned(wrong, old=has("old", RED), new=new)
     assert found.transfers == ()
     assert found.kept.keys() == keys_of(RED)
-    assert "TenantDenied" in found.kept[RED.key]
-    assert "no such field" in found.kept[RED.key]
+    assert found.kept[RED.key] == TransferRefused(
+        str(NEW),
+        "TenantDenied",
+        "no such field. What was admitted stays as it is" if taker_is_placed else "no such field",
+    )
 
 
 def test_a_group_of_which_a_part_is_unread_gets_no_first_place() -> None:
-    found = owned(group("new", RED), unread={NEW: "b.yaml cannot be read"}, old=has("old", RED))
+    found = owned(group("new", RED), unread={NEW: UNREAD}, old=has("old", RED))
     assert found.transfers == ()
-    assert "SourceUnreadable" in found.kept[RED.key]
+    assert found.kept[RED.key].code == "SourceUnreadable"
 
 
 def test_a_placed_group_of_which_a_part_is_unread_may_take_but_not_in_place() -> None:
     new, old = has("new", BLUE), has("old", RED)
     asks = group("new", RED, BLUE)
-    (transfer,) = owned(asks, unread={NEW: "b.yaml cannot be read"}, old=old, new=new).transfers
+    (transfer,) = owned(asks, unread={NEW: UNREAD}, old=old, new=new).transfers
     assert not transfer.whole
     assert taken_over(transfer, asks, new, old, NOW) is None
 
@@ -102,7 +108,7 @@ def test_a_new_group_takes_over_the_copies_under_its_own_name() -> None:
     (transfer,) = owned(asks, old=old).transfers
     found = taken_over(transfer, asks, None, old, NOW)
     assert found is not None
-    assert (found.key, found.reason, found.clusters) == (NEW, REGROUPED, ("c0",))
+    assert (found.key, found.reason, found.clusters) == (NEW, Regrouped.code, ("c0",))
     assert found.admitted == (RED,)
     assert (found.decided_at, found.waiting_since) == (int(NOW), 7)
 
@@ -167,4 +173,4 @@ def test_without_leaves_the_other_objects_and_no_empty_copy() -> None:
 
 
 def test_the_objects_are_named_in_order() -> None:
-    assert given_message([RED.key, BLUE.key], NEW) == "Deployment blue, Deployment red belongs to group team/new now"
+    assert moved_to([RED.key, BLUE.key], NEW) == Moved((BLUE.key, RED.key), "team/new", given=True)

@@ -8,9 +8,6 @@ import pytest
 
 from reconciler.lifecycle.desired import DesiredState
 from reconciler.lifecycle.transitions import (
-    HELD_BY_ANOTHER,
-    HELD_JOB,
-    HELD_OBJECT,
     NOT_PLACED,
     PLACED,
     PROBLEM_REASONS,
@@ -23,6 +20,15 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.decision import TransitionKind as Kind
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.placement.ray_clusters import Unmet
+from reconciler.reasons.reason import Reason
+from reconciler.reasons.transitions import (
+    HeldByAnotherGroup,
+    JobHeldHere,
+    ManifestRemoved,
+    ObjectHeldHere,
+    TransferRefused,
+)
+from reconciler.reasons.written import Written
 from reconciler.workloads.group import Group, WorkloadObject
 from tests.copies import WEB_FILE, app, copy_on, group, job, key, keys_of, placed
 
@@ -35,9 +41,9 @@ ASKED = group(NAME, WEB)
 WRONG = replace(ASKED, problem="workloads/team/web.yaml:3:1: no such field")
 DENIED = replace(WRONG, refused_as="TenantDenied")
 OTHER = key("other")
-UNREAD = "workloads/team/b.yaml cannot be read"
-NOT_YET = Unmet("RayClusterNotPlaced", "RayCluster r is in group team/r, which has no place yet", waits=True)
-NOWHERE = Unmet("NoSuchRayCluster", "RayCluster r is nowhere", waits=False)
+UNREAD = Written("SourceUnreadable", "workloads/team/b.yaml cannot be read")
+NOT_YET = Unmet(Written("RayClusterNotPlaced", "RayCluster r is in group team/r, which is not placed yet"), waits=True)
+NOWHERE = Unmet(Written("NoSuchRayCluster", "RayCluster r is nowhere"), waits=False)
 
 
 @dataclass(frozen=True)
@@ -49,12 +55,12 @@ class Facts:
     reason: str = ""
     asked: Group | None = None
     has: PlacedGroup | None = None
-    unread: str = ""
+    unread: Reason | None = None
     unmet: Unmet | None = None
     keys: frozenset[ObjectKey] = frozenset()
     unclaimed: frozenset[ObjectKey] = frozenset()
     broken: frozenset[str] = frozenset()
-    kept: dict[ObjectKey, str] = field(default_factory=dict)
+    kept: dict[ObjectKey, TransferRefused] = field(default_factory=dict)
     held: tuple[WorkloadObject, ...] = ()
 
     @property
@@ -69,9 +75,9 @@ class Facts:
         return PLACED if self.asked is None or (self.has is not None and self.has.placed) else NOT_PLACED
 
 
-def wants(*items: WorkloadObject) -> dict[ObjectKey, str]:
+def wants(*items: WorkloadObject) -> dict[ObjectKey, TransferRefused]:
     """Another group asks for these objects and cannot take them."""
-    return dict.fromkeys(keys_of(*items), "group team/other, which cannot take it (NoFit: full)")
+    return dict.fromkeys(keys_of(*items), TransferRefused("team/other", "NoFit", "full"))
 
 
 FAULTY, ASKED_FOR, FILE, STAYS, GONE = (name for name, _ in PLACED)
@@ -84,8 +90,8 @@ PLACED_CASES = {
     "asked-and-part-unread": Facts(ASKED_FOR, Kind.UPDATE, "", ASKED, HERE, unread=UNREAD),
     "unreadable": Facts(FILE, Kind.KEEP, "SourceUnreadable", has=HERE, broken=frozenset({WEB_FILE})),
     "no-policy": Facts(STAYS, Kind.KEEP, "NoPolicy", has=HERE, unclaimed=keys_of(WEB)),
-    "object-held": Facts(STAYS, Kind.HOLD, HELD_OBJECT, has=HERE, kept=wants(WEB)),
-    "job-held": Facts(STAYS, Kind.HOLD, HELD_JOB, has=JOB_HERE, keys=keys_of(TRAIN)),
+    "object-held": Facts(STAYS, Kind.HOLD, ObjectHeldHere.code, has=HERE, kept=wants(WEB)),
+    "job-held": Facts(STAYS, Kind.HOLD, JobHeldHere.code, has=JOB_HERE, keys=keys_of(TRAIN)),
     "removed": Facts(GONE, Kind.RETIRE, "ManifestRemoved", has=HERE),
     "waited-and-removed": Facts(GONE, Kind.RETIRE, "ManifestRemoved", has=WAITS),
     "regrouped": Facts(GONE, Kind.RETIRE, "ManifestRemoved", has=HERE, keys=keys_of(WEB)),
@@ -98,7 +104,7 @@ NEW_CASES = {
     "part-unread": Facts(NEW_PART, Kind.HOLD, "SourceUnreadable", ASKED, unread=UNREAD),
     "ray-cluster-waits": Facts(NEW_RAY, Kind.HOLD, "RayClusterNotPlaced", ASKED, unmet=NOT_YET),
     "ray-cluster-nowhere": Facts(NEW_RAY, Kind.REJECT, "NoSuchRayCluster", ASKED, unmet=NOWHERE),
-    "held": Facts(NEW_HELD, Kind.HOLD, HELD_BY_ANOTHER, ASKED, held=(WEB,)),
+    "held": Facts(NEW_HELD, Kind.HOLD, HeldByAnotherGroup.code, ASKED, held=(WEB,)),
     "new": Facts(NEW, Kind.PLACE, "", ASKED),
     "waits": Facts(NEW, Kind.PLACE, "", ASKED, WAITS),
 }
@@ -126,7 +132,6 @@ def test_a_row_decides_on_its_case(case: Facts) -> None:
     assert matching[0] == case.row
     found = transition_of(case.situation)
     assert (found.key, found.kind, found.reason) == (key(NAME), case.kind, case.reason)
-    assert bool(found.message) is bool(case.reason), "what has a reason says it in words too"
 
 
 def test_every_row_has_a_case() -> None:
@@ -203,7 +208,7 @@ def test_a_group_that_is_asked_for_no_more_stays_for_the_reason_of_its_row(name:
     case = PLACED_CASES[name]
     assert case.has is not None
     found = transition_of(case.situation)
-    assert kept_unasked(case.has, case.situation.desired) == (found.reason, found.message)
+    assert kept_unasked(case.has, case.situation.desired) == found.why
     assert found.reason in PROBLEM_REASONS, "the next plan does not forget it"
 
 
@@ -214,8 +219,9 @@ def test_a_group_of_which_nothing_is_asked_for_goes(name: str) -> None:
     assert kept_unasked(case.has, case.situation.desired) is None
 
 
-def test_the_message_of_what_is_removed_names_its_files_and_clusters() -> None:
-    message = transition_of(PLACED_CASES["removed"].situation).message
-    assert WEB_FILE in message
-    assert "c0" in message
-    assert "c0" not in transition_of(PLACED_CASES["waited-and-removed"].situation).message
+def test_the_reason_of_what_is_removed_names_its_files_and_clusters() -> None:
+    removed = transition_of(PLACED_CASES["removed"].situation).why
+    assert removed == ManifestRemoved((WEB_FILE,), ("c0",))
+    waited = transition_of(PLACED_CASES["waited-and-removed"].situation).why
+    assert isinstance(waited, ManifestRemoved)
+    assert waited.clusters == ()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from reconciler.manifests.loader import load
-from reconciler.placement.addons import ADDON_MISSING, AddOnFilter, AddOnSpread, addon_filters, spread_addons
+from reconciler.placement.addons import AddOnFilter, AddOnSpread, addon_filters, spread_addons
 from reconciler.policy.addon import AddOn
 from reconciler.policy.addon_kind import read_addons
 from reconciler.policy.eligibility import ClusterFacts, GroupFacts
+from reconciler.reasons.eligibility import AddOnDependency, AddOnMissing
 from tests.copies import RULES, app, group, job
 
 CLUSTERS = {"c0": {"tier": "gpu"}, "c1": {"tier": "cpu"}}
@@ -48,28 +49,30 @@ def test_an_addon_goes_nowhere_without_those_that_it_depends_on() -> None:
     addons = read(base=addon("base", GPU), ray=addon("ray", "dependsOn: [base]"), top=addon("top", "dependsOn: [ray]"))
     spread = spread_addons(addons, CLUSTERS)
     assert (names(spread, "c0"), names(spread, "c1")) == (["base", "ray", "top"], [])
-    assert "base" in spread.why_not["c1", "ray"]
-    assert "ray" in spread.why_not["c1", "top"]
+    assert spread.why_not["c1", "ray"] == AddOnDependency("base")
+    assert spread.why_not["c1", "top"] == AddOnDependency("ray")
 
 
 def test_a_cluster_lacks_what_is_provided_elsewhere_only() -> None:
     spread = spread_addons(read(ray=addon("ray", GPU, "ray.io")), CLUSTERS)
-    assert spread.lacks("c0", ["ray.io"]) == ""
-    assert "add-on ray" in spread.lacks("c1", ["ray.io"])
-    assert spread.lacks("c1", ["apps", "jobset.x-k8s.io"]) == "", "what no add-on provides is there anyway"
+    assert spread.lacks("c0", ["ray.io"]) is None
+    lacks = spread.lacks("c1", ["ray.io"])
+    assert lacks is not None
+    assert (lacks.addon, lacks.api_group) == ("ray", "ray.io")
+    assert spread.lacks("c1", ["apps", "jobset.x-k8s.io"]) is None, "what no add-on provides is there anyway"
 
 
 def test_one_of_several_providers_is_enough() -> None:
     spread = spread_addons(read(one=addon("one", GPU, "ray.io"), two=addon("two", provides="ray.io")), CLUSTERS)
     assert spread.providers == {"ray.io": ("one", "two")}
-    assert spread.lacks("c1", ["ray.io"]) == ""
+    assert spread.lacks("c1", ["ray.io"]) is None
 
 
 def test_the_filter_refuses_new_copies_and_lets_those_that_are_there_stay() -> None:
     rule = AddOnFilter(spread_addons(read(ray=addon("ray", GPU, "ray.io")), CLUSTERS), frozenset({"ray.io"}))
     refusal = rule.refuse(FACTS, ClusterFacts("c1", {}))
     assert refusal is not None
-    assert (refusal.cluster, refusal.reason, refusal.stays) == ("c1", ADDON_MISSING, True)
+    assert (refusal.cluster, refusal.reason, refusal.stays) == ("c1", AddOnMissing.code, True)
     assert rule.refuse(FACTS, ClusterFacts("c0", {})) is None
 
 

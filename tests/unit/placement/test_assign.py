@@ -16,12 +16,14 @@ from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.filters import ClusterFilters
 from reconciler.placement.fleet_state import FleetState
-from reconciler.placement.quota import EXCEEDED, QuotaUsage
+from reconciler.placement.quota import QuotaUsage
 from reconciler.placement.ray_clusters import RayClusters
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy
 from reconciler.policy.tenant import Tenant
+from reconciler.reasons.copies import UpdateUnknown
+from reconciler.reasons.quota import EXCEEDED
 from reconciler.workloads.cluster_copy import ClusterCopy, JobResult
 from reconciler.workloads.files import read_workloads
 from reconciler.workloads.group import WorkloadObject
@@ -162,14 +164,14 @@ def test_an_update_on_a_cluster_that_does_not_tell_its_capacity_waits() -> None:
     before, after = copy_on("c0", app(cpu=1)), copy_on("c0", app(cpu=2))
     fleet = fleet_state(Unreadable("c0", "refused", NOW))
     refusal, left = update_copy(key("g"), before, after, fleet)
-    assert "refused" in refusal
+    assert refusal == UpdateUnknown("c0", "refused")
     assert left is fleet
 
 
 def test_an_update_that_needs_the_same_pods_needs_no_capacity() -> None:
     edited = replace(app(cpu=1), digest="sha256:other")
     fleet = fleet_state(Unreadable("c0", "refused", NOW))
-    assert update_copy(key("g"), copy_on("c0", app(cpu=1)), copy_on("c0", edited), fleet) == ("", fleet)
+    assert update_copy(key("g"), copy_on("c0", app(cpu=1)), copy_on("c0", edited), fleet) == (None, fleet)
 
 
 # -- duplicates: each where it fits

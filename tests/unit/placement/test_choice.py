@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -13,8 +14,8 @@ from hypothesis import strategies as st
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node, Pod, Unreadable
+from reconciler.kube_scheduler import fit
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement import scoring
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.choose import ClusterChoice, choose_cluster
 from reconciler.placement.filters import ClusterFilters
@@ -23,6 +24,19 @@ from reconciler.placement.model import Verdict
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.model import NAME_LABEL, OrderedKey, Preference, Require, SchedulePolicy
 from reconciler.ray.demand import Demand, PodSet
+from reconciler.reasons.choice import Chosen, FitsAtCost, NoCapacity, NoClusters, NoEligibleCluster, Unreachable
+from reconciler.reasons.gang import FitsAfterScaleUp, FitsNow, NeverFits, PodsUnbound
+from reconciler.reasons.scores import (
+    CapacityLeft,
+    FirstByName,
+    NewNodes,
+    NodeCost,
+    NodesAdded,
+    NodesPaid,
+    NodesRemovable,
+    Packing,
+    Utilization,
+)
 from reconciler.workloads.group import Group, GroupKey, Source, WorkloadObject
 from tests.unit.kube_scheduler.gangmaking import GPU, bound, head, node, pool, shape, workers
 
@@ -88,9 +102,7 @@ def l4(price: float | None, spot: bool = False) -> Any:
 def test_nodes_that_are_paid_for_anyway_come_before_those_that_could_go() -> None:
     choice = chosen(job(workers(1)), site("a", node("n"), grows=True), site("b", node("n")))
     assert choice.cluster == "b"
-    assert choice.message == (
-        "the pod fits; has nodes that are paid for anyway, a has nodes that its autoscaler may remove"
-    )
+    assert choice.why == Chosen(FitsNow(1), NodesPaid(), "a", NodesRemovable())
 
 
 def test_nodes_that_are_being_added_for_others_come_before_new_ones_that_cost_nothing() -> None:
@@ -101,17 +113,15 @@ def test_nodes_that_are_being_added_for_others_come_before_new_ones_that_cost_no
         site("b", placed=[busy], pools=[pool("l4", 8, gpu=2, price_per_hour=5.0)]),
     )
     assert choice.cluster == "b"
-    assert "with nodes that are being added" in choice.message
-    assert "a needs new nodes" in choice.message
+    assert choice.why == Chosen(FitsAfterScaleUp(1, ()), NodesRemovable(), "a", NodesAdded())
 
 
 def test_of_new_nodes_the_cheapest_are_taken_and_the_message_says_at_what_cost() -> None:
     choice = chosen(job(workers(2, gpu=1)), site("a", pools=[l4(1.1)]), site("b", pools=[l4(0.71, spot=True)]))
     assert choice.cluster == "b"
-    assert choice.message == (
-        "all 2 pods fit after adding 2 nodes of pool l4; costs 1.42 per hour for 2 nodes of pool l4 (spot), "
-        "a costs 2.20 per hour for 2 nodes of pool l4"
-    )
+    cost = NodeCost((NewNodes("l4", 2, spot=True),), Decimal("1.42"))
+    fit = FitsAtCost(FitsAfterScaleUp(2, (("l4", 2),)), cost)
+    assert choice.why == Chosen(fit, cost, "a", NodeCost((NewNodes("l4", 2),), Decimal("2.2")))
     assert [one.cluster for one in choice.candidates] == ["b", "a"]
 
 
@@ -124,15 +134,18 @@ def test_what_counts_is_the_price_of_the_placement_not_of_a_node() -> None:
 def test_an_unknown_price_comes_last_and_is_told() -> None:
     choice = chosen(job(workers(1, gpu=1)), site("a", pools=[l4(None)]), site("b", pools=[l4(99.0)]))
     assert choice.cluster == "b"
-    assert choice.message.endswith("a has no known price for pool l4")
-    assert choice.candidates[1].message.endswith("has no known price for pool l4")
+    unknown = NodeCost((NewNodes("l4", 1),), None, ("l4",))
+    assert isinstance(choice.why, Chosen)
+    assert (choice.why.runner_up, choice.why.second) == ("a", unknown)
+    assert choice.candidates[1].why == FitsAtCost(FitsAfterScaleUp(1, (("l4", 1),)), unknown)
 
 
 def test_small_gangs_leave_wide_nodes_to_those_that_need_them() -> None:
     wide, narrow = site("a", node("n", gpu=8)), site("b", *(node(f"n{i}", gpu=1) for i in range(8)))
     choice = chosen(job(workers(1, gpu=1)), wide, narrow)
     assert choice.cluster == "b"
-    assert "wastes" in choice.message
+    assert isinstance(choice.why, Chosen)
+    assert isinstance(choice.why.best, Packing)
 
 
 def test_cpu_gangs_leave_the_cpu_beside_gpus_alone() -> None:
@@ -144,13 +157,14 @@ def test_where_nothing_is_wasted_the_fuller_cluster_is_filled_up() -> None:
     half = site("b", node("n"), placed=[bound("n", shape(4000, 1))])
     choice = chosen(job(workers(1)), site("a", node("n")), half)
     assert choice.cluster == "b"
-    assert choice.message.endswith("a is 100% free and wastes no more GPUs")
+    assert isinstance(choice.why, Chosen)
+    assert (choice.why.runner_up, choice.why.second) == ("a", Packing(free_share=1.0, wasted=0.0))
 
 
 def test_equal_clusters_are_taken_by_name() -> None:
     choice = chosen(job(workers(1)), site("b", node("n")), site("a", node("n")), site("c", node("n")))
     assert choice.cluster == "a"
-    assert choice.message == "the pod fits; is the first by name of 3 clusters that are equally good"
+    assert choice.why == Chosen(FitsNow(1), FirstByName(3))
     assert [one.cluster for one in choice.candidates] == ["a", "b", "c"]
 
 
@@ -166,7 +180,7 @@ def test_the_order_of_a_policy_beats_what_it_prefers() -> None:
     group = job(workers(1, gpu=1), prefer=[COST], ordered=["dear", "cheap"])
     choice = chosen(group, site("cheap", pools=[l4(0.1)]), site("dear", pools=[l4(9.0)]))
     assert choice.cluster == "dear"
-    assert choice.candidates[1].message.endswith("costs 0.10 per hour for 1 node of pool l4")
+    assert choice.candidates[1].why.amounts["cost"].per_hour == Decimal("0.1")
 
 
 # -- what a policy prefers
@@ -177,7 +191,7 @@ def test_available_takes_the_cluster_with_room_left_for_most_gangs_like_it() -> 
     many_cpus = site("a", *(node(f"n{i}", cpu=64000, gpu=1) for i in range(3)))
     choice = chosen(job(head(), workers(1, gpu=1), prefer=[AVAILABLE]), many_cpus, roomy)
     assert choice.cluster == "b"
-    assert choice.message.endswith(f"has {GPU} left for 3.0 more like it, a has {GPU} left for 2.0 more like it")
+    assert choice.why == Chosen(FitsNow(2), CapacityLeft(GPU, 3.0), "a", CapacityLeft(GPU, 2.0))
 
 
 def test_available_counts_only_nodes_where_the_pods_may_stand() -> None:
@@ -201,7 +215,7 @@ def test_balance_looks_at_the_most_used_resource_that_the_gang_asks_for() -> Non
     even = site("b", node("n", cpu=8000, gib=32))
     choice = chosen(job(workers(1, 1000, 2), prefer=[BALANCE]), no_memory, even)
     assert choice.cluster == "b"
-    assert choice.message.endswith("has 12% of cpu used with it, a has 50% of memory used with it")
+    assert choice.why == Chosen(FitsNow(1), Utilization("cpu", 0.125), "a", Utilization("memory", 0.5))
 
 
 def test_pack_learns_from_the_gangs_that_ran_before_what_room_to_keep() -> None:
@@ -238,9 +252,12 @@ def test_what_comes_first_and_was_passed_over_is_counted() -> None:
     full = [site(name, node(f"{name}0", cpu=500)) for name in "abc"]
     made = chosen(job(workers(1), ordered=["a", "b", "c", "z"]), *full, site("z", node("z0")))
     assert made.cluster == "z"
-    assert "; a, which comes first (and 2 more): never fits: worker group needs cpu 1" in made.message
+    passed_over = made.why.amounts["passed_over"]
+    assert (passed_over.cluster, passed_over.more) == ("a", 2)
+    assert isinstance(passed_over.cause, NeverFits)
     made = chosen(job(workers(1), ordered=["a", "z"]), full[0], site("z", node("z0")))
-    assert "; a, which comes first: never fits" in made.message
+    passed_over = made.why.amounts["passed_over"]
+    assert (passed_over.cluster, passed_over.more) == ("a", 0)
 
 
 def test_available_counts_the_room_of_all_that_a_gang_asks_for() -> None:
@@ -257,16 +274,17 @@ def test_available_counts_the_room_of_all_that_a_gang_asks_for() -> None:
 
 
 def test_where_nothing_can_be_placed_the_message_says_how_much_was_looked_at() -> None:
-    assert chosen(job(workers(1))).message == "the inventory has no clusters: add one under inventory/"
+    assert chosen(job(workers(1))).why == NoClusters()
     small = [site(name, node(f"{name}0", cpu=500)) for name in "abcde"]
     waits = chosen(job(workers(1)), *small[:2])
-    assert waits.message.startswith("none of 2 eligible clusters has room for it; nearest is a: never fits")
-    assert chosen(job(workers(1)), small[0]).message.startswith("a: never fits")
+    assert isinstance(waits.why, NoCapacity)
+    assert (waits.why.code, waits.why.cluster, waits.why.clusters) == ("NeverFits", "a", 2)
+    assert not waits.why.waiting_helps
+    assert isinstance(waits.why.cause, NeverFits)
+    assert chosen(job(workers(1)), small[0]).why.amounts["clusters"] == 1
     waits = chosen(job(workers(1), ordered=["z"]), *small[:3])
-    assert waits.reason == "NoEligibleCluster"
-    assert waits.message.count("; ") == 2
-    assert not waits.message.endswith("more)")
-    assert chosen(job(workers(1), ordered=["z"]), *small).message.endswith(" (and 2 more)")
+    assert isinstance(waits.why, NoEligibleCluster)
+    assert [cluster for cluster, _ in waits.why.refused] == ["a", "b", "c"]
 
 
 def test_clusters_that_nobody_can_read_are_not_said_to_be_full() -> None:
@@ -276,10 +294,25 @@ def test_clusters_that_nobody_can_read_are_not_said_to_be_full() -> None:
     filters = ClusterFilters([ClusterFacts(one.name, one.labels) for one in clusters])
     group = job(workers(1))
     made, _ = choose_cluster(group, filters.eligible(group), FleetState.of(clusters, snapshot, {}, 0.0, 0.0))
-    assert (made.reason, made.message) == (
-        "Unreachable",
-        "none of 2 eligible clusters tells its capacity; a: no answer",
-    )
+    assert made.why == NoCapacity("Unreachable", "a", 2, Unreachable("no answer"))
+
+
+def test_words_are_made_only_for_what_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    worded: list[int] = []
+
+    def words(self: PodsUnbound) -> str:
+        worded.append(self.bound)
+        return "full"
+
+    monkeypatch.setattr(PodsUnbound, "_words", words)
+    busy = [bound("n", shape(8000, 1))]
+    full = [site(name, node("n"), placed=busy) for name in "abcde"]
+    made = chosen(job(workers(1)), *full, site("z", node("n")))
+    assert (made.cluster, {one.verdict for one in made.candidates[1:]}) == ("z", {Verdict.NO_FIT})
+    assert made.message == "the pod fits"
+    assert worded == []
+    assert made.candidates[1].message == "full"
+    assert worded == [0]
 
 
 def test_the_room_of_the_choice_is_taken() -> None:
@@ -292,13 +325,13 @@ def test_the_room_of_the_choice_is_taken() -> None:
 
 def test_preferences_are_worked_out_only_where_there_is_a_choice_to_make(monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    original = scoring.commit
+    original = fit.commit
 
     def noted(nodes: Any, *rest: Any) -> Any:
         looked.append(nodes.table.nodes[0].labels["of"])
         return original(nodes, *rest)
 
-    monkeypatch.setattr(scoring, "commit", noted)
+    monkeypatch.setattr("reconciler.placement.scoring.commit", noted)
     fitting = [site(name, node("n", gpu=2, labels={"of": name})) for name in ("a", "b")]
     other_verdict = site("c", node("n", labels={"of": "c"}), pools=[l4(1.0)])
     chosen(job(workers(1, gpu=1), prefer=[PACK]), *fitting, other_verdict)
@@ -312,14 +345,14 @@ def test_gangs_that_look_the_same_are_worked_out_once_for_each_state_of_a_cluste
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     count = 0
-    original = scoring.commit
+    original = fit.commit
 
     def counted(*given: Any) -> Any:
         nonlocal count
         count += 1
         return original(*given)
 
-    monkeypatch.setattr(scoring, "commit", counted)
+    monkeypatch.setattr("reconciler.placement.scoring.commit", counted)
     sites = [site(f"c{i}", node("n", cpu=64000, gib=256, gpu=8)) for i in range(10)]
     assert all(in_turn(job(workers(1, gpu=1), prefer=[PACK]), 5, *sites))
     assert count == 10 + 4, "all once, then only the cluster that was changed"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.cluster_state import ClusterState
-from reconciler.placement.hold import HELD_FOR_OLDER, Hold
+from reconciler.placement.hold import Hold
 from reconciler.placement.model import Verdict
+from reconciler.reasons.hold import HELD_FOR_OLDER
 from reconciler.workloads.group import WorkloadObject, gang_of
 from tests.capacity import NOW, assumed, free_cpu, pod_of, seen, state_of
 from tests.copies import TEAM, app, job, key

@@ -8,6 +8,7 @@ from reconciler.placement.filters import ClusterFilters, FilterMaker, refused_ca
 from reconciler.placement.model import Candidate, Verdict
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, GroupFacts, Refusal, Tier
 from reconciler.policy.model import NAME_LABEL, Require
+from reconciler.reasons.written import Written
 from reconciler.workloads.group import Group
 from tests.copies import app, group, job
 from tests.unit.workloads.reading import policy
@@ -28,7 +29,7 @@ class Not:
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (the same for all)
         self.asked += 1
-        return Refusal(cluster.name, "Not", "not here") if cluster.name == self.cluster else None
+        return Refusal(cluster.name, Written("Not", "not here")) if cluster.name == self.cluster else None
 
 
 def for_jobs(rule: Not) -> FilterMaker:
@@ -72,12 +73,12 @@ def test_filters_of_this_moment_hold_for_this_question_only() -> None:
 
 def test_refused_clusters_are_candidates_that_are_not_eligible() -> None:
     found = refused_candidates(ClusterFilters(CLUSTERS).eligible(WEB, (Not("c1"),)))
-    assert found == (Candidate("c1", Verdict.NOT_ELIGIBLE, "Not", "not here"),)
+    assert found == (Candidate("c1", Verdict.NOT_ELIGIBLE, Written("Not", "not here")),)
 
 
 def test_a_part_keeps_the_tiers_in_which_it_lies_and_the_order_that_is_asked_for() -> None:
     tiers = (Tier((0,), ("c0", "c1")), Tier((1,), ("c2",)), Tier((2,), ("c3",)))
-    whole = Eligibility(tiers, (Refusal("c9", "Not", ""),), Require.FIT)
+    whole = Eligibility(tiers, (Refusal("c9", Written("Not", "")),), Require.FIT)
     part = within(whole, ("c3", "c1", "c0"))
     assert part == Eligibility((Tier((0,), ("c1", "c0")), Tier((2,), ("c3",))), (), Require.FIT)
 

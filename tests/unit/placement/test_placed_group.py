@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.placement.model import PARTLY, Candidate, Phase, Verdict
+from reconciler.placement.model import Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup, dated, waiting_since
+from reconciler.reasons.copies import PARTLY_PLACED
+from reconciler.reasons.written import Written
 from reconciler.workloads.cluster_copy import CopyRole, JobResult
 from reconciler.workloads.patch import Patch
 from tests.copies import app, config_map, copy_on, placed
@@ -16,7 +18,7 @@ from tests.copies import app, config_map, copy_on, placed
 WEB = app()
 HERE = placed("g", copy_on("c0", WEB))
 WAITS = replace(placed("g"), decided_at=100)
-PART = replace(HERE, reason=PARTLY, decided_at=100)
+PART = replace(HERE, reason=PARTLY_PLACED, decided_at=100)
 PATCH = Patch("apps", "Deployment", "web", ({"op": "test", "path": "/spec/replicas", "value": 1},))
 
 
@@ -62,7 +64,7 @@ WORTH_A_COMMIT: dict[str, dict[str, Any]] = {
 }
 NOT_WORTH_A_COMMIT: dict[str, dict[str, Any]] = {
     "message": {"message": "all 2 pods fit"},
-    "candidates": {"candidates": (Candidate("c0", Verdict.FITS_NOW, "FitsNow", ""),)},
+    "candidates": {"candidates": (Candidate("c0", Verdict.FITS_NOW, Written("FitsNow", "")),)},
     "role": {"copies": (replace(copy_on("c0", WEB), role=CopyRole.SERVING),)},
     "since": {"copies": (copy_on("c0", WEB, since=5),)},
     "snapshot": {"snapshot": "sha256:1"},

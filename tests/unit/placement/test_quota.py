@@ -12,6 +12,7 @@ from reconciler.errors import Place
 from reconciler.manifests.quantity import Quantity
 from reconciler.placement.quota import QuotaUsage, max_flow, never
 from reconciler.policy.tenant import Borrowing, Tenant
+from reconciler.reasons.quota import Borrowable, NeverWithinQuota, QuotaExceeded
 from reconciler.workloads.group import GroupKey
 
 GPU = "nvidia.com/gpu"
@@ -33,13 +34,28 @@ def gpus(count: int) -> dict[str, int]:
     return {GPU: count * UNIT}
 
 
+def exceeded(
+    tenant: str,
+    quota: int,
+    used: int,
+    requested: int,
+    current: int = 0,
+    lent: int = 0,
+    borrowable: Borrowable | None = None,
+) -> QuotaExceeded:
+    """The refusal with its amounts in GPUs."""
+    return QuotaExceeded(
+        tenant, GPU, Quantity(quota * UNIT), used * UNIT, requested * UNIT, current * UNIT, lent * UNIT, borrowable
+    )
+
+
 def test_the_refusal_has_the_numbers() -> None:
     a = tenant("a", 8)
     usage = QuotaUsage.of([a], ())
-    assert usage.refusal(key("one"), a, gpus(8)) == ""
+    assert usage.refusal(key("one"), a, gpus(8)) is None
     usage = usage.add_usage(key("one"), a, gpus(6))
-    assert usage.refusal(key("two"), a, gpus(2)) == ""
-    assert usage.refusal(key("two"), a, gpus(4)) == "tenant a uses 6 of 8 nvidia.com/gpu, group needs 4"
+    assert usage.refusal(key("two"), a, gpus(2)) is None
+    assert usage.refusal(key("two"), a, gpus(4)) == exceeded("a", 8, used=6, requested=4)
 
 
 @pytest.mark.parametrize(
@@ -54,91 +70,93 @@ def test_the_refusal_has_the_numbers() -> None:
 )
 def test_amounts_are_told_as_the_quota_is_written_and_short(resource: str, quota: str, needs: int, said: str) -> None:
     one = Tenant("a", Place("policies/a.yaml"), quota={resource: Quantity.parse(quota)})
-    assert QuotaUsage.of([one], ()).refusal(key("one"), one, {resource: needs * 10**9}) == f"tenant a {said}"
+    refusal = QuotaUsage.of([one], ()).refusal(key("one"), one, {resource: needs * 10**9})
+    assert refusal is not None
+    assert refusal.text == f"tenant a {said}"
 
 
 def test_what_is_not_in_the_quota_is_not_limited() -> None:
     a = tenant("a", 0)
-    assert QuotaUsage.of([a], ()).refusal(key("one"), a, {"cpu": 10**15}) == ""
+    assert QuotaUsage.of([a], ()).refusal(key("one"), a, {"cpu": 10**15}) is None
 
 
 def test_a_group_that_changes_is_judged_by_the_difference() -> None:
     a = tenant("a", 8)
     usage = QuotaUsage.of([a], ())
     usage = usage.add_usage(key("one"), a, gpus(6))
-    assert usage.refusal(key("one"), a, gpus(8)) == ""
-    assert usage.refusal(key("one"), a, gpus(9)).endswith("group needs 9 instead of 6")
+    assert usage.refusal(key("one"), a, gpus(8)) is None
+    assert usage.refusal(key("one"), a, gpus(9)) == exceeded("a", 8, used=6, requested=9, current=6)
     usage = usage.add_usage(key("one"), a, gpus(1))
-    assert usage.refusal(key("two"), a, gpus(7)) == ""
+    assert usage.refusal(key("two"), a, gpus(7)) is None
     usage = usage.add_usage(key("one"), None, {})
-    assert usage.refusal(key("two"), a, gpus(8)) == ""
+    assert usage.refusal(key("two"), a, gpus(8)) is None
 
 
 def test_a_quota_that_was_lowered_stops_new_groups_only_where_they_need_more() -> None:
     a = tenant("a", 2)
     usage = QuotaUsage.of([a], ())
     usage = usage.add_usage(key("one"), a, gpus(6))
-    assert usage.refusal(key("one"), a, gpus(5)) == ""
-    assert usage.refusal(key("two"), a, {"cpu": UNIT}) == ""
-    assert usage.refusal(key("two"), a, gpus(1)) == "tenant a uses 6 of 2 nvidia.com/gpu, group needs 1"
+    assert usage.refusal(key("one"), a, gpus(5)) is None
+    assert usage.refusal(key("two"), a, {"cpu": UNIT}) is None
+    assert usage.refusal(key("two"), a, gpus(1)) == exceeded("a", 2, used=6, requested=1)
 
 
 def test_unused_quota_is_borrowed_up_to_the_limit() -> None:
     a, b = tenant("a", 2, None, limit=3), tenant("b", 8)
     usage = QuotaUsage.of([a, b], ())
-    assert usage.refusal(key("one"), a, gpus(5)) == ""
-    assert usage.refusal(key("one"), a, gpus(6)) == (
-        "tenant a uses 0 of 2 nvidia.com/gpu, group needs 6; "
-        "other tenants can lend it 8 more, and it may borrow 3 in all"
-    )
+    assert usage.refusal(key("one"), a, gpus(5)) is None
+    borrowable = Borrowable(8 * UNIT, None, Quantity(3 * UNIT))
+    assert usage.refusal(key("one"), a, gpus(6)) == exceeded("a", 2, used=0, requested=6, borrowable=borrowable)
 
 
 def test_quota_is_lent_once_only() -> None:
     a, b, c = tenant("a", 0, ("c",)), tenant("b", 0, ("c",)), tenant("c", 4)
     usage = QuotaUsage.of([a, b, c], ())
     usage = usage.add_usage(key("one"), a, gpus(3))
-    assert usage.refusal(key("two"), b, gpus(1)) == ""
-    assert usage.refusal(key("two"), b, gpus(2)) == (
-        "tenant b uses 0 of 0 nvidia.com/gpu, group needs 2; c can lend it 1 more"
-    )
+    assert usage.refusal(key("two"), b, gpus(1)) is None
+    borrowable = Borrowable(1 * UNIT, ("c",), None)
+    assert usage.refusal(key("two"), b, gpus(2)) == exceeded("b", 0, used=0, requested=2, borrowable=borrowable)
 
 
 def test_a_lender_that_needs_its_own_waits_and_is_told_who_has_it() -> None:
     a, b = tenant("a", 0, None), tenant("b", 4)
     usage = QuotaUsage.of([a, b], ())
     usage = usage.add_usage(key("one"), a, gpus(3))
-    assert usage.refusal(key("two"), b, gpus(1)) == ""
-    assert usage.refusal(key("two"), b, gpus(2)) == (
-        "tenant b uses 0 of 4 nvidia.com/gpu, group needs 2; 3 of it is lent to others until their groups end"
-    )
+    assert usage.refusal(key("two"), b, gpus(1)) is None
+    assert usage.refusal(key("two"), b, gpus(2)) == exceeded("b", 4, used=0, requested=2, lent=3)
 
 
 def test_borrowers_move_to_another_lender_to_make_room() -> None:
     a, b = tenant("a", 0, ("c", "d")), tenant("b", 0, ("c",))
     usage = QuotaUsage.of([a, b, tenant("c", 2), tenant("d", 2)], ())
     usage = usage.add_usage(key("one"), a, gpus(2))
-    assert usage.refusal(key("two"), b, gpus(2)) == ""
-    assert usage.refusal(key("two"), b, gpus(3)) != ""
+    assert usage.refusal(key("two"), b, gpus(2)) is None
+    assert usage.refusal(key("two"), b, gpus(3)) is not None
 
 
 def test_borrowing_does_not_go_through_others() -> None:
     a, b, c = tenant("a", 0, ("b",)), tenant("b", 2, ("c",)), tenant("c", 2)
     usage = QuotaUsage.of([a, b, c], ())
-    assert usage.refusal(key("one"), a, gpus(3)) == (
-        "tenant a uses 0 of 0 nvidia.com/gpu, group needs 3; b can lend it 2 more"
-    )
+    borrowable = Borrowable(2 * UNIT, ("b",), None)
+    assert usage.refusal(key("one"), a, gpus(3)) == exceeded("a", 0, used=0, requested=3, borrowable=borrowable)
     usage = usage.add_usage(key("one"), a, gpus(2))
-    assert "2 of it is lent to others" in usage.refusal(key("two"), b, gpus(2)), "c lends to b, not to a through b"
+    refusal = usage.refusal(key("two"), b, gpus(2))
+    assert refusal is not None
+    assert refusal.lent == 2 * UNIT, "c lends to b, not to a through b"
     usage = usage.add_usage(key("one"), None, {})
-    assert usage.refusal(key("two"), b, gpus(4)) == ""
+    assert usage.refusal(key("two"), b, gpus(4)) is None
 
 
 def test_a_group_beyond_all_that_its_tenant_could_ever_have_is_known() -> None:
-    assert never(tenant("a", 8), gpus(8)) == ""
-    assert never(tenant("a", 8), gpus(9)) == "needs 9 nvidia.com/gpu, and tenant a may never use more than 8"
-    assert never(tenant("a", 8, None, limit=2), gpus(10)) == ""
-    assert "more than 10" in never(tenant("a", 8, None, limit=2), gpus(11))
-    assert never(tenant("a", 8, None), gpus(99)) == "", "what others have may grow"
+    assert never(tenant("a", 8), gpus(8)) is None
+    why = NeverWithinQuota("a", GPU, Quantity(8 * UNIT), requested=9 * UNIT, at_most=8 * UNIT)
+    assert never(tenant("a", 8), gpus(9)) == why
+    assert not why.waiting_helps
+    assert never(tenant("a", 8, None, limit=2), gpus(10)) is None
+    borrows = never(tenant("a", 8, None, limit=2), gpus(11))
+    assert borrows is not None
+    assert borrows.at_most == 10 * UNIT
+    assert never(tenant("a", 8, None), gpus(99)) is None, "what others have may grow"
 
 
 AMOUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(1, 4), min_size=1)

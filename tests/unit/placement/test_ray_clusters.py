@@ -10,14 +10,13 @@ import pytest
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Pod, RayStatus, Unreadable
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.placement.ray_clusters import (
-    ELSEWHERE,
-    NOT_PLACED,
-    NOWHERE,
     RayClusters,
     lost_ray_clusters,
     selected_ray_cluster,
 )
 from reconciler.policy.eligibility import ClusterFacts, GroupFacts
+from reconciler.reasons.eligibility import RayClusterElsewhere
+from reconciler.reasons.ray_clusters import NOT_PLACED, NoSuchRayCluster
 from reconciler.workloads.cluster_copy import JobResult
 from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.group import Group, WorkloadObject
@@ -48,7 +47,7 @@ def eligible(known: RayClusters, *names: str) -> list[str]:
     found = []
     for name in names:
         refusals = [rule.refuse(GroupFacts(RULES), ClusterFacts(name, {})) for rule in known.filters(RUNS.key)]
-        assert all(one is None or (one.reason, one.stays) == (ELSEWHERE, True) for one in refusals)
+        assert all(one is None or (one.reason, one.stays) == (RayClusterElsewhere.code, True) for one in refusals)
         if all(one is None for one in refusals):
             found.append(name)
     return found
@@ -56,7 +55,7 @@ def eligible(known: RayClusters, *names: str) -> list[str]:
 
 def reason(known: RayClusters) -> tuple[str, bool] | None:
     unmet = known.unmet(RUNS.key)
-    return (unmet.reason, unmet.waits) if unmet else None
+    return (unmet.why.code, unmet.waits) if unmet else None
 
 
 @pytest.mark.parametrize(("item", "name"), [(QUERY, "shared"), (job(), ""), (SHARED, ""), (app(), "")])
@@ -122,7 +121,7 @@ def test_what_is_in_git_does_not_count_where_the_snapshot_alone_shows_it() -> No
     "pods", [[pod_of("shared", 1, node_type="worker")], [pod_of("shared", 1, node_type="head", namespace="other")]]
 )
 def test_other_pods_do_not_show_a_raycluster(pods: list[Pod]) -> None:
-    assert reason(index(RUNS, clusters=[seen("c1", 4, pods=pods)])) == (NOWHERE, False)
+    assert reason(index(RUNS, clusters=[seen("c1", 4, pods=pods)])) == (NoSuchRayCluster.code, False)
 
 
 def test_a_raycluster_that_no_policy_matches_may_come_to_have_a_place() -> None:
@@ -133,12 +132,12 @@ def test_a_raycluster_that_no_policy_matches_may_come_to_have_a_place() -> None:
 @pytest.mark.parametrize(("path", "waits"), [("workloads/team/b.yaml", True), ("workloads/other/b.yaml", False)])
 def test_a_raycluster_may_be_in_an_unreadable_file_of_its_namespace(path: str, waits: bool) -> None:
     known = index(RUNS, workloads=read_workloads({path: b"kind: [\n"}, {}))
-    assert reason(known) == ((NOT_PLACED, True) if waits else (NOWHERE, False))
+    assert reason(known) == ((NOT_PLACED, True) if waits else (NoSuchRayCluster.code, False))
 
 
 def test_a_raycluster_may_be_on_a_cluster_that_cannot_be_read() -> None:
     assert reason(index(RUNS, clusters=[seen("c0", 4), Unreadable("c1", "refused", NOW)])) == (NOT_PLACED, True)
-    assert reason(index(RUNS, clusters=[seen("c0", 4)])) == (NOWHERE, False)
+    assert reason(index(RUNS, clusters=[seen("c0", 4)])) == (NoSuchRayCluster.code, False)
 
 
 def lost(*groups: PlacedGroup, shown: ClusterSnapshot | Unreadable) -> bool:

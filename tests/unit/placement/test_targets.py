@@ -11,6 +11,7 @@ from reconciler.placement.filters import ClusterFilters
 from reconciler.placement.targets import UNDIVIDED, Targets, cluster_variants, rebuild_copy, targets_of
 from reconciler.policy.eligibility import ClusterFacts, ClusterFilter, GroupFacts, Refusal
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy
+from reconciler.reasons.written import Written
 from reconciler.workloads.cluster_copy import ClusterCopy, JobResult
 from reconciler.workloads.group import WorkloadObject
 from reconciler.workloads.overrides import OverrideApplier
@@ -36,7 +37,7 @@ class Refuses:
         self._clusters, self._stays = clusters, stays
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (the same for all)
-        return Refusal(cluster.name, "Refused", "", self._stays) if cluster.name in self._clusters else None
+        return Refusal(cluster.name, Written("Refused", ""), self._stays) if cluster.name in self._clusters else None
 
 
 def labels_of(*names: str, **more: Mapping[str, str]) -> dict[str, dict[str, str]]:

@@ -10,18 +10,21 @@ import pytest
 from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.lifecycle.desired import DesiredObjects
 from reconciler.lifecycle.observe import CopyState, CopyStatus
-from reconciler.lifecycle.ownership import REGROUPED
 from reconciler.lifecycle.shared_objects import Exchanged
-from reconciler.lifecycle.transitions import AS_DESIRED, HELD_EDIT, HELD_JOB, HELD_OBJECT, Transition
+from reconciler.lifecycle.transitions import Transition
 from reconciler.placement.choose import ClusterChoice
 from reconciler.placement.decision import Decision, TransitionKind
-from reconciler.placement.hold import hold_message
-from reconciler.placement.model import PARTLY, Action, Candidate, Phase, Verdict
+from reconciler.placement.model import Action, Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
-from reconciler.placement.quota import EXCEEDED
 from reconciler.placement.request import Assignment
 from reconciler.placement.targets import Unplaced
-from reconciler.planning.decide import Admitted, Clock, decide, decide_file
+from reconciler.planning.admitted import Admitted, Clock
+from reconciler.planning.decide import decide, decide_file
+from reconciler.reasons.changes import Moved, Regrouped
+from reconciler.reasons.copies import PARTLY_PLACED, Undisturbed
+from reconciler.reasons.quota import EXCEEDED
+from reconciler.reasons.transitions import JobEditHeld, JobHeldHere, ObjectHeldHere, TransferRefused
+from reconciler.reasons.written import Written
 from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole, JobResult
 from reconciler.workloads.group import BrokenFile, Group, WorkloadObject, gang_of
 from tests.capacity import NOW
@@ -35,14 +38,16 @@ SPREAD = group("g", WEB, rules=policy("p", "spreadConstraints: {spreadMode: Dupl
 DIVIDED = group("g", WEB, rules=policy("p", "spreadConstraints: {spreadMode: Divide}"))
 ON_C0, ON_C1 = copy_on("c0", WEB), copy_on("c1", WEB)
 HERE = placed("g", ON_C0)
-FITS = Candidate("c0", Verdict.FITS_NOW, "FitsNow", "the pod fits")
+FITS = Candidate("c0", Verdict.FITS_NOW, Written("FitsNow", "the pod fits"))
 DONE, BAD = JobResult("SUCCEEDED", message="done"), JobResult("FAILED", message="bad")
-FULL = Unplaced("c1", "NoFit", "no room")
-REFUSED = Unplaced("c0", "UpdateDoesNotFit", "no room for it")
+FULL = Unplaced("c1", Written("NoFit", "no capacity"))
+REFUSED = Unplaced("c0", Written("UpdateDoesNotFit", "no capacity for it"))
+TO_OTHER = TransferRefused("team/other", "NoFit", "full")
+GIVEN = Regrouped((Moved((WEB.key,), "team/new", given=True),))
 
 
 def choice(cluster: str, reason: str) -> ClusterChoice:
-    return ClusterChoice(cluster, reason, f"{reason} it is", (), GangRequest.of(gang_of((WEB,))))
+    return ClusterChoice(cluster, Written(reason, f"{reason} it is"), (), GangRequest.of(gang_of((WEB,))))
 
 
 def decided(
@@ -54,13 +59,13 @@ def decided(
     before: PlacedGroup | None = None,
     got: Assignment | None = None,
     edited: tuple[WorkloadObject, ...] = (),
-    kept: tuple[tuple[WorkloadObject, str], ...] = (),
+    kept: tuple[tuple[WorkloadObject, TransferRefused], ...] = (),
     statuses: tuple[CopyStatus, ...] = (),
-    why: str = "",
+    why: Regrouped | None = None,
     exchanged: Exchanged | None = None,
 ) -> Decision:
     objects = DesiredObjects(asked.objects, edited, kept) if got is not None and asked is not None else None
-    transition = Transition(key("g"), kind, reason, "as the table says" if reason else "", objects)
+    transition = Transition(key("g"), kind, Written(reason, "as the table says") if reason else None, objects)
     return decide(Admitted(transition, asked, before or has, has, statuses, got, why), CLOCK, exchanged)
 
 
@@ -88,10 +93,10 @@ def test_a_group_that_gets_its_first_copy_is_placed() -> None:
 
 
 def test_a_group_that_gets_nothing_waits_for_its_reason() -> None:
-    got = Assignment((), unplaced=(Unplaced("", "NoFit", "no room"),), candidates=(FITS,))
+    got = Assignment((), unplaced=(Unplaced("", Written("NoFit", "no capacity")),), candidates=(FITS,))
     one = decided(PLACE, got=got)
     assert said(one) == (Action.WAIT, HOLD, Phase.PENDING, "NoFit")
-    assert (one.message, one.candidates, one.clusters) == ("no room", (FITS,), ())
+    assert (one.message, one.candidates, one.clusters) == ("no capacity", (FITS,), ())
 
 
 @pytest.mark.parametrize(("kind", "action", "phase"), [
@@ -112,7 +117,7 @@ def test_of_several_copies_the_reason_is_that_of_the_one_that_had_it_hardest() -
 def test_a_group_with_a_copy_that_waits_is_partly_placed() -> None:
     got = Assignment((ON_C0,), unplaced=(FULL,), chosen=(choice("c0", "FitsNow"), choice("", "NoFit")), count=2)
     one = decided(PLACE, asked=SPREAD, got=got)
-    assert said(one) == (Action.PLACE, PLACE, Phase.PLACED, PARTLY)
+    assert said(one) == (Action.PLACE, PLACE, Phase.PLACED, PARTLY_PLACED)
     assert "1 of 2 clusters" in one.message
     assert one.after is not None
     assert one.after.waiting_since == int(NOW)
@@ -133,7 +138,7 @@ def test_a_group_with_a_copy_that_waits_is_partly_placed() -> None:
 def test_duplicates_wait_for_their_best_chance_and_a_division_for_its_worst(
     asked: Group, reasons: tuple[str, ...], reason: str
 ) -> None:
-    unplaced = tuple(Unplaced(f"c{number}", word, "") for number, word in enumerate(reasons))
+    unplaced = tuple(Unplaced(f"c{number}", Written(word, "")) for number, word in enumerate(reasons))
     assert decided(PLACE, asked=asked, got=Assignment((), unplaced=unplaced, count=2)).reason == reason
 
 
@@ -192,30 +197,32 @@ def test_a_group_that_leaves_all_its_clusters_waits() -> None:
 def test_an_update_that_does_not_fit_leaves_what_is_there() -> None:
     one = decided(UPDATE, has=HERE, got=Assignment((ON_C0,), refused=(REFUSED,)))
     assert said(one) == (Action.KEEP, HOLD, Phase.PLACED, "UpdateDoesNotFit")
-    assert one.message == "no room for it"
+    assert one.message == "no capacity for it"
 
 
 def test_an_edit_of_a_job_that_is_not_rolled_out_is_said() -> None:
     copy = copy_on("c0", TRAIN)
     one = decided(UPDATE, has=placed("g", copy), got=Assignment((copy,)), edited=(job(cpu=2),))
-    assert said(one) == (Action.KEEP, HOLD, Phase.PLACED, HELD_EDIT)
+    assert said(one) == (Action.KEEP, HOLD, Phase.PLACED, JobEditHeld.code)
 
 
 def test_of_several_things_that_are_wrong_what_lacks_room_comes_first_and_all_are_said() -> None:
     got = Assignment((ON_C0,), refused=(REFUSED,))
-    one = decided(UPDATE, has=HERE, got=got, edited=(job(cpu=2),), kept=((WEB, "group team/other"),))
+    one = decided(UPDATE, has=HERE, got=got, edited=(job(cpu=2),), kept=((WEB, TO_OTHER),))
     assert one.reason == "UpdateDoesNotFit"
-    for part in ("no room for it", "RayJob train", "group team/other"):
+    for part in ("no capacity for it", "RayJob train", "group team/other"):
         assert part in one.message
-    held = decided(UPDATE, has=HERE, got=Assignment((ON_C0,)), edited=(job(cpu=2),), kept=((WEB, "x"),))
-    assert held.reason == HELD_OBJECT
+    held = decided(UPDATE, has=HERE, got=Assignment((ON_C0,)), edited=(job(cpu=2),), kept=((WEB, TO_OTHER),))
+    assert held.reason == ObjectHeldHere.code
 
 
-@pytest.mark.parametrize("reason", ["UpdateDoesNotFit", HELD_EDIT, HELD_JOB, "SourceUnreadable", PARTLY, EXCEEDED])
+@pytest.mark.parametrize(
+    "reason", ["UpdateDoesNotFit", JobEditHeld.code, JobHeldHere.code, "SourceUnreadable", PARTLY_PLACED, EXCEEDED]
+)
 def test_once_nothing_is_wrong_any_more_the_group_says_so(reason: str) -> None:
     before = replace(HERE, reason=reason)
     one = decided(UPDATE, has=before, got=Assignment((ON_C0,)))
-    assert said(one) == (Action.KEEP, KEEP, Phase.PLACED, AS_DESIRED)
+    assert said(one) == (Action.KEEP, KEEP, Phase.PLACED, Undisturbed.code)
     assert one.changed
 
 
@@ -248,14 +255,14 @@ def test_a_group_whose_last_copy_has_ended_is_finished(result: JobResult, phase:
 def test_a_group_does_not_end_before_all_its_copies_have_a_place() -> None:
     copy = replace(copy_on("c0", TRAIN), job_result=DONE)
     got = Assignment((copy,), unplaced=(FULL,), count=2)
-    one = decided(UPDATE, has=replace(placed("g", copy), reason=PARTLY), asked=SPREAD, got=got)
-    assert (one.phase, one.reason) == (Phase.PLACED, PARTLY)
+    one = decided(UPDATE, has=replace(placed("g", copy), reason=PARTLY_PLACED), asked=SPREAD, got=got)
+    assert (one.phase, one.reason) == (Phase.PLACED, PARTLY_PLACED)
 
 
 def test_what_is_wrong_is_still_wrong_once_the_jobs_have_ended() -> None:
     ended = replace(copy_on("c0", TRAIN), job_result=DONE)
     one = decided(UPDATE, has=placed("g", ended), got=Assignment((ended,)), edited=(job(cpu=2),))
-    assert (one.transition, one.phase, one.reason) == (FINISH, Phase.SUCCEEDED, HELD_EDIT)
+    assert (one.transition, one.phase, one.reason) == (FINISH, Phase.SUCCEEDED, JobEditHeld.code)
 
 
 def test_a_group_to_which_work_is_added_has_not_ended_any_more() -> None:
@@ -280,7 +287,7 @@ def test_a_new_decision_has_the_time_and_the_snapshot_of_its_plan() -> None:
 HELD = HeldCapacity(("c1",), int(NOW) - 600, int(NOW) + 600)
 
 
-@pytest.mark.parametrize("has", [None, replace(HERE, reason=PARTLY)], ids=["new", "placed"])
+@pytest.mark.parametrize("has", [None, replace(HERE, reason=PARTLY_PLACED)], ids=["new", "placed"])
 @pytest.mark.parametrize("copy", [ON_C0, copy_on("c0", MORE)], ids=["as before", "updated"])
 def test_what_is_held_is_noted_and_said(has: PlacedGroup | None, copy: ClusterCopy) -> None:
     got = Assignment((copy,), unplaced=(FULL,), chosen=(choice("c0", "FitsNow"),), count=2, held=HELD)
@@ -288,7 +295,7 @@ def test_what_is_held_is_noted_and_said(has: PlacedGroup | None, copy: ClusterCo
     assert one.after is not None
     assert one.after.hold == HELD
     assert one.message == one.after.message
-    assert one.message.endswith(hold_message(HELD))
+    assert "Capacity is reserved for it" in one.message
     nothing = decided(UPDATE if has else PLACE, has=has, asked=SPREAD, got=replace(got, held=None))
     assert nothing.after is not None
     assert nothing.after.hold is None
@@ -310,23 +317,23 @@ def test_the_sources_are_those_of_the_group_and_of_what_only_stays() -> None:
 
 
 def test_a_group_that_only_gave_or_took_objects_is_regrouped() -> None:
-    one = decided(UPDATE, has=HERE, got=Assignment((ON_C0,)), why="Deployment web belongs to group team/new now")
-    assert said(one) == (Action.PLACE, UPDATE, Phase.PLACED, REGROUPED)
+    one = decided(UPDATE, has=HERE, got=Assignment((ON_C0,)), why=GIVEN)
+    assert said(one) == (Action.PLACE, UPDATE, Phase.PLACED, Regrouped.code)
     assert one.message == "Deployment web belongs to group team/new now"
 
 
 def test_a_group_that_gave_objects_and_changed_says_both() -> None:
-    one = decided(UPDATE, has=HERE, got=Assignment((copy_on("c0", MORE),)), why="it gave something away")
+    one = decided(UPDATE, has=HERE, got=Assignment((copy_on("c0", MORE),)), why=GIVEN)
     assert one.reason == "UpdatedInPlace"
-    assert one.message.startswith("it gave something away; updated on c0")
-    refused = decided(UPDATE, has=HERE, got=Assignment((ON_C0,), refused=(REFUSED,)), why="it gave something away")
+    assert one.message.startswith("Deployment web belongs to group team/new now; updated on c0")
+    refused = decided(UPDATE, has=HERE, got=Assignment((ON_C0,), refused=(REFUSED,)), why=GIVEN)
     assert (refused.action, refused.reason) == (Action.PLACE, "UpdateDoesNotFit")
 
 
 def test_a_group_that_gave_all_away_is_retired_as_regrouped() -> None:
-    one = decided(RETIRE, "ManifestRemoved", asked=None, has=HERE, why="it gave all away")
-    assert said(one) == (Action.RETIRE, RETIRE, Phase.RETIRED, REGROUPED)
-    assert one.message == "it gave all away"
+    one = decided(RETIRE, "ManifestRemoved", asked=None, has=HERE, why=GIVEN)
+    assert said(one) == (Action.RETIRE, RETIRE, Phase.RETIRED, Regrouped.code)
+    assert one.message == "Deployment web belongs to group team/new now"
 
 
 def test_a_shared_object_that_changed_is_exchanged_and_said() -> None:
@@ -363,7 +370,7 @@ def test_every_decision_tells_what_it_writes() -> None:
         {"kind": REJECT, "reason": "InvalidObject"},
         {"kind": UPDATE, "has": HERE, "got": Assignment((copy_on("c0", MORE),))},
         {"kind": UPDATE, "has": HERE, "got": Assignment((ON_C0,), refused=(REFUSED,))},
-        {"kind": UPDATE, "has": HERE, "got": Assignment((ON_C0,)), "why": "it gave something away"},
+        {"kind": UPDATE, "has": HERE, "got": Assignment((ON_C0,)), "why": GIVEN},
         {"kind": KEEP, "reason": "NoPolicy", "asked": None, "has": HERE},
     ]
     for case in cases:

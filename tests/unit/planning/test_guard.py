@@ -8,12 +8,12 @@ import pytest
 
 from reconciler.errors import GuardTripped
 from reconciler.fleet.settings import Guards
-from reconciler.lifecycle.ownership import REGROUPED
 from reconciler.placement.decision import Decision, TransitionKind
 from reconciler.placement.model import Action, Phase
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.addons import AddOnPlan
 from reconciler.planning.guard import GuardReport, guard_report
+from reconciler.reasons.changes import Regrouped
 from tests.copies import app, copy_on, placed
 
 TENTH = Guards(max_removed_share=0.1, always_removable=0)
@@ -79,7 +79,7 @@ def test_a_move_counts_for_the_cluster_that_is_left() -> None:
 
 
 def test_what_another_group_took_over_stays_and_does_not_count() -> None:
-    assert report(decided(on("g", "c0"), None, REGROUPED)).objection == ""
+    assert report(decided(on("g", "c0"), None, Regrouped.code)).objection == ""
     assert report(decided(on("g", "c0"), None, "ManifestRemoved")).objection != ""
 
 

@@ -23,6 +23,7 @@ from reconciler.policy.eligibility import (
 )
 from reconciler.policy.model import Require
 from reconciler.policy.tenant import Tenant
+from reconciler.reasons.written import Written
 from tests.unit.policy.reading import cluster, policy
 
 WEST = LabelSelector((Requirement("region", "In", ("west",)),))
@@ -149,7 +150,7 @@ class RegionFilter:
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (the interface)
         if cluster.labels["region"] != self.region:
             return None
-        return Refusal(cluster.name, "Region", f"region {self.region}")
+        return Refusal(cluster.name, Written("Region", f"region {self.region}"))
 
 
 FLEET = [cluster("a", region="east"), cluster("b", region="west"), cluster("c", region="west", cordoned=True)]

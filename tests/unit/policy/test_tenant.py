@@ -16,6 +16,7 @@ from reconciler.manifests.podfeatures import Feature
 from reconciler.manifests.quantity import Quantity
 from reconciler.policy.tenant import Borrowing, PodRules, Tenant, denials, tenancy_of
 from reconciler.policy.tenant_kind import json_schemas, read_tenants
+from reconciler.reasons.tenancy import NoTenant, TenantAmbiguous
 from tests.fleets import ray_job
 
 
@@ -88,10 +89,10 @@ def test_a_mistake_is_reported_with_its_place(spec: str, said: str) -> None:
 
 def test_the_first_tenant_makes_tenants_required_unless_fleet_yaml_says_otherwise() -> None:
     one = tenant("namespaces: [x]")
-    assert tenancy_of([one], "").owner("w", {}).reason == "NoTenant"
-    assert tenancy_of([one], "Optional").owner("w", {}).reason == ""
-    assert tenancy_of([], "").owner("w", {}).reason == ""
-    assert tenancy_of([], "Required").owner("w", {}).reason == "NoTenant"
+    assert tenancy_of([one], "").owner("w", {}).refusal == NoTenant("w")
+    assert tenancy_of([one], "Optional").owner("w", {}).refusal is None
+    assert tenancy_of([], "").owner("w", {}).refusal is None
+    assert tenancy_of([], "Required").owner("w", {}).refusal == NoTenant("w")
     assert tenancy_of([one], "").owner("x", {}).tenant is one
 
 
@@ -123,8 +124,8 @@ def test_a_label_that_makes_two_tenants_claim_a_namespace_spoils_only_that_names
     one = tenant("namespaces: [x, w]")
     other = tenant("namespaceSelector: {matchLabels: {team: b}}", "b", "policies/b.yaml")
     owner = tenancy_of([one, other], "").owner("x", {"team": "b"})
-    assert (owner.tenant, owner.reason) == (None, "TenantAmbiguous")
-    assert "a (policies/a.yaml) and b (policies/b.yaml)" in owner.message
+    assert owner.tenant is None
+    assert owner.refusal == TenantAmbiguous("x", (("a", "policies/a.yaml"), ("b", "policies/b.yaml")))
     assert tenancy_of([one, other], "").owner("w", {}).tenant is one
 
 

@@ -18,9 +18,9 @@ from tests.unit.ray.rayobjects import (
     with_env,
 )
 
-FT = {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
-ROCKS = {"gcsFaultToleranceOptions": {"backend": "rocksdb"}}
-TLS = {"tlsOptions": {"enabled": True}}
+FT: Body = {"gcsFaultToleranceOptions": {"redisAddress": "redis:6379"}}
+ROCKS: Body = {"gcsFaultToleranceOptions": {"backend": "rocksdb"}}
+TLS: Body = {"tlsOptions": {"enabled": True}}
 
 VALID = {
     "redis": ray_cluster(**FT),
@@ -131,7 +131,8 @@ def test_an_option_that_kuberay_refuses_is_refused_by_name(body: Body, message: 
     ],
 )
 def test_an_option_behind_a_feature_gate_is_a_warning(field: str, value: Body, gate: str) -> None:
-    body = ray_cluster(**{field: value})
+    options: Body = {field: value}
+    body = ray_cluster(**options)
     assert errors(body) == []
     (found,) = warnings(body)
     assert f"needs the feature gate {gate}" in found

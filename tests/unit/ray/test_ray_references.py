@@ -110,7 +110,7 @@ def test_a_job_on_an_existing_cluster_has_the_submitters_references() -> None:
 
 
 def test_each_object_is_named_once_where_it_is_first_needed() -> None:
-    code = {"volumes": [{"name": "code", "configMap": {"name": "code"}}]}
+    code: Any = {"volumes": [{"name": "code", "configMap": {"name": "code"}}]}
     body = ray_cluster(group("a", template=template(**code)), group("b", template=template(**code)))
     (reference,) = references(body)
     where = "spec.workerGroupSpecs[0].template.spec.volumes[0].configMap.name"

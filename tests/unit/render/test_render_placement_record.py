@@ -13,6 +13,7 @@ from reconciler.errors import InputError, InvalidObject
 from reconciler.manifests.loader import load
 from reconciler.placement.model import Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
+from reconciler.reasons.written import Written
 from reconciler.render.placement_record import ReadPlacement, json_schema, path_of, read, write
 from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole, JobResult, PlacedObject
 from reconciler.workloads.group import GroupKey
@@ -36,8 +37,8 @@ PLACED = PlacedGroup(
     reason="FitsAfterScaleUp",
     message="dynamic-cluster fits after adding 2 nodes of pool l4",
     candidates=(
-        Candidate("static-cluster", Verdict.NO_FIT, "InsufficientResource", "2 of 3 pods fit; nvidia.com/gpu"),
-        Candidate("dynamic-cluster", Verdict.FITS_AFTER_SCALE_UP, "FitsAfterScaleUp", "adds 2 nodes"),
+        Candidate("static-cluster", Verdict.NO_FIT, Written("InsufficientResource", "2 of 3 pods fit; nvidia.com/gpu")),
+        Candidate("dynamic-cluster", Verdict.FITS_AFTER_SCALE_UP, Written("FitsAfterScaleUp", "adds 2 nodes")),
     ),
     source_commit="0" * 40,
     snapshot="sha256:" + "c" * 64,
@@ -111,7 +112,9 @@ COPIES = st.builds(
         phase=st.sampled_from(Phase),
         reason=TEXT,
         message=TEXT,
-        candidates=st.lists(st.builds(Candidate, TEXT, st.sampled_from(Verdict), TEXT, TEXT), max_size=2).map(tuple),
+        candidates=st.lists(
+            st.builds(Candidate, TEXT, st.sampled_from(Verdict), st.builds(Written, TEXT, TEXT)), max_size=2
+        ).map(tuple),
         sources=st.lists(TEXT, max_size=2).map(tuple),
         source_commit=TEXT,
         snapshot=TEXT,

@@ -121,7 +121,7 @@ def test_a_group_that_the_policy_leaves_nowhere_to_go_is_told() -> None:
     trial = _With(fleet).tries("policies/new.yaml", policy("new", ordered("three")))
     assert moves(trial) == {"team/rayjob-train": (["one"], [])}
     assert [str(d.group) for d in trial.unplaced] == ["team/rayjob-train"]
-    assert "policy new leaves no cluster eligible" in trial.unplaced[0].message
+    assert trial.unplaced[0].reason == "NoEligibleCluster"
     assert [refusal.cluster for refusal in trial.policies[0].eligibility.refused] == ["one", "two"]
 
 

@@ -9,7 +9,9 @@ from reconciler.manifests.fields import Path, dotted
 from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.policy.model import KindSelector
 from reconciler.policy.tenant import NO_TENANTS, Denial, Tenancy, Tenant
-from reconciler.workloads.governance import DENIED, Governed, govern
+from reconciler.reasons.tenancy import DENIED
+from reconciler.reasons.written import Written
+from reconciler.workloads.governance import Governed, govern
 from reconciler.workloads.group import WorkloadObject
 from tests.unit.workloads.reading import config_map, deployment, grouped, manifest, uses, workloads
 
@@ -83,7 +85,7 @@ def test_an_earlier_problem_stays_the_reason() -> None:
 
 def test_the_check_can_be_replaced() -> None:
     def check(tenant: Tenant, item: WorkloadObject) -> tuple[Denial, ...]:
-        return (Denial(("kind",), f"{tenant.name} {item.key.name}"),)
+        return (Denial(("kind",), Written(DENIED, f"{tenant.name} {item.key.name}")),)
 
     found = govern(grouped(FILES), Tenancy((OWNER,)), {}, locate, check)
     assert found.findings == ("a/kind: owner a", "code/kind: owner code")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.policy.model import SchedulePolicy
+from reconciler.reasons.transitions import PartUnreadable
 from reconciler.workloads.group import GroupKey, Source
 from tests.unit.workloads.reading import BY_APP, config_map, deployment, grouped, keys, manifest, named, policy, uses
 
@@ -135,8 +136,9 @@ def test_a_group_of_which_an_unreadable_file_may_hold_a_part(
     assert len(found.unread) == (part is not None)
     for key, reason in found.unread.items():
         assert key in {group.key for group in found.groups}
-        assert reason.startswith(f"{part}")
-        assert "workloads/team/bad.yaml" in reason
+        assert isinstance(reason, PartUnreadable)
+        assert reason.part.startswith(f"{part}")
+        assert reason.path == "workloads/team/bad.yaml"
 
 
 def test_an_unreadable_file_of_another_namespace_holds_no_part() -> None:
