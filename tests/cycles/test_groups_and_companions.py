@@ -557,8 +557,8 @@ def test_a_placed_job_whose_ray_cluster_is_taken_away_is_warned_about_until_one_
     assert fleet.cycle().warnings == ()
     fleet.commit("workloads/team1/cluster.yaml", None)
     words = (
-        "workloads/team1/job.yaml: RayJob team1/task is on static, and RayCluster big, which it runs on, is gone from "
-        "there: bring that back, or remove the job"
+        "workloads/team1/job.yaml:1:1: RayJob team1/task is on static, and RayCluster big, which it runs on, is gone "
+        "from there: bring that back, or remove the job"
     )
     assert fleet.cycle(allow_removals=True).warnings == (words,)
     assert fleet.plan().warnings == (words,)
