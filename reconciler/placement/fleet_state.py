@@ -142,7 +142,7 @@ class FleetState:
             snapshot = self.snapshot.clusters.get(name)
             if isinstance(snapshot, ClusterSnapshot) and isinstance(cluster.access, KubeconfigAccess):
                 times.append(snapshot.taken_at + self.max_age)
-        return min((time for time in times if time >= self.now), default=None)
+        return min((time for time in times if time > self.now), default=None)
 
     def _open(self, name: str) -> ClusterState | Unreadable:
         cluster = self.inventory.get(name)
@@ -154,7 +154,7 @@ class FleetState:
         if isinstance(snapshot, Unreadable):
             return snapshot
         age = self.now - snapshot.taken_at
-        if isinstance(cluster.access, KubeconfigAccess) and age > self.max_age:
-            reason = f"its capacity was last read {age:.0f} s ago, more than the limit of {self.max_age:.0f} s"
+        if isinstance(cluster.access, KubeconfigAccess) and age >= self.max_age:
+            reason = f"its capacity was last read {age:.0f} s ago, and it counts for {self.max_age:.0f} s only"
             return Unreadable(name, reason, snapshot.taken_at)
         return ClusterState.of(self.baselines.of(cluster, snapshot, self.assumed.get(name, ())))

@@ -563,4 +563,4 @@ def test_a_live_picture_counts_until_the_fleets_limit_and_is_none_after_it(age: 
     made = plan(fleet.state(), seen, NOW)
     assert decision(made, "team1", "rayjob-train").reason == reason
     if reason == "Unreachable":
-        assert "last read 601 s ago, more than the limit of 600 s" in made.decisions[0].message
+        assert "last read 601 s ago, and it counts for 600 s only" in made.decisions[0].message

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reconciler.placement.model import Action
 from reconciler.planning.plan import Plan
 from tests.fleets import Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
+from tests.tenants import tenant
 
 FIT = "placement: {require: Fit}\ngroupBy: {labelKey: app}\n"
 
@@ -238,3 +239,37 @@ def test_whatever_is_relabelled_nothing_that_is_asked_for_stops_and_the_plans_co
     for _ in "abc":
         fleet.cycle(allow_removals=True)
     assert fleet.plan(allow_removals=True).drafts == ()
+
+
+def test_a_service_whose_group_is_renamed_stays_also_where_its_cluster_cannot_be_read() -> None:
+    fleet = fleet_of(one=4, two=4)
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "old"))
+    fleet.cycle()
+    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "new"))
+    fleet.cycle(unreadable=("one",))
+    assert stands(fleet, "big") == ["one/new"]
+
+
+def test_an_object_moves_to_its_new_group_also_from_a_cluster_that_cannot_be_read() -> None:
+    fleet = fleet_of(one=4, two=8)
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
+    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
+    fleet.cycle()
+    assert (stands(fleet, "a"), stands(fleet, "b")) == (["one/first"], ["two/second"])
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
+    fleet.cycle(unreadable=("one",))
+    assert stands(fleet, "a") == ["two/second"]
+
+
+def test_what_a_tenant_uses_stays_the_same_when_a_group_of_it_is_renamed() -> None:
+    fleet = fleet_of(one=16)
+    fleet.files["policies/t.yaml"] = tenant("t", "namespaces: [team], quota: {requests: {cpu: 6}}")
+    for name in "ab":
+        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, f"app-{name}"))
+    fleet.cycle()
+    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "renamed"))
+    fleet.commit("workloads/team/c.yaml", ray_cluster("c", "app-c"))
+    made = fleet.cycle()
+    assert stands(fleet, "a") == ["one/renamed"]
+    assert decision(made, "team", "app-c").reason == "QuotaExceeded"
+    assert fleet.plan().drafts == ()

@@ -44,6 +44,15 @@ HELM = "helm: {repo: https://charts.example.com, chart: x, version: 1.0.0, names
         (f"  dependsOn: [x]\n  steps: [{{name: one, {HELM}}}]\n", "wait for each other by dependsOn"),
         (f"  stepz: []\n  steps: [{{name: one, {HELM}}}]\n", "unknown field; did you mean 'steps'?"),
         ("  steps: [{name: one, manifests: true}]\n", "addons/x has none"),
+        ("  steps: [{name: one, manifests: true}, {name: two, manifests: true}]\n", "two steps are manifests"),
+        (
+            "  steps: [{name: one, kustomize: {url: http://g.example.com/x, ref: v1, path: p}}]\n",
+            "use an https:// or ssh:// address",
+        ),
+        (
+            f"  steps: [{{name: one, {HELM.replace('https://', 'http://')}}}]\n",
+            "use an https:// or oci:// address",
+        ),
     ],
 )
 def test_a_wrong_addon_is_refused_with_its_place_and_remedy(spec: str, said: str) -> None:
@@ -56,6 +65,14 @@ def test_a_manifest_that_nobody_would_deploy_or_deploys_twice_is_an_error() -> N
     thing = b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a, namespace: team}\n"
     assert refused(f"  steps: [{{name: one, {HELM}}}]\n", stray=thing).startswith("addons/x/stray.yaml: no step of")
     assert "addons/x/two.yaml:1:1: " in refused("  steps: [{name: one, manifests: true}]\n", one=thing, two=thing)
+
+
+def test_an_addons_file_has_one_document_and_files_beside_the_folders_belong_to_no_addon() -> None:
+    data = (ROOT / "fleet-repo-template/addons/kuberay/addon.yaml").read_bytes()
+    (addon,) = read_addons({"addons/kuberay/addon.yaml": data, "addons/README.md": b"words"})
+    assert addon.name == "kuberay"
+    with pytest.raises(InputError, match=r"addon\.yaml: has 2 documents; write exactly one AddOn"):
+        read_addons({"addons/kuberay/addon.yaml": data + b"---\n" + data})
 
 
 def test_a_folder_must_have_the_name_of_its_addon() -> None:

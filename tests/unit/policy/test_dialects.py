@@ -9,7 +9,7 @@ from reconciler.manifests.kinds import problems
 from reconciler.manifests.podshape import Toleration
 from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.policy.dialects import json_schemas
-from reconciler.policy.model import KindSelector, OrderedKey, Preference, Require, unsupported
+from reconciler.policy.model import KindSelector, OrderedKey, Preference, Require, SpreadMode, unsupported
 from tests.unit.policy.reading import policies_in, policy, spec
 
 NOVA = "policy.elotl.co/v1alpha1"
@@ -101,6 +101,8 @@ def test_both_forms_of_a_percentage_split_mean_the_same() -> None:
     )
     as_map = policy("  spreadConstraints:\n    percentageSplit: {a: 30, b: 70}\n", api_version=NOVA)
     assert as_map.spread == as_list.spread
+    assert as_map.spreading is not None
+    assert as_map.spreading.mode is SpreadMode.DIVIDE, "percentages without a mode can only mean to divide"
     assert as_map.spread is not None
     assert as_map.spread["percentageSplit"] == (
         {"topologyValue": "a", "percentage": 30},
@@ -171,6 +173,15 @@ def test_what_is_read_but_not_carried_out_is_named(fields: str, api_version: str
         (spec("  groupBy: {}\n"), 7, ["spec.groupBy.labelKey is missing"]),
         (spec("  spreadConstraints: {percentageSplit: {a: 130}}\n"), 7, ["130", "less than or equal to 100"]),
         (spec("  tolerations: [{value: x}]\n"), 7, ["operator Equal needs a key"]),
+        (spec("  tolerations: [{key: a, operator: Exists, value: x}]\n"), 7, ["operator Exists takes no value"]),
+        (
+            spec(
+                "  spreadConstraints:\n    percentageSplit: [{topologyValue: a, percentage: 30}, "
+                "{topologyValue: a, percentage: 70}]\n"
+            ),
+            8,
+            ["'a' has two percentages", "keep one of them"],
+        ),
         (spec("", api_version="policy.elotl.co/v1"), 1, ["policy.elotl.co/v1 SchedulePolicy is not a policy"]),
         (spec("").replace("kind: SchedulePolicy", "kind: SchedulingPolicy"), 2, ["is not a policy"]),
         (spec("").replace("  namespaceSelector: {}\n", ""), 5, ["spec.namespaceSelector is missing"]),

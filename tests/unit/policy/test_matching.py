@@ -120,6 +120,13 @@ def test_the_index_finds_what_comparing_every_policy_finds(
     assert found == everyone
 
 
+def test_a_selector_that_asks_for_no_value_of_a_label_is_compared_with_every_workload() -> None:
+    absent = "{matchExpressions: [{key: a, operator: DoesNotExist}]}"
+    one = policy(f"  resourceSelectors: {{labelSelectors: [{absent}]}}\n")
+    assert winner(one) == "p"
+    assert winner(one, labels={"a": "x"}) is None
+
+
 @pytest.mark.parametrize("asked", [1, 2])
 def test_asking_twice_gives_the_same_answer(asked: int) -> None:
     index = PolicyIndex([policy("  resourceSelectors: {labelSelectors: [{matchLabels: {a: x}}]}\n")])
