@@ -42,16 +42,17 @@ def drafts_of(
         if not decision.changed:
             continue
         changes = dict(directories.apply(decision))
-        changes[path_of(decision.group)] = _placement_file(decision.after, cache)
+        path = path_of(decision.group)
+        changes[path] = _placement_file(path, decision.after, cache)
         drafts.append(CommitDraft(_subject(decision), _body(decision), _trailers(decision, snapshot), changes))
     return tuple(drafts)
 
 
-def _placement_file(group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
+def _placement_file(path: str, group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
     if group is None:
         return None
     data = write(group)
-    cache.note_written(group, data)
+    cache.note_written(path, group, data)
     return data
 
 
