@@ -16,7 +16,7 @@ from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.directories import Directories
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
-from reconciler.render.placement_record import path_of, write
+from reconciler.render.placement_record import in_words, path_of, write
 from reconciler.repo.writer import CommitDraft
 
 _CANDIDATES_SHOWN = 20
@@ -51,6 +51,8 @@ def drafts_of(
 def _placement_file(path: str, group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
     if group is None:
         return None
+    # The words of candidates are made here, once for the file and for the next cycle that reads it.
+    group = in_words(group)
     data = write(group)
     cache.note_written(path, group, data)
     return data

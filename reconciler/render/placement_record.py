@@ -99,7 +99,17 @@ def read_back(group: PlacedGroup) -> ReadPlacement:
         listed = copy.listed
         copies.append(replace(copy, admitted=(), deployed=(), missing=()))
         own.append(None if listed == objects else listed)
-    return ReadPlacement(replace(group, copies=tuple(copies)), objects, tuple(own))
+    group = replace(in_words(group), copies=tuple(copies))
+    return ReadPlacement(group, objects, tuple(own))
+
+
+def in_words(group: PlacedGroup) -> PlacedGroup:
+    """Return a group as its file has it: its candidates have words, and not the amounts that these are made of."""
+    candidates = []
+    for one in group.candidates:
+        written = isinstance(one.why, Written)
+        candidates.append(one if written else replace(one, why=Written(one.reason, one.message)))
+    return replace(group, candidates=tuple(candidates))
 
 
 def _objects_of_all(copies: Iterable[ClusterCopy]) -> tuple[PlacedObject, ...]:
