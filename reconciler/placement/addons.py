@@ -82,6 +82,8 @@ def addon_filters(addons: AddOnSpread) -> FilterMaker:
     """Return what makes the add-on filter of a group; it does not apply where no add-on provides its API groups."""
 
     def make(group: Group) -> tuple[frozenset[str], AddOnFilter] | None:
+        if not addons.providers:
+            return None
         needs = frozenset(item.key.group for item in group.objects if item.key.group in addons.providers)
         return (needs, AddOnFilter(addons, needs)) if needs else None
 

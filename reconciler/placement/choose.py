@@ -108,8 +108,8 @@ def _evaluate(name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: Fle
         candidate = Candidate(name, Verdict.UNREACHABLE, Unreachable(state.reason))
         return EvaluatedCluster(candidate, rank_, None, None)
     fit, candidate = state.try_gang(wanted)
-    cost = cost_of(fit, state.nodes.pools)
-    if cost.nodes:
+    if fit.growth:
+        cost = cost_of(fit, state.nodes.pools)
         candidate = Candidate(name, candidate.verdict, FitsAtCost(candidate.why, cost))
     return EvaluatedCluster(candidate, rank_, fit, state)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 
 from reconciler.placement.model import Action, Candidate, Phase
 from reconciler.placement.placed_group import PlacedGroup
@@ -31,7 +32,7 @@ class TransitionKind(StrEnum):
     REJECT = "Reject"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     """What happens to one group, and why.
 
@@ -50,9 +51,9 @@ class Decision:
     before: PlacedGroup | None
     after: PlacedGroup | None
 
-    @property
+    @cached_property
     def changed(self) -> bool:
-        """Tell whether place, outcome or reason differ from before: only then is it committed."""
+        """Whether place, outcome or reason differ from before: only then is it committed."""
         if self.before is None or self.after is None:
             return self.before is not self.after
         return not self.after.says_the_same(self.before)

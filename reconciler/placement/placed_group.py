@@ -6,6 +6,7 @@ did. Reading and writing the file is `render.placement_record`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -79,7 +80,10 @@ class PlacedGroup:
         Messages and candidates have amounts that change with every snapshot, and roles follow from the snapshot: they
         are not compared.
         """
-        return _significant(self) == _significant(other)
+        if _outcome(self) != _outcome(other):
+            return False
+        # A group that is kept has the copies of its last state, which need not be compared.
+        return self.copies is other.copies or _places(self.copies) == _places(other.copies)
 
 
 def waiting_since(group: PlacedGroup | None) -> int | None:
@@ -92,11 +96,14 @@ def waiting_since(group: PlacedGroup | None) -> int | None:
 def dated(group: PlacedGroup, before: PlacedGroup | None, now: float) -> PlacedGroup:
     """Return the new state of a group with the time since when it waits; `before` is its last state."""
     if not group.waits:
-        return replace(group, waiting_since=None)
+        return group if group.waiting_since is None else replace(group, waiting_since=None)
     known = waiting_since(before)
     return replace(group, waiting_since=int(now) if known is None else known)
 
 
-def _significant(group: PlacedGroup) -> tuple[object, ...]:
-    copies = [(copy.key, copy.share, copy.listed, copy.patches, copy.job_result) for copy in group.copies]
-    return (group.key, group.policy, copies, group.sources, group.phase, group.reason, group.job_result)
+def _outcome(group: PlacedGroup) -> tuple[object, ...]:
+    return (group.key, group.policy, group.sources, group.phase, group.reason, group.job_result)
+
+
+def _places(copies: Iterable[ClusterCopy]) -> list[tuple[object, ...]]:
+    return [(copy.key, copy.share, copy.listed, copy.patches, copy.job_result) for copy in copies]

@@ -139,7 +139,8 @@ def _worse(one: FeasibleCluster) -> int:
         before = cache.measured(None, mix.name, lambda: mix.unusable(cache.nodes))
         return mix.unusable(after) - before
 
-    return int(one.measured(f"Pack {mix.name}", growth))
+    # The name is long: put together anew it would be hashed anew for each cluster.
+    return int(one.measured(mix.name, growth))
 
 
 def _packing(one: FeasibleCluster) -> Packing:

@@ -60,6 +60,6 @@ def with_hold(after: PlacedGroup, made: Assignment | None) -> PlacedGroup:
     """Return a group's state with the capacity that is reserved for what waits, which its message says as well."""
     held = made.held if made is not None else None
     if held is None:
-        return replace(after, hold=None)
+        return after if after.hold is None else replace(after, hold=None)
     why = WaitsWithHold(Written(after.reason, after.message), held.clusters, held.since, held.until)
     return replace(after, hold=held, message=why.text)

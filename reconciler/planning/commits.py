@@ -16,7 +16,7 @@ from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.directories import Directories
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
-from reconciler.render.placement_record import path_of, write
+from reconciler.render.placement_record import in_words, path_of, write
 from reconciler.repo.writer import CommitDraft
 
 _CANDIDATES_SHOWN = 20
@@ -42,16 +42,19 @@ def drafts_of(
         if not decision.changed:
             continue
         changes = dict(directories.apply(decision))
-        changes[path_of(decision.group)] = _placement_file(decision.after, cache)
+        path = path_of(decision.group)
+        changes[path] = _placement_file(path, decision.after, cache)
         drafts.append(CommitDraft(_subject(decision), _body(decision), _trailers(decision, snapshot), changes))
     return tuple(drafts)
 
 
-def _placement_file(group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
+def _placement_file(path: str, group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
     if group is None:
         return None
+    # The words of candidates are made here, once for the file and for the next cycle that reads it.
+    group = in_words(group)
     data = write(group)
-    cache.note_written(group, data)
+    cache.note_written(path, group, data)
     return data
 
 

@@ -44,12 +44,13 @@ def decide_kept(
         message=why.text,
         policy=policy or placed.policy,
         sources=sources or placed.sources,
+        snapshot=clock.snapshot,
+        decided_at=int(clock.now),
     )
     kind = TransitionKind.HOLD if after.reason in PROBLEM_REASONS else TransitionKind.KEEP
     after = _with_ends(after, placed, complete=made is None or made.satisfied)
     if after.job_result is not placed.job_result:
         kind = TransitionKind.FINISH
-    after = replace(after, decided_at=int(clock.now), snapshot=clock.snapshot)
     after = with_hold(dated(after, placed, clock.now), made)
     running = any(one.state is CopyState.RUNNING and not _has_ended(placed, one) for one in admitted.statuses)
     shown = Phase.RUNNING if after.phase is Phase.PLACED and running else after.phase

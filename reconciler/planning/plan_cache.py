@@ -20,7 +20,7 @@ from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.priority_class import PriorityClasses
 from reconciler.policy.tenant import Denial, Tenant
 from reconciler.render.model import GroupOverlay
-from reconciler.render.placement_record import ReadPlacement
+from reconciler.render.placement_record import ReadPlacement, read_back
 from reconciler.workloads.files import read_admitted, read_file
 from reconciler.workloads.governance import check_object
 from reconciler.workloads.group import WorkloadObject
@@ -46,6 +46,13 @@ class GenerationCache(Generic[K, V]):
                 found = self._now[key] = known[key]
                 return found
         found = self._now[key] = work()
+        return found
+
+    def known(self, key: K) -> V | None:
+        """Return the answer to `key` where one is known."""
+        if key not in self._now and key not in self._before:
+            return None
+        found = self._now[key] = self._now[key] if key in self._now else self._before[key]
         return found
 
     def note(self, key: K, answer: V) -> None:
@@ -88,6 +95,7 @@ class PlanCache:
     )
     admitted: GenerationCache[Hashable, WorkloadObject | None] = field(default_factory=GenerationCache)
     records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(default_factory=GenerationCache)
+    own_files: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
     written: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
     placements: GenerationCache[Hashable, PlacedGroup] = field(default_factory=GenerationCache)
     overlays: GenerationCache[Hashable, GroupOverlay] = field(default_factory=GenerationCache)
@@ -110,9 +118,17 @@ class PlanCache:
         """Return what of an object its tenant may not have, as `workloads.governance.check_object` does."""
         return self.denials.of((Same(tenant), item.digest), lambda: check_object(tenant, item))
 
-    def note_written(self, group: PlacedGroup, data: bytes) -> None:
-        """Take in that `data` was just written for `group`."""
-        self.written.note(Same(group), data)
+    def note_written(self, path: str, group: PlacedGroup, data: bytes) -> None:
+        """Take in that the file `data`, just written for `group`, will be read as that group."""
+        read = read_back(group)
+        self.records.note((path, data), (read,))
+        self.own_files.note(Same(read), data)
+
+    def note_read(self, read: ReadPlacement, group: PlacedGroup) -> None:
+        """Take in that `group` was made of `read`: where that is a file of ours, it would be written the same again."""
+        data = self.own_files.known(Same(read))
+        if data is not None:
+            self.written.note(Same(group), data)
 
     def read_copy(self, path: str, data: bytes, namespace: str) -> WorkloadObject | None:
         """Read an admitted copy; None where it cannot be read."""

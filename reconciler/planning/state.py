@@ -202,7 +202,9 @@ def _placements(
             copies = _admitted_copies(record.group, folders, rendered, cache)
             admitted = _admitted(record, (*copies, *by_namespace.get(record.group.key.namespace, ())))
             key = (Same(record), *map(Same, admitted.values()))
-            found[record.group.key] = cache.placements.of(key, partial(_with_objects, record, admitted))
+            group = cache.placements.of(key, partial(_with_objects, record, admitted))
+            cache.note_read(record, group)
+            found[record.group.key] = group
     return found
 
 

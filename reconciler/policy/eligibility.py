@@ -15,6 +15,7 @@ import difflib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from reconciler.manifests.podshape import Taint, Toleration
@@ -81,7 +82,7 @@ class Refusal:
         return self.why.text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Eligibility:
     """Tiers best first, every other cluster with its refusal, and what the group requires of a cluster."""
 
@@ -89,9 +90,9 @@ class Eligibility:
     refused: tuple[Refusal, ...]
     require: Require
 
-    @property
+    @cached_property
     def clusters(self) -> tuple[str, ...]:
-        """Return the eligible clusters, best first; within a tier by name."""
+        """The eligible clusters, best first; within a tier by name."""
         return tuple(name for tier in self.tiers for name in tier.clusters)
 
     def may_stay(self, cluster: str) -> bool:

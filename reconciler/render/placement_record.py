@@ -8,7 +8,7 @@ writes them anew.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -73,8 +73,7 @@ def write(group: PlacedGroup) -> bytes:
         }
     if group.job_result is not None:
         status["jobOutcome"] = _written_result(group.job_result)
-    listed = [copy.listed for copy in group.copies]
-    objects = tuple(sorted({entry for entries in listed for entry in entries}))
+    objects = _objects_of_all(group.copies)
     return emit(
         {
             "apiVersion": kinds.API_VERSION,
@@ -89,6 +88,36 @@ def write(group: PlacedGroup) -> bytes:
             "status": status,
         }
     )
+
+
+def read_back(group: PlacedGroup) -> ReadPlacement:
+    """Return what `read` makes of the file that `write` writes for a group."""
+    objects = _objects_of_all(group.copies)
+    copies = []
+    own = []
+    for copy in group.copies:
+        listed = copy.listed
+        copies.append(replace(copy, admitted=(), deployed=(), missing=()))
+        own.append(None if listed == objects else listed)
+    group = replace(in_words(group), copies=tuple(copies))
+    return ReadPlacement(group, objects, tuple(own))
+
+
+def in_words(group: PlacedGroup) -> PlacedGroup:
+    """Return a group as its file has it: its candidates have words, and not the amounts that these are made of."""
+    candidates = []
+    for one in group.candidates:
+        written = isinstance(one.why, Written)
+        candidates.append(one if written else replace(one, why=Written(one.reason, one.message)))
+    return replace(group, candidates=tuple(candidates))
+
+
+def _objects_of_all(copies: Iterable[ClusterCopy]) -> tuple[PlacedObject, ...]:
+    """Return the objects that are admitted on any cluster, in order of kind and name."""
+    found: set[PlacedObject] = set()
+    for copy in copies:
+        found.update(copy.listed)
+    return tuple(sorted(found))
 
 
 def read(document: Located) -> ReadPlacement:
@@ -289,8 +318,9 @@ def _written_copy(copy: ClusterCopy, objects: Sequence[PlacedObject]) -> dict[st
         "since": _rfc3339(copy.since),
         "share": copy.share,
     }
-    if copy.listed != objects:
-        written["objects"] = [_written_object(one) for one in copy.listed]
+    listed = copy.listed
+    if listed != objects:
+        written["objects"] = [_written_object(one) for one in listed]
     if copy.patches:
         written["patches"] = [_written_patch(one) for one in copy.patches]
     if copy.job_result is not None:

@@ -141,6 +141,32 @@ def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered()
     assert f"{fleet.revision:040x}".encode() in fleet.files["clusters/static/skyray.yaml"]
 
 
+def test_a_placement_that_was_just_written_is_neither_read_nor_written_again() -> None:
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    remember(fleet, cache)
+    (path,) = (name for name in fleet.files if name.startswith("placements/"))
+    data = fleet.files[path]
+    cache.start_generation()
+    (read,) = cache.records.known((path, data)) or ()
+    (group,) = state_of(fleet, cache).placements.values()
+    assert group == state_of(fleet, None).placements[group.key]
+    assert read.group.key == group.key
+    assert cache.written.known(Same(group)) == data
+
+
+def test_a_placement_that_a_hand_has_changed_is_written_anew() -> None:
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    remember(fleet, cache)
+    (path,) = (name for name in fleet.files if name.startswith("placements/"))
+    data = fleet.files[path]
+    fleet.commit(path, data + b"# by hand\n")
+    (repair,) = remember(fleet, cache).drafts
+    assert repair.changes == {path: data}
+    assert remember(fleet, cache).drafts == ()
+
+
 def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
     fleet, cache = static_and_dynamic(), PlanCache()
     del fleet.files["inventory/dynamic.yaml"], fleet.files["snapshots/dynamic.yaml"]

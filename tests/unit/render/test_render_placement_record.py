@@ -14,7 +14,7 @@ from reconciler.manifests.loader import load
 from reconciler.placement.model import Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
 from reconciler.reasons.written import Written
-from reconciler.render.placement_record import ReadPlacement, json_schema, path_of, read, write
+from reconciler.render.placement_record import ReadPlacement, json_schema, path_of, read, read_back, write
 from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole, JobResult, PlacedObject
 from reconciler.workloads.group import GroupKey
 from reconciler.workloads.patch import Patch
@@ -79,6 +79,7 @@ def as_read(found: ReadPlacement) -> PlacedGroup:
 @pytest.mark.parametrize("group", [PLACED, DIVIDED], ids=["one copy", "several copies"])
 def test_a_placement_is_read_back_as_it_was_written(group: PlacedGroup) -> None:
     assert as_read(reread(group)) == group
+    assert read_back(group) == reread(group)
     done = replace(group, phase=Phase.FAILED, job_result=JobResult("FAILED", "AppFailed", "x", NOON + 100))
     assert as_read(reread(done)) == done
     waits = replace(group, waiting_since=NOON, hold=HeldCapacity(("a",), NOON, NOON + 600))
@@ -127,6 +128,7 @@ COPIES = st.builds(
 def test_every_placement_makes_the_round_trip(group: PlacedGroup) -> None:
     found = as_read(reread(group))
     assert found == group
+    assert read_back(group) == reread(group)
     assert write(found) == write(group)
 
 
