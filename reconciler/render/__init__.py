@@ -9,5 +9,5 @@ PUBLIC_NAMES = {
     "kustomization": ("FILE",),
     "luna": ("luna_patches", "luna_settings"),
     "model": ("ClusterDirectory", "GroupOverlay", "NamespaceMeta"),
-    "placement_record": ("ROOT", "ReadPlacement", "json_schema", "path_of", "read", "write"),
+    "placement_record": ("ROOT", "ReadPlacement", "in_words", "json_schema", "path_of", "read", "read_back", "write"),
 }
