@@ -315,7 +315,11 @@ def _with_pending(amounts: Mapping[str, int], pending: Iterable[ClusterChoice]) 
 
 
 def _waits_for(group: Group, eligibility: Eligibility, copies: Iterable[ClusterCopy] = ()) -> WaitsFor:
-    clusters = frozenset((*eligibility.clusters, *(copy.cluster for copy in copies)))
+    # Groups share an eligibility, so the set of a thousand clusters is made once for all of them.
+    clusters = eligibility.names
+    own = frozenset(copy.cluster for copy in copies)
+    if not own <= clusters:
+        clusters |= own
     tenants = frozenset({group.tenant.name}) if group.tenant is not None else frozenset()
     return WaitsFor(clusters, tenants)
 

@@ -95,9 +95,14 @@ class Eligibility:
         """The eligible clusters, best first; within a tier by name."""
         return tuple(name for tier in self.tiers for name in tier.clusters)
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The eligible clusters as a set."""
+        return frozenset(self.clusters)
+
     def may_stay(self, cluster: str) -> bool:
         """Tell whether a group that is already on `cluster` may stay there."""
-        return cluster in self.clusters or any(each.cluster == cluster and each.stays for each in self.refused)
+        return cluster in self.names or any(each.cluster == cluster and each.stays for each in self.refused)
 
 
 class ClusterFilter(Protocol):
