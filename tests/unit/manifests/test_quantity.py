@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import ceil
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from reconciler.errors import InvalidObject, Place
@@ -100,12 +100,17 @@ def test_parsing_is_exact_and_rounds_up_to_the_nano(number: str, suffix: str) ->
     assert Quantity.parse(f"-{number}{suffix}").value == -quantity.value
 
 
+@example(5000 * 10**9, Format.BinarySI)
 @given(st.integers(-(10**30), 10**30), st.sampled_from(Format))
 def test_the_canonical_form_is_read_back_and_is_stable(nano: int, form: Format) -> None:
     nano = max(min(nano, (2**63 - 1) * 10**9), -(2**63 - 1) * 10**9) if form is Format.BinarySI else nano
     text = str(Quantity(nano, form))
-    assert Quantity.parse(text).nano == nano
-    assert str(Quantity.parse(text)) == text
+    again = Quantity.parse(text)
+    assert again.nano == nano
+    # A binary number that 1024 does not divide has no suffix, so it is read as a decimal one: Go's resource.Quantity
+    # (apimachinery 0.36.4) writes 5000 in BinarySI as "5000", and what it reads from that as "5k".
+    without_suffix = form is Format.BinarySI and again.format is Format.DecimalSI
+    assert str(again) == (str(Quantity(nano, Format.DecimalSI)) if without_suffix else text)
 
 
 def test_a_sum_is_written_as_its_left_side_unless_that_is_zero() -> None:
