@@ -15,14 +15,13 @@ from reconciler.placement.choose import ClusterChoice, choose_cluster
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.filters import ClusterFilters, refused_candidates, within
 from reconciler.placement.fleet_state import FleetState
-from reconciler.placement.model import Candidate
+from reconciler.placement.model import Candidate, Unplaced
 from reconciler.placement.quota import QuotaUsage, limited, most, requested
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest, WaitsFor
 from reconciler.placement.targets import (
     UNDIVIDED,
     DomainTarget,
     Targets,
-    Unplaced,
     cluster_variants,
     targets_of,
 )

@@ -82,3 +82,21 @@ class Candidate:
     def message(self) -> str:
         """Return the reason in words, with its numbers."""
         return self.why.text
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """Why a copy is not as it should be: `where` is its cluster, or the topology value that has none yet."""
+
+    where: str
+    why: Reason
+
+    @property
+    def reason(self) -> str:
+        """Return the code of the reason, a CamelCase word."""
+        return self.why.code
+
+    @property
+    def message(self) -> str:
+        """Return the reason in words."""
+        return self.why.text

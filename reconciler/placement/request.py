@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 from reconciler.placement.choose import ClusterChoice
 from reconciler.placement.fleet_state import FleetState
-from reconciler.placement.model import Candidate
+from reconciler.placement.model import Candidate, Unplaced
 from reconciler.placement.placed_group import HeldCapacity
 from reconciler.placement.quota import QuotaUsage
 from reconciler.placement.ray_clusters import RayClusters
-from reconciler.placement.targets import Unplaced
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import Group, GroupKey, WorkloadObject
 

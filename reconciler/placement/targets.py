@@ -7,16 +7,14 @@ leaves. A batch object that was placed stays where and as it is, whatever the po
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.manifests.identity import ObjectKey
-from reconciler.placement.model import Candidate, Verdict
+from reconciler.placement.domains import Domain, domains_of
+from reconciler.placement.model import Candidate, Unplaced
 from reconciler.policy.eligibility import Eligibility
-from reconciler.policy.model import SchedulePolicy, Spread, SpreadMode
-from reconciler.reasons.choice import NoClusterInDomain
-from reconciler.reasons.eligibility import NoPercentage, NoTopologyLabel
-from reconciler.reasons.reason import Reason
+from reconciler.policy.model import SpreadMode
 from reconciler.workloads.cluster_copy import ClusterCopy, grows, same_content
 from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import Group, WorkloadObject
@@ -28,24 +26,6 @@ Division = Mapping[ObjectKey, Operations]
 """The operations that leave a domain its share of each object that is divided."""
 
 UNDIVIDED: Division = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Unplaced:
-    """Why a copy is not as it should be: `where` is its cluster, or the topology value that has none yet."""
-
-    where: str
-    why: Reason
-
-    @property
-    def reason(self) -> str:
-        """Return the code of the reason, a CamelCase word."""
-        return self.why.code
-
-    @property
-    def message(self) -> str:
-        """Return the reason in words."""
-        return self.why.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +83,6 @@ class Targets:
         return len(self.domains) + len(self.missing) + len(self.staying)
 
 
-@dataclass(frozen=True, slots=True)
-class _Domain:
-    """`clusters` may take a new copy, best first; `current` is the copy that is there."""
-
-    value: str
-    clusters: tuple[str, ...]
-    current: ClusterCopy | None
-    weight: int = 1
-
-
 def targets_of(
     group: Group,
     objects: _Objects,
@@ -130,19 +100,18 @@ def targets_of(
     if policy.spreading is None and len(copies) == 1:
         # It stays where it is, whatever the policy says of clusters now.
         return _in_place(copies[0], objects, applier, labels)
-    domains, missing, outside, excluded = _domains(policy, copies, eligibility, labels)
+    found = domains_of(policy, copies, eligibility, labels)
     if policy.spreading is not None and policy.spreading.mode is SpreadMode.DIVIDE:
-        targets = _divided(domains, objects, copies)
+        targets = _divided(found.domains, objects, copies)
     else:
-        targets = [_target(domain, objects, UNDIVIDED, 100) for domain in domains]
-    reached = {target.value for target in targets}
-    outside += tuple(domain.current for domain in domains if domain.current and domain.value not in reached)
+        targets = [_target(domain, objects, UNDIVIDED, 100) for domain in found.domains]
+    outside = [*found.outside, *_not_reached(found.domains, targets)]
     return Targets(
         tuple(_with_wanted(target, applier) for target in targets),
         tuple(copy for copy in outside if copy.has_batch),
         tuple(copy for copy in outside if not copy.has_batch),
-        missing,
-        excluded,
+        found.missing,
+        found.excluded,
     )
 
 
@@ -198,11 +167,11 @@ def _in_place(
         # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
         kept = DomainTarget("", (), copy, copy, copy.admitted, UNDIVIDED, copy.share)
         return Targets((kept,), (), (), (), ())
-    target = _target(_Domain("", (), copy), objects, UNDIVIDED, copy.share)
+    target = _target(Domain("", (), copy), objects, UNDIVIDED, copy.share)
     return Targets((_with_wanted(target, applier),), (), (), (), ())
 
 
-def _target(domain: _Domain, objects: _Objects, division: Division, share: int) -> DomainTarget:
+def _target(domain: Domain, objects: _Objects, division: Division, share: int) -> DomainTarget:
     return DomainTarget(domain.value, domain.clusters, domain.current, None, objects, division, share)
 
 
@@ -213,100 +182,69 @@ def _with_wanted(target: DomainTarget, applier: OverrideApplier) -> DomainTarget
     return replace(target, wanted=wanted)
 
 
-def _domains(
-    policy: SchedulePolicy,
-    copies: tuple[ClusterCopy, ...],
-    eligibility: Eligibility,
-    labels: Mapping[str, Mapping[str, str]],
-) -> tuple[list[_Domain], tuple[Unplaced, ...], tuple[ClusterCopy, ...], tuple[Candidate, ...]]:
-    """Return the domains, best first; topology values without a cluster; copies outside; and clusters in no domain.
-
-    A policy that no longer spreads has one domain: everything.
-    """
-    spread = policy.spreading
-    rank = {name: position for position, name in enumerate(eligibility.clusters)}
-    may_stay = {one.cluster for one in eligibility.refused if one.stays}
-    current = {copy.cluster: copy for copy in copies}
-    found: dict[str, tuple[list[str], list[ClusterCopy]]] = {}
-    outside: list[ClusterCopy] = []
-    excluded: list[Candidate] = []
-    for name in sorted({*rank, *current}, key=lambda one: (rank.get(one, len(rank)), one)):
-        copy = current.get(name)
-        value = labels.get(name, {}).get(spread.topology_key) if spread else ""
-        keeps_its_copy = copy is not None and (name in may_stay or copy.has_batch or spread is None)
-        gets_nothing = spread is not None and bool(spread.split) and not spread.split.get(value or "")
-        if value is None or gets_nothing or (name not in rank and not keeps_its_copy):
-            if copy is not None:
-                outside.append(copy)
-            if name in rank and spread is not None:
-                excluded.append(_excluded(name, value, policy.name, spread))
-            continue
-        clusters, there = found.setdefault(value, ([], []))
-        if name in rank:
-            clusters.append(name)
-        if copy is not None:
-            there.append(copy)
-    domains = []
-    for value, (clusters, there) in found.items():
-        weight = spread.split[value] if spread and spread.split else 1
-        domains.append(_Domain(value, tuple(clusters), there[0] if there else None, weight))
-        # A domain has one copy: the others leave.
-        outside += there[1:]
-    missing = _missing(spread, found, rank, labels) if spread else ()
-    return domains, missing, tuple(outside), tuple(excluded)
+def _not_reached(domains: Iterable[Domain], targets: Iterable[DomainTarget]) -> list[ClusterCopy]:
+    """Return the copies of domains that are to have nothing."""
+    reached = {target.value for target in targets}
+    copies = []
+    for domain in domains:
+        if domain.current is not None and domain.value not in reached:
+            copies.append(domain.current)
+    return copies
 
 
-def _missing(
-    spread: Spread,
-    found: Mapping[str, object],
-    eligible: Mapping[str, int],
-    labels: Mapping[str, Mapping[str, str]],
-) -> tuple[Unplaced, ...]:
-    """Return the topology values that are to get a share and that no eligible cluster has."""
-    key = spread.topology_key
-    known = tuple(sorted({labels[name][key] for name in eligible if key in labels[name]}))
-    missing = []
-    for value, percentage in spread.split.items():
-        if percentage and value not in found:
-            missing.append(Unplaced(value, NoClusterInDomain(key, value, percentage, known)))
-    return tuple(missing)
-
-
-def _excluded(cluster: str, value: str | None, policy: str, spread: Spread) -> Candidate:
-    """Say why a cluster that `policy` selects is in none of its domains; `value` is that of its topology label."""
-    if value is None:
-        return Candidate(cluster, Verdict.NOT_ELIGIBLE, NoTopologyLabel(spread.topology_key, policy))
-    return Candidate(cluster, Verdict.NOT_ELIGIBLE, NoPercentage(spread.topology_key, value, policy))
-
-
-def _divided(domains: Sequence[_Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]) -> list[DomainTarget]:
+def _divided(domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]) -> list[DomainTarget]:
     """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
-    if not domains:
+    parts = _parts(domains, objects, copies) if domains else []
+    if not parts:
         return []
-    deployed = [{item.key: item for item in d.current.deployed} if d.current else {} for d in domains]
+    weights = [domain.weight for domain, _, _ in parts]
+    before = [domain.current.share if domain.current else 0 for domain, _, _ in parts]
+    shares = largest_remainder(100, weights, before)
+    targets = []
+    for (domain, own, division), share in zip(parts, shares, strict=True):
+        # A domain with pods is never told to have nothing of the group, however small its part is.
+        targets.append(_target(domain, own, division, max(1, share)))
+    return targets
+
+
+def _parts(
+    domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
+) -> list[tuple[Domain, _Objects, Division]]:
+    """Return the domains that get pods, each with its objects and the operations that leave it its share of them."""
     running = {item.key for copy in copies for item in copy.admitted if item.is_batch}
-    weights = [domain.weight for domain in domains]
-    divided: dict[ObjectKey, tuple[ReplicaShare, ...] | None] = {}
-    for item in objects:
-        if item.key not in running:
-            divided[item.key] = replica_shares(item, weights, [there.get(item.key) for there in deployed])
+    deployed = [{item.key: item for item in d.current.deployed} if d.current else {} for d in domains]
+    divided = _replica_shares(domains, objects, running, deployed)
     makes_pods = any(item.demand for item in objects)
-    cuts: list[tuple[_Domain, _Objects, Division]] = []
+    parts: list[tuple[Domain, _Objects, Division]] = []
     # Domains that get the same share one tuple of objects, so that overrides are applied to them once.
     equal: dict[str, tuple[_Objects, Division]] = {}
     for number, domain in enumerate(domains):
-        own, operations = _share_of(number, objects, running & deployed[number].keys(), running, divided)
-        if any(item.demand for item in own) or not makes_pods:
-            cut = equal.setdefault(repr(([item.key for item in own], operations)), (own, operations))
-            cuts.append((domain, *cut))
-    if not cuts:
-        return []
-    before = [domain.current.share if domain.current else 0 for domain, _, _ in cuts]
-    shares = largest_remainder(100, [domain.weight for domain, _, _ in cuts], before)
-    targets = []
-    for (domain, own, division), share in zip(cuts, shares, strict=True):
-        targets.append(_target(domain, own, division, max(1, share)))
-    return targets
+        here = running & deployed[number].keys()
+        own, division = _share_of(number, objects, here, running, divided)
+        if makes_pods and not any(item.demand for item in own):
+            continue
+        content = repr(([item.key for item in own], division))
+        parts.append((domain, *equal.setdefault(content, (own, division))))
+    return parts
+
+
+def _replica_shares(
+    domains: Sequence[Domain],
+    objects: _Objects,
+    running: set[ObjectKey],
+    deployed: Sequence[Mapping[ObjectKey, WorkloadObject]],
+) -> dict[ObjectKey, tuple[ReplicaShare, ...] | None]:
+    """Return the share that each domain gets of each object; None for one that every domain has whole.
+
+    What was placed and runs once is not divided any more.
+    """
+    weights = [domain.weight for domain in domains]
+    shares = {}
+    for item in objects:
+        if item.key not in running:
+            before = [there.get(item.key) for there in deployed]
+            shares[item.key] = replica_shares(item, weights, before)
+    return shares
 
 
 def _share_of(

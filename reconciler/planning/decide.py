@@ -115,7 +115,7 @@ def _regrouped(decision: Decision, admitted: Admitted, regrouped: Regrouped) -> 
     after = decision.after
     if after is None:
         return replace(decision, reason=regrouped.code, message=regrouped.text)
-    why: Reason = AlsoRegrouped(regrouped, Written(decision.reason, decision.message))
+    why: Reason = AlsoRegrouped(Written(decision.reason, decision.message), regrouped)
     action, transition = decision.action, decision.transition
     if action is Action.KEEP:
         # Its copies stay, but it is another group now, which its Placement must say.

@@ -119,7 +119,7 @@ def _update(policy: str, placed: PlacedGroup, made: Assignment, problem: Reason 
     update = changes_of(placed.copies, made.copies)
     if not made.copies:
         return NoClusterLeft(policy, update)
-    return update if problem is None else UpdatedInPart(update, problem)
+    return update if problem is None else UpdatedInPart(problem, update)
 
 
 def _problem(admitted: Admitted, made: Assignment) -> Reason | None:
@@ -137,7 +137,7 @@ def _problem(admitted: Admitted, made: Assignment) -> Reason | None:
         found.append(JobEditHeld(tuple(item.key for item in objects.edited)))
     if not found:
         return None
-    return found[0] if len(found) == 1 else Problems(tuple(found))
+    return found[0] if len(found) == 1 else Problems(found[0], tuple(found[1:]))
 
 
 def _lacking(made: Assignment) -> Copies:

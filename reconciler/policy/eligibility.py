@@ -102,7 +102,11 @@ class Eligibility:
 
     def may_stay(self, cluster: str) -> bool:
         """Tell whether a group that is already on `cluster` may stay there."""
-        return cluster in self.names or any(each.cluster == cluster and each.stays for each in self.refused)
+        return cluster in self.names or cluster in self._staying
+
+    @cached_property
+    def _staying(self) -> frozenset[str]:
+        return frozenset(one.cluster for one in self.refused if one.stays)
 
 
 class ClusterFilter(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.manifests.identity import ObjectKey
 from reconciler.reasons.choice import NO_ELIGIBLE_CLUSTER
-from reconciler.reasons.reason import Reason
+from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.wording import objects_text
 
 
@@ -66,44 +66,23 @@ class NoClusterLeft(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class UpdatedInPart(Reason):
-    """The group was updated, and something of it is still not as its files request: `problem`, which has the code."""
+class UpdatedInPart(Caused):
+    """The group was updated by `update`, and is by `cause` still not as its files request."""
 
     update: UpdatedInPlace
-    problem: Reason
-
-    @property
-    def code(self) -> str:
-        """That of the problem."""
-        return self.problem.code
-
-    @property
-    def waiting_helps(self) -> bool:
-        """As of the problem."""
-        return self.problem.waiting_helps
 
     def _words(self) -> str:
-        return f"{self.update.text}; {self.problem.text}"
+        return f"{self.update.text}; {self.cause.text}"
 
 
 @dataclass(frozen=True, slots=True)
-class Problems(Reason):
-    """Several things of a placed group are not as its files request; the first is the one that may end soonest."""
+class Problems(Caused):
+    """Several things of a placed group are not as its files request: `cause`, which may end soonest, and `others`."""
 
-    problems: tuple[Reason, ...]
-
-    @property
-    def code(self) -> str:
-        """That of the first."""
-        return self.problems[0].code
-
-    @property
-    def waiting_helps(self) -> bool:
-        """As of the first."""
-        return self.problems[0].waiting_helps
+    others: tuple[Reason, ...]
 
     def _words(self) -> str:
-        return "; ".join(problem.text for problem in self.problems)
+        return "; ".join(problem.text for problem in (self.cause, *self.others))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,42 +134,20 @@ class Regrouped(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class AlsoRegrouped(Reason):
+class AlsoRegrouped(Caused):
     """Objects changed their group, beside `cause`, which has the code."""
 
     regrouped: Regrouped
-    cause: Reason
-
-    @property
-    def code(self) -> str:
-        """That of the cause."""
-        return self.cause.code
-
-    @property
-    def waiting_helps(self) -> bool:
-        """As of the cause."""
-        return self.cause.waiting_helps
 
     def _words(self) -> str:
         return f"{self.regrouped.text}; {self.cause.text}"
 
 
 @dataclass(frozen=True, slots=True)
-class SharedObjectsChanged(Reason):
+class SharedObjectsChanged(Caused):
     """Objects (`RayService chat`) that other groups share changed with them, beside `cause`, which has the code."""
 
-    cause: Reason
     names: tuple[str, ...]
-
-    @property
-    def code(self) -> str:
-        """That of the cause."""
-        return self.cause.code
-
-    @property
-    def waiting_helps(self) -> bool:
-        """As of the cause."""
-        return self.cause.waiting_helps
 
     def _words(self) -> str:
         return f"{self.cause.text}; {', '.join(self.names)} changed with the other groups that use it"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.reasons.hold import HELD_FOR_OLDER
-from reconciler.reasons.reason import Reason
+from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.scores import NodeCost
 
 NO_ELIGIBLE_CLUSTER = "NoEligibleCluster"
@@ -32,24 +32,13 @@ class Unreachable(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class FitsAtCost(Reason):
-    """The group fits by `fit`, on nodes that must be added at `cost`."""
+class FitsAtCost(Caused):
+    """The group fits by `cause`, on nodes that must be added at `cost`."""
 
-    fit: Reason
     cost: NodeCost
 
-    @property
-    def code(self) -> str:
-        """That of the fit."""
-        return self.fit.code
-
-    @property
-    def waiting_helps(self) -> bool:
-        """As of the fit."""
-        return self.fit.waiting_helps
-
     def _words(self) -> str:
-        return f"{self.fit.text}; {self.cost.text}"
+        return f"{self.cause.text}; {self.cost.text}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +56,20 @@ class PassedOver:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen(Reason):
-    """A cluster is chosen: it can hold the group by `fit`.
+class Chosen(Caused):
+    """A cluster is chosen: it can hold the group by `cause`.
 
     `best` is the score that put it before `runner_up`, which has `second` by that score; None where no score was
     needed. `passed_over`: what the policy ranks higher.
     """
 
-    fit: Reason
     best: Reason | None = None
     runner_up: str = ""
     second: Reason | None = None
     passed_over: PassedOver | None = None
 
-    @property
-    def code(self) -> str:
-        """That of the fit."""
-        return self.fit.code
-
     def _words(self) -> str:
-        text = self.fit.text + self._preferred()
+        text = self.cause.text + self._preferred()
         return f"{text}; {self.passed_over}" if self.passed_over else text
 
     def _preferred(self) -> str:
@@ -94,7 +77,7 @@ class Chosen(Reason):
             return ""
         if self.second is None:
             return f"; it {self.best.text}"
-        if isinstance(self.fit, FitsAtCost) and self.fit.cost == self.best:
+        if isinstance(self.cause, FitsAtCost) and self.cause.cost == self.best:
             # The cost is given with the fit.
             return f", {self.runner_up} {self.second.text}"
         return f"; it {self.best.text}, {self.runner_up} {self.second.text}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.reasons.reason import Reason
+from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.wording import PoolCount, pools_text
 
 
@@ -114,16 +114,10 @@ class NewNodesTaken(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class NeverFits(Reason):
+class NeverFits(Caused):
     """No state of the cluster's nodes and of all that its pools may add holds the gang, by `cause`."""
 
     waiting_helps = False
-    cause: Reason
-
-    @property
-    def code(self) -> str:
-        """That of the cause."""
-        return self.cause.code
 
     def _words(self) -> str:
         return f"never fits: {self.cause.text}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reconciler.reasons.reason import Reason
+from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.wording import utc_text
 
 HELD_FOR_OLDER = "HeldForOlder"
@@ -38,23 +38,12 @@ class FitsButReserved(Reason):
 
 
 @dataclass(frozen=True, slots=True)
-class WaitsWithHold(Reason):
+class WaitsWithHold(Caused):
     """The group waits by `cause`, and has capacity reserved on `clusters` meanwhile, until `until`."""
 
-    cause: Reason
     clusters: tuple[str, ...]
     since: float
     until: float
-
-    @property
-    def code(self) -> str:
-        """That of the cause."""
-        return self.cause.code
-
-    @property
-    def waiting_helps(self) -> bool:
-        """As of the cause."""
-        return self.cause.waiting_helps
 
     def _words(self) -> str:
         reserved = f"Capacity is reserved for it until {utc_text(self.until)} on {', '.join(self.clusters)}"

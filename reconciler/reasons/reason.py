@@ -34,3 +34,20 @@ class Reason(ABC):
 
     @abstractmethod
     def _words(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Caused(Reason):
+    """A reason that adds to another one, its `cause`: it has the code of that, and ends with it."""
+
+    cause: Reason
+
+    @property
+    def code(self) -> str:
+        """That of the cause."""
+        return self.cause.code
+
+    @property
+    def waiting_helps(self) -> bool:
+        """As of the cause."""
+        return self.cause.waiting_helps

@@ -22,11 +22,11 @@ GOLDEN = Path(__file__).parent / "messages.txt"
 
 
 def kinds() -> list[type[Reason]]:
-    """Every kind of reason that a module of the catalogue defines."""
+    """Every kind of reason that a module of the catalogue defines, without the bases of others."""
     found: list[type[Reason]] = []
     for module in pkgutil.iter_modules(reconciler.reasons.__path__, "reconciler.reasons."):
         for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(kind, Reason) and kind is not Reason and kind.__module__ == module.name:
+            if issubclass(kind, Reason) and not inspect.isabstract(kind) and kind.__module__ == module.name:
                 found.append(kind)
     return found
 

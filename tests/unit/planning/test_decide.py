@@ -14,10 +14,9 @@ from reconciler.lifecycle.shared_objects import Exchanged
 from reconciler.lifecycle.transitions import Transition
 from reconciler.placement.choose import ClusterChoice
 from reconciler.placement.decision import Decision, TransitionKind
-from reconciler.placement.model import Action, Candidate, Phase, Verdict
+from reconciler.placement.model import Action, Candidate, Phase, Unplaced, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
 from reconciler.placement.request import Assignment
-from reconciler.placement.targets import Unplaced
 from reconciler.planning.admitted import Admitted, Clock
 from reconciler.planning.decide import decide, decide_file
 from reconciler.reasons.changes import Moved, Regrouped
