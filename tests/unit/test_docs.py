@@ -170,6 +170,28 @@ def test_the_contract_lists_exactly_the_reason_codes_that_the_code_writes() -> N
     assert sorted(codes_in_code() - set(listed)) == [], "in the code, and not in the contract"
 
 
+def waiting_column(text: str) -> dict[str, str]:
+    """Return what the last column says of each code that is in the first one."""
+    found = {}
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        for code in re.findall(r"`([^`]+)`", cells[0]) if line.startswith("| `") else ():
+            found[code] = cells[-1]
+    return found
+
+
+def test_the_contract_says_of_each_refusal_whether_waiting_helps() -> None:
+    said = waiting_column(section(CONTRACT.read_text(), "## Reason codes"))
+    helps: dict[str, set[bool]] = {}
+    for one in SAMPLES:
+        helps.setdefault(one.code, set()).add(one.waiting_helps)
+    words = {frozenset({True}): "yes", frozenset({False}): "no", frozenset({True, False}): "depends"}
+    # An empty cell: nothing is refused, so there is nothing to wait for.
+    expected = {code: words[frozenset(helps[code])] for code in said if said[code] and code in helps}
+
+    assert {code: said[code] for code in expected} == expected
+
+
 def test_each_reason_code_is_listed_once() -> None:
     listed = first_column(section(CONTRACT.read_text(), "## Reason codes"), "Code")
 
