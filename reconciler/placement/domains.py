@@ -68,7 +68,8 @@ def domains_of(
         copy = current.get(name)
         value = labels.get(name, {}).get(spread.topology_key) if spread else ""
         eligible = name in eligibility.names
-        if value is None or _gets_nothing(spread, value) or not (eligible or _keeps(copy, policy, eligibility)):
+        may_be_here = eligible or (copy is not None and _keeps(copy, policy, eligibility))
+        if value is None or _gets_nothing(spread, value) or not may_be_here:
             if copy is not None:
                 outside.append(copy)
             if eligible and spread is not None:
@@ -93,10 +94,8 @@ def _best_first(eligibility: Eligibility, current: Mapping[str, ClusterCopy]) ->
     return [*eligibility.clusters, *others]
 
 
-def _keeps(copy: ClusterCopy | None, policy: SchedulePolicy, eligibility: Eligibility) -> bool:
+def _keeps(copy: ClusterCopy, policy: SchedulePolicy, eligibility: Eligibility) -> bool:
     """Tell whether a copy stays on a cluster that is not eligible for new ones."""
-    if copy is None:
-        return False
     # Where the policy no longer spreads, all copies are in one domain, which keeps the first.
     return copy.has_batch or policy.spreading is None or eligibility.may_stay(copy.cluster)
 

@@ -223,3 +223,18 @@ def test_no_quota_is_exceeded_whatever_comes_and_goes(
             if borrowed > 0:
                 assert one.borrowing is not None
                 assert limit is None or borrowed <= limit
+
+
+def test_a_group_without_a_tenant_is_refused_nothing_and_charged_to_nobody() -> None:
+    usage = QuotaUsage.of([tenant("a", 8)], ())
+    assert usage.refusal(key("one"), None, gpus(99)) is None
+    assert usage.add_usage(key("one"), None, gpus(99)) is usage
+
+
+def test_a_tenant_that_does_not_borrow_is_covered_by_no_other_and_may_still_lend() -> None:
+    alone, other = tenant("alone", 2), tenant("other", 8, lenders=None)
+    usage = QuotaUsage.of([alone, other], ())
+    assert usage.refusal(key("one"), alone, gpus(3)) == exceeded("alone", 2, used=0, requested=3)
+    # Once its quota was lowered below what it uses, nobody covers that, and others have only their own.
+    over = QuotaUsage.of([alone, other], [(key("one"), alone, gpus(3))])
+    assert over.refusal(key("two"), other, gpus(8)) is None
