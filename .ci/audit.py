@@ -18,7 +18,14 @@ def main() -> int:
     program = Path(sys.executable).with_name("pip-audit")
     lock = Path("requirements-dev.lock")  # holds all that requirements.lock holds
     run = subprocess.run(
-        [str(program), "--require-hashes", "--disable-pip", "--progress-spinner=off", "-r", str(lock)],
+        [
+            str(program),
+            "--require-hashes",
+            "--disable-pip",
+            "--progress-spinner=off",
+            "-r",
+            str(lock),
+        ],
         capture_output=True,
         text=True,
         check=False,
@@ -26,14 +33,22 @@ def main() -> int:
     text = run.stdout + run.stderr
     locked = sum("==" in line for line in lock.read_text().splitlines())
     missed = text.count("could not be audited")
-    if run.returncode and any(sign in text for sign in OFFLINE) and "vulnerabilit" not in run.stdout:
+    if (
+        run.returncode
+        and any(sign in text for sign in OFFLINE)
+        and "vulnerabilit" not in run.stdout
+    ):
         missed, run.returncode = locked, 0
     elif run.returncode:
         sys.stdout.write(text)
         return run.returncode
-    sys.stdout.write(f"audit: {locked - missed} of {locked} locked packages audited, no known vulnerability\n")
+    sys.stdout.write(
+        f"audit: {locked - missed} of {locked} locked packages audited, no known vulnerability\n"
+    )
     if missed:
-        sys.stdout.write(f"audit: {missed} NOT audited: the advisory database does not answer for them from here\n")
+        sys.stdout.write(
+            f"audit: {missed} NOT audited: the advisory database does not answer for them from here\n"
+        )
     return int(bool(missed) and os.environ.get("SKYRAY_AUDIT") == "required")
 
 

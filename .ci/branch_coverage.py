@@ -48,7 +48,10 @@ def measured(report: Mapping[str, Any]) -> dict[str, Measured]:
         package = Path(file).parts[1]  # reconciler/PACKAGE/module.py
         before = found.get(package, Measured(0, 0, ()))
         summary = coverage["summary"]
-        missing = tuple(f"{file}:{start} -> {_target(end)}" for start, end in coverage["missing_branches"])
+        missing = tuple(
+            f"{file}:{start} -> {_target(end)}"
+            for start, end in coverage["missing_branches"]
+        )
         found[package] = Measured(
             before.taken + summary["covered_branches"],
             before.branches + summary["num_branches"],
@@ -57,17 +60,23 @@ def measured(report: Mapping[str, Any]) -> dict[str, Measured]:
     return found
 
 
-def findings(packages: Mapping[str, Measured], floors: Mapping[str, float]) -> list[str]:
+def findings(
+    packages: Mapping[str, Measured], floors: Mapping[str, float]
+) -> list[str]:
     """Return a line for each package that fell under its floor, has no floor, or was not measured."""
     lines = []
     for name, package in packages.items():
         if name not in floors:
             lines.append(f"{name}: measured, but without a floor; set one: {RAISE}")
         elif package.percent < floors[name] - SLACK:
-            lines.append(f"{name}: {package.percent} % of its branches, floor {floors[name]} %; not taken by any test:")
+            lines.append(
+                f"{name}: {package.percent} % of its branches, floor {floors[name]} %; not taken by any test:"
+            )
             lines += [f"  {branch}" for branch in package.missing[:MOST_SHOWN]]
     for name in sorted(floors.keys() - packages.keys()):
-        lines.append(f"{name}: has a floor, but was not measured; list it in [tool.coverage.run] of pyproject.toml")
+        lines.append(
+            f"{name}: has a floor, but was not measured; list it in [tool.coverage.run] of pyproject.toml"
+        )
     return lines
 
 
@@ -83,7 +92,12 @@ def main() -> int:
     """Print each package with its floor; return 1 if there is a finding."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("report", nargs="?", type=Path, default=Path(".coverage.json"))
-    options.add_argument("--raise", dest="lift", action="store_true", help="raise all floors to what was measured")
+    options.add_argument(
+        "--raise",
+        dest="lift",
+        action="store_true",
+        help="raise all floors to what was measured",
+    )
     asked = options.parse_args()
     packages = measured(json.loads(asked.report.read_text()))
     floors = tomllib.loads(FLOORS.read_text()) if FLOORS.exists() else {}

@@ -14,7 +14,9 @@ def main() -> int:
         for module in sorted(Path(folder).rglob("*.py")):
             lines = len(module.read_text().splitlines())
             if lines > LIMIT:
-                findings.append(f"{module}: {lines} lines; split it by subject (at most {LIMIT})")
+                findings.append(
+                    f"{module}: {lines} lines; split it by subject (at most {LIMIT})"
+                )
             if module.stem in EMPTY_NAMES:
                 findings.append(f"{module}: name the subject")
     sys.stdout.writelines(f"{finding}\n" for finding in findings)

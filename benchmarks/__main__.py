@@ -5,14 +5,28 @@ from __future__ import annotations
 import importlib
 import sys
 
-NAMES = ("parse", "size", "render", "commit", "startup", "plan", "cycle", "fit", "capacity", "openb")
+NAMES = (
+    "parse",
+    "size",
+    "render",
+    "commit",
+    "startup",
+    "plan",
+    "cycle",
+    "fit",
+    "capacity",
+    "openb",
+)
 LARGE = ("fleet",)
 
 
 def main(names: list[str]) -> int:
     unknown = sorted(set(names) - {*NAMES, *LARGE})
     if unknown:
-        print(f"no benchmark {', '.join(unknown)}: choose from {', '.join((*NAMES, *LARGE))}", file=sys.stderr)
+        print(
+            f"no benchmark {', '.join(unknown)}: choose from {', '.join((*NAMES, *LARGE))}",
+            file=sys.stderr,
+        )
         return 2
     for name in names or NAMES:
         sys.argv = [name]

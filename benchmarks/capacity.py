@@ -22,17 +22,34 @@ import orjson
 from reconciler.fleet.apiobjects import PodObject, PodReader
 from reconciler.fleet.kubectl_list import read_kubectl_list
 from reconciler.fleet.snapshot import ClusterSnapshot
-from reconciler.fleet.snapshot_file import Digests, fleet_snapshot, read_capacity, write_cluster
+from reconciler.fleet.snapshot_file import (
+    Digests,
+    fleet_snapshot,
+    read_capacity,
+    write_cluster,
+)
 
 ROUNDS = 5
 PAGE = 500
 
 
 def node(number: int) -> dict[str, Any]:
-    room = {"cpu": "95550m", "memory": "740Gi", "nvidia.com/gpu": "8", "pods": "110", "ephemeral-storage": "900Gi"}
+    room = {
+        "cpu": "95550m",
+        "memory": "740Gi",
+        "nvidia.com/gpu": "8",
+        "pods": "110",
+        "ephemeral-storage": "900Gi",
+    }
     name = f"node-{number}"
-    labels = {"kubernetes.io/hostname": name, "topology.kubernetes.io/zone": f"zone-{number % 3}"}
-    conditions = [{"type": kind, "status": "True"} for kind in ("MemoryPressure", "DiskPressure", "Ready")]
+    labels = {
+        "kubernetes.io/hostname": name,
+        "topology.kubernetes.io/zone": f"zone-{number % 3}",
+    }
+    conditions = [
+        {"type": kind, "status": "True"}
+        for kind in ("MemoryPressure", "DiskPressure", "Ready")
+    ]
     return {
         "apiVersion": "v1",
         "kind": "Node",
@@ -46,21 +63,35 @@ def pod(number: int, nodes: int) -> dict[str, Any]:
     """Return a Ray worker as an API server tells it, some 5 kB with its managed fields and status."""
     cluster = f"raycluster-{number % 300}"
     managed = [
-        {"manager": "kubelet", "operation": "Update", "fieldsV1": {f"f:field{n}": {"f:x": {}} for n in range(60)}}
+        {
+            "manager": "kubelet",
+            "operation": "Update",
+            "fieldsV1": {f"f:field{n}": {"f:x": {}} for n in range(60)},
+        }
     ]
     not_ready = [
-        {"key": f"node.kubernetes.io/{why}", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}
+        {
+            "key": f"node.kubernetes.io/{why}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": 300,
+        }
         for why in ("not-ready", "unreachable")
     ]
     requests = {"cpu": str(number % 8 + 1), "memory": "16Gi", "nvidia.com/gpu": "1"}
     container = {
         "name": "ray-worker",
         "image": "rayproject/ray:2.52.0",
-        "args": ["ulimit -n 65536; ray start --address=head:6379 --block " + "--metrics-export-port=8080 " * 10],
+        "args": [
+            "ulimit -n 65536; ray start --address=head:6379 --block "
+            + "--metrics-export-port=8080 " * 10
+        ],
         "env": [{"name": f"RAY_VARIABLE_{n}", "value": "v" * 20} for n in range(20)],
         "resources": {"requests": requests, "limits": requests},
         "ports": [{"name": "metrics", "containerPort": 8080, "protocol": "TCP"}],
-        "volumeMounts": [{"name": "token", "mountPath": "/var/run/secrets", "readOnly": True}],
+        "volumeMounts": [
+            {"name": "token", "mountPath": "/var/run/secrets", "readOnly": True}
+        ],
     }
     return {
         "apiVersion": "v1",
@@ -69,8 +100,19 @@ def pod(number: int, nodes: int) -> dict[str, Any]:
             "name": f"worker-{number}",
             "namespace": f"team-{number % 50}",
             "uid": "b5f2d6f2-5a0b-4c0e-9d7c-1f1f0d9a6b11",
-            "labels": {"ray.io/cluster": cluster, "ray.io/node-type": "worker", "ray.io/group": "gpu-group"},
-            "ownerReferences": [{"apiVersion": "ray.io/v1", "kind": "RayCluster", "name": cluster, "controller": True}],
+            "labels": {
+                "ray.io/cluster": cluster,
+                "ray.io/node-type": "worker",
+                "ray.io/group": "gpu-group",
+            },
+            "ownerReferences": [
+                {
+                    "apiVersion": "ray.io/v1",
+                    "kind": "RayCluster",
+                    "name": cluster,
+                    "controller": True,
+                }
+            ],
             "managedFields": managed,
         },
         "spec": {
@@ -78,12 +120,24 @@ def pod(number: int, nodes: int) -> dict[str, Any]:
             "nodeName": f"node-{number % nodes}",
             "schedulerName": "default-scheduler",
             "tolerations": not_ready,
-            "volumes": [{"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}],
+            "volumes": [
+                {
+                    "name": "token",
+                    "projected": {
+                        "sources": [{"serviceAccountToken": {"path": "token"}}]
+                    },
+                }
+            ],
         },
         "status": {
             "phase": "Running",
-            "conditions": [{"type": kind, "status": "True"} for kind in ("Initialized", "Ready", "PodScheduled")],
-            "containerStatuses": [{"name": "ray-worker", "ready": True, "imageID": "sha256:" + "a" * 64}],
+            "conditions": [
+                {"type": kind, "status": "True"}
+                for kind in ("Initialized", "Ready", "PodScheduled")
+            ],
+            "containerStatuses": [
+                {"name": "ray-worker", "ready": True, "imageID": "sha256:" + "a" * 64}
+            ],
         },
     }
 
@@ -96,7 +150,11 @@ class Page(msgspec.Struct):
 
 def live_pages(pages: list[bytes]) -> int:
     decoder, reader = msgspec.json.Decoder(Page), PodReader()
-    return sum(reader.pod(item) is not None for page in pages for item in decoder.decode(page).items)
+    return sum(
+        reader.pod(item) is not None
+        for page in pages
+        for item in decoder.decode(page).items
+    )
 
 
 def median(work: Callable[[], object]) -> float:
@@ -113,19 +171,35 @@ def main() -> None:
     pods = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     nodes = max(1, pods // 10)
     items = [pod(number, nodes) for number in range(pods)]
-    listing = orjson.dumps({"kind": "List", "items": [node(number) for number in range(nodes)] + items})
-    pages = [orjson.dumps({"items": items[first : first + PAGE]}) for first in range(0, pods, PAGE)]
+    listing = orjson.dumps(
+        {"kind": "List", "items": [node(number) for number in range(nodes)] + items}
+    )
+    pages = [
+        orjson.dumps({"items": items[first : first + PAGE]})
+        for first in range(0, pods, PAGE)
+    ]
     del items
     picture = read_kubectl_list(listing, "list.json", "bench", 0.0)
     written = write_cluster(picture)
     floor = median(lambda: orjson.loads(listing))
-    print(f"{pods:,} pods on {nodes:,} nodes: {len(listing) / 1e6:.1f} MB as kubectl prints them")
+    print(
+        f"{pods:,} pods on {nodes:,} nodes: {len(listing) / 1e6:.1f} MB as kubectl prints them"
+    )
     print(f"{'floor: orjson.loads of it':42} {floor:8.3f} s")
     for title, work in (
-        ("kubectl's list -> snapshot", lambda: read_kubectl_list(listing, "list.json", "bench", 0.0)),
+        (
+            "kubectl's list -> snapshot",
+            lambda: read_kubectl_list(listing, "list.json", "bench", 0.0),
+        ),
         (f"pages of {PAGE}, as the API server sends them", lambda: live_pages(pages)),
-        (f"snapshot -> its file ({len(written) / 1e6:.1f} MB)", lambda: write_cluster(picture)),
-        ("its file -> snapshot", lambda: read_capacity(written, "s.json", "bench", 0.0)),
+        (
+            f"snapshot -> its file ({len(written) / 1e6:.1f} MB)",
+            lambda: write_cluster(picture),
+        ),
+        (
+            "its file -> snapshot",
+            lambda: read_capacity(written, "s.json", "bench", 0.0),
+        ),
     ):
         seconds = median(work)
         print(f"{title:42} {seconds:8.3f} s   {seconds / floor:5.2f} x floor")
@@ -135,7 +209,9 @@ def main() -> None:
 def fleet_of_1000(picture: ClusterSnapshot) -> None:
     """Show what the fleet's digest costs when one of 1,000 clusters, 100 pods each, has changed."""
     small = replace(picture, pods=picture.pods[:100], nodes=picture.nodes[:10])
-    clusters = {f"c{number}": replace(small, cluster=f"c{number}") for number in range(1000)}
+    clusters = {
+        f"c{number}": replace(small, cluster=f"c{number}") for number in range(1000)
+    }
     digests = Digests()
     first = median(lambda: fleet_snapshot(clusters.values()))
     fleet_snapshot(clusters.values(), digests)

@@ -20,17 +20,37 @@ AUTHOR = Author("SkyRay", "skyray@example.com")
 
 
 def main() -> None:
-    content = {f"clusters/c-{n % 200}/ns/g-{n}/rayjob.yaml": b"kind: RayJob\nnumber: %d\n" % n for n in range(FILES)}
+    content = {
+        f"clusters/c-{n % 200}/ns/g-{n}/rayjob.yaml": b"kind: RayJob\nnumber: %d\n" % n
+        for n in range(FILES)
+    }
     with tempfile.TemporaryDirectory() as directory:
         root = Path(directory)
-        remotes = {name: _remote(root / f"{name}.git", content) for name in ("ours", "worktree", "plumbing")}
-        ours = _Ours(GitRepo.open(f"file://{remotes['ours']}", cache_dir=root / "cache"))
+        remotes = {
+            name: _remote(root / f"{name}.git", content)
+            for name in ("ours", "worktree", "plumbing")
+        }
+        ours = _Ours(
+            GitRepo.open(f"file://{remotes['ours']}", cache_dir=root / "cache")
+        )
         worktree = _Worktree(root / "checkout", remotes["worktree"])
         plumbing = _Plumbing(root / "bare.git", remotes["plumbing"])
         rows = [
-            race(what, partial(ours.go, commits), f"{name}, push", partial(other.go, commits), runs=5)
-            for what, commits in (("a commit, pushed", 1), (f"{COMMITS} commits, one push", COMMITS))
-            for name, other in (("git add, commit in a worktree", worktree), ("git fast-import", plumbing))
+            race(
+                what,
+                partial(ours.go, commits),
+                f"{name}, push",
+                partial(other.go, commits),
+                runs=5,
+            )
+            for what, commits in (
+                ("a commit, pushed", 1),
+                (f"{COMMITS} commits, one push", COMMITS),
+            )
+            for name, other in (
+                ("git add, commit in a worktree", worktree),
+                ("git fast-import", plumbing),
+            )
         ]
     show(f"commit: {CHANGED} files of {FILES:,} in a commit", rows)
 
@@ -51,7 +71,11 @@ class _Changes:
     def next(self) -> dict[str, bytes]:
         number = next(self._numbers)
         at = [number * CHANGED + n for n in range(CHANGED)]
-        return {f"clusters/c-{n % 200}/ns/g-{n % FILES}/rayjob.yaml": b"kind: RayJob\nedit: %d\n" % n for n in at}
+        return {
+            f"clusters/c-{n % 200}/ns/g-{n % FILES}/rayjob.yaml": b"kind: RayJob\nedit: %d\n"
+            % n
+            for n in at
+        }
 
 
 class _Ours(_Changes):
@@ -91,6 +115,9 @@ class _Plumbing(_Changes):
 
     def go(self, commits: int) -> None:
         git(self._path, "fetch", "--quiet", "origin")
-        parts = [stream(self.next(), parent="" if n else "refs/heads/main^0") for n in range(commits)]
+        parts = [
+            stream(self.next(), parent="" if n else "refs/heads/main^0")
+            for n in range(commits)
+        ]
         git(self._path, "fast-import", "--quiet", stdin=b"".join(parts))
         git(self._path, "push", "--quiet", "origin", "main")

@@ -27,13 +27,23 @@ def run(fleet: Fleet, new: int) -> None:
         rows = [_row("the first: all groups are placed", started, path)]
         idle = [_row("", started, path) for _ in range(6)][1:]
         rows.append(_median("nothing has changed", idle))
-        files = {name: text.encode() for name, text in workloads(fleet.groups, new).items()}
-        git(path, "fast-import", "--quiet", stdin=stream(files, parent="refs/heads/main^0"))
+        files = {
+            name: text.encode() for name, text in workloads(fleet.groups, new).items()
+        }
+        git(
+            path,
+            "fast-import",
+            "--quiet",
+            stdin=stream(files, parent="refs/heads/main^0"),
+        )
         rows.append(_row(f"{new} groups more", started, path))
         restarted = Reconciler(GitRepo.open(path), look, now=look.now)
         rows.append(_row("restarted, nothing has changed", restarted, path))
     files_there = 2 * (fleet.groups + new) + fleet.extra
-    show(f"cycle: {fleet.clusters:,} clusters, {fleet.groups} groups, {files_there:,} workload files", rows)
+    show(
+        f"cycle: {fleet.clusters:,} clusters, {fleet.groups} groups, {files_there:,} workload files",
+        rows,
+    )
 
 
 class _Look:
@@ -53,7 +63,13 @@ class _Look:
 
 def _row(what: str, reconciler: Reconciler, path: Path) -> Row:
     ours = timed(reconciler.run)
-    return Row(what, ours, "git ls-tree, cat-file of all files", timed(lambda: _read_all(path)), 1)
+    return Row(
+        what,
+        ours,
+        "git ls-tree, cat-file of all files",
+        timed(lambda: _read_all(path)),
+        1,
+    )
 
 
 def _median(what: str, rows: list[Row]) -> Row:
@@ -64,5 +80,7 @@ def _median(what: str, rows: list[Row]) -> Row:
 
 def _read_all(path: Path) -> None:
     listing = git(path, "ls-tree", "-r", "main")
-    blobs = b"".join(line.split(b"\t")[0].split(b" ")[2] + b"\n" for line in listing.splitlines())
+    blobs = b"".join(
+        line.split(b"\t")[0].split(b" ")[2] + b"\n" for line in listing.splitlines()
+    )
     git(path, "cat-file", "--batch", stdin=blobs)

@@ -25,7 +25,11 @@ from reconciler.ray.demand import PodSet, Role
 
 GIB = 1 << 30
 GPU = "nvidia.com/gpu"
-SPREAD_APART = (PodTerm("kubernetes.io/hostname", LabelSelector((Requirement("app", "In", ("ray",)),))),)
+SPREAD_APART = (
+    PodTerm(
+        "kubernetes.io/hostname", LabelSelector((Requirement("app", "In", ("ray",)),))
+    ),
+)
 
 
 def cluster(size: int, busy: float) -> ClusterSnapshot:
@@ -37,16 +41,31 @@ def cluster(size: int, busy: float) -> ClusterSnapshot:
         cpu, memory = 8000 * max(gpus, 1), 32 * GIB * max(gpus, 1)
         name = f"node-{i:04}"
         nodes.append(
-            Node(name, {"cpu": cpu, "memory": memory, GPU: gpus, "pods": 110}, {"kubernetes.io/hostname": name})
+            Node(
+                name,
+                {"cpu": cpu, "memory": memory, GPU: gpus, "pods": 110},
+                {"kubernetes.io/hostname": name},
+            )
         )
         share = rng.uniform(0, 2 * busy)
         pods.append(
-            Pod("team", f"pod-{i}", shape(int(cpu * share), int(memory * share), int(gpus * share), "web"), name)
+            Pod(
+                "team",
+                f"pod-{i}",
+                shape(int(cpu * share), int(memory * share), int(gpus * share), "web"),
+                name,
+            )
         )
     return ClusterSnapshot("cluster", 0.0, tuple(nodes), tuple(pods))
 
 
-def shape(cpu: int, memory: int, gpu: int = 0, app: str = "ray", apart: tuple[PodTerm, ...] = ()) -> PodShape:
+def shape(
+    cpu: int,
+    memory: int,
+    gpu: int = 0,
+    app: str = "ray",
+    apart: tuple[PodTerm, ...] = (),
+) -> PodShape:
     return PodShape(
         namespace="team",
         labels={"app": app},
@@ -58,7 +77,13 @@ def shape(cpu: int, memory: int, gpu: int = 0, app: str = "ray", apart: tuple[Po
 
 
 def pods(role: Role, count: int, of: PodShape) -> PodSet:
-    return PodSet(role, role.value, count, {name: Quantity(10**9 * n) for name, n in of.requests.items()}, of)
+    return PodSet(
+        role,
+        role.value,
+        count,
+        {name: Quantity(10**9 * n) for name, n in of.requests.items()},
+        of,
+    )
 
 
 def gang(apart: tuple[PodTerm, ...] = ()) -> Gang:
@@ -89,8 +114,13 @@ def first_fit(free: Mapping[str, Mapping[str, int]], of: Gang) -> bool:
         left = pod_set.count
         for name, room in free.items():
             now = taken.get(name) or room
-            while left and all(now[resource] >= amount for resource, amount in requests.items()):
-                now = taken[name] = {**now, **{r: now[r] - amount for r, amount in requests.items()}}
+            while left and all(
+                now[resource] >= amount for resource, amount in requests.items()
+            ):
+                now = taken[name] = {
+                    **now,
+                    **{r: now[r] - amount for r, amount in requests.items()},
+                }
                 left -= 1
             if not left:
                 break
@@ -118,16 +148,22 @@ def main() -> None:
         floor = median_ms(lambda: first_fit(free, wanted))  # noqa: B023  (called at once)
         print(f"{size} nodes, {busy:.0%} busy, {fit.total} pods: {verdict_of(fit)}")
         print(f"  plain Python first fit (floor) {floor:8.3f} ms")
-        rows: list[tuple[str, Callable[[], object]]] = [("candidate (try_gang)", lambda: try_gang(nodes, wanted))]  # noqa: B023
+        rows: list[tuple[str, Callable[[], object]]] = [
+            ("candidate (try_gang)", lambda: try_gang(nodes, wanted))  # noqa: B023
+        ]
         if fit.ok:
-            rows.append(("taking the room (commit)", lambda: commit(nodes, wanted, fit)))  # noqa: B023
+            rows.append(
+                ("taking the room (commit)", lambda: commit(nodes, wanted, fit))  # noqa: B023
+            )
         rows.append(("reading the snapshot (Nodes.of)", lambda: Nodes.of(snapshot)))  # noqa: B023
         for title, work in rows:
             ms = median_ms(work)
             print(f"  {title:30} {ms:8.3f} ms  {ms / floor:6.1f} x")
     nodes = Nodes.of(cluster(1000, 0.3))
     apart = gang(SPREAD_APART)
-    print(f"with anti-affinity between hosts, pod by pod {median_ms(lambda: try_gang(nodes, apart), 5):8.3f} ms")
+    print(
+        f"with anti-affinity between hosts, pod by pod {median_ms(lambda: try_gang(nodes, apart), 5):8.3f} ms"
+    )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,16 @@ class Row:
     runs: int
 
 
-def race(what: str, ours: Work, floor_name: str, floor: Work, *, runs: int = 15, each: int = 1, warm: int = 1) -> Row:
+def race(
+    what: str,
+    ours: Work,
+    floor_name: str,
+    floor: Work,
+    *,
+    runs: int = 15,
+    each: int = 1,
+    warm: int = 1,
+) -> Row:
     """Run both in turn, `runs` times each after `warm` turns that do not count; `each`: units of work in one run."""
     times: tuple[list[float], list[float]] = ([], [])
     for turn in range(warm + runs):
@@ -34,7 +43,9 @@ def race(what: str, ours: Work, floor_name: str, floor: Work, *, runs: int = 15,
             seconds = timed(work)
             if turn >= warm:
                 kept.append(seconds / each)
-    return Row(what, statistics.median(times[0]), floor_name, statistics.median(times[1]), runs)
+    return Row(
+        what, statistics.median(times[0]), floor_name, statistics.median(times[1]), runs
+    )
 
 
 def timed(work: Work) -> float:
@@ -53,12 +64,19 @@ def show(title: str, rows: Iterable[Row]) -> None:
     """Print a table: what, ours, the floor, their ratio, the number of runs."""
     lines = [("", "ours ms", "floor ms", "ratio", "n", "floor")]
     for row in rows:
-        floor, ratio = (_ms(row.floor), f"{row.ours / row.floor:.2f}") if row.floor else ("", "")
-        lines.append((row.what, _ms(row.ours), floor, ratio, str(row.runs), row.floor_name))
+        floor, ratio = (
+            (_ms(row.floor), f"{row.ours / row.floor:.2f}") if row.floor else ("", "")
+        )
+        lines.append(
+            (row.what, _ms(row.ours), floor, ratio, str(row.runs), row.floor_name)
+        )
     widths = [max(len(line[column]) for line in lines) for column in range(5)]
     print(f"\n{title}")
     for what, *numbers, name in lines:
-        cells = [number.rjust(width) for number, width in zip(numbers, widths[1:], strict=True)]
+        cells = [
+            number.rjust(width)
+            for number, width in zip(numbers, widths[1:], strict=True)
+        ]
         print(f"  {what.ljust(widths[0])}  {'  '.join(cells)}  {name}", flush=True)
 
 

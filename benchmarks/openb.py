@@ -94,7 +94,11 @@ class Result:
 
 def trace_folder() -> Path:
     given = os.environ.get("SKYRAY_OPENB")
-    return Path(given) if given else Path(__file__).resolve().parents[2] / "shared" / "data" / "openb"
+    return (
+        Path(given)
+        if given
+        else Path(__file__).resolve().parents[2] / "shared" / "data" / "openb"
+    )
 
 
 def read_trace(folder: Path) -> Trace:
@@ -111,7 +115,11 @@ def read_trace(folder: Path) -> Trace:
     with (folder / "openb_pod_list_multigpu30.csv").open(newline="") as file:
         for row in csv.DictReader(file):
             if int(row["num_gpu"]) in WORKERS and row["gpu_milli"] == "1000":
-                asks = {"cpu": int(row["cpu_milli"]), "memory": int(row["memory_mib"]) * MIB, GPU: int(row["num_gpu"])}
+                asks = {
+                    "cpu": int(row["cpu_milli"]),
+                    "memory": int(row["memory_mib"]) * MIB,
+                    GPU: int(row["num_gpu"]),
+                }
                 shapes.append(shape(asks))
     return Trace(tuple(nodes), tuple(shapes))
 
@@ -133,7 +141,9 @@ def gangs(trace: Trace, rng: random.Random) -> Iterator[Group]:
 
 
 def gpus_of(group: Group) -> int:
-    return sum(one.count * one.shape.requests.get(GPU, 0) for one in group.gang.pod_sets)
+    return sum(
+        one.count * one.shape.requests.get(GPU, 0) for one in group.gang.pod_sets
+    )
 
 
 def arrivals(trace: Trace, seed: int) -> list[Group]:
@@ -151,7 +161,8 @@ def history(trace: Trace, seed: int) -> list[AssumedCopy]:
     """Return jobs that have ended: they use no capacity, but tell what gangs are like."""
     drawn = gangs(trace, random.Random(-seed - 1))
     return [
-        AssumedCopy(group.key, group.members, ended=True, since=0) for group in (next(drawn) for _ in range(HISTORY))
+        AssumedCopy(group.key, group.members, ended=True, since=0)
+        for group in (next(drawn) for _ in range(HISTORY))
     ]
 
 
@@ -167,14 +178,21 @@ class Fleet:
         self.names = [name(number) for number in range(clusters)]
         self._clusters = [Cluster(one, HERE, SnapshotAccess("")) for one in self.names]
         parts = [tuple(nodes[first:last]) for first, last in pairwise(cuts)]
-        pictures = {one: ClusterSnapshot(one, 0.0, part, ()) for one, part in zip(self.names, parts, strict=True)}
+        pictures = {
+            one: ClusterSnapshot(one, 0.0, part, ())
+            for one, part in zip(self.names, parts, strict=True)
+        }
         self._snapshot = FleetSnapshot(pictures, "")
         self._baselines = BaselineCache()
 
     def state(self, before: Sequence[AssumedCopy] = ()) -> FleetState:
-        return FleetState.of(self._clusters, self._snapshot, {name(0): before}, 0.0, 0.0, self._baselines)
+        return FleetState.of(
+            self._clusters, self._snapshot, {name(0): before}, 0.0, 0.0, self._baselines
+        )
 
-    def run(self, queue: Sequence[Group], place: Callable[[Group], bool]) -> tuple[int, int, float]:
+    def run(
+        self, queue: Sequence[Group], place: Callable[[Group], bool]
+    ) -> tuple[int, int, float]:
         """Return GPUs and gangs placed, and seconds."""
         gpus = count = 0
         started = time.perf_counter()
@@ -193,7 +211,11 @@ class Fleet:
 
         def place(group: Group) -> bool:
             wanted = GangRequest.of(group.gang)
-            options = [(state, fit) for state in states.values() if (fit := state.try_gang(wanted)[0]).ok]
+            options = [
+                (state, fit)
+                for state in states.values()
+                if (fit := state.try_gang(wanted)[0]).ok
+            ]
             if options:
                 state, fit = rule(options)
                 states[state.name] = state.assume(group.gang, fit)
@@ -201,7 +223,9 @@ class Fleet:
 
         return self.run(queue, place)
 
-    def by_policy(self, queue: Sequence[Group], before: Sequence[AssumedCopy] = ()) -> tuple[int, int, float]:
+    def by_policy(
+        self, queue: Sequence[Group], before: Sequence[AssumedCopy] = ()
+    ) -> tuple[int, int, float]:
         """Let SkyRay choose, as its policy says."""
         fleet = self.state(before)
         filters = ClusterFilters([ClusterFacts(one, {}) for one in self.names])
@@ -223,7 +247,9 @@ def measure(trace: Trace, seeds: int) -> tuple[dict[str, list[Result]], int]:
         drawn += len(queue)
         rows = {title: fleet.by_rule(queue, rule) for title, rule in RULES.items()}
         rows["Pack, default gangs"] = fleet.by_policy(queue)
-        rows[f"Pack, {HISTORY} gangs known"] = fleet.by_policy(queue, history(trace, seed))
+        rows[f"Pack, {HISTORY} gangs known"] = fleet.by_policy(
+            queue, history(trace, seed)
+        )
         rows[BOUND] = big.by_rule(queue, RULES["first fit"])
         for title, (gpus, count, seconds) in rows.items():
             result = Result(gpus / trace.gpus, count / len(queue), seconds / len(queue))
@@ -235,17 +261,24 @@ def main() -> None:
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     folder = trace_folder()
     if not folder.is_dir():
-        print(f"skipped: {folder} does not exist; set SKYRAY_OPENB to a folder with the OpenB trace")
+        print(
+            f"skipped: {folder} does not exist; set SKYRAY_OPENB to a folder with the OpenB trace"
+        )
         return
     trace = read_trace(folder)
     found, drawn = measure(trace, seeds)
-    gpus = {title: statistics.mean(result.gpus for result in results) for title, results in found.items()}
+    gpus = {
+        title: statistics.mean(result.gpus for result in results)
+        for title, results in found.items()
+    }
     left = 1 - gpus[BASELINE]
     print(
         f"OpenB: {len(trace.nodes):,} nodes, {trace.gpus:,} GPUs in {CLUSTERS} clusters; {drawn / seeds:.0f} gangs ask "
         f"for {ARRIVALS:.0%}; means of {seeds} draws"
     )
-    print(f"{'':30} {'GPUs':>7} {'worst':>7} {'gangs':>6} {'of bound':>8} {'unused':>8} {'ms each':>8}")
+    print(
+        f"{'':30} {'GPUs':>7} {'worst':>7} {'gangs':>6} {'of bound':>8} {'unused':>8} {'ms each':>8}"
+    )
     for title, results in found.items():
         worst = min(result.gpus for result in results)
         placed = statistics.mean(result.gangs for result in results)

@@ -28,15 +28,32 @@ def main() -> None:
     def again(work: Callable[[bytes], object], data: bytes) -> Callable[[], object]:
         return lambda: [work(data) for _ in range(TIMES)]
 
-    ours, csafe = again(lambda t: load(t, "f"), text), again(lambda t: yaml.load(t, yaml.CSafeLoader), text)
+    ours, csafe = (
+        again(lambda t: load(t, "f"), text),
+        again(lambda t: yaml.load(t, yaml.CSafeLoader), text),
+    )
     rows = [
         race("a YAML document", ours, "PyYAML CSafeLoader", csafe, each=TIMES),
-        race("a YAML document", ours, "orjson of it as JSON", again(orjson.loads, json), each=TIMES),
-        race("a JSON document", again(lambda t: load(t, "f"), json), "orjson", again(orjson.loads, json), each=TIMES),
+        race(
+            "a YAML document",
+            ours,
+            "orjson of it as JSON",
+            again(orjson.loads, json),
+            each=TIMES,
+        ),
+        race(
+            "a JSON document",
+            again(lambda t: load(t, "f"), json),
+            "orjson",
+            again(orjson.loads, json),
+            each=TIMES,
+        ),
     ]
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "many.yaml"
-        bodies = [{**body, "metadata": {"name": f"train-{number}"}} for number in range(MANY)]
+        bodies = [
+            {**body, "metadata": {"name": f"train-{number}"}} for number in range(MANY)
+        ]
         file.write_bytes(emit_all(bodies))
         data = file.read_bytes()
         command: list[Path | str] = [
@@ -50,5 +67,13 @@ def main() -> None:
             "json",
         ]
         kubectl = lambda: subprocess.run(command, capture_output=True, check=True)  # noqa: E731
-        rows.append(race(f"{MANY} in a file", lambda: load(data, "f"), "kubectl annotate --local", kubectl, runs=3))
+        rows.append(
+            race(
+                f"{MANY} in a file",
+                lambda: load(data, "f"),
+                "kubectl annotate --local",
+                kubectl,
+                runs=3,
+            )
+        )
     show("parse: one RayJob of 179 lines", rows)

@@ -36,7 +36,9 @@ def main() -> None:
 def state_of(fleet: Fleet) -> RepoState:
     """Read the fleet's files, all of them committed in one commit."""
     files = fleet.files()
-    return read_state("0" * 40, Files(files), lambda paths: dict.fromkeys(paths, Source("0" * 40, 0)))
+    return read_state(
+        "0" * 40, Files(files), lambda paths: dict.fromkeys(paths, Source("0" * 40, 0))
+    )
 
 
 def _rows(what: str, state: RepoState, snapshot: FleetSnapshot, runs: int) -> list[Row]:
@@ -61,14 +63,25 @@ def _rows(what: str, state: RepoState, snapshot: FleetSnapshot, runs: int) -> li
 
 def by_sums(snapshot: FleetSnapshot, gangs: Sequence[Gang]) -> list[str]:
     """Place gangs by the sums of what is free; return a cluster's name, or nothing, for each."""
-    free = {name: _free(one) for name, one in snapshot.clusters.items() if isinstance(one, ClusterSnapshot)}
+    free = {
+        name: _free(one)
+        for name, one in snapshot.clusters.items()
+        if isinstance(one, ClusterSnapshot)
+    }
     placed = []
     for gang in gangs:
         wanted: dict[str, int] = {}
         for pod_set in gang.pod_sets:
             for resource, amount in pod_set.shape.requests.items():
                 wanted[resource] = wanted.get(resource, 0) + amount * pod_set.count
-        found = next((name for name, room in free.items() if all(room[r] >= n for r, n in wanted.items())), "")
+        found = next(
+            (
+                name
+                for name, room in free.items()
+                if all(room[r] >= n for r, n in wanted.items())
+            ),
+            "",
+        )
         for resource, amount in wanted.items() if found else ():
             free[found][resource] -= amount
         placed.append(found)

@@ -23,7 +23,9 @@ def main() -> None:
     for number in range(GROUPS):
         texts = ray_job(f"train-{number}"), config_map(f"train-{number}-code")
         bodies = tuple(load(text.encode(), "f").documents[0].body for text in texts)
-        overlays.append(GroupOverlay(f"team-{number % 5}", f"train-{number}", "p", bodies))
+        overlays.append(
+            GroupOverlay(f"team-{number % 5}", f"train-{number}", "p", bodies)
+        )
     directory = ClusterDirectory("cluster-0000", tuple(overlays))
 
     def render() -> dict[str, bytes]:
@@ -44,7 +46,9 @@ def main() -> None:
         ]
         rows = [
             race("all of it", render, "emit the bare objects", plain),
-            race("all of it", render, "kubectl kustomize", lambda: _run(command), runs=5),
+            race(
+                "all of it", render, "kubectl kustomize", lambda: _run(command), runs=5
+            ),
         ]
     show(f"render: a cluster with {GROUPS} groups of a RayJob and a ConfigMap", rows)
 

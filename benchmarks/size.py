@@ -19,10 +19,18 @@ def main() -> None:
         return [load(text, "train.yaml") for _ in range(TIMES)]
 
     rows = [
-        race("sized", lambda: [demand_of(body, "team") for _ in range(TIMES)], "parse", parse, each=TIMES),
+        race(
+            "sized",
+            lambda: [demand_of(body, "team") for _ in range(TIMES)],
+            "parse",
+            parse,
+            each=TIMES,
+        ),
         race(
             "read, checked, sized, digested",
-            lambda: [read_file("workloads/team/train.yaml", text) for _ in range(TIMES)],
+            lambda: [
+                read_file("workloads/team/train.yaml", text) for _ in range(TIMES)
+            ],
             "parse",
             parse,
             each=TIMES,

@@ -23,7 +23,10 @@ def main() -> None:
             "skyray plan --help": [skyray, "plan", "--help"],
         }
         bare = partial(_run, [sys.executable, "-c", "pass"])
-        rows = [race(what, partial(_run, argv), "python -c pass", bare) for what, argv in commands.items()]
+        rows = [
+            race(what, partial(_run, argv), "python -c pass", bare)
+            for what, argv in commands.items()
+        ]
     show("startup: whole commands", rows)
 
 

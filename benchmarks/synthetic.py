@@ -133,7 +133,11 @@ spec:
         num-cpus: "0"
       template:
 """
-    text = head + _TEMPLATE.format(cpu=4, memory=16, gpu=0, name=name) + "    workerGroupSpecs:\n"
+    text = (
+        head
+        + _TEMPLATE.format(cpu=4, memory=16, gpu=0, name=name)
+        + "    workerGroupSpecs:\n"
+    )
     for number in range(groups - 1):
         text += f"""\
     - groupName: gpu-{number}
@@ -170,12 +174,18 @@ class Fleet:
             kind = "production" if number % 2 else "development"
             files[f"inventory/{name}.yaml"] = _CLUSTER % (name, kind, name)
         files |= workloads(first, self.groups)
-        files |= {f"workloads/team-{n % 50:02}/extra-{n}.yaml": config_map(f"extra-{n}") for n in range(self.extra)}
+        files |= {
+            f"workloads/team-{n % 50:02}/extra-{n}.yaml": config_map(f"extra-{n}")
+            for n in range(self.extra)
+        }
         return {path: text.encode() for path, text in files.items()}
 
     def snapshot(self) -> FleetSnapshot:
         """Return the capacity of all clusters, `nodes` nodes each."""
-        return fleet_snapshot(cluster(cluster_name(number), self.nodes, number) for number in range(self.clusters))
+        return fleet_snapshot(
+            cluster(cluster_name(number), self.nodes, number)
+            for number in range(self.clusters)
+        )
 
 
 def workloads(first: int, count: int) -> dict[str, str]:
@@ -199,13 +209,25 @@ def cluster(name: str, nodes: int, seed: int) -> ClusterSnapshot:
     made, pods = [], []
     for number in range(nodes):
         node = f"node-{number:04}"
-        labels = {"kubernetes.io/hostname": node, "topology.kubernetes.io/zone": f"zone-{number % 3}"}
-        made.append(Node(node, {"cpu": 96_000, "memory": 768 * GIB, GPU: 8, "pods": 110}, labels))
+        labels = {
+            "kubernetes.io/hostname": node,
+            "topology.kubernetes.io/zone": f"zone-{number % 3}",
+        }
+        made.append(
+            Node(
+                node, {"cpu": 96_000, "memory": 768 * GIB, GPU: 8, "pods": 110}, labels
+            )
+        )
         for index in range(rng.randint(0, 4)):
             gpus, cpu = rng.randint(1, 2), rng.randint(4, 24) * 1000
             memory = cpu // 1000 * 4 * GIB
             shape = PodShape(
-                "busy", {"app": "other"}, {"cpu": cpu, "memory": memory, GPU: gpus}, cpu, memory, node_name=node
+                "busy",
+                {"app": "other"},
+                {"cpu": cpu, "memory": memory, GPU: gpus},
+                cpu,
+                memory,
+                node_name=node,
             )
             pods.append(Pod("busy", f"pod-{number:04}-{index}", shape, node))
     return ClusterSnapshot(name, NOW, tuple(made), tuple(pods), version="v1.34.1")
@@ -218,13 +240,30 @@ def git(directory: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
         for role in ("AUTHOR", "COMMITTER")
         for what in ("NAME", "EMAIL")
     }
-    environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(directory), "GIT_CONFIG_NOSYSTEM": "1", **who}
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(directory),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        **who,
+    }
     command = ["git", *arguments]
-    done = subprocess.run(command, cwd=directory, env=environment, input=stdin, capture_output=True, check=True)
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        check=True,
+    )
     return done.stdout
 
 
-def stream(files: Mapping[str, bytes], ref: str = "refs/heads/main", parent: str = "", message: str = "bench") -> bytes:
+def stream(
+    files: Mapping[str, bytes],
+    ref: str = "refs/heads/main",
+    parent: str = "",
+    message: str = "bench",
+) -> bytes:
     """Return what `git fast-import` reads to make one commit with `files`."""
     text = message.encode()
     parts = [
@@ -233,7 +272,10 @@ def stream(files: Mapping[str, bytes], ref: str = "refs/heads/main", parent: str
     ]
     if parent:
         parts.append(f"from {parent}\n".encode())
-    parts += [b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data) for path, data in files.items()]
+    parts += [
+        b"M 100644 inline %s\ndata %d\n%s\n" % (path.encode(), len(data), data)
+        for path, data in files.items()
+    ]
     return b"".join(parts)
 
 

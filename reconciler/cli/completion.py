@@ -20,6 +20,8 @@ def command(shell: str) -> None:
     from reconciler.cli.main import cli
 
     kind = get_completion_class(shell)
-    if kind is None:  # pragma: no cover  (the choice above allows only shells that click knows)
+    if (
+        kind is None
+    ):  # pragma: no cover  (the choice above allows only shells that click knows)
         raise click.UsageError(f"no completion for {shell}")
     click.echo(kind(cli, {}, "skyray", "_SKYRAY_COMPLETE").source())

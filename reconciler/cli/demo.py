@@ -22,8 +22,12 @@ def _complete(_ctx: click.Context, param: Any, incomplete: str) -> list[Any]:  #
     return [CompletionItem(name) for name in STORIES if name.startswith(incomplete)]
 
 
-@click.command("demo", short_help="Play a story, such as fill-and-spill, on a new fleet repo.")
-@click.argument("words", nargs=-1, metavar="[SCENARIO] [DIRECTORY]", shell_complete=_complete)
+@click.command(
+    "demo", short_help="Play a story, such as fill-and-spill, on a new fleet repo."
+)
+@click.argument(
+    "words", nargs=-1, metavar="[SCENARIO] [DIRECTORY]", shell_complete=_complete
+)
 def command(words: tuple[str, ...]) -> None:
     """Make a fleet repo in DIRECTORY (./demo) and play SCENARIO in it: workloads are committed one after another, and
     SkyRay reconciles after each. Nothing but git is needed; the clusters' capacity comes from files.
@@ -47,13 +51,26 @@ def command(words: tuple[str, ...]) -> None:
 
     story, directory = chosen(words)
     directory = free_name(directory)
-    click.echo(f"{story.name}: a fleet repo with {len(story.clusters)} clusters, in {directory}/\n")
+    click.echo(
+        f"{story.name}: a fleet repo with {len(story.clusters)} clusters, in {directory}/\n"
+    )
     width = min(100, shutil.get_terminal_size().columns)
-    click.echo(click.wrap_text(story.plot, width=width, initial_indent="  ", subsequent_indent="  ") + "\n")
+    click.echo(
+        click.wrap_text(
+            story.plot, width=width, initial_indent="  ", subsequent_indent="  "
+        )
+        + "\n"
+    )
     clusters = [(name, cluster_description(name)) for name in story.clusters]
     click.echo(columns(("CLUSTER", "WHAT IT IS"), clusters) + "\n")
     decisions = play(story, directory, lambda line: click.echo(f"  {line}"))
-    click.echo("\n" + columns((story.noun, "CLUSTER", "VERDICT", "WHY"), [_row(played) for played in decisions]))
+    click.echo(
+        "\n"
+        + columns(
+            (story.noun, "CLUSTER", "VERDICT", "WHY"),
+            [_row(played) for played in decisions],
+        )
+    )
     click.echo("\nEach decision is a commit:\n")
     click.echo(columns(("COMMIT", "SUBJECT"), _history(directory)))
     click.echo(_next(story, directory))
@@ -66,12 +83,20 @@ def chosen(words: tuple[str, ...]) -> tuple[Story, Path]:
     elif len(words) > 1 or (words and _looks_like_a_scenario(words[0])):
         close = difflib.get_close_matches(words[0], STORIES, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        path = f"; for a directory of that name write ./{words[0]}" if len(words) == 1 else ""
-        raise click.UsageError(f"there is no scenario {words[0]!r}: {hint}they are {', '.join(STORIES)}{path}")
+        path = (
+            f"; for a directory of that name write ./{words[0]}"
+            if len(words) == 1
+            else ""
+        )
+        raise click.UsageError(
+            f"there is no scenario {words[0]!r}: {hint}they are {', '.join(STORIES)}{path}"
+        )
     else:
         story, rest = FILL_AND_SPILL, words
     if len(rest) > 1:
-        raise click.UsageError(f"one directory is enough: leave out {' '.join(rest[1:])}")
+        raise click.UsageError(
+            f"one directory is enough: leave out {' '.join(rest[1:])}"
+        )
     directory = Path(rest[0] if rest else "demo")
     if directory.exists() and not directory.is_dir():
         raise click.UsageError(f"{directory} is a file: name a directory")
@@ -116,4 +141,7 @@ def _next(story: Story, directory: Path) -> str:
 def _history(directory: Path) -> list[tuple[str, str]]:
     from reconciler.repo.repository import GitRepo
 
-    return [(commit.sha[:10], commit.subject) for commit in reversed(GitRepo.open(directory).log())]
+    return [
+        (commit.sha[:10], commit.subject)
+        for commit in reversed(GitRepo.open(directory).log())
+    ]

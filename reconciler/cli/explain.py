@@ -7,8 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.output import aligned, output_option, paragraph, print_data, text_width
-from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.output import (
+    aligned,
+    output_option,
+    paragraph,
+    print_data,
+    text_width,
+)
+from reconciler.cli.repo_options import (
+    look_at_fleet,
+    open_repo,
+    read_repo,
+    repo_option,
+    rev_option,
+    snapshot_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +30,17 @@ if TYPE_CHECKING:
     from reconciler.placement.model import Candidate
 
 
-@click.command("explain", short_help="Say why a group is on its cluster, or why it waits.")
+@click.command(
+    "explain", short_help="Say why a group is on its cluster, or why it waits."
+)
 @click.argument("group", metavar="NAMESPACE/GROUP")
 @repo_option
 @rev_option
 @snapshot_option
 @output_option
-def command(group: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
+def command(
+    group: str, repo: str, rev: str | None, snapshot: str | None, output: str
+) -> None:
     """Say why a group is on its cluster, or why it waits: policy, reason, and each candidate cluster with numbers.
 
     For a placed group these are the reasons at the time of the decision, as they were committed. For a group that waits
@@ -40,7 +57,9 @@ def command(group: str, repo: str, rev: str | None, snapshot: str | None, output
 
     namespace, slash, name = group.partition("/")
     if not (namespace and slash and name):
-        raise click.UsageError(f"{group!r} is not NAMESPACE/GROUP; `skyray get groups` lists them")
+        raise click.UsageError(
+            f"{group!r} is not NAMESPACE/GROUP; `skyray get groups` lists them"
+        )
     git = open_repo(repo)
     state = read_repo(git, rev, uncommitted=True)
     now = time.time()
@@ -58,7 +77,10 @@ def _unknown(group: str, known: list[str]) -> None:
 
     close = difflib.get_close_matches(group, known, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    click.echo(f"error: there is no group {group}: {hint}`skyray get groups` lists them", err=True)
+    click.echo(
+        f"error: there is no group {group}: {hint}`skyray get groups` lists them",
+        err=True,
+    )
     sys.exit(1)
 
 
@@ -104,7 +126,10 @@ def _candidates(decision: Decision, width: int) -> list[str]:
     lines = [header]
     for line, candidate in zip(found, decision.candidates, strict=True):
         lines.append(line)
-        lines += [paragraph(clause, width, indent=5) for clause in candidate.message.split("; ")]
+        lines += [
+            paragraph(clause, width, indent=5)
+            for clause in candidate.message.split("; ")
+        ]
     return lines
 
 

@@ -9,16 +9,27 @@ from typing import Any
 import click
 
 from reconciler.cli.output import columns, output_option, print_data
-from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.repo_options import (
+    look_at_fleet,
+    open_repo,
+    read_repo,
+    repo_option,
+    rev_option,
+    snapshot_option,
+)
 
 
 @click.command("get", short_help="List clusters, groups, placements or policies.")
-@click.argument("what", type=click.Choice(["clusters", "groups", "placements", "policies"]))
+@click.argument(
+    "what", type=click.Choice(["clusters", "groups", "placements", "policies"])
+)
 @repo_option
 @rev_option
 @snapshot_option
 @output_option
-def command(what: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
+def command(
+    what: str, repo: str, rev: str | None, snapshot: str | None, output: str
+) -> None:
     """List clusters, groups, placements or policies.
 
     \b
@@ -47,8 +58,21 @@ def command(what: str, repo: str, rev: str | None, snapshot: str | None, output:
 
 
 def _clusters(rows: list[dict[str, Any]]) -> str:
-    header = ("NAME", "K8S-VERSION", "K8S-CLUSTER", "REGION", "ZONE", "READY", "IDLE", "STANDBY", "GPUS-FREE", "GPUS")
-    table = columns(header, [_cluster(row) for row in rows], right=("GPUS-FREE", "GPUS"))
+    header = (
+        "NAME",
+        "K8S-VERSION",
+        "K8S-CLUSTER",
+        "REGION",
+        "ZONE",
+        "READY",
+        "IDLE",
+        "STANDBY",
+        "GPUS-FREE",
+        "GPUS",
+    )
+    table = columns(
+        header, [_cluster(row) for row in rows], right=("GPUS-FREE", "GPUS")
+    )
     messages = [f"{row['name']}: {row['message']}" for row in rows if row["message"]]
     return "\n".join([table, *messages])
 
@@ -77,7 +101,15 @@ def _groups(rows: list[dict[str, Any]]) -> str:
     return columns(
         ("NAMESPACE", "GROUP", "PHASE", "CLUSTER", "POLICY", "PODS", "REASON"),
         [
-            (r["namespace"], r["name"], r["phase"], _where(r), r["policy"] or "-", str(r["pods"]), r["reason"])
+            (
+                r["namespace"],
+                r["name"],
+                r["phase"],
+                _where(r),
+                r["policy"] or "-",
+                str(r["pods"]),
+                r["reason"],
+            )
             for r in rows
         ],
         right=("PODS",),
@@ -88,7 +120,15 @@ def _placements(rows: list[dict[str, Any]]) -> str:
     return columns(
         ("NAMESPACE", "GROUP", "PHASE", "CLUSTER", "REASON", "SOURCE", "DECIDED"),
         [
-            (r["namespace"], r["name"], r["phase"], _where(r), r["reason"], r["sourceCommit"][:10] or "-", _time(r))
+            (
+                r["namespace"],
+                r["name"],
+                r["phase"],
+                _where(r),
+                r["reason"],
+                r["sourceCommit"][:10] or "-",
+                _time(r),
+            )
             for r in rows
         ],
     )
@@ -120,4 +160,9 @@ def _time(row: dict[str, Any]) -> str:
     return datetime.fromtimestamp(row["decidedAt"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_TABLES = {"clusters": _clusters, "groups": _groups, "placements": _placements, "policies": _policies}
+_TABLES = {
+    "clusters": _clusters,
+    "groups": _groups,
+    "placements": _placements,
+    "policies": _policies,
+}

@@ -10,8 +10,12 @@ from reconciler.cli.output import note
 from reconciler.render.engines import ENGINES
 
 
-@click.command("init", short_help="Make a new fleet repo, or add what is missing to one.")
-@click.argument("directory", default=".", type=click.Path(file_okay=False, path_type=Path))
+@click.command(
+    "init", short_help="Make a new fleet repo, or add what is missing to one."
+)
+@click.argument(
+    "directory", default=".", type=click.Path(file_okay=False, path_type=Path)
+)
 @click.option("--name", help="The fleet's name. [default: the directory's]")
 @click.option(
     "--engine",
@@ -37,7 +41,9 @@ def command(directory: Path, name: str | None, engine: str | None, url: str) -> 
 
     top = enclosing_checkout(directory)
     if top is not None and top != directory.resolve() and (top / "fleet.yaml").exists():
-        raise UsageError(f"{directory} is inside the fleet repo {top}: run `skyray init` there, or elsewhere")
+        raise UsageError(
+            f"{directory} is inside the fleet repo {top}: run `skyray init` there, or elsewhere"
+        )
     name = name or directory.resolve().name.lower().replace("_", "-").replace(" ", "-")
     done = lay_down(directory, name, engine, url)
     fresh = start_repo(directory)
@@ -48,6 +54,10 @@ def command(directory: Path, name: str | None, engine: str | None, url: str) -> 
     click.echo("")
     if fresh:
         click.echo(f"A new git repository is in {directory}; nothing is committed yet.")
-    click.echo("Next: add a file per cluster to inventory/, then `skyray validate`, commit, and `skyray plan`.")
+    click.echo(
+        "Next: add a file per cluster to inventory/, then `skyray validate`, commit, and `skyray plan`."
+    )
     if (directory / "flux").is_dir():
-        click.echo("For Flux, run `skyray init` again after that: it adds a file per cluster to flux/clusters/.")
+        click.echo(
+            "For Flux, run `skyray init` again after that: it adds a file per cluster to flux/clusters/."
+        )

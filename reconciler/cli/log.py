@@ -15,9 +15,18 @@ from reconciler.cli.repo_options import open_repo, repo_option
 @click.argument("group", required=False, metavar="[NAMESPACE/GROUP]")
 @repo_option
 @click.option("--rev", metavar="REV", help="Look back from this commit, branch or tag.")
-@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(min=1), help="How many.")
+@click.option(
+    "-n",
+    "--limit",
+    default=20,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="How many.",
+)
 @output_option
-def command(group: str | None, repo: str, rev: str | None, limit: int, output: str) -> None:
+def command(
+    group: str | None, repo: str, rev: str | None, limit: int, output: str
+) -> None:
     """Show the decisions, newest first: all of them, or those on one group.
 
     \b
@@ -25,13 +34,17 @@ def command(group: str | None, repo: str, rev: str | None, limit: int, output: s
     skyray log team1/rayjob-train -o yaml
     """
     if group is not None and group.count("/") != 1:
-        raise click.UsageError(f"{group!r} is not NAMESPACE/GROUP; `skyray get groups` lists them")
+        raise click.UsageError(
+            f"{group!r} is not NAMESPACE/GROUP; `skyray get groups` lists them"
+        )
     git = open_repo(repo)
     if group is not None:
         commits = git.log(rev, trailer=("SkyRay-Group", group), limit=limit)
     else:
         commits = git.log(rev, paths=("placements/",))
-    data = [_document(commit) for commit in commits if "SkyRay-Group" in commit.trailers][:limit]
+    data = [
+        _document(commit) for commit in commits if "SkyRay-Group" in commit.trailers
+    ][:limit]
     print_data(output, data, lambda: _table(data, group))
 
 
@@ -66,4 +79,6 @@ def _table(data: list[dict[str, str]], group: str | None) -> str:
         )
         for d in data
     ]
-    return columns(("COMMIT", "TIME", "GROUP", "ACTION", "CLUSTER", "REASON", "SOURCE"), rows)
+    return columns(
+        ("COMMIT", "TIME", "GROUP", "ACTION", "CLUSTER", "REASON", "SOURCE"), rows
+    )

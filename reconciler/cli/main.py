@@ -43,10 +43,14 @@ class LazyGroup(click.Group):
         """Import the command's module and return its `command`; None when there is no such command."""
         if name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"reconciler.cli.{name}").command
+        command: click.Command = importlib.import_module(
+            f"reconciler.cli.{name}"
+        ).command
         return command
 
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(
+        self, _ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
         """List the commands from the table, without importing them."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -57,12 +61,19 @@ class LazyGroup(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else "`skyray --help` lists them."
+            hint = (
+                f"Did you mean {close[0]!r}?"
+                if close
+                else "`skyray --help` lists them."
+            )
             raise click.UsageError(f"There is no command {args[0]!r}. {hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
-@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, prog_name="skyray")
 def cli() -> None:
     """Run Ray on many Kubernetes clusters through Git.
@@ -88,6 +99,9 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_status)
     except OSError as error:
-        click.echo(f"error: {error.filename or 'this machine'}: {error.strerror or error}", err=True)
+        click.echo(
+            f"error: {error.filename or 'this machine'}: {error.strerror or error}",
+            err=True,
+        )
         sys.exit(3)
     sys.exit(status if isinstance(status, int) else 0)

@@ -41,7 +41,9 @@ def print_data(output: str, data: Any, table: Callable[[], str]) -> None:
         click.echo(text)
 
 
-def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> str:
+def columns(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()
+) -> str:
     """Align `rows` under `header`, two spaces between columns; the columns named in `right` are flush right.
 
     On a terminal a row that is too long goes on below, indented; in pipes and files a row is one line.
@@ -57,7 +59,9 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
 _GAP = "  "
 
 
-def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()) -> list[str]:
+def aligned(
+    header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[str] = ()
+) -> list[str]:
     """Return the header and each row as one line, however long, with the columns aligned."""
     widths = _widths(header, rows)
     lines = []
@@ -70,7 +74,9 @@ def aligned(header: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequ
 
 
 def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
-    return [max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)]
+    return [
+        max(len(cell) for cell in column) for column in zip(header, *rows, strict=True)
+    ]
 
 
 _NARROW = 40

@@ -8,19 +8,34 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.output import columns, note, output_option, print_data
-from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.repo_options import (
+    look_at_fleet,
+    open_repo,
+    read_repo,
+    repo_option,
+    rev_option,
+    snapshot_option,
+)
 
 if TYPE_CHECKING:
     from reconciler.planning.plan import Plan
 
 
-@click.command("plan", short_help="Show where each group would run, why, and what would change.")
+@click.command(
+    "plan", short_help="Show where each group would run, why, and what would change."
+)
 @repo_option
 @rev_option
-@click.option("--base", metavar="REV", help="Take policies and inventory from this revision (a pull request's target).")
+@click.option(
+    "--base",
+    metavar="REV",
+    help="Take policies and inventory from this revision (a pull request's target).",
+)
 @snapshot_option
 @output_option
-def command(repo: str, rev: str | None, base: str | None, snapshot: str | None, output: str) -> None:
+def command(
+    repo: str, rev: str | None, base: str | None, snapshot: str | None, output: str
+) -> None:
     """Show where each group would run, why, and what would change. Nothing is written.
 
     In a checkout the uncommitted files count too. Exit status 1 when a workload is invalid.
@@ -61,10 +76,20 @@ def _table(made: Plan) -> str:
         return table
     files = f"{len(made.changes)} file{'s' * (len(made.changes) != 1)} would change"
     commits = f"{len(made.drafts)} commit{'s' * (len(made.drafts) != 1)}"
-    return f"{table}\n\n{files}, in {commits}." if made.drafts else f"{table}\n\nNothing would change."
+    return (
+        f"{table}\n\n{files}, in {commits}."
+        if made.drafts
+        else f"{table}\n\nNothing would change."
+    )
 
 
 def decision_row(decision: Any) -> tuple[str, str, str, str, str]:
     """Return one decision as a table row: group, action, cluster, reason, message."""
     where = ",".join(decision.clusters) or "-"
-    return (str(decision.group), str(decision.action), where, decision.reason, decision.message)
+    return (
+        str(decision.group),
+        str(decision.action),
+        where,
+        decision.reason,
+        decision.message,
+    )

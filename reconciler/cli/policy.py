@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler.cli.output import columns, note, output_option, print_data
-from reconciler.cli.repo_options import look_at_fleet, open_repo, repo_option, rev_option, snapshot_option
+from reconciler.cli.repo_options import (
+    look_at_fleet,
+    open_repo,
+    repo_option,
+    rev_option,
+    snapshot_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +48,10 @@ def list_ready_made(output: str) -> None:
     from reconciler.service.ready_made import ready_made
 
     found = ready_made()
-    rows = [{"name": policy.name, "title": policy.title, "use": policy.use} for policy in found]
+    rows = [
+        {"name": policy.name, "title": policy.title, "use": policy.use}
+        for policy in found
+    ]
     lines = []
     for policy in found:
         # A table has room for the first clause; `show` prints all of it.
@@ -66,7 +75,11 @@ def show(name: str, output: str) -> None:
 
     policy = find(name)
     documents = load(policy.data, policy.path).documents
-    print_data(output, [document.body for document in documents], lambda: policy.data.decode().rstrip("\n"))
+    print_data(
+        output,
+        [document.body for document in documents],
+        lambda: policy.data.decode().rstrip("\n"),
+    )
 
 
 @command.command("add", short_help="Write one of these policies into a checkout.")
@@ -88,7 +101,9 @@ def add(name: str, repo: str) -> None:
     policy = ready_made.find(name)
     git = open_repo(repo)
     if git.work_tree is None:
-        raise UsageError(f"{git.shown} has no checkout to write to: clone it, and run this in the clone")
+        raise UsageError(
+            f"{git.shown} has no checkout to write to: clone it, and run this in the clone"
+        )
     state = read_worktree(git)
     ready_made.add(policy, git.work_tree, state)
     click.echo(f"wrote {policy.path}\n\nCheck that it is what you mean:")
@@ -103,7 +118,9 @@ def add(name: str, repo: str) -> None:
 @rev_option
 @snapshot_option
 @output_option
-def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: str) -> None:
+def test(
+    file: str, repo: str, rev: str | None, snapshot: str | None, output: str
+) -> None:
     """Show which workloads and clusters a policy matches, and what would change if it were committed.
 
     FILE is compared with what is committed, or with a checkout's files where nothing is committed yet; a policy of the
@@ -123,7 +140,9 @@ def test(file: str, repo: str, rev: str | None, snapshot: str | None, output: st
     policies = policies_in(shown, data)
     replaced = {policy.name for policy in policies} if path is None else set()
     target = path or f"policies/{Path(shown).name}"
-    before, after = _both(git, rev, path, lambda files: with_file(files, target, data, replaced))
+    before, after = _both(
+        git, rev, path, lambda files: with_file(files, target, data, replaced)
+    )
     now = time.time()
     trial = attempt(before, after, policies, look_at_fleet(before, snapshot, now), now)
     print_data(output, _document(trial), lambda: _text(trial))
@@ -146,7 +165,9 @@ def _both(
     tree = git.worktree() if rev is None and git.work_tree is not None else None
     if tree is not None and tree.revision == NO_COMMIT:
         note("reading uncommitted files; nothing is committed yet")
-        return read_worktree(git, lambda files: files.without(path)), read_worktree(git, change)
+        return read_worktree(git, lambda files: files.without(path)), read_worktree(
+            git, change
+        )
     sha = git.head(rev)
     if tree is not None:
         uncommitted = dict(tree.entries)
@@ -155,7 +176,9 @@ def _both(
         for entries in (uncommitted, committed):
             entries.pop(path or "", None)
         if uncommitted != committed:
-            note(f"comparing with what is committed ({sha[:10]}); uncommitted files are left out")
+            note(
+                f"comparing with what is committed ({sha[:10]}); uncommitted files are left out"
+            )
     return read_revision(git, sha), read_changed(git, sha, change)
 
 
@@ -169,10 +192,18 @@ def _source(file: str, git: GitRepo) -> tuple[str, str | None, bytes]:
         policy = ready_made.find(file)
         return policy.path, None, policy.data
     if not given.is_file():
-        raise UsageError(f"there is no file {file}: name a file, or a policy that `skyray policy list` lists")
+        raise UsageError(
+            f"there is no file {file}: name a file, or a policy that `skyray policy list` lists"
+        )
     top = git.work_tree
-    inside = top is not None and given.resolve().is_relative_to(top.resolve() / "policies")
-    path = str(given.resolve().relative_to(top.resolve())) if top is not None and inside else None
+    inside = top is not None and given.resolve().is_relative_to(
+        top.resolve() / "policies"
+    )
+    path = (
+        str(given.resolve().relative_to(top.resolve()))
+        if top is not None and inside
+        else None
+    )
     return path or file, path, given.read_bytes()
 
 
@@ -188,7 +219,9 @@ def _document(trial: Trial) -> dict[str, Any]:
     return {
         "policies": [_policy_document(tried) for tried in trial.policies],
         "changes": changes,
-        "files": [{"path": path, "action": action} for path, action in trial.files.items()],
+        "files": [
+            {"path": path, "action": action} for path, action in trial.files.items()
+        ],
         "unplaced": [decision_document(decision) for decision in trial.unplaced],
         "warnings": list(trial.warnings),
     }
@@ -204,10 +237,20 @@ def _policy_document(tried: Tried) -> dict[str, Any]:
         "replaces": str(tried.replaces) if tried.replaces else None,
         "require": str(allowed.require),
         "clusters": clusters,
-        "refused": [{"cluster": r.cluster, "reason": r.reason, "message": r.message} for r in allowed.refused],
-        "groups": [{"namespace": key.namespace, "name": key.name} for key in tried.groups],
+        "refused": [
+            {"cluster": r.cluster, "reason": r.reason, "message": r.message}
+            for r in allowed.refused
+        ],
+        "groups": [
+            {"namespace": key.namespace, "name": key.name} for key in tried.groups
+        ],
         "outranked": [
-            {"kind": key.kind, "namespace": key.namespace, "name": key.name, "policy": policy}
+            {
+                "kind": key.kind,
+                "namespace": key.namespace,
+                "name": key.name,
+                "policy": policy,
+            }
             for key, policy in tried.outranked
         ],
     }
@@ -220,7 +263,9 @@ def _text(trial: Trial) -> str:
     parts = [_policy_text(tried) for tried in trial.policies]
     rows = [_change_row(change) for change in trial.changes]
     if rows:
-        parts.append("If it were committed:\n" + columns(("GROUP", "NOW", "THEN", "WHY"), rows))
+        parts.append(
+            "If it were committed:\n" + columns(("GROUP", "NOW", "THEN", "WHY"), rows)
+        )
     elif trial.files:
         parts.append("If it were committed, every group would stay where it is.")
     else:
@@ -228,29 +273,44 @@ def _text(trial: Trial) -> str:
     if trial.files:
         parts.append(f"Files that would be written: {_some(list(trial.files))}")
     if trial.unplaced:
-        parts.append("Without a place: " + _some([str(decision.group) for decision in trial.unplaced]))
+        parts.append(
+            "Without a place: "
+            + _some([str(decision.group) for decision in trial.unplaced])
+        )
     return "\n\n".join(parts)
 
 
 def _change_row(change: Change) -> tuple[str, str, str, str]:
-    return str(change.group), _where(change.before), _where(change.after), _why(change.after)
+    return (
+        str(change.group),
+        _where(change.before),
+        _where(change.after),
+        _why(change.after),
+    )
 
 
 def _policy_text(tried: Tried) -> str:
     from reconciler.service.ready_made import applies_to
 
     status = f"instead of {tried.replaces}" if tried.replaces else "new"
-    lines = [f"policy {tried.policy.name}, {status}", f"  applies to {applies_to(tried.policy)}"]
+    lines = [
+        f"policy {tried.policy.name}, {status}",
+        f"  applies to {applies_to(tried.policy)}",
+    ]
     count = len(tried.groups)
     lines.append(f"  selects {count} group{'s' * (count != 1)}{_listed(tried.groups)}")
     if tried.outranked:
         objects = [str(key) for key, _ in tried.outranked]
         others = sorted({policy for _, policy in tried.outranked})
-        lines.append(f"  would select, but policy {_some(others)} comes first: {_some(objects)}")
+        lines.append(
+            f"  would select, but policy {_some(others)} comes first: {_some(objects)}"
+        )
     tiers = [" or ".join(tier.clusters) for tier in tried.eligibility.tiers]
     lines.append(f"  clusters: {', then '.join(tiers) if tiers else 'none'}")
     refused = tried.eligibility.refused
-    lines += [f"  not {refusal.cluster}: {refusal.message}" for refusal in refused[:_SHOWN]]
+    lines += [
+        f"  not {refusal.cluster}: {refusal.message}" for refusal in refused[:_SHOWN]
+    ]
     if len(refused) > _SHOWN:
         lines.append(f"  and not {len(refused) - _SHOWN} more")
     return "\n".join(lines)
@@ -261,7 +321,9 @@ def _listed(groups: Any) -> str:
 
 
 def _some(names: list[str]) -> str:
-    return ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    return ", ".join(names[:_SHOWN]) + (
+        f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    )
 
 
 def _where(decision: Any) -> str:
@@ -271,4 +333,8 @@ def _where(decision: Any) -> str:
 
 
 def _why(decision: Any) -> str:
-    return f"{decision.reason}: {decision.message}" if decision else "no policy selects it any more"
+    return (
+        f"{decision.reason}: {decision.message}"
+        if decision
+        else "no policy selects it any more"
+    )

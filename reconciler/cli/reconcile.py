@@ -14,16 +14,38 @@ if TYPE_CHECKING:
     from reconciler.service.cycle import Cycle, Reconciler
 
 
-@click.command("reconcile", short_help="Place what was committed: decide, render, commit, push.")
+@click.command(
+    "reconcile", short_help="Place what was committed: decide, render, commit, push."
+)
 @repo_option
 @snapshot_option
 @click.option("--watch", is_flag=True, help="Go on, a cycle every --interval seconds.")
-@click.option("--interval", default=15.0, show_default=True, type=click.FloatRange(min=1), metavar="SECONDS")
-@click.option("--push", is_flag=True, help="From a checkout: also push the branch to where it comes from.")
-@click.option("--allow-removals", is_flag=True, help="Once, let a plan remove more than guards in fleet.yaml allow.")
+@click.option(
+    "--interval",
+    default=15.0,
+    show_default=True,
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+)
+@click.option(
+    "--push",
+    is_flag=True,
+    help="From a checkout: also push the branch to where it comes from.",
+)
+@click.option(
+    "--allow-removals",
+    is_flag=True,
+    help="Once, let a plan remove more than guards in fleet.yaml allow.",
+)
 @output_option
 def command(
-    repo: str, snapshot: str | None, watch: bool, interval: float, push: bool, allow_removals: bool, output: str
+    repo: str,
+    snapshot: str | None,
+    watch: bool,
+    interval: float,
+    push: bool,
+    allow_removals: bool,
+    output: str,
 ) -> None:
     """Place what was committed: decide, render, commit, push.
 
@@ -40,7 +62,9 @@ def command(
     from reconciler.service.cycle import Reconciler
 
     if watch and allow_removals:
-        raise click.UsageError("--allow-removals is for one cycle: run it without --watch")
+        raise click.UsageError(
+            "--allow-removals is for one cycle: run it without --watch"
+        )
     git = open_repo(repo)
     if push and git.work_tree is None:
         raise click.UsageError("--push is for a checkout; a URL is pushed to anyway")
@@ -89,7 +113,9 @@ def _table(cycle: Cycle) -> str:
     from reconciler.cli.output import columns
     from reconciler.cli.plan import decision_row
 
-    rows = [decision_row(decision) for decision in cycle.plan.decisions if decision.changed]
+    rows = [
+        decision_row(decision) for decision in cycle.plan.decisions if decision.changed
+    ]
     lines = []
     if rows:
         lines.append(columns(("GROUP", "ACTION", "CLUSTER", "REASON", "WHY"), rows))
@@ -97,7 +123,9 @@ def _table(cycle: Cycle) -> str:
     unchanged = f"{kept} group{'s' * (kept != 1)} as before"
     if cycle.published.changed:
         commits = len(cycle.plan.drafts)
-        done = f"{commits} commit{'s' * (commits != 1)}, now at {cycle.published.tip[:10]}"
+        done = (
+            f"{commits} commit{'s' * (commits != 1)}, now at {cycle.published.tip[:10]}"
+        )
         lines.append(f"{done}; {unchanged}")
     else:
         lines.append(f"nothing to do: {unchanged}")

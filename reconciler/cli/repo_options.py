@@ -27,7 +27,9 @@ def repo_option(command: Callable[..., Any]) -> Callable[..., Any]:
 def rev_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--rev REV` as the argument `rev`."""
     return click.option(
-        "--rev", metavar="REV", help="Read this commit, branch or tag; uncommitted files are left out."
+        "--rev",
+        metavar="REV",
+        help="Read this commit, branch or tag; uncommitted files are left out.",
     )(command)
 
 
@@ -54,7 +56,9 @@ def open_repo(repo: str) -> GitRepo:
     return git if branch in {None, git.branch} else GitRepo.open(repo, branch)
 
 
-def read_repo(repo: GitRepo, rev: str | None, *, uncommitted: bool = False) -> RepoState:
+def read_repo(
+    repo: GitRepo, rev: str | None, *, uncommitted: bool = False
+) -> RepoState:
     """Read the state at `rev`, or at the branch's tip; with `uncommitted` a checkout's files as they are now."""
     from reconciler.cli.output import note
     from reconciler.repo.tree import NO_COMMIT
@@ -65,7 +69,9 @@ def read_repo(repo: GitRepo, rev: str | None, *, uncommitted: bool = False) -> R
         if state.revision == NO_COMMIT:
             note("reading uncommitted files; nothing is committed yet")
         elif repo.worktree().entries != repo.tree(state.revision).entries:
-            note(f"reading uncommitted files too (on {state.revision[:10]}); --rev HEAD leaves them out")
+            note(
+                f"reading uncommitted files too (on {state.revision[:10]}); --rev HEAD leaves them out"
+            )
         return state
     return read_revision(repo, repo.head(rev))
 

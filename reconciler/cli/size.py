@@ -52,7 +52,9 @@ def command(files: tuple[str, ...], output: str) -> None:
             # None for objects that make no pods.
             if demand is not None:
                 demands.append(demand)
-    print_data(output, [_as_data(demand) for demand in demands], lambda: _table(demands))
+    print_data(
+        output, [_as_data(demand) for demand in demands], lambda: _table(demands)
+    )
     if errors:
         raise SystemExit(1)
 
@@ -63,7 +65,9 @@ def _read(file: str) -> bytes:
         with click.open_file(file, "rb") as stream:
             return bytes(stream.read(DEFAULT.file_bytes + 1))
     except OSError as error:
-        raise UsageError(f"cannot read {file}: {error.strerror or error}; check the name") from None
+        raise UsageError(
+            f"cannot read {file}: {error.strerror or error}; check the name"
+        ) from None
 
 
 def _has_errors(document: Document) -> bool:
@@ -80,9 +84,21 @@ def _as_data(demand: Demand) -> dict[str, Any]:
     pods = []
     for pod_set in demand.pod_sets:
         requests = _texts(pod_set.requests)
-        pods.append({"role": str(pod_set.role), "group": pod_set.group, "count": pod_set.count, "requests": requests})
+        pods.append(
+            {
+                "role": str(pod_set.role),
+                "group": pod_set.group,
+                "count": pod_set.count,
+                "requests": requests,
+            }
+        )
     key = demand.key
-    return {"kind": key.kind, "namespace": key.namespace, "name": key.name, "pods": pods}
+    return {
+        "kind": key.kind,
+        "namespace": key.namespace,
+        "name": key.name,
+        "pods": pods,
+    }
 
 
 def _texts(requests: Mapping[str, Quantity]) -> dict[str, str]:
@@ -108,7 +124,9 @@ def _table(demands: list[Demand]) -> str:
     if not rows:
         return ""
     amounts = [name.upper() for name in resources]
-    table = columns(["OBJECT", "PODS", "COUNT", *amounts], rows, right=("COUNT", *amounts))
+    table = columns(
+        ["OBJECT", "PODS", "COUNT", *amounts], rows, right=("COUNT", *amounts)
+    )
     return "\n".join([table, *notes])
 
 
@@ -116,9 +134,16 @@ def _rows(demand: Demand, resources: list[str]) -> Iterator[list[str]]:
     total: dict[str, Quantity] = {}
     label = str(demand.key)
     for pod_set in demand.pod_sets:
-        of_all = {name: amount * pod_set.count for name, amount in pod_set.requests.items()}
+        of_all = {
+            name: amount * pod_set.count for name, amount in pod_set.requests.items()
+        }
         total = add_resources(total, of_all)
-        yield [label, pod_set.title, str(pod_set.count), *_cells(pod_set.requests, resources)]
+        yield [
+            label,
+            pod_set.title,
+            str(pod_set.count),
+            *_cells(pod_set.requests, resources),
+        ]
         label = ""  # the object is named in its first row only
     if demand.pods > 1:
         yield ["", "total", str(demand.pods), *_cells(total, resources)]

@@ -7,13 +7,21 @@ import time
 import click
 
 from reconciler.cli.output import note
-from reconciler.cli.repo_options import look_at_fleet, open_repo, read_repo, repo_option, rev_option
+from reconciler.cli.repo_options import (
+    look_at_fleet,
+    open_repo,
+    read_repo,
+    repo_option,
+    rev_option,
+)
 
 
 @click.command("snapshot", short_help="Save the fleet's capacity as a snapshot.")
 @repo_option
 @rev_option
-@click.option("--cluster", metavar="NAME", help="Only this cluster, as a file for the inventory.")
+@click.option(
+    "--cluster", metavar="NAME", help="Only this cluster, as a file for the inventory."
+)
 def command(repo: str, rev: str | None, cluster: str | None) -> None:
     """Print a snapshot of the fleet's capacity as JSON, for `plan --snapshot` and the inventory's snapshot files.
 
@@ -29,7 +37,9 @@ def command(repo: str, rev: str | None, cluster: str | None) -> None:
     state = read_repo(git, rev)
     names = [c.name for c in state.clusters]
     if cluster is not None and cluster not in names:
-        raise click.UsageError(f"the inventory has no cluster {cluster!r}; it has {', '.join(names) or 'none'}")
+        raise click.UsageError(
+            f"the inventory has no cluster {cluster!r}; it has {', '.join(names) or 'none'}"
+        )
     fleet = look_at_fleet(state, None, time.time())
     for name, capacity in fleet.clusters.items():
         if isinstance(capacity, Unreadable) and cluster in {None, name}:

@@ -11,7 +11,9 @@ from reconciler.cli.output import output_option, print_data
 from reconciler.cli.repo_options import open_repo, repo_option, rev_option
 
 
-@click.command("validate", short_help="Check every file of the fleet repo, also uncommitted ones.")
+@click.command(
+    "validate", short_help="Check every file of the fleet repo, also uncommitted ones."
+)
 @repo_option
 @rev_option
 @output_option
@@ -33,17 +35,25 @@ def command(repo: str, rev: str | None, output: str) -> None:
     if rev is None and git.work_tree is not None:
         tree = git.worktree()
         if output == "table":
-            note(f"checking {git.shown}, uncommitted files too; --rev HEAD leaves them out")
+            note(
+                f"checking {git.shown}, uncommitted files too; --rev HEAD leaves them out"
+            )
     else:
         tree = git.tree(git.head(rev))
     found = check_files(files_of(tree), partial(snapshot_files_of, tree))
-    data = {"errors": list(found.errors), "warnings": list(found.warnings), "files": found.files}
+    data = {
+        "errors": list(found.errors),
+        "warnings": list(found.warnings),
+        "files": found.files,
+    }
     print_data(output, data, lambda: _table(found.errors, found.warnings, found.files))
     sys.exit(1 if found.errors else 0)
 
 
 def _table(errors: tuple[str, ...], warnings: tuple[str, ...], files: int) -> str:
-    lines = [f"error: {line}" for line in errors] + [f"warning: {line}" for line in warnings]
+    lines = [f"error: {line}" for line in errors] + [
+        f"warning: {line}" for line in warnings
+    ]
     count = f"{files} file{'s' * (files != 1)}"
     if errors:
         lines.append(f"{count}: {len(errors)} error{'s' * (len(errors) != 1)}")

@@ -2,14 +2,28 @@
 
 PUBLIC_NAMES = {
     "addable": ("addable",),
-    "inventory": ("Cluster", "FOLDER", "Headroom", "KubeconfigAccess", "SnapshotAccess", "read_inventory"),
+    "inventory": (
+        "Cluster",
+        "FOLDER",
+        "Headroom",
+        "KubeconfigAccess",
+        "SnapshotAccess",
+        "read_inventory",
+    ),
     "observers.kubeconfig": ("Mounts",),
     "observers.live": ("LiveSource",),
     "observers.observer": ("Observer",),
     "observers.snapshot_source": ("RepoFiles",),
     "schemas": ("json_schemas",),
     "settings": ("FILE", "Fairness", "Fleet", "Guards", "read_fleet"),
-    "snapshot": ("ClusterSnapshot", "FleetSnapshot", "Node", "NodePool", "Pod", "Unreadable"),
+    "snapshot": (
+        "ClusterSnapshot",
+        "FleetSnapshot",
+        "Node",
+        "NodePool",
+        "Pod",
+        "Unreadable",
+    ),
     "snapshot_file": (
         "fleet_snapshot",
         "read_capacity",

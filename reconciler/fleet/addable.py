@@ -74,7 +74,9 @@ def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]
     whose nodes are about as large: a declared size is a round figure. Size does not count where nodes name their pools.
     """
     pools = tuple(pools)
-    spare = {pool.budget: max(pool.max_nodes - (pool.existing or 0), 0) for pool in pools}
+    spare = {
+        pool.budget: max(pool.max_nodes - (pool.existing or 0), 0) for pool in pools
+    }
     named = {pool.budget: pool for pool in pools}
     labelled: list[NodePool] = []
     by_size: list[NodePool] = []
@@ -95,7 +97,9 @@ def spare_of(pools: Iterable[NodePool], nodes: Sequence[Node]) -> dict[str, int]
     return spare
 
 
-def _owner(node: Node, labelled: Iterable[NodePool], by_size: Iterable[NodePool]) -> NodePool | None:
+def _owner(
+    node: Node, labelled: Iterable[NodePool], by_size: Iterable[NodePool]
+) -> NodePool | None:
     """Return the first pool all of whose labels the node has, else the first about as large."""
     for pool in labelled:
         if pool.labels.items() <= node.labels.items():
@@ -147,20 +151,29 @@ def _as_declared(declared: NodePool, live: Sequence[NodePool]) -> list[NodePool]
     ways = list(live) if one_pool else [together(live)]
     by_labels: dict[tuple[tuple[str, str], ...], tuple[NodePool, dict[str, str]]] = {}
     for way in ways:
-        labels = {key: value for key, value in way.labels.items() if not is_of_type(key)}
+        labels = {
+            key: value for key, value in way.labels.items() if not is_of_type(key)
+        }
         labels.update(declared.labels)
         by_labels.setdefault(tuple(sorted(labels.items())), (way, labels))
     several = len(by_labels) > 1
-    return [_as_way(declared, way, labels, several=several) for way, labels in by_labels.values()]
+    return [
+        _as_way(declared, way, labels, several=several)
+        for way, labels in by_labels.values()
+    ]
 
 
-def _as_way(declared: NodePool, way: NodePool, labels: Mapping[str, str], *, several: bool) -> NodePool:
+def _as_way(
+    declared: NodePool, way: NodePool, labels: Mapping[str, str], *, several: bool
+) -> NodePool:
     """Return the declared pool with the state of a live pool; with `several`, as a member of a family."""
     return replace(
         declared,
         name=way.name if several else declared.name,
         family=declared.name if several else "",
-        max_nodes=min(declared.max_nodes, way.max_nodes, _within_limits(way, declared.allocatable)),
+        max_nodes=min(
+            declared.max_nodes, way.max_nodes, _within_limits(way, declared.allocatable)
+        ),
         labels=labels,
         taints=declared.taints or way.taints,
         spot=way.spot or declared.spot,
@@ -182,7 +195,9 @@ def _within_limits(pool: NodePool, allocatable: Mapping[str, int]) -> int:
     return (pool.existing or 0) + more
 
 
-def _implied_labels(pool: NodePool, cluster: Cluster, nodes: Sequence[Node]) -> dict[str, str]:
+def _implied_labels(
+    pool: NodePool, cluster: Cluster, nodes: Sequence[Node]
+) -> dict[str, str]:
     """Return the labels that the pool's nodes get from the kubelet, the cloud and the autoscaler.
 
     A provider's own labels count only where a node has them: not every cluster on AWS is an EKS.
@@ -192,7 +207,11 @@ def _implied_labels(pool: NodePool, cluster: Cluster, nodes: Sequence[Node]) -> 
         implied["topology.kubernetes.io/region"] = cluster.region
     if cluster.zone:
         implied["topology.kubernetes.io/zone"] = cluster.zone
-    convention = cluster.provider if cluster.autoscaler == "ClusterAutoscaler" else cluster.autoscaler
+    convention = (
+        cluster.provider
+        if cluster.autoscaler == "ClusterAutoscaler"
+        else cluster.autoscaler
+    )
     name_label = _NAME_LABELS.get(convention, "")
     if convention == "Karpenter" or any(name_label in node.labels for node in nodes):
         key, spot, other = _SPOT_LABELS[convention]
@@ -204,7 +223,10 @@ def _implied_labels(pool: NodePool, cluster: Cluster, nodes: Sequence[Node]) -> 
 
 
 def _unknown(
-    cluster: Cluster, snapshot: ClusterSnapshot, pools: Sequence[NodePool], spare: Mapping[str, int]
+    cluster: Cluster,
+    snapshot: ClusterSnapshot,
+    pools: Sequence[NodePool],
+    spare: Mapping[str, int],
 ) -> tuple[Reason, ...]:
     """Return what may be added beside what is known."""
     file = cluster.place.file

@@ -18,7 +18,11 @@ from reconciler.manifests.pod import pod_shape
 from reconciler.manifests.podshape import PodShape, Taint
 from reconciler.manifests.quantity import Quantity, scheduler_units
 
-RAY_KINDS = {"RayJob": "rayjobs", "RayCluster": "rayclusters", "RayService": "rayservices"}
+RAY_KINDS = {
+    "RayJob": "rayjobs",
+    "RayCluster": "rayclusters",
+    "RayService": "rayservices",
+}
 """Kind -> plural, as in the API's paths."""
 
 TERMINAL = ("Succeeded", "Failed")
@@ -171,15 +175,24 @@ def node_of(item: NodeObject) -> Node:
     """
     name = item.metadata.name
     try:
-        amounts = {what: Quantity.parse(text) for what, text in (item.status.allocatable or {}).items()}
+        amounts = {
+            what: Quantity.parse(text)
+            for what, text in (item.status.allocatable or {}).items()
+        }
     except ValueError as error:
         raise InvalidObject(f"Node {name}: status.allocatable: {error}") from None
     return Node(
         name=name,
         allocatable=scheduler_units(amounts),
         labels=item.metadata.labels or {},
-        taints=tuple(Taint(taint.key, taint.effect, taint.value or "") for taint in item.spec.taints or ()),
-        ready=any(c.type == "Ready" and c.status == "True" for c in item.status.conditions or ()),
+        taints=tuple(
+            Taint(taint.key, taint.effect, taint.value or "")
+            for taint in item.spec.taints or ()
+        ),
+        ready=any(
+            c.type == "Ready" and c.status == "True"
+            for c in item.status.conditions or ()
+        ),
         unschedulable=bool(item.spec.unschedulable),
     )
 
@@ -199,7 +212,9 @@ class PodReader:
         try:
             shape = self._shape(metadata.namespace, labels, item.spec)
         except InvalidObject as error:
-            raise InvalidObject(f"Pod {metadata.namespace}/{metadata.name}: {error.message}") from None
+            raise InvalidObject(
+                f"Pod {metadata.namespace}/{metadata.name}: {error.message}"
+            ) from None
         return Pod(
             namespace=metadata.namespace,
             name=metadata.name,

@@ -9,7 +9,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from reconciler.manifests.identity import is_dns_subdomain, is_label_value
 from reconciler.manifests.kinds import (
@@ -30,13 +36,17 @@ _PERCENT = re.compile(r"(\d{1,2}(?:\.\d{1,2})?)%")
 
 def _label_text(text: str) -> str:
     if not text or not is_label_value(text):
-        raise ValueError(f"{text!r} cannot be a label's value; use at most 63 letters, digits, '-', '_' and '.'")
+        raise ValueError(
+            f"{text!r} cannot be a label's value; use at most 63 letters, digits, '-', '_' and '.'"
+        )
     return text
 
 
 def _version(text: str) -> str:
     if _VERSION.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is not a version; write it like '1.34' or 'v1.34.1'")
+        raise ValueError(
+            f"{text!r} is not a version; write it like '1.34' or 'v1.34.1'"
+        )
     # It becomes a label, whose value cannot contain '+'.
     return _label_text(text.removeprefix("v").replace("+", "-"))
 
@@ -58,13 +68,17 @@ def _inside(text: str) -> str:
     leads_out = any(step in {"", ".", "..", ".git"} for step in text.split("/"))
     is_odd = len(text) > 512 or not text.isprintable() or "\\" in text
     if leads_out or is_odd:
-        raise ValueError(f"{text!r} is not a path below its folder; write it without '..', such as snapshots/a.json")
+        raise ValueError(
+            f"{text!r} is not a path below its folder; write it without '..', such as snapshots/a.json"
+        )
     return text
 
 
 def _gpu_sku(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", text) is None:
-        raise ValueError(f"{text!r} is not the name of a GPU; write it as Luna does, such as L4 or A100")
+        raise ValueError(
+            f"{text!r} is not the name of a GPU; write it as Luna does, such as L4 or A100"
+        )
     return text
 
 
@@ -73,11 +87,15 @@ def _headroom(value: object) -> int | ExactQuantity:
     if isinstance(value, str) and value.endswith("%"):
         match = _PERCENT.fullmatch(value)
         if match is None:
-            raise ValueError(f"{value!r} is not a percentage below 100%; write it like 5% or 2.5%")
+            raise ValueError(
+                f"{value!r} is not a percentage below 100%; write it like 5% or 2.5%"
+            )
         whole, _, part = match[1].partition(".")
         return int(whole) * 100 + int(part.ljust(2, "0"))
     if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise ValueError(f"{value!r} is neither a percentage nor a quantity; write 5% or 500m")  # noqa: TRY004  (pydantic collects ValueErrors)
+        raise ValueError(  # noqa: TRY004  (pydantic collects ValueErrors)
+            f"{value!r} is neither a percentage nor a quantity; write 5% or 500m"
+        )
     amount = ExactQuantity.parse(value)
     if amount.nano < 0:
         raise ValueError(f"{value!r} is negative; write 0 or more")
@@ -118,8 +136,14 @@ class NodePoolPart(SkyRayModel):
     def _has_room(self) -> NodePoolPart:
         missing = [name for name in ("cpu", "memory") if name not in self.allocatable]
         if missing:
-            raise ValueError(f"allocatable lacks {' and '.join(missing)}; no pod would fit a node of this pool")
-        divided = [name for name, amount in self.allocatable.items() if "/" in name and amount.nano % 10**9]
+            raise ValueError(
+                f"allocatable lacks {' and '.join(missing)}; no pod would fit a node of this pool"
+            )
+        divided = [
+            name
+            for name, amount in self.allocatable.items()
+            if "/" in name and amount.nano % 10**9
+        ]
         if divided:
             raise ValueError(
                 f"allocatable has {self.allocatable[divided[0]]} {divided[0]}; a node has whole devices only"
@@ -142,11 +166,17 @@ class AutoscalerPart(SkyRayModel):
         names = [pool.name for pool in self.node_pools]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
-            raise ValueError(f"nodePools has {repeated[0]!r} more than once; give each pool its own name")
+            raise ValueError(
+                f"nodePools has {repeated[0]!r} more than once; give each pool its own name"
+            )
         if self.node_pools and self.kind == "None":
-            raise ValueError("nodePools needs an autoscaler that can add nodes; set kind, or remove nodePools")
+            raise ValueError(
+                "nodePools needs an autoscaler that can add nodes; set kind, or remove nodePools"
+            )
         if self.gpu_skus and self.kind != "Luna":
-            raise ValueError("gpuSkus is for Luna only; set kind: Luna, or remove gpuSkus")
+            raise ValueError(
+                "gpuSkus is for Luna only; set kind: Luna, or remove gpuSkus"
+            )
         return self
 
 
@@ -208,7 +238,11 @@ class ClusterSpec(SkyRayModel):
     autoscaler: AutoscalerPart = AutoscalerPart()
     headroom: dict[
         ResourceName,
-        Annotated[Any, BeforeValidator(_headroom), WithJsonSchema(QUANTITY_SCHEMA | {"examples": ["5%", "2Gi"]})],
+        Annotated[
+            Any,
+            BeforeValidator(_headroom),
+            WithJsonSchema(QUANTITY_SCHEMA | {"examples": ["5%", "2Gi"]}),
+        ],
     ] = Field(default_factory=dict)
     scheduler: SchedulerPart = SchedulerPart()
     taints: Items[ClusterTaintPart] = ()

@@ -16,7 +16,10 @@ def read_time(value: str | float, at: Path) -> float:
     except ValueError:
         moment = None
     if moment is None or moment.tzinfo is None:
-        raise InvalidField(at, f"is {value!r}; write a time such as 2026-11-23T08:00:00Z, or unix seconds")
+        raise InvalidField(
+            at,
+            f"is {value!r}; write a time such as 2026-11-23T08:00:00Z, or unix seconds",
+        )
     return moment.timestamp()
 
 

@@ -11,7 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from reconciler.errors import InputError, InvalidObject, Place
-from reconciler.fleet.cluster_kind import AccessPart, ClusterKind, KubeconfigPart, NodePoolPart
+from reconciler.fleet.cluster_kind import (
+    AccessPart,
+    ClusterKind,
+    KubeconfigPart,
+    NodePoolPart,
+)
 from reconciler.fleet.snapshot import DEFAULT_POD_SLOTS, NodePool
 from reconciler.manifests.kinds import InvalidFields, problems, read_object
 from reconciler.manifests.loader import load
@@ -61,7 +66,9 @@ class Headroom:
         for name, share in self.shares.items():
             if name in allocatable:
                 kept[name] = -(-allocatable[name] * share // 10_000)
-        fixed = {name: amount for name, amount in self.amounts.items() if name in allocatable}
+        fixed = {
+            name: amount for name, amount in self.amounts.items() if name in allocatable
+        }
         return kept | fixed
 
 
@@ -127,10 +134,15 @@ def read_cluster(data: bytes, path: str) -> Cluster:
     """Return the cluster that `data`, the content of `inventory/<cluster>.yaml`, describes. Raises `InputError`."""
     where = PurePosixPath(path)
     if str(where.parent) != FOLDER or where.suffix != ".yaml":
-        raise InvalidObject(f"is not a file <cluster>.yaml of {FOLDER}/; rename it or move it away", Place(path))
+        raise InvalidObject(
+            f"is not a file <cluster>.yaml of {FOLDER}/; rename it or move it away",
+            Place(path),
+        )
     documents = load(data, path).documents
     if len(documents) != 1:
-        raise InvalidObject(f"has {len(documents)} documents; write exactly one Cluster", Place(path))
+        raise InvalidObject(
+            f"has {len(documents)} documents; write exactly one Cluster", Place(path)
+        )
     kind = read_object(ClusterKind, documents[0])
     if kind.metadata.name != where.stem:
         raise InvalidObject(
@@ -149,16 +161,27 @@ def read_cluster(data: bytes, path: str) -> Cluster:
 
 def _labels(kind: ClusterKind) -> dict[str, str]:
     spec = kind.spec
-    facts = {"provider": spec.provider, "region": spec.region, "zone": spec.zone, "version": spec.kubernetes_version}
+    facts = {
+        "provider": spec.provider,
+        "region": spec.region,
+        "zone": spec.zone,
+        "version": spec.kubernetes_version,
+    }
     known = {name: value for name, value in facts.items() if value}
-    implicit = {prefix + name: value for prefix in LABEL_PREFIXES for name, value in known.items()}
+    implicit = {
+        prefix + name: value
+        for prefix in LABEL_PREFIXES
+        for name, value in known.items()
+    }
     return {**kind.metadata.labels, NAME_LABEL: kind.metadata.name, **implicit}
 
 
 def _cluster(kind: ClusterKind, labels: dict[str, str], place: Place) -> Cluster:
     spec = kind.spec
     # `cluster_kind` reads a share, such as `5%`, as a whole number and all else as a quantity.
-    shares = {name: kept for name, kept in spec.headroom.items() if isinstance(kept, int)}
+    shares = {
+        name: kept for name, kept in spec.headroom.items() if isinstance(kept, int)
+    }
     amounts = {name: kept for name, kept in spec.headroom.items() if name not in shares}
     return Cluster(
         name=kind.metadata.name,
@@ -175,9 +198,13 @@ def _cluster(kind: ClusterKind, labels: dict[str, str], place: Place) -> Cluster
         gpu_skus=tuple(spec.autoscaler.gpu_skus),
         headroom=Headroom(shares=shares, amounts=scheduler_units(amounts)),
         scoring=spec.scheduler.scoring,
-        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in spec.taints),
+        taints=tuple(
+            Taint(taint.key, taint.effect, taint.value) for taint in spec.taints
+        ),
         cordoned=spec.cordoned,
-        standby=Standby(spec.standby.mode, spec.standby.idle_after) if spec.standby else None,
+        standby=Standby(spec.standby.mode, spec.standby.idle_after)
+        if spec.standby
+        else None,
     )
 
 
@@ -185,7 +212,9 @@ def _access(part: AccessPart) -> KubeconfigAccess | SnapshotAccess:
     if part.snapshot:
         return SnapshotAccess(part.snapshot.file)
     chosen = part.kubeconfig or KubeconfigPart.model_construct()
-    return KubeconfigAccess(chosen.context or "", chosen.secret or "", chosen.file or "")
+    return KubeconfigAccess(
+        chosen.context or "", chosen.secret or "", chosen.file or ""
+    )
 
 
 def _pool(part: NodePoolPart) -> NodePool:
@@ -194,7 +223,9 @@ def _pool(part: NodePoolPart) -> NodePool:
         max_nodes=part.max_nodes,
         allocatable={"pods": DEFAULT_POD_SLOTS, **scheduler_units(part.allocatable)},
         labels=dict(part.labels),
-        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints),
+        taints=tuple(
+            Taint(taint.key, taint.effect, taint.value) for taint in part.taints
+        ),
         price_per_hour=part.price_per_hour,
         spot=part.spot,
     )

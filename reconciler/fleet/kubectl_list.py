@@ -50,28 +50,50 @@ _RAY = msgspec.json.Decoder(RayObject)
 _NAMESPACE = msgspec.json.Decoder(NamespaceObject)
 
 
-def read_kubectl_list(data: bytes, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
+def read_kubectl_list(
+    data: bytes, file: str, cluster: str, taken_at: float
+) -> ClusterSnapshot:
     """Return the capacity that the List in `data` shows.
 
     `taken_at`: when it was printed, in unix seconds, which kubectl does not say. Also reads the NodeList or PodList of
     `kubectl get --raw`. Raises `InputError` that names the item.
     """
     if len(data) > MAX_BYTES:
-        raise ManifestError(f"the file has {len(data) >> 20} MiB; at most {MAX_BYTES >> 20} are read", Place(file))
+        raise ManifestError(
+            f"the file has {len(data) >> 20} MiB; at most {MAX_BYTES >> 20} are read",
+            Place(file),
+        )
     if data.lstrip()[:1] != b"{":
         documents = load(data, file, YAML_LIMITS).documents
-        return read_items((orjson.dumps(document.body) for document in documents), "", file, cluster, taken_at)
+        return read_items(
+            (orjson.dumps(document.body) for document in documents),
+            "",
+            file,
+            cluster,
+            taken_at,
+        )
     try:
         listed = _LIST.decode(data)
     except msgspec.DecodeError as error:
-        raise ManifestError(f"not what `kubectl get -o json` prints: {error}", Place(file)) from None
+        raise ManifestError(
+            f"not what `kubectl get -o json` prints: {error}", Place(file)
+        ) from None
     if not listed.kind.endswith("List"):
-        raise InvalidObject(f"kind is {listed.kind!r}; expected the List that kubectl prints", Place(file))
-    return read_items(listed.items, listed.kind.removesuffix("List"), file, cluster, taken_at)
+        raise InvalidObject(
+            f"kind is {listed.kind!r}; expected the List that kubectl prints",
+            Place(file),
+        )
+    return read_items(
+        listed.items, listed.kind.removesuffix("List"), file, cluster, taken_at
+    )
 
 
 def read_items(
-    items: Iterable[bytes | msgspec.Raw], kind: str, file: str, cluster: str, taken_at: float
+    items: Iterable[bytes | msgspec.Raw],
+    kind: str,
+    file: str,
+    cluster: str,
+    taken_at: float,
 ) -> ClusterSnapshot:
     """Return the capacity that the objects in `items`, JSON each, show; `kind` is theirs where they name none."""
     reader = _Reader(file)
@@ -101,9 +123,13 @@ class _Reader:
                 raise InvalidObject("kind is missing")
             self._add(kind, data)
         except msgspec.DecodeError as error:
-            raise InvalidObject(f"items[{index}]{_named(data)}: {error}", self._place) from None
+            raise InvalidObject(
+                f"items[{index}]{_named(data)}: {error}", self._place
+            ) from None
         except InputError as error:
-            raise InvalidObject(f"items[{index}]: {error.message}", self._place) from None
+            raise InvalidObject(
+                f"items[{index}]: {error.message}", self._place
+            ) from None
 
     def snapshot(self, cluster: str, taken_at: float) -> ClusterSnapshot:
         """Return what was read. Raises `InvalidObject` for a list that cannot be the whole of a cluster."""
@@ -126,7 +152,9 @@ class _Reader:
             nodes=tuple(self._nodes[name] for name in sorted(self._nodes)),
             pods=tuple(self._pods[key] for key in sorted(self._pods)),
             ray=tuple(self._ray[key] for key in sorted(self._ray)),
-            namespace_labels={name: self._namespaces[name] for name in sorted(self._namespaces)},
+            namespace_labels={
+                name: self._namespaces[name] for name in sorted(self._namespaces)
+            },
         )
 
     def _add(self, kind: str, data: bytes | msgspec.Raw) -> None:
@@ -136,13 +164,28 @@ class _Reader:
         elif kind == "Pod":
             pod = self._pod_reader.pod(_POD.decode(data))
             if pod is not None:
-                _put(self._pods, (pod.namespace, pod.name), pod, f"Pod {pod.namespace}/{pod.name}")
+                _put(
+                    self._pods,
+                    (pod.namespace, pod.name),
+                    pod,
+                    f"Pod {pod.namespace}/{pod.name}",
+                )
         elif kind in RAY_KINDS:
             ray = ray_of(kind, _RAY.decode(data))
-            _put(self._ray, (kind, ray.namespace, ray.name), ray, f"{kind} {ray.namespace}/{ray.name}")
+            _put(
+                self._ray,
+                (kind, ray.namespace, ray.name),
+                ray,
+                f"{kind} {ray.namespace}/{ray.name}",
+            )
         elif kind == "Namespace":
             metadata = _NAMESPACE.decode(data).metadata
-            _put(self._namespaces, metadata.name, metadata.labels or {}, f"Namespace {metadata.name}")
+            _put(
+                self._namespaces,
+                metadata.name,
+                metadata.labels or {},
+                f"Namespace {metadata.name}",
+            )
 
 
 def _put(known: dict[Any, Any], key: Any, value: Any, title: str) -> None:
@@ -159,6 +202,8 @@ def _named(data: bytes | msgspec.Raw) -> str:
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
         metadata = {}
-    path = "/".join(str(metadata[part]) for part in ("namespace", "name") if metadata.get(part))
+    path = "/".join(
+        str(metadata[part]) for part in ("namespace", "name") if metadata.get(part)
+    )
     title = f"{body.get('kind', '')} {path}".strip()
     return f" ({title})"

@@ -34,7 +34,9 @@ _FORMS = (
 )
 _GKE_GROUP, _AKS_GROUP = re.compile(r"(gke-.+)-grp"), re.compile(r"aks-.+-vmss")
 _ZONAL = re.compile(r"/zones/([a-z0-9-]+)/")
-_UNIQUE = re.compile(r"eks-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|aks-(.+)-[0-9]+-vmss")
+_UNIQUE = re.compile(
+    r"eks-(.+)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|aks-(.+)-[0-9]+-vmss"
+)
 
 
 def pool_name(node: Node, group: str = "") -> str:
@@ -73,7 +75,9 @@ def is_own(group: str, node: Node) -> bool:
         return node.name.startswith(f"{gke[1]}-")
     if _AKS_GROUP.fullmatch(last):
         return node.name.startswith(last)
-    return any(key in node.labels and answers_to(last, node.labels[key]) for key in POOL_LABELS)
+    return any(
+        key in node.labels and answers_to(last, node.labels[key]) for key in POOL_LABELS
+    )
 
 
 def answers_to(group: str, name: str) -> bool:

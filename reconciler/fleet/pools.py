@@ -21,7 +21,11 @@ ZONES = (ZONE, "failure-domain.beta.kubernetes.io/zone")
 TYPE_LABELS = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 
 _TYPE_PREFIXES = ("karpenter.k8s.aws/", "karpenter.azure.com/", "karpenter.k8s.gcp/")
-_OF_ONE_NODE = ("kubernetes.io/hostname", "topology.ebs.csi.aws.com/zone", "topology.gke.io/zone")
+_OF_ONE_NODE = (
+    "kubernetes.io/hostname",
+    "topology.ebs.csi.aws.com/zone",
+    "topology.gke.io/zone",
+)
 
 
 class PoolMeta(msgspec.Struct):
@@ -39,7 +43,9 @@ def together(pools: Sequence[NodePool]) -> NodePool:
     shapes = [pool.allocatable for pool in pools if pool.allocatable]
     counts = [pool.existing for pool in pools if pool.existing is not None]
     # A node may come from any of the pools, so a pod must tolerate the taints of all.
-    taints = {(taint.key, taint.effect): taint for pool in pools for taint in pool.taints}
+    taints = {
+        (taint.key, taint.effect): taint for pool in pools for taint in pool.taints
+    }
     return replace(
         first,
         max_nodes=sum(pool.max_nodes for pool in pools),
@@ -79,18 +85,28 @@ def _common(labels: Sequence[Mapping[str, str]]) -> dict[str, str]:
     if not labels:
         return {}
     first = labels[0]
-    return {key: value for key, value in first.items() if all(other.get(key) == value for other in labels)}
+    return {
+        key: value
+        for key, value in first.items()
+        if all(other.get(key) == value for other in labels)
+    }
 
 
 def lasting(taints: Iterable[Taint]) -> tuple[Taint, ...]:
     """Return the taints without those that state a node's condition, or that it is about to be removed."""
-    temporary = ("node.kubernetes.io/", "ToBeDeletedByClusterAutoscaler", "DeletionCandidateOfClusterAutoscaler")
+    temporary = (
+        "node.kubernetes.io/",
+        "ToBeDeletedByClusterAutoscaler",
+        "DeletionCandidateOfClusterAutoscaler",
+    )
     return tuple(taint for taint in taints if not taint.key.startswith(temporary))
 
 
 def units(amounts: Mapping[str, str | int | float], what: str) -> dict[str, int]:
     """Return amounts in scheduler units. Raises `InvalidObject` with a message that begins with `what`."""
     try:
-        return scheduler_units({name: Quantity.parse(amount) for name, amount in amounts.items()})
+        return scheduler_units(
+            {name: Quantity.parse(amount) for name, amount in amounts.items()}
+        )
     except ValueError as error:
         raise InvalidObject(f"{what}: {error}") from None

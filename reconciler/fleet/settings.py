@@ -46,7 +46,10 @@ class Guards:
 
     def allows(self, removed: int, placed: int) -> bool:
         """Tell whether a plan may remove `removed` of `placed` placements, of groups or of add-ons."""
-        return removed <= self.always_removable or removed <= self.max_removed_share * placed
+        return (
+            removed <= self.always_removable
+            or removed <= self.max_removed_share * placed
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,9 @@ def read_fleet(data: bytes, path: str = FILE) -> Fleet:
     """Return the settings in `data`, the content of fleet.yaml. Raises `InputError`; see `kinds.problems`."""
     documents = load(data, path).documents
     if len(documents) != 1:
-        raise InvalidObject(f"has {len(documents)} documents; write exactly one Fleet", Place(path))
+        raise InvalidObject(
+            f"has {len(documents)} documents; write exactly one Fleet", Place(path)
+        )
     kind = read_object(FleetKind, documents[0])
     spec = kind.spec
     return Fleet(
@@ -101,9 +106,16 @@ def read_fleet(data: bytes, path: str = FILE) -> Fleet:
 
 def _branch(text: str) -> str:
     """Accept the plain part of git's own rule (`git check-ref-format`), and nothing that could read as an option."""
-    odd = ".." in text or "//" in text or "/." in text or text.endswith((".lock", "/", "."))
+    odd = (
+        ".." in text
+        or "//" in text
+        or "/." in text
+        or text.endswith((".lock", "/", "."))
+    )
     if _BRANCH.fullmatch(text) is None or odd:
-        raise ValueError(f"{text!r} is not a plain branch name; use letters, digits, '-', '_', '.' and '/'")
+        raise ValueError(
+            f"{text!r} is not a plain branch name; use letters, digits, '-', '_', '.' and '/'"
+        )
     return text
 
 

@@ -20,7 +20,12 @@ from reconciler.errors import InvalidObject, ManifestError, Place
 from reconciler.fleet.kubectl_list import YAML_LIMITS, read_items, read_kubectl_list
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_kinds import ClusterSnapshotKind, FleetSnapshotKind
-from reconciler.fleet.snapshot_parts import API_VERSION, cluster_snapshot, kind_of, snapshot_or_unreadable
+from reconciler.fleet.snapshot_parts import (
+    API_VERSION,
+    cluster_snapshot,
+    kind_of,
+    snapshot_or_unreadable,
+)
 from reconciler.manifests.fields import InvalidField
 from reconciler.manifests.loader import Document, load
 
@@ -39,10 +44,15 @@ class _Head(msgspec.Struct):
 
 # msgspec 0.22 learns a type at its first use, and crashes the process when two threads do that at the same time. So all
 # types are learnt here, while the module is imported.
-_LEARNT = [msgspec.json.Decoder(hint) for hint in (_Head, ClusterSnapshotKind, FleetSnapshotKind)]
+_LEARNT = [
+    msgspec.json.Decoder(hint)
+    for hint in (_Head, ClusterSnapshotKind, FleetSnapshotKind)
+]
 
 
-def read_capacity(data: bytes, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
+def read_capacity(
+    data: bytes, file: str, cluster: str, taken_at: float
+) -> ClusterSnapshot:
     """Return the snapshot of `cluster` in a file: a ClusterSnapshot, or the List that kubectl printed, JSON or YAML.
 
     `taken_at` (unix seconds) counts where the file gives no time. Raises `InputError`.
@@ -52,13 +62,23 @@ def read_capacity(data: bytes, file: str, cluster: str, taken_at: float) -> Clus
             return read_kubectl_list(data, file, cluster, taken_at)
         return _own(_decode(ClusterSnapshotKind, data, file), file, cluster, taken_at)
     documents = load(data, file, YAML_LIMITS).documents
-    if len(documents) == 1 and str(documents[0].body.get("kind", "")).endswith("Snapshot"):
+    if len(documents) == 1 and str(documents[0].body.get("kind", "")).endswith(
+        "Snapshot"
+    ):
         document = documents[0]
         try:
-            return _own(_convert(ClusterSnapshotKind, document), file, cluster, taken_at)
+            return _own(
+                _convert(ClusterSnapshotKind, document), file, cluster, taken_at
+            )
         except InvalidField as error:
             raise InvalidObject(error.message, document.locate(*error.path)) from None
-    return read_items((orjson.dumps(document.body) for document in documents), "", file, cluster, taken_at)
+    return read_items(
+        (orjson.dumps(document.body) for document in documents),
+        "",
+        file,
+        cluster,
+        taken_at,
+    )
 
 
 def read_fleet_snapshot(data: bytes, file: str) -> FleetSnapshot:
@@ -68,7 +88,10 @@ def read_fleet_snapshot(data: bytes, file: str) -> FleetSnapshot:
     else:
         documents = load(data, file, YAML_LIMITS).documents
         if len(documents) != 1:
-            raise InvalidObject(f"has {len(documents)} documents; expected one FleetSnapshot", Place(file))
+            raise InvalidObject(
+                f"has {len(documents)} documents; expected one FleetSnapshot",
+                Place(file),
+            )
         whole = _convert(FleetSnapshotKind, documents[0])
     try:
         clusters = [snapshot_or_unreadable(part) for part in whole.clusters]
@@ -77,7 +100,10 @@ def read_fleet_snapshot(data: bytes, file: str) -> FleetSnapshot:
     seen: set[str] = set()
     for cluster in clusters:
         if cluster.cluster in seen:
-            raise InvalidObject(f"cluster {cluster.cluster!r} is listed twice; keep one of its snapshots", Place(file))
+            raise InvalidObject(
+                f"cluster {cluster.cluster!r} is listed twice; keep one of its snapshots",
+                Place(file),
+            )
         seen.add(cluster.cluster)
     return fleet_snapshot(clusters)
 
@@ -89,8 +115,13 @@ def write_cluster(snapshot: ClusterSnapshot | Unreadable) -> bytes:
 
 def write_fleet_snapshot(fleet: FleetSnapshot) -> bytes:
     """Return the canonical file form of the whole fleet, JSON: its clusters' own forms in a list, by name."""
-    clusters = b",".join(write_cluster(fleet.clusters[name]) for name in sorted(fleet.clusters))
-    return b'{"kind":"FleetSnapshot","apiVersion":"%s","clusters":[%s]}' % (API_VERSION.encode(), clusters)
+    clusters = b",".join(
+        write_cluster(fleet.clusters[name]) for name in sorted(fleet.clusters)
+    )
+    return b'{"kind":"FleetSnapshot","apiVersion":"%s","clusters":[%s]}' % (
+        API_VERSION.encode(),
+        clusters,
+    )
 
 
 class Digests:
@@ -109,13 +140,17 @@ class Digests:
         return digest
 
 
-def fleet_snapshot(clusters: Iterable[ClusterSnapshot | Unreadable], digests: Digests | None = None) -> FleetSnapshot:
+def fleet_snapshot(
+    clusters: Iterable[ClusterSnapshot | Unreadable], digests: Digests | None = None
+) -> FleetSnapshot:
     """Return the fleet's snapshot. Its digest is that of the lines `<cluster> <digest of its file form>`, by name."""
     digests = digests or Digests()
     by_name = {snapshot.cluster: snapshot for snapshot in clusters}
     lines = "".join(f"{name} {digests.of(by_name[name])}\n" for name in sorted(by_name))
     ordered = {name: by_name[name] for name in sorted(by_name)}
-    return FleetSnapshot(ordered, "sha256:" + hashlib.sha256(lines.encode()).hexdigest())
+    return FleetSnapshot(
+        ordered, "sha256:" + hashlib.sha256(lines.encode()).hexdigest()
+    )
 
 
 def _is_json(data: bytes) -> bool:
@@ -132,7 +167,8 @@ def _kind_of(data: bytes) -> str:
 def _decode(kind: type[K], data: bytes, file: str) -> K:
     if len(data) > MAX_FLEET_BYTES:
         raise ManifestError(
-            f"the file has {len(data) >> 20} MiB; at most {MAX_FLEET_BYTES >> 20} are read", Place(file)
+            f"the file has {len(data) >> 20} MiB; at most {MAX_FLEET_BYTES >> 20} are read",
+            Place(file),
         )
     try:
         return msgspec.json.decode(data, type=kind)
@@ -157,9 +193,14 @@ def _readable(error: msgspec.ValidationError) -> str:
     return f"{path.strip('.`')}: {message}" if path else message
 
 
-def _own(kind: ClusterSnapshotKind, file: str, cluster: str, taken_at: float) -> ClusterSnapshot:
+def _own(
+    kind: ClusterSnapshotKind, file: str, cluster: str, taken_at: float
+) -> ClusterSnapshot:
     if kind.metadata.name != cluster:
-        raise InvalidObject(f"is the snapshot of {kind.metadata.name!r}, not of {cluster!r}", Place(file))
+        raise InvalidObject(
+            f"is the snapshot of {kind.metadata.name!r}, not of {cluster!r}",
+            Place(file),
+        )
     try:
         return cluster_snapshot(kind, taken_at)
     except InvalidField as error:

@@ -15,7 +15,9 @@ _DEFAULT_TEXTS: dict[str, tuple[tuple[str, str], ...]] = {}
 Amounts = dict[str, str | int | float]
 
 
-class Part(msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True):
+class Part(
+    msgspec.Struct, rename="camel", omit_defaults=True, forbid_unknown_fields=True
+):
     """Base of the parts of a snapshot file."""
 
     def __post_init__(self) -> None:
@@ -65,13 +67,17 @@ class RequirementPart(Part):
 class SelectorPart(Part):
     """A label selector."""
 
-    requirements: tuple[RequirementPart, ...] = msgspec.field(default=(), name="matchExpressions")
+    requirements: tuple[RequirementPart, ...] = msgspec.field(
+        default=(), name="matchExpressions"
+    )
 
 
 class NodeTermPart(Part):
     """A term of node affinity."""
 
-    expressions: tuple[RequirementPart, ...] = msgspec.field(default=(), name="matchExpressions")
+    expressions: tuple[RequirementPart, ...] = msgspec.field(
+        default=(), name="matchExpressions"
+    )
     fields: tuple[RequirementPart, ...] = msgspec.field(default=(), name="matchFields")
 
 
@@ -220,9 +226,16 @@ class FleetSnapshotKind(Kind, tag="FleetSnapshot", kw_only=True):
 
 def _default_texts(kind: type[Part]) -> tuple[tuple[str, str], ...]:
     defaults = [(field.name, field.default) for field in msgspec.structs.fields(kind)]
-    return tuple((name, default) for name, default in defaults if isinstance(default, str) and default)
+    return tuple(
+        (name, default)
+        for name, default in defaults
+        if isinstance(default, str) and default
+    )
 
 
 _DEFAULT_TEXTS.update(
-    {kind.__name__: _default_texts(kind) for kind in (SpreadPart, HostPortPart, TolerationPart, PodPart)}
+    {
+        kind.__name__: _default_texts(kind)
+        for kind in (SpreadPart, HostPortPart, TolerationPart, PodPart)
+    }
 )

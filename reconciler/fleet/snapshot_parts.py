@@ -36,25 +36,53 @@ from reconciler.fleet.snapshot_kinds import (
     UnreadableKind,
 )
 from reconciler.manifests.fields import InvalidField, Path
-from reconciler.manifests.podshape import DEFAULT_SCORE_MEMORY, DEFAULT_SCORE_MILLICPU, PodShape, Taint
+from reconciler.manifests.podshape import (
+    DEFAULT_SCORE_MEMORY,
+    DEFAULT_SCORE_MILLICPU,
+    PodShape,
+    Taint,
+)
 from reconciler.manifests.quantity import Format, Quantity
 
 API_VERSION: Literal["skyray.dev/v1alpha1"] = "skyray.dev/v1alpha1"
 
 _BINARY = ("memory", "ephemeral-storage", "hugepages-")
-_RULES = {name: hint for name, hint in get_type_hints(PodShape).items() if name in RulesPart.__struct_fields__}
+_RULES = {
+    name: hint
+    for name, hint in get_type_hints(PodShape).items()
+    if name in RulesPart.__struct_fields__
+}
 # The fields of `RulesPart` that hold texts; the others hold parts, which are converted.
-_PLAIN = ("labels", "node_selector", "claims", "volume_claims", "priority_class", "scheduler_name", "scheduling_gates")
+_PLAIN = (
+    "labels",
+    "node_selector",
+    "claims",
+    "volume_claims",
+    "priority_class",
+    "scheduler_name",
+    "scheduling_gates",
+)
 _NESTED = {name: hint for name, hint in _RULES.items() if name not in _PLAIN}
-_RULE_PARTS = {name: hint for name, hint in get_type_hints(RulesPart).items() if name in _NESTED}
-_POOL = tuple(name for name in PoolPart.__struct_fields__ if name not in {"allocatable", "taints", "left"})
+_RULE_PARTS = {
+    name: hint for name, hint in get_type_hints(RulesPart).items() if name in _NESTED
+}
+_POOL = tuple(
+    name
+    for name in PoolPart.__struct_fields__
+    if name not in {"allocatable", "taints", "left"}
+)
 
 # msgspec 0.22 learns a type at its first use, and crashes the process when two threads do that at the same time. So all
 # types are learnt here, while the module is imported.
-_LEARNT = [msgspec.json.Decoder(hint) for hint in (RayPart, RayStatus, *_NESTED.values(), *_RULE_PARTS.values())]
+_LEARNT = [
+    msgspec.json.Decoder(hint)
+    for hint in (RayPart, RayStatus, *_NESTED.values(), *_RULE_PARTS.values())
+]
 
 
-def kind_of(snapshot: ClusterSnapshot | Unreadable) -> ClusterSnapshotKind | UnreadableKind:
+def kind_of(
+    snapshot: ClusterSnapshot | Unreadable,
+) -> ClusterSnapshotKind | UnreadableKind:
     """Return the file form of a snapshot, or of the reason why there is none."""
     if isinstance(snapshot, Unreadable):
         return UnreadableKind(
@@ -71,19 +99,30 @@ def kind_of(snapshot: ClusterSnapshot | Unreadable) -> ClusterSnapshotKind | Unr
         version=snapshot.version,
         nodes=tuple(map(_node_part, snapshot.nodes)),
         pods=tuple(map(_pod_part, snapshot.pods)),
-        ray=tuple(msgspec.convert(status, RayPart, from_attributes=True) for status in snapshot.ray),
-        namespaces=tuple(NamespacePart(name, dict(labels[name])) for name in sorted(labels)),
+        ray=tuple(
+            msgspec.convert(status, RayPart, from_attributes=True)
+            for status in snapshot.ray
+        ),
+        namespaces=tuple(
+            NamespacePart(name, dict(labels[name])) for name in sorted(labels)
+        ),
         pools=tuple(map(_pool_part, snapshot.pools)),
         pools_note=snapshot.pools_note,
     )
 
 
-def snapshot_or_unreadable(kind: ClusterSnapshotKind | UnreadableKind) -> ClusterSnapshot | Unreadable:
+def snapshot_or_unreadable(
+    kind: ClusterSnapshotKind | UnreadableKind,
+) -> ClusterSnapshot | Unreadable:
     """Return what an entry of a FleetSnapshot describes. Raises `InvalidField`, also for a snapshot without a time."""
     if isinstance(kind, UnreadableKind):
-        return Unreadable(kind.metadata.name, kind.reason, read_time(kind.since, ("since",)))
+        return Unreadable(
+            kind.metadata.name, kind.reason, read_time(kind.since, ("since",))
+        )
     if kind.taken_at is None:
-        raise InvalidField(("takenAt",), f"of cluster {kind.metadata.name!r} is missing")
+        raise InvalidField(
+            ("takenAt",), f"of cluster {kind.metadata.name!r} is missing"
+        )
     return cluster_snapshot(kind, 0.0)
 
 
@@ -97,10 +136,14 @@ def cluster_snapshot(kind: ClusterSnapshotKind, taken_at: float) -> ClusterSnaps
     _refuse_twice("pools", [pool.name for pool in kind.pools])
     return ClusterSnapshot(
         cluster=kind.metadata.name,
-        taken_at=taken_at if kind.taken_at is None else read_time(kind.taken_at, ("takenAt",)),
+        taken_at=taken_at
+        if kind.taken_at is None
+        else read_time(kind.taken_at, ("takenAt",)),
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
         pods=tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name))),
-        ray=tuple(msgspec.convert(part, RayStatus, from_attributes=True) for part in kind.ray),
+        ray=tuple(
+            msgspec.convert(part, RayStatus, from_attributes=True) for part in kind.ray
+        ),
         version=kind.version,
         namespace_labels={part.name: part.labels for part in kind.namespaces},
         pools=tuple(pools),
@@ -119,9 +162,14 @@ def _refuse_twice(what: str, names: list[str]) -> None:
 def _node(part: NodePart, at: Path) -> Node:
     return Node(
         name=part.name,
-        allocatable={"pods": DEFAULT_POD_SLOTS, **_all_units(part.allocatable, (*at, "allocatable"))},
+        allocatable={
+            "pods": DEFAULT_POD_SLOTS,
+            **_all_units(part.allocatable, (*at, "allocatable")),
+        },
         labels=part.labels,
-        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints),
+        taints=tuple(
+            Taint(taint.key, taint.effect, taint.value) for taint in part.taints
+        ),
         ready=part.ready,
         unschedulable=part.unschedulable,
     )
@@ -131,7 +179,9 @@ def _pool(part: PoolPart, at: Path) -> NodePool:
     same = {name: getattr(part, name) for name in _POOL}
     return NodePool(
         allocatable=_all_units(part.allocatable, (*at, "allocatable")),
-        taints=tuple(Taint(taint.key, taint.effect, taint.value) for taint in part.taints),
+        taints=tuple(
+            Taint(taint.key, taint.effect, taint.value) for taint in part.taints
+        ),
         left=_all_units(part.left, (*at, "left")),
         **same,
     )
@@ -148,11 +198,23 @@ def _pod(part: PodPart, at: Path) -> Pod:
         namespace=part.namespace,
         node_name=part.node,
         requests=requests,
-        score_cpu=_score_cpu(requests) if cpu is None else _units("cpu", cpu, (*at, "scoreCpu")),
-        score_memory=_score_memory(requests) if memory is None else _units("memory", memory, (*at, "scoreMemory")),
+        score_cpu=_score_cpu(requests)
+        if cpu is None
+        else _units("cpu", cpu, (*at, "scoreCpu")),
+        score_memory=_score_memory(requests)
+        if memory is None
+        else _units("memory", memory, (*at, "scoreMemory")),
         **rules,
     )
-    return Pod(part.namespace, part.name, shape, part.node, part.owner, part.node_type, part.deleting)
+    return Pod(
+        part.namespace,
+        part.name,
+        shape,
+        part.node,
+        part.owner,
+        part.node_type,
+        part.deleting,
+    )
 
 
 def _score_cpu(requests: Mapping[str, int]) -> int:
@@ -183,7 +245,9 @@ def _node_part(node: Node) -> NodePart:
         name=node.name,
         allocatable=_texts(node.allocatable),
         labels=dict(node.labels),
-        taints=tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in node.taints),
+        taints=tuple(
+            TaintPart(taint.key, taint.effect, taint.value) for taint in node.taints
+        ),
         ready=node.ready,
         unschedulable=node.unschedulable,
     )
@@ -193,7 +257,9 @@ def _pool_part(pool: NodePool) -> PoolPart:
     same = {name: getattr(pool, name) for name in _POOL}
     return PoolPart(
         allocatable=_texts(pool.allocatable),
-        taints=tuple(TaintPart(taint.key, taint.effect, taint.value) for taint in pool.taints),
+        taints=tuple(
+            TaintPart(taint.key, taint.effect, taint.value) for taint in pool.taints
+        ),
         left=_texts(pool.left),
         **same,
     )
@@ -202,7 +268,9 @@ def _pool_part(pool: NodePool) -> PoolPart:
 def _pod_part(pod: Pod) -> PodPart:
     shape = pod.shape
     if (shape.namespace, shape.node_name) != (pod.namespace, pod.node):
-        raise ValueError(f"pod {pod.namespace}/{pod.name}: its shape has another namespace or node than the pod itself")
+        raise ValueError(
+            f"pod {pod.namespace}/{pod.name}: its shape has another namespace or node than the pod itself"
+        )
     rules = {name: getattr(shape, name) for name in _RULES}
     for name, hint in _RULE_PARTS.items():
         if rules[name] not in ((), None):
@@ -217,7 +285,9 @@ def _pod_part(pod: Pod) -> PodPart:
         node_type=pod.node_type,
         deleting=pod.deleting,
         score_cpu=None if cpu == _score_cpu(requests) else _amount_text("cpu", cpu),
-        score_memory=None if memory == _score_memory(requests) else _amount_text("memory", memory),
+        score_memory=None
+        if memory == _score_memory(requests)
+        else _amount_text("memory", memory),
         **rules,
     )
 

@@ -16,7 +16,13 @@ from heapq import heapify, heappop, heapreplace
 
 import numpy as np
 
-from reconciler.kube_scheduler.filters import allowed, avoided_taints, ports_clash, ports_free, preferred_weight
+from reconciler.kube_scheduler.filters import (
+    allowed,
+    avoided_taints,
+    ports_clash,
+    ports_free,
+    preferred_weight,
+)
 from reconciler.kube_scheduler.nodes import MEMORY, Ints, Mask, Nodes, has_pod_terms
 from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
 from reconciler.kube_scheduler.scores import (
@@ -57,7 +63,9 @@ class _Rules:
         return self.spread is not None or has_pod_terms(self.shape)
 
 
-def bind_pods(nodes: Nodes, shape: PodShape, count: int, *, reach: int | None = None) -> Counter[int]:
+def bind_pods(
+    nodes: Nodes, shape: PodShape, count: int, *, reach: int | None = None
+) -> Counter[int]:
     """Bind up to `count` pods of `shape`, each where kube-scheduler would, and return node index -> pods bound.
 
     Changes `nodes`. With `reach`, only the first so many nodes are looked at. Fewer than `count` are bound only if no
@@ -119,11 +127,25 @@ def _feasible(nodes: Nodes, rules: _Rules, passing: Mask) -> Ints:
 def _normalised(nodes: Nodes, rules: _Rules, index: Ints) -> list[Normalised]:
     """Return those scores of the feasible nodes `index` that are relative to each other."""
     shape, table = rules.shape, nodes.table
-    found = [Normalised(avoided_taints(table, shape)[index], reversed_share, TAINT_TOLERATION_WEIGHT)]
+    found = [
+        Normalised(
+            avoided_taints(table, shape)[index], reversed_share, TAINT_TOLERATION_WEIGHT
+        )
+    ]
     if shape.node_preferred:
-        found.append(Normalised(preferred_weight(table, shape)[index], share, NODE_AFFINITY_WEIGHT))
+        found.append(
+            Normalised(
+                preferred_weight(table, shape)[index], share, NODE_AFFINITY_WEIGHT
+            )
+        )
     if rules.affinity is not None:
-        found.append(Normalised(rules.affinity.raw_scores()[index], between_extremes, POD_AFFINITY_WEIGHT))
+        found.append(
+            Normalised(
+                rules.affinity.raw_scores()[index],
+                between_extremes,
+                POD_AFFINITY_WEIGHT,
+            )
+        )
     # A score that is equal on all nodes does not change their order.
     return [scores for scores in found if not scores.uniform]
 

@@ -38,7 +38,9 @@ class DaemonSets:
         """Return whether a new node gets a pod of `shape`."""
         for taint in node.taints:
             hard = taint.effect in _BLOCKING
-            if hard and not any(toleration.tolerates(taint) for toleration in shape.tolerations):
+            if hard and not any(
+                toleration.tolerates(taint) for toleration in shape.tolerations
+            ):
                 return False
         return matches_node(shape, node)
 

@@ -55,7 +55,9 @@ class GangRequest:
         for pod_set in gang.pod_sets:
             shape = replace(pod_set.shape, namespace="", labels={})
             unnamed.append(replace(pod_set, shape=shape))
-        return cls(gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))), namespaces)
+        return cls(
+            gang, exact, repr(replace(gang, pod_sets=tuple(unnamed))), namespaces
+        )
 
     def on(self, cluster: str) -> GangRequest:
         """Return the request that it is on a cluster."""

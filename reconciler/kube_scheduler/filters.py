@@ -19,14 +19,22 @@ from reconciler.manifests.podshape import HostPort, PodShape, Taint, Toleration
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
 """The taint that `kubectl cordon` sets; a pod that tolerates it ignores the cordon."""
 
-_CONDITION = "node.kubernetes.io/"  # begins the keys of taints that follow the state of a node
+_CONDITION = (
+    "node.kubernetes.io/"  # begins the keys of taints that follow the state of a node
+)
 _BLOCKING = ("NoSchedule", "NoExecute")
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (compared, never bound)
 
 
 def allowed(table: NodeTable, shape: PodShape) -> Mask:
     """Return the nodes that pass every filter of this module. Not to be changed by the caller."""
-    key = ("allowed", frozenset(shape.node_selector.items()), shape.node_required, shape.tolerations, shape.node_name)
+    key = (
+        "allowed",
+        frozenset(shape.node_selector.items()),
+        shape.node_required,
+        shape.tolerations,
+        shape.node_name,
+    )
     found = table.memo.get(key)
     if found is None:
         open_ = schedulable(table, shape) & tolerated(table, shape)
@@ -36,7 +44,12 @@ def allowed(table: NodeTable, shape: PodShape) -> Mask:
 
 def node_affinity(table: NodeTable, shape: PodShape) -> Mask:
     """Return the nodes that nodeSelector, required node affinity and nodeName leave."""
-    key = ("node affinity", frozenset(shape.node_selector.items()), shape.node_required, shape.node_name)
+    key = (
+        "node affinity",
+        frozenset(shape.node_selector.items()),
+        shape.node_required,
+        shape.node_name,
+    )
     found = table.memo.get(key)
     if found is None:
         # Most pods ask for no particular nodes.
@@ -55,11 +68,15 @@ def schedulable(table: NodeTable, shape: PodShape) -> Mask:
     key = ("schedulable", shape.tolerations, bool(shape.node_name))
     found = table.memo.get(key)
     if found is None:
-        any_cordon = bool(shape.node_name) or tolerates(shape.tolerations, UNSCHEDULABLE)
+        any_cordon = bool(shape.node_name) or tolerates(
+            shape.tolerations, UNSCHEDULABLE
+        )
         any_state = tolerates(shape.tolerations, NOT_READY)
         found = table.memo[key] = _mask(
             table,
-            lambda node: (any_cordon or not node.unschedulable) and (any_state or node.ready),
+            lambda node: (
+                (any_cordon or not node.unschedulable) and (any_state or node.ready)
+            ),
         )
     return cast("Mask", found)
 
@@ -85,7 +102,9 @@ def ever_allowed(table: NodeTable, shape: PodShape) -> Mask:
     key = ("ever tolerated", shape.tolerations)
     found = table.memo.get(key)
     if found is None:
-        found = table.memo[key] = _mask(table, lambda node: lasting_untolerated(shape, node) is None)
+        found = table.memo[key] = _mask(
+            table, lambda node: lasting_untolerated(shape, node) is None
+        )
     return node_affinity(table, shape) & cast("Mask", found)
 
 
@@ -98,7 +117,9 @@ def lasting_untolerated(shape: PodShape, node: Node) -> Taint | None:
     return None
 
 
-def untolerated(shape: PodShape, node: Node, effects: tuple[str, ...] = _BLOCKING) -> Taint | None:
+def untolerated(
+    shape: PodShape, node: Node, effects: tuple[str, ...] = _BLOCKING
+) -> Taint | None:
     """Return the first taint that keeps the pod off the node."""
     for taint in node.taints:
         if taint.effect in effects and not tolerates(shape.tolerations, taint):
@@ -119,7 +140,9 @@ def avoided_taints(table: NodeTable, shape: PodShape) -> Ints:
         counts = np.zeros(table.size, dtype=np.int64)
         for i, node in enumerate(table.nodes):
             for taint in node.taints:
-                if taint.effect == "PreferNoSchedule" and not tolerates(shape.tolerations, taint):
+                if taint.effect == "PreferNoSchedule" and not tolerates(
+                    shape.tolerations, taint
+                ):
                     counts[i] += 1
         found = table.memo[key] = counts
     return cast("Ints", found)

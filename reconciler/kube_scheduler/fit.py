@@ -17,7 +17,11 @@ from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.no_fit_reasons import why_not
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.packing import can_pack
-from reconciler.kube_scheduler.scale_up_check import CheckedScaleUp, check_scale_up, check_separate_scale_up
+from reconciler.kube_scheduler.scale_up_check import (
+    CheckedScaleUp,
+    check_scale_up,
+    check_separate_scale_up,
+)
 from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, simulate
 from reconciler.kube_scheduler.tie_breaks import worst_tie_break
 from reconciler.manifests.podshape import PodShape
@@ -64,7 +68,9 @@ def commit(nodes: Nodes, gang: Gang, fit: Fit) -> Nodes:
     Raises `ValueError` for a result that is not ok.
     """
     if not fit.ok:
-        raise ValueError(f"only a gang that fits can take room, and this one does not: {fit.message}")
+        raise ValueError(
+            f"only a gang that fits can take room, and this one does not: {fit.message}"
+        )
     taken = nodes.copy()
     for pool, count in fit.growth:
         taken = with_new_nodes(taken, pool, count)
@@ -96,7 +102,10 @@ def _schedulable(shape: PodShape) -> bool:
 
 
 def _batches(gang: Gang) -> list[PodBatch]:
-    return [PodBatch(pod_set.shape, pod_set.count, pod_set.after) for pod_set in gang.pod_sets]
+    return [
+        PodBatch(pod_set.shape, pod_set.count, pod_set.after)
+        for pod_set in gang.pod_sets
+    ]
 
 
 def _uses_new_nodes(nodes: Nodes, result: SimulationResult) -> bool:
@@ -125,7 +134,9 @@ def _fit(gang: Gang, checked: CheckedScaleUp, *, waits: bool) -> Fit:
     schedulers = _other_schedulers(gang)
     why: Reason = FitsNow(gang.pods, schedulers)
     if waits:
-        why = FitsAfterScaleUp(gang.pods, tuple(total_by_pool(result.growth)), schedulers)
+        why = FitsAfterScaleUp(
+            gang.pods, tuple(total_by_pool(result.growth)), schedulers
+        )
     return Fit(
         ok=True,
         placed=gang.pods,
@@ -174,7 +185,11 @@ def _no_fit(nodes: Nodes, gang: Gang, result: SimulationResult) -> Fit:
 
 def _cause(gang: Gang, result: SimulationResult) -> Reason:
     """Return why the first pod set with pods left over is not bound, on the nodes with the other pods bound."""
-    unbound = [pod_set for pod_set, left in zip(gang.pod_sets, result.left, strict=True) if left]
+    unbound = [
+        pod_set
+        for pod_set, left in zip(gang.pod_sets, result.left, strict=True)
+        if left
+    ]
     # Sets that come last are left over while any other is, wherever they are in the list, so they are not the cause.
     unbound.sort(key=lambda pod_set: pod_set.after)
     return why_not(result.nodes, unbound[0])

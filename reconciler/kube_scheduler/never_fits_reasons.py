@@ -12,9 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reconciler.kube_scheduler.filters import ever_allowed, lasting_untolerated, node_affinity
+from reconciler.kube_scheduler.filters import (
+    ever_allowed,
+    lasting_untolerated,
+    node_affinity,
+)
 from reconciler.kube_scheduler.new_nodes import template_nodes
-from reconciler.kube_scheduler.no_fit_reasons import choice_of, closed_nodes, request_of, taint_text
+from reconciler.kube_scheduler.no_fit_reasons import (
+    choice_of,
+    closed_nodes,
+    request_of,
+    taint_text,
+)
 from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
 from reconciler.kube_scheduler.scale_up import room_when_empty
 from reconciler.ray.demand import PodSet
@@ -78,7 +87,9 @@ def _all_sets(cluster: _Cluster, pod_sets: Sequence[PodSet]) -> Reason | None:
             totals[resource] += amount * pod_set.count
     for resource, requested in totals.items():
         available = int(_capacity(cluster.nodes, resource).sum())
-        available += _in_all(cluster.nodes, _capacity(cluster.templates, resource) * cluster.spare)
+        available += _in_all(
+            cluster.nodes, _capacity(cluster.templates, resource) * cluster.spare
+        )
         if requested > available:
             return TotalTooLarge(resource, requested, available)
     return None
@@ -119,7 +130,9 @@ def _one_pod(cluster: _Cluster, pod_set: PodSet) -> Reason:
             int((_capacity(templates, resource) * on_templates).max(initial=0)),
         )
         if largest < shape.requests[resource]:
-            return LargestNode(pod_set.title, request_of(pod_set, resource), largest, excluded)
+            return LargestNode(
+                pod_set.title, request_of(pod_set, resource), largest, excluded
+            )
     return _nearest(cluster, (on_nodes, on_templates), pod_set, excluded)
 
 
@@ -129,18 +142,32 @@ def _by_rarity(pod_set: PodSet) -> list[str]:
     return sorted(asked, key=lambda name: (name in {"cpu", "memory"}, name))
 
 
-def _nearest(cluster: _Cluster, allowed: tuple[Mask, Mask], pod_set: PodSet, excluded: ExcludedNode | None) -> Reason:
+def _nearest(
+    cluster: _Cluster,
+    allowed: tuple[Mask, Mask],
+    pod_set: PodSet,
+    excluded: ExcludedNode | None,
+) -> Reason:
     """Return what the node lacks, of those that the pod may use, that lacks fewest of its devices and resources."""
     requests = [request_of(pod_set, name) for name in _by_rarity(pod_set)]
     short: list[_ShortNode] = []
-    for nodes, titles, passing in zip((cluster.nodes, cluster.templates), _titles(cluster), allowed, strict=True):
-        capacities = [(request, _capacity(nodes, request.resource)) for request in requests]
-        short += [_ShortNode(titles[i], _lacks(capacities, i)) for i in np.flatnonzero(passing).tolist()]
+    for nodes, titles, passing in zip(
+        (cluster.nodes, cluster.templates), _titles(cluster), allowed, strict=True
+    ):
+        capacities = [
+            (request, _capacity(nodes, request.resource)) for request in requests
+        ]
+        short += [
+            _ShortNode(titles[i], _lacks(capacities, i))
+            for i in np.flatnonzero(passing).tolist()
+        ]
     nearest = min(short, key=_ShortNode.order)
     if not nearest.lacks:
         return NoNodeHasSlots(pod_set.title, excluded)
     in_order = sorted(requests, key=lambda request: request.resource)
-    return NoNodeHasAll(pod_set.title, tuple(in_order), nearest.title, nearest.lacks, excluded)
+    return NoNodeHasAll(
+        pod_set.title, tuple(in_order), nearest.title, nearest.lacks, excluded
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +183,9 @@ class _ShortNode:
         return len(devices), len(self.lacks)
 
 
-def _lacks(capacities: Sequence[tuple[Request, Ints]], node: int) -> tuple[tuple[Request, int], ...]:
+def _lacks(
+    capacities: Sequence[tuple[Request, Ints]], node: int
+) -> tuple[tuple[Request, int], ...]:
     found: list[tuple[Request, int]] = []
     for request, capacity in capacities:
         has = int(capacity[node])
@@ -173,7 +202,9 @@ def _excluded(cluster: _Cluster, pod_set: PodSet) -> ExcludedNode | None:
         (cluster.templates, of_pools, cluster.spare),
         (cluster.nodes, of_nodes, np.ones(cluster.nodes.size)),
     ):
-        large_enough = room_when_empty(nodes, shape, node_affinity(nodes.table, shape)) > 0
+        large_enough = (
+            room_when_empty(nodes, shape, node_affinity(nodes.table, shape)) > 0
+        )
         for i in np.flatnonzero(large_enough):
             taint = lasting_untolerated(shape, nodes.table.nodes[i])
             if taint is not None:
@@ -186,4 +217,6 @@ def _excluded(cluster: _Cluster, pod_set: PodSet) -> ExcludedNode | None:
 def _titles(cluster: _Cluster) -> tuple[list[str], list[str]]:
     """Return what the nodes and what the pools are called in messages."""
     nodes, pools = cluster.nodes.table.nodes, cluster.nodes.pools
-    return [f"node {node.name}" for node in nodes], [f"node pool {pool.name}" for pool in pools]
+    return [f"node {node.name}" for node in nodes], [
+        f"node pool {pool.name}" for pool in pools
+    ]

@@ -12,7 +12,13 @@ from collections import Counter
 import numpy as np
 
 from reconciler.kube_scheduler.bind import with_room
-from reconciler.kube_scheduler.filters import node_affinity, ports_free, schedulable, tolerated, untolerated
+from reconciler.kube_scheduler.filters import (
+    node_affinity,
+    ports_free,
+    schedulable,
+    tolerated,
+    untolerated,
+)
 from reconciler.kube_scheduler.nodes import Mask, Nodes
 from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
 from reconciler.kube_scheduler.topology_spread import is_spread
@@ -71,12 +77,16 @@ def closed_nodes(nodes: Nodes, pod_set: PodSet, closed: Mask, ready: Mask) -> Re
     for i in np.flatnonzero(closed & ready):
         taints[untolerated(pod_set.shape, nodes.table.nodes[i])] += 1
     taint, times = max(taints.items(), key=lambda item: item[1])
-    return UntoleratedTaint(pod_set.title, taint_text(taint) if taint else "", times, number, nodes.size)
+    return UntoleratedTaint(
+        pod_set.title, taint_text(taint) if taint else "", times, number, nodes.size
+    )
 
 
 def request_of(pod_set: PodSet, resource: str) -> Request:
     """Return what one pod of the set requests of a resource."""
-    return Request(resource, pod_set.shape.requests[resource], pod_set.requests.get(resource))
+    return Request(
+        resource, pod_set.shape.requests[resource], pod_set.requests.get(resource)
+    )
 
 
 def choice_of(pod_set: PodSet) -> NodeChoice:
@@ -110,14 +120,23 @@ def _short(nodes: Nodes, pod_set: PodSet, usable: Mask) -> Reason:
         if not fitting.any():
             number, named = _narrowed(usable, left, beside)
             largest = int(free[left].max())
-            return LargestFree(pod_set.title, request_of(pod_set, resource), max(largest, 0), number, nodes.size, named)
+            return LargestFree(
+                pod_set.title,
+                request_of(pod_set, resource),
+                max(largest, 0),
+                number,
+                nodes.size,
+                named,
+            )
         left = fitting
         beside.append(request_of(pod_set, resource))
     number, named = _narrowed(usable, left, beside)
     return NoPodSlot(pod_set.title, number, nodes.size, named)
 
 
-def _narrowed(usable: Mask, left: Mask, beside: list[Request]) -> tuple[int, tuple[Request, ...]]:
+def _narrowed(
+    usable: Mask, left: Mask, beside: list[Request]
+) -> tuple[int, tuple[Request, ...]]:
     """Return how many nodes are left, and the requests that they meet, if that leaves out any usable node."""
     number = int(left.sum())
     return number, tuple(beside) if number < int(usable.sum()) else ()
@@ -128,12 +147,16 @@ def _other_pods(nodes: Nodes, pod_set: PodSet, usable: Mask) -> Reason:
     shape, number = pod_set.shape, int(usable.sum())
     left = usable & ports_free(nodes, shape)
     if not left.any():
-        return HostPortsTaken(pod_set.title, tuple(port.port for port in shape.host_ports), number)
+        return HostPortsTaken(
+            pod_set.title, tuple(port.port for port in shape.host_ports), number
+        )
     if not can_skip(nodes, shape):
         left &= PodAffinity(nodes, shape).feasible()
         if not left.any():
             return PodAffinityUnmet(pod_set.title, not shape.pod_required, number)
     if is_spread(shape):
         hard = [c for c in shape.spread if c.when_unsatisfiable == "DoNotSchedule"]
-        return SpreadExceeded(pod_set.title, tuple(c.topology_key for c in hard), number)
+        return SpreadExceeded(
+            pod_set.title, tuple(c.topology_key for c in hard), number
+        )
     return Unexplained(pod_set.title, number)

@@ -18,14 +18,18 @@ def matches_node(shape: PodShape, node: Node) -> bool:
     labels: Mapping[str, str] = node.labels
     if any(labels.get(key) != value for key, value in shape.node_selector.items()):
         return False
-    return not shape.node_required or any(matches_term(term, node) for term in shape.node_required)
+    return not shape.node_required or any(
+        matches_term(term, node) for term in shape.node_required
+    )
 
 
 def matches_term(term: NodeTerm, node: Node) -> bool:
     """Match one term; an empty one matches no node (component-helpers/scheduling/corev1/nodeaffinity)."""
     if not term.expressions and not term.fields:
         return False
-    return all(_holds(requirement, node.labels) for requirement in term.expressions) and all(
+    return all(
+        _holds(requirement, node.labels) for requirement in term.expressions
+    ) and all(
         _holds(requirement, {"metadata.name": node.name}) for requirement in term.fields
     )
 

@@ -62,7 +62,12 @@ class PodsOnNodes:
 
 def has_pod_terms(shape: PodShape) -> bool:
     """Return whether `shape` has any pod affinity or anti-affinity term."""
-    return bool(shape.pod_required or shape.pod_preferred or shape.pod_anti_required or shape.pod_anti_preferred)
+    return bool(
+        shape.pod_required
+        or shape.pod_preferred
+        or shape.pod_anti_required
+        or shape.pod_anti_preferred
+    )
 
 
 def clamped(amount: int) -> int:
@@ -140,7 +145,9 @@ class NodeTable:
 
     def namespace_labels(self, namespace: str) -> Mapping[str, str]:
         """Return a namespace's labels; a namespace that does not exist yet will have its name as a label."""
-        return self.namespaces.get(namespace) or {"kubernetes.io/metadata.name": namespace}
+        return self.namespaces.get(namespace) or {
+            "kubernetes.io/metadata.name": namespace
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +172,17 @@ class Nodes:
     scores the node of lowest rank is chosen.
     """
 
-    __slots__ = ("added", "autoscaler", "existing", "free", "load", "most_allocated", "ranks", "spare", "table")
+    __slots__ = (
+        "added",
+        "autoscaler",
+        "existing",
+        "free",
+        "load",
+        "most_allocated",
+        "ranks",
+        "spare",
+        "table",
+    )
 
     def __init__(
         self,
@@ -213,7 +230,9 @@ class Nodes:
         for pod in bound:
             where = {index[pod.node]: 1}
             base.append(PodsOnNodes(pod.shape, where, pod.deleting))
-        table = NodeTable(snapshot.nodes, tuple(base), snapshot.namespace_labels, headroom or {})
+        table = NodeTable(
+            snapshot.nodes, tuple(base), snapshot.namespace_labels, headroom or {}
+        )
         taken, load = _taken(table, bound)
         # Without pools no node is added, so the DaemonSets do not matter.
         daemonsets = DaemonSets.of(snapshot.pods) if pools else DaemonSets(())
@@ -311,7 +330,11 @@ class Nodes:
     def free_of(self, wanted: Callable[[str], bool]) -> int:
         """Return how much of the resources whose names are `wanted` is free on nodes that exist and take pods."""
         existing = self.table.nodes[: self.existing]
-        open_ = [i for i, node in enumerate(existing) if node.ready and not node.unschedulable]
+        open_ = [
+            i
+            for i, node in enumerate(existing)
+            if node.ready and not node.unschedulable
+        ]
         rows = [row for name, row in self.table.rows.items() if wanted(name)]
         # With headroom, free may be negative where more is taken already.
         free = np.maximum(self.free[np.ix_(rows, open_)], 0)
@@ -330,7 +353,10 @@ def _rows(nodes: Iterable[Node]) -> dict[str, int]:
 
 
 def _allocatable(node: Node, resource: str) -> int:
-    return min(node.allocatable.get(resource, DEFAULT_POD_SLOTS if resource == "pods" else 0), _MOST)
+    return min(
+        node.allocatable.get(resource, DEFAULT_POD_SLOTS if resource == "pods" else 0),
+        _MOST,
+    )
 
 
 def _kept(allocatable: int, share: Fraction | int) -> int:

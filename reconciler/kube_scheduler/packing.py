@@ -48,7 +48,9 @@ def can_pack(nodes: Nodes, pod_sets: Sequence[PodSet]) -> bool:
         if requested is None or not _resources_only(nodes, pod_set.shape):
             return False
         size = max(amount / int(largest[row]) for row, amount in requested)
-        packed.append(_Pods(pod_set.count, requested, allowed(nodes.table, pod_set.shape), size))
+        packed.append(
+            _Pods(pod_set.count, requested, allowed(nodes.table, pod_set.shape), size)
+        )
     packed.sort(key=lambda pods: -pods.size)
     free = np.maximum(nodes.free, 0)
     if not _sums_suffice(free, packed):

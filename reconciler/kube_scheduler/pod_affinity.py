@@ -12,7 +12,14 @@ from typing import cast
 
 import numpy as np
 
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes, NodeTable, PodsOnNodes, has_pod_terms
+from reconciler.kube_scheduler.nodes import (
+    Ints,
+    Mask,
+    Nodes,
+    NodeTable,
+    PodsOnNodes,
+    has_pod_terms,
+)
 from reconciler.manifests.podshape import PodShape, PodTerm
 
 REQUIRED_TERM_WEIGHT = 1
@@ -31,7 +38,9 @@ class _Domains:
         self.codes, number = table.domains(term.topology_key)
         named = self.codes >= 0
         # One domain more than there are: it stays empty, for nodes without the key.
-        totals = np.bincount(self.codes[named], weights=counts[named], minlength=number + 1)
+        totals = np.bincount(
+            self.codes[named], weights=counts[named], minlength=number + 1
+        )
         self.totals = totals.astype(np.int64)
 
     def add(self, node: int) -> None:
@@ -68,11 +77,17 @@ class PodAffinity:
         self._nodes = nodes
         self._shape = shape
         self._required = shape.pod_required
-        self._required_select_own = bool(self._required) and all(map(self._selects_own, self._required))
+        self._required_select_own = bool(self._required) and all(
+            map(self._selects_own, self._required)
+        )
         self._required_counts = _counts(nodes, shape, self._required)
         self._anti_affinity = [self._term(term) for term in shape.pod_anti_required]
-        self._preferred = [self._term(term, weight) for weight, term in shape.pod_preferred]
-        self._preferred += [self._term(term, -weight) for weight, term in shape.pod_anti_preferred]
+        self._preferred = [
+            self._term(term, weight) for weight, term in shape.pod_preferred
+        ]
+        self._preferred += [
+            self._term(term, -weight) for weight, term in shape.pod_anti_preferred
+        ]
         self._of_copies = self._terms_of_copies()
         self._excluded = np.zeros(nodes.size, dtype=np.bool_)
         self._raw = np.zeros(nodes.size, dtype=np.int64)
@@ -82,7 +97,9 @@ class PodAffinity:
     @property
     def can_skip(self) -> bool:
         """Whether no term applies: every node passes, none is preferred."""
-        own_terms = self._required or self._anti_affinity or self._preferred or self._of_copies
+        own_terms = (
+            self._required or self._anti_affinity or self._preferred or self._of_copies
+        )
         return not own_terms and not self._excluded.any() and not self._raw.any()
 
     def feasible(self) -> Mask:
@@ -111,7 +128,9 @@ class PodAffinity:
 
     def _term(self, term: PodTerm, weight: int = 0) -> _Term:
         counts = _counts(self._nodes, self._shape, (term,))
-        return _Term(_Domains(self._nodes.table, term, counts), self._selects_own(term), weight)
+        return _Term(
+            _Domains(self._nodes.table, term, counts), self._selects_own(term), weight
+        )
 
     def _terms_of_copies(self) -> list[_Term]:
         """Return the terms by which pods of the shape, once bound, attract or repel the next one like them."""
@@ -130,7 +149,10 @@ class PodAffinity:
         return term_selects(self._nodes.table, term, self._shape, self._shape)
 
     def _meets_required(self) -> Mask:
-        domains = [_Domains(self._nodes.table, term, self._required_counts) for term in self._required]
+        domains = [
+            _Domains(self._nodes.table, term, self._required_counts)
+            for term in self._required
+        ]
         named = np.logical_and.reduce([d.codes >= 0 for d in domains])
         # A pod that its own terms select may be the first of its kind, on any node with the topology keys.
         if self._required_select_own and not any(d.any() for d in domains):
@@ -150,7 +172,9 @@ class PodAffinity:
             for weight, term in terms:
                 if term_selects(table, term, owner, self._shape):
                     counts = _per_node(table, pods) if counts is None else counts
-                    self._raw += sign * weight * _Domains(table, term, counts).per_node()
+                    self._raw += (
+                        sign * weight * _Domains(table, term, counts).per_node()
+                    )
 
 
 def can_skip(nodes: Nodes, shape: PodShape) -> bool:
@@ -158,9 +182,13 @@ def can_skip(nodes: Nodes, shape: PodShape) -> bool:
     return not has_pod_terms(shape) and not _pods_with_terms(nodes)
 
 
-def term_selects(table: NodeTable, term: PodTerm, owner: PodShape, other: PodShape) -> bool:
+def term_selects(
+    table: NodeTable, term: PodTerm, owner: PodShape, other: PodShape
+) -> bool:
     """Return whether `term` of a pod like `owner` selects pods like `other`."""
-    if term.selector is None or not _selects_namespace(table, term, owner.namespace, other.namespace):
+    if term.selector is None or not _selects_namespace(
+        table, term, owner.namespace, other.namespace
+    ):
         return False
     return term.selector.matches(other.labels)
 
@@ -184,7 +212,9 @@ def _selects_namespace(table: NodeTable, term: PodTerm, owner: str, other: str) 
         return owner == other
     if other in term.namespaces:
         return True
-    return term.namespace_selector is not None and term.namespace_selector.matches(table.namespace_labels(other))
+    return term.namespace_selector is not None and term.namespace_selector.matches(
+        table.namespace_labels(other)
+    )
 
 
 def _scoring_terms(shape: PodShape) -> tuple[_SignedTerms, ...]:
@@ -197,7 +227,9 @@ def _pods_with_terms(nodes: Nodes) -> list[PodsOnNodes]:
     table = nodes.table
     base = table.memo.get("with terms")
     if base is None:
-        base = table.memo["with terms"] = [pods for pods in table.base if pods.has_terms]
+        base = table.memo["with terms"] = [
+            pods for pods in table.base if pods.has_terms
+        ]
     return [*base, *(pods for pods in nodes.added if pods.has_terms)]
 
 
@@ -217,7 +249,11 @@ def _counts(nodes: Nodes, shape: PodShape, terms: tuple[PodTerm, ...]) -> Ints:
 
 
 def _add_selected(
-    table: NodeTable, counts: Ints, existing: tuple[PodsOnNodes, ...], shape: PodShape, terms: tuple[PodTerm, ...]
+    table: NodeTable,
+    counts: Ints,
+    existing: tuple[PodsOnNodes, ...],
+    shape: PodShape,
+    terms: tuple[PodTerm, ...],
 ) -> None:
     for pods in existing:
         if all(term_selects(table, term, shape, pods.shape) for term in terms):

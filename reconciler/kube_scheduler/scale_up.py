@@ -61,7 +61,9 @@ class Expander:
                 return option.pool.name, option.count
         return None
 
-    def separate(self, shapes: Sequence[PodShape], left: Sequence[int]) -> list[NewNodes]:
+    def separate(
+        self, shapes: Sequence[PodShape], left: Sequence[int]
+    ) -> list[NewNodes]:
         """Return new nodes for each batch alone; an empty list if the pools do not suffice for that."""
         steps: list[NewNodes] = []
         waiting = [*left]
@@ -89,15 +91,23 @@ class Expander:
         """Return the share of the largest template node that the pod takes, by its scarcest resource."""
         largest = self._templates.table.alloc.max(axis=1, initial=1)
         requested = self._templates.requested(shape) or ()
-        return max((amount / max(int(largest[row]), 1) for row, amount in requested), default=0.0)
+        return max(
+            (amount / max(int(largest[row]), 1) for row, amount in requested),
+            default=0.0,
+        )
 
     def _best_option(self, batch: int, shape: PodShape, pods: int) -> _Option | None:
         options = self._options(batch, shape, pods)
         if not options:
             return None
         if any(option.pool.price_per_hour is None for option in options):
-            return min(options, key=lambda option: (option.wasted_devices, option.place))
-        return min(options, key=lambda option: (option.cost_of_pod(pods), option.count, option.place))
+            return min(
+                options, key=lambda option: (option.wasted_devices, option.place)
+            )
+        return min(
+            options,
+            key=lambda option: (option.cost_of_pod(pods), option.count, option.place),
+        )
 
     def _options(self, batch: int, shape: PodShape, pods: int) -> list[_Option]:
         pods_each = _room_of_templates(self._templates, shape).tolist()
@@ -107,14 +117,20 @@ class Expander:
             if not each or spare <= 0 or (batch, pool.name) in self._rejected:
                 continue
             count = min(-(-pods // each), spare)
-            options.append(_Option(batch, pool, place, count, each, wastes_devices(pool, shape)))
+            options.append(
+                _Option(batch, pool, place, count, each, wastes_devices(pool, shape))
+            )
         return options
 
 
 def wastes_devices(pool: NodePool, shape: PodShape) -> bool:
     """Return whether nodes of the pool have devices, none of which the pod asks for."""
-    devices = {name for name, amount in pool.allocatable.items() if "/" in name and amount > 0}
-    return bool(devices) and not any(shape.requests.get(name, 0) > 0 for name in devices)
+    devices = {
+        name for name, amount in pool.allocatable.items() if "/" in name and amount > 0
+    }
+    return bool(devices) and not any(
+        shape.requests.get(name, 0) > 0 for name in devices
+    )
 
 
 def _room_of_templates(templates: Nodes, shape: PodShape) -> Ints:
@@ -128,14 +144,18 @@ def room_when_empty(nodes: Nodes, shape: PodShape, passing: Mask | None = None) 
     `passing`: the nodes that are not filtered out, if that is not what their labels and taints say now.
     """
     whole = nodes.table.alloc - nodes.table.kept
-    return _room(nodes, shape, whole, allowed(nodes.table, shape) if passing is None else passing)
+    return _room(
+        nodes, shape, whole, allowed(nodes.table, shape) if passing is None else passing
+    )
 
 
 def _room(nodes: Nodes, shape: PodShape, free: Ints, passing: Mask) -> Ints:
     requested = nodes.requested(shape)
     if requested is None:
         return np.zeros(nodes.size, dtype=np.int64)
-    limit = 1 if ports_clash(shape.host_ports, shape.host_ports) else np.iinfo(np.int64).max
+    limit = (
+        1 if ports_clash(shape.host_ports, shape.host_ports) else np.iinfo(np.int64).max
+    )
     most = np.full(nodes.size, limit)
     for row, amount in requested:
         np.minimum(most, free[row] // amount, out=most)

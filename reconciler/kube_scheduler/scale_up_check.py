@@ -15,7 +15,13 @@ from reconciler.kube_scheduler.gang import total_by_pool
 from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.scale_up import Expander, NewNodes
-from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, bind_after, bind_growing, simulate
+from reconciler.kube_scheduler.simulate import (
+    PodBatch,
+    SimulationResult,
+    bind_after,
+    bind_growing,
+    simulate,
+)
 from reconciler.kube_scheduler.tie_breaks import worst_tie_break
 
 _MOST_ROUNDS = 6
@@ -37,7 +43,9 @@ class CheckedScaleUp:
     tie: bool = False
 
 
-def check_scale_up(nodes: Nodes, batches: Sequence[PodBatch], growth: Sequence[NewNodes]) -> CheckedScaleUp:
+def check_scale_up(
+    nodes: Nodes, batches: Sequence[PodBatch], growth: Sequence[NewNodes]
+) -> CheckedScaleUp:
     """Return the scale-up that begins with `growth` and cannot fail; with `bad`, if the pools allow none."""
     steps = total_by_pool(growth)
     checked = _check(nodes, batches, steps)
@@ -54,17 +62,23 @@ def check_scale_up(nodes: Nodes, batches: Sequence[PodBatch], growth: Sequence[N
     return checked
 
 
-def check_separate_scale_up(nodes: Nodes, batches: Sequence[PodBatch]) -> CheckedScaleUp | None:
+def check_separate_scale_up(
+    nodes: Nodes, batches: Sequence[PodBatch]
+) -> CheckedScaleUp | None:
     """Return the scale-up that gives each batch new nodes of its own; None if the pools do not allow that.
 
     For gangs that do not fit on nodes added batch by batch, because small pods take the nodes of large ones.
     """
     waiting = simulate(nodes, batches, grow=False)
-    steps = Expander(waiting.nodes).separate([batch.shape for batch in batches], waiting.left)
+    steps = Expander(waiting.nodes).separate(
+        [batch.shape for batch in batches], waiting.left
+    )
     return check_scale_up(nodes, batches, steps) if steps else None
 
 
-def _check(nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes]) -> CheckedScaleUp:
+def _check(
+    nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes]
+) -> CheckedScaleUp:
     done = bind_after(nodes, batches, steps)
     if not done.ok:
         return CheckedScaleUp(done, done)
@@ -78,7 +92,9 @@ def _check(nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes])
     return CheckedScaleUp(done, worst_tie_break(all_added, batches), tie=True)
 
 
-def _smallest(nodes: Nodes, batches: Sequence[PodBatch], checked: CheckedScaleUp) -> CheckedScaleUp:
+def _smallest(
+    nodes: Nodes, batches: Sequence[PodBatch], checked: CheckedScaleUp
+) -> CheckedScaleUp:
     """Leave out the nodes that are not needed, the dearest first; without prices those that were added first."""
     prices = {pool.name: pool.price_per_hour or 0.0 for pool in nodes.pools}
     by_price = [name for name, _ in checked.done.growth]

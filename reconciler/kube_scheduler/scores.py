@@ -53,7 +53,11 @@ class RoomScore:
             columns = zip(load.T.tolist(), caps.T.tolist(), strict=True)
             return np.array([self.one(*column) for column in columns], dtype=np.int64)
         scored = load[2:] + np.array([[self.scored_cpu], [self.scored_memory]])
-        share_scored = np.minimum(scored, caps) if self.most_allocated else np.maximum(caps - scored, 0)
+        share_scored = (
+            np.minimum(scored, caps)
+            if self.most_allocated
+            else np.maximum(caps - scored, 0)
+        )
         share_scored *= MAX
         share_scored //= caps
         fit: Ints = share_scored[CPU] + share_scored[MEMORY]
@@ -82,10 +86,16 @@ class RoomScore:
         scored_memory += (given + 1) * self.scored_memory
         if self.most_allocated:
             fit = min(scored_cpu, cap_cpu) * MAX // cap_cpu if cap_cpu else 0
-            fit += min(scored_memory, cap_memory) * MAX // cap_memory if cap_memory else 0
+            fit += (
+                min(scored_memory, cap_memory) * MAX // cap_memory if cap_memory else 0
+            )
         else:
             fit = (cap_cpu - scored_cpu) * MAX // cap_cpu if cap_cpu > scored_cpu else 0
-            fit += (cap_memory - scored_memory) * MAX // cap_memory if cap_memory > scored_memory else 0
+            fit += (
+                (cap_memory - scored_memory) * MAX // cap_memory
+                if cap_memory > scored_memory
+                else 0
+            )
         if cap_cpu and cap_memory:
             fit //= 2
         if not self.cpu and not self.memory:
@@ -93,7 +103,9 @@ class RoomScore:
         if not cap_cpu or not cap_memory:
             return fit + MAX // 2 + MAX // 4
         before = _evenness_of(cpu / cap_cpu, memory / cap_memory)
-        after = _evenness_of((cpu + self.cpu) / cap_cpu, (memory + self.memory) / cap_memory)
+        after = _evenness_of(
+            (cpu + self.cpu) / cap_cpu, (memory + self.memory) / cap_memory
+        )
         return fit + MAX // 2 + (MAX // 2 + after - before) // 2
 
 

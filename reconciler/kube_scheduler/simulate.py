@@ -29,7 +29,9 @@ class PodBatch:
     @property
     def depends_on_others(self) -> bool:
         """Whether binding other pods can make nodes feasible for these."""
-        hard_spread = any(c.when_unsatisfiable == "DoNotSchedule" for c in self.shape.spread)
+        hard_spread = any(
+            c.when_unsatisfiable == "DoNotSchedule" for c in self.shape.spread
+        )
         return hard_spread or bool(self.shape.pod_required)
 
 
@@ -63,7 +65,9 @@ class SimulationResult:
         return sum(counter.total() for counter in self.bound)
 
 
-def simulate(nodes: Nodes, batches: Sequence[PodBatch], *, grow: bool = True) -> SimulationResult:
+def simulate(
+    nodes: Nodes, batches: Sequence[PodBatch], *, grow: bool = True
+) -> SimulationResult:
     """Bind `batches` to a copy of `nodes`: to nodes that exist, then to those that others add, then to added nodes.
 
     Without `grow` no nodes are added.
@@ -77,7 +81,9 @@ def simulate(nodes: Nodes, batches: Sequence[PodBatch], *, grow: bool = True) ->
     return result
 
 
-def bind_after(nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes]) -> SimulationResult:
+def bind_after(
+    nodes: Nodes, batches: Sequence[PodBatch], steps: Sequence[NewNodes]
+) -> SimulationResult:
     """Bind `batches` as `simulate` does, with nodes added as `steps` say and no others."""
     result = simulate(nodes, batches, grow=False)
     for pool, count in steps:
@@ -107,12 +113,16 @@ def bind_growing(result: SimulationResult, batches: Sequence[PodBatch]) -> None:
         result.growth.append(step)
 
 
-def _bind(result: SimulationResult, batches: Sequence[PodBatch], reach: int | None = None) -> None:
+def _bind(
+    result: SimulationResult, batches: Sequence[PodBatch], reach: int | None = None
+) -> None:
     """Bind what is left, in order, each pod where the scheduler would; `reach` is that of `bind_pods`."""
     first = [i for i, batch in enumerate(batches) if not batch.after]
     last = [i for i, batch in enumerate(batches) if batch.after]
     _bind_each(result, batches, first, reach)
-    while dependent := [i for i in first if result.left[i] and batches[i].depends_on_others]:
+    while dependent := [
+        i for i in first if result.left[i] and batches[i].depends_on_others
+    ]:
         if not _bind_each(result, batches, dependent, reach):
             break
     # The pods that come last are not created while any other pod is left.
@@ -120,7 +130,12 @@ def _bind(result: SimulationResult, batches: Sequence[PodBatch], reach: int | No
         _bind_each(result, batches, last, reach)
 
 
-def _bind_each(result: SimulationResult, batches: Sequence[PodBatch], which: Iterable[int], reach: int | None) -> int:
+def _bind_each(
+    result: SimulationResult,
+    batches: Sequence[PodBatch],
+    which: Iterable[int],
+    reach: int | None,
+) -> int:
     """Bind what is left of some batches; return how many pods were bound."""
     bound = 0
     for i in which:

@@ -25,7 +25,9 @@ MANY_NODES = 100
 _UNLIMITED = 1 << 30
 
 
-def worst_tie_break(nodes: Nodes, batches: Sequence[PodBatch]) -> SimulationResult | None:
+def worst_tie_break(
+    nodes: Nodes, batches: Sequence[PodBatch]
+) -> SimulationResult | None:
     """Return the result for an order of equal nodes in which `batches` do not fit; None if no such order is found.
 
     The batches must fit in the order of `nodes`.
@@ -50,7 +52,12 @@ def has_slack(nodes: Nodes, batches: Sequence[PodBatch]) -> bool:
         shape = batch.shape
         requested = nodes.requested(shape)
         # Rules about other pods depend on where those are, so the bound does not hold with them.
-        if requested is None or shape.host_ports or is_spread(shape) or not can_skip(nodes, shape):
+        if (
+            requested is None
+            or shape.host_ports
+            or is_spread(shape)
+            or not can_skip(nodes, shape)
+        ):
             return False
         places = np.full(nodes.existing, _UNLIMITED, dtype=np.int64)
         for row, amount in requested:
@@ -59,7 +66,9 @@ def has_slack(nodes: Nodes, batches: Sequence[PodBatch]) -> bool:
         passing = allowed(nodes.table, shape)[: nodes.existing]
         left = int((places * passing).sum())
         for taken, count in earlier:
-            places_each = max(-(-taken.get(row, 0) // amount) for row, amount in requested)
+            places_each = max(
+                -(-taken.get(row, 0) // amount) for row, amount in requested
+            )
             left -= count * places_each
         if left < batch.count:
             return False

@@ -14,7 +14,14 @@ from typing import cast
 import numpy as np
 
 from reconciler.kube_scheduler.filters import node_affinity, tolerated
-from reconciler.kube_scheduler.nodes import HOSTNAME, Floats, Ints, Mask, Nodes, PodsOnNodes
+from reconciler.kube_scheduler.nodes import (
+    HOSTNAME,
+    Floats,
+    Ints,
+    Mask,
+    Nodes,
+    PodsOnNodes,
+)
 from reconciler.kube_scheduler.scores import MAX
 from reconciler.manifests.podshape import PodShape, SpreadConstraint
 from reconciler.manifests.selector import LabelSelector
@@ -32,7 +39,9 @@ class TopologySpread:
         self._soft: list[_Constraint] = []
         self._hard: list[_Constraint] = []
         for constraint in shape.spread or default_constraints(shape):
-            group = self._soft if constraint.when_unsatisfiable == _ANYWAY else self._hard
+            group = (
+                self._soft if constraint.when_unsatisfiable == _ANYWAY else self._hard
+            )
             group.append(_Constraint(nodes, shape, constraint))
         _require_all_keys(self._hard)
         # The default constraints also score nodes that lack one of their topology keys.
@@ -55,7 +64,11 @@ class TopologySpread:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
         size = len(index)
         has_domain = [constraint.codes[index] >= 0 for constraint in self._soft]
-        scored = np.logical_and.reduce(has_domain) if self._own else np.ones(size, dtype=np.bool_)
+        scored = (
+            np.logical_and.reduce(has_domain)
+            if self._own
+            else np.ones(size, dtype=np.bool_)
+        )
         if not scored.any():
             return np.zeros(size, dtype=np.int64)
         total = np.zeros(size)
@@ -80,7 +93,9 @@ class TopologySpread:
 class _Constraint:
     """One constraint: the domain of each node, the matching pods on each node, and the nodes that count."""
 
-    def __init__(self, nodes: Nodes, shape: PodShape, constraint: SpreadConstraint) -> None:
+    def __init__(
+        self, nodes: Nodes, shape: PodShape, constraint: SpreadConstraint
+    ) -> None:
         table = nodes.table
         self.per_node = constraint.topology_key == HOSTNAME
         self.codes, self.domains = table.domains(constraint.topology_key)
@@ -103,7 +118,9 @@ class _Constraint:
         exists = np.bincount(self.codes[members], minlength=self.domains + 1) > 0
         domains = int(exists.sum())
         # With fewer domains than `minDomains`, the emptiest domain counts as one without pods.
-        emptiest = int(totals[exists].min()) if domains and domains >= self.min_domains else 0
+        emptiest = (
+            int(totals[exists].min()) if domains and domains >= self.min_domains else 0
+        )
         skew = totals[self.codes] + self.selects_own - emptiest
         return (self.codes >= 0) & (skew <= self.max_skew)
 
@@ -117,7 +134,11 @@ class _Constraint:
         return _crowded(totals[self.codes[index]], len(feasible), self.max_skew)
 
     def _totals(self, members: Mask) -> Ints:
-        found = np.bincount(self.codes[members], weights=self.counts[members], minlength=self.domains + 1)
+        found = np.bincount(
+            self.codes[members],
+            weights=self.counts[members],
+            minlength=self.domains + 1,
+        )
         return found.astype(np.int64)
 
 
@@ -131,7 +152,9 @@ def default_constraints(shape: PodShape) -> tuple[SpreadConstraint, ...]:
     selector = shape.owner_selector
     if selector is None or not selector.requirements:
         return ()
-    return SpreadConstraint(HOSTNAME, 3, _ANYWAY, selector), SpreadConstraint(ZONE, 5, _ANYWAY, selector)
+    return SpreadConstraint(HOSTNAME, 3, _ANYWAY, selector), SpreadConstraint(
+        ZONE, 5, _ANYWAY, selector
+    )
 
 
 def is_spread(shape: PodShape) -> bool:
@@ -161,7 +184,12 @@ def _matching(nodes: Nodes, namespace: str, selector: LabelSelector | None) -> I
     return counts
 
 
-def _add(counts: Ints, existing: tuple[PodsOnNodes, ...], namespace: str, selector: LabelSelector) -> None:
+def _add(
+    counts: Ints,
+    existing: tuple[PodsOnNodes, ...],
+    namespace: str,
+    selector: LabelSelector,
+) -> None:
     for pods in existing:
         if pods.deleting or pods.shape.namespace != namespace:
             continue

@@ -7,13 +7,17 @@ from reconciler.reasons.changes import ObjectChange, UpdatedInPlace, in_order
 from reconciler.workloads.cluster_copy import ClusterCopy, same_content
 
 
-def changes_of(before: tuple[ClusterCopy, ...], after: tuple[ClusterCopy, ...]) -> UpdatedInPlace:
+def changes_of(
+    before: tuple[ClusterCopy, ...], after: tuple[ClusterCopy, ...]
+) -> UpdatedInPlace:
     """Return which clusters were joined and left, and which objects, or else shares, changed on the others."""
     old = {copy.cluster: copy for copy in before}
     new = {copy.cluster: copy for copy in after}
     joined = tuple(name for name in new if name not in old)
     left = tuple(name for name in old if name not in new)
-    changed = tuple(name for name in new if name in old and not same_content(old[name], new[name]))
+    changed = tuple(
+        name for name in new if name in old and not same_content(old[name], new[name])
+    )
     if changed or joined or left:
         changes = _changes(old, new, changed)
         return UpdatedInPlace(changed, changes, joined, left)
@@ -40,7 +44,11 @@ def _changes(
 def _changed_objects(before: ClusterCopy, after: ClusterCopy) -> list[ObjectChange]:
     old, new = _digests(before), _digests(after)
     changed = {key for key in new.keys() & old.keys() if new[key] != old[key]}
-    groups = (("added", new.keys() - old.keys()), ("changed", changed), ("removed", old.keys() - new.keys()))
+    groups = (
+        ("added", new.keys() - old.keys()),
+        ("changed", changed),
+        ("removed", old.keys() - new.keys()),
+    )
     return [ObjectChange(verb, in_order(keys)) for verb, keys in groups if keys]
 
 

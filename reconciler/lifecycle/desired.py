@@ -38,7 +38,9 @@ class DesiredState:
 
     def letting_go(self, keys: Collection[ObjectKey]) -> DesiredState:
         """Return the state in which the objects `keys` do not stay with the groups that have them."""
-        return replace(self, kept={key: why for key, why in self.kept.items() if key not in keys})
+        return replace(
+            self, kept={key: why for key, why in self.kept.items() if key not in keys}
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +56,16 @@ class DesiredObjects:
     kept: tuple[tuple[WorkloadObject, TransferRefused], ...]
 
 
-def desired_objects(group: Group, placed: PlacedGroup, desired: DesiredState) -> DesiredObjects:
+def desired_objects(
+    group: Group, placed: PlacedGroup, desired: DesiredState
+) -> DesiredObjects:
     """Return what `group`, of which `placed` has copies, should have now.
 
     What stays without being asked for keeps the companions that it was admitted with.
     """
-    admitted: Mapping[ObjectKey, WorkloadObject] = {item.key: item for item in placed.admitted}
+    admitted: Mapping[ObjectKey, WorkloadObject] = {
+        item.key: item for item in placed.admitted
+    }
     objects: list[WorkloadObject] = []
     edited: list[WorkloadObject] = []
     for item in group.objects:
@@ -73,13 +79,21 @@ def desired_objects(group: Group, placed: PlacedGroup, desired: DesiredState) ->
             objects.append(item)
     staying = _staying(group, placed, desired)
     asked = {item.key for item in group.objects}
-    needed = companions_of(staying, [item for key, item in admitted.items() if key not in asked])
+    needed = companions_of(
+        staying, [item for key, item in admitted.items() if key not in asked]
+    )
     everything = (*objects, *staying, *needed)
-    kept = tuple((item, desired.kept[item.key]) for item in everything if item.key in desired.kept)
+    kept = tuple(
+        (item, desired.kept[item.key])
+        for item in everything
+        if item.key in desired.kept
+    )
     return DesiredObjects(everything, tuple(edited), kept)
 
 
-def _staying(group: Group, placed: PlacedGroup, desired: DesiredState) -> list[WorkloadObject]:
+def _staying(
+    group: Group, placed: PlacedGroup, desired: DesiredState
+) -> list[WorkloadObject]:
     """Return the admitted objects that stay although the group does not ask for them."""
     asked = {item.key for item in group.objects}
     sources: dict[tuple[str, str, str], str] = {}
@@ -92,7 +106,9 @@ def _staying(group: Group, placed: PlacedGroup, desired: DesiredState) -> list[W
         if key in asked:
             continue
         cannot_leave = key in desired.kept or (item.is_batch and key in desired.keys)
-        file_is_unreadable = sources.get((key.api_version, key.kind, key.name)) in desired.broken
+        file_is_unreadable = (
+            sources.get((key.api_version, key.kind, key.name)) in desired.broken
+        )
         if cannot_leave or file_is_unreadable:
             staying.append(item)
     return staying

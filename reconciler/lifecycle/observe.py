@@ -65,21 +65,30 @@ def observe_updated(
 
 
 def _making_pods(copy: ClusterCopy) -> set[tuple[ObjectKey, str]]:
-    return {(item.key, item.digest) for item in copy.deployed if item.demand is not None}
+    return {
+        (item.key, item.digest) for item in copy.deployed if item.demand is not None
+    }
 
 
-def with_results(copies: Sequence[ClusterCopy], statuses: Sequence[CopyStatus]) -> tuple[ClusterCopy, ...]:
+def with_results(
+    copies: Sequence[ClusterCopy], statuses: Sequence[CopyStatus]
+) -> tuple[ClusterCopy, ...]:
     """Return the copies with the results of those whose jobs have ended."""
     results = {(one.cluster, one.run): one.job_result for one in statuses}
     found = []
     for copy in copies:
         result = copy.job_result or results.get(copy.key)
-        found.append(copy if result is copy.job_result else replace(copy, job_result=result))
+        found.append(
+            copy if result is copy.job_result else replace(copy, job_result=result)
+        )
     return tuple(found)
 
 
 def with_roles(
-    copies: Sequence[ClusterCopy], before: Iterable[ClusterCopy], statuses: Iterable[CopyStatus], now: float
+    copies: Sequence[ClusterCopy],
+    before: Iterable[ClusterCopy],
+    statuses: Iterable[CopyStatus],
+    now: float,
 ) -> tuple[ClusterCopy, ...]:
     """Return the copies with their roles by what is observed; those that are new since `before` are placed `now`.
 
@@ -107,16 +116,24 @@ def with_roles(
 
 def group_result(copies: Sequence[ClusterCopy]) -> JobResult | None:
     """Return how the jobs of a group ended, which is how its worst copy did; None while one has not ended."""
-    ends = [(copy.cluster, copy.job_result) for copy in copies if copy.job_result is not None]
+    ends = [
+        (copy.cluster, copy.job_result)
+        for copy in copies
+        if copy.job_result is not None
+    ]
     if not ends or len(ends) < len(copies):
         return None
     if len(ends) == 1:
         return ends[0][1]
     worst = next(end for state in _WORST_FIRST for _, end in ends if end.state == state)
-    return replace(worst, message="; ".join(f"{cluster}: {end.message}" for cluster, end in ends))
+    return replace(
+        worst, message="; ".join(f"{cluster}: {end.message}" for cluster, end in ends)
+    )
 
 
-def job_result_of(objects: Iterable[WorkloadObject], pods: PodIndex) -> JobResult | None:
+def job_result_of(
+    objects: Iterable[WorkloadObject], pods: PodIndex
+) -> JobResult | None:
     """Return how the jobs among `objects` ended on the cluster of `pods`; None while one has not, for good.
 
     Only a group in which nothing but RayJobs makes pods can end; a RayJob that the snapshot does not show has not.
@@ -134,22 +151,35 @@ def job_result_of(objects: Iterable[WorkloadObject], pods: PodIndex) -> JobResul
     # The result of several jobs is that of the one that fared worst.
     word = next((word for state, word in _RESULTS if state in states), "FAILED")
     reason = next((end.reason for _, end in ends if end.reason), "")
-    said = [f"RayJob {name} {end.state}" + (f" ({end.reason})" if end.reason else "") for name, end in ends]
+    said = [
+        f"RayJob {name} {end.state}" + (f" ({end.reason})" if end.reason else "")
+        for name, end in ends
+    ]
     return JobResult(word, reason, "; ".join(said))
 
 
 def _status(copy: ClusterCopy, fleet: FleetState) -> CopyStatus:
     state = fleet.cluster(copy.cluster)
     if isinstance(state, Unreadable):
-        return CopyStatus(copy.cluster, copy.run, CopyState.UNKNOWN, state.since, copy.job_result)
+        return CopyStatus(
+            copy.cluster, copy.run, CopyState.UNKNOWN, state.since, copy.job_result
+        )
     seen_at = state.snapshot.taken_at
     if copy.job_result is not None:
-        return CopyStatus(copy.cluster, copy.run, CopyState.ENDED, seen_at, copy.job_result)
+        return CopyStatus(
+            copy.cluster, copy.run, CopyState.ENDED, seen_at, copy.job_result
+        )
     making = [item for item in copy.deployed if item.demand is not None]
     running = any(pod.node for item in making for pod in state.pods.pods_of(item.key))
     result = job_result_of(copy.deployed, state.pods)
     # Pods of a job that has ended may still be there: what is seen of them says that it runs.
-    seen = CopyState.RUNNING if running else CopyState.ENDED if result else CopyState.MISSING
+    seen = (
+        CopyState.RUNNING
+        if running
+        else CopyState.ENDED
+        if result
+        else CopyState.MISSING
+    )
     return CopyStatus(copy.cluster, copy.run, seen, seen_at, result)
 
 

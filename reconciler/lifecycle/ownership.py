@@ -66,7 +66,9 @@ def owners(placed: Iterable[PlacedGroup]) -> dict[ObjectKey, GroupKey]:
 
 
 def ownership(
-    placements: Mapping[GroupKey, PlacedGroup], groups: Iterable[Group], unread: Mapping[GroupKey, Reason]
+    placements: Mapping[GroupKey, PlacedGroup],
+    groups: Iterable[Group],
+    unread: Mapping[GroupKey, Reason],
 ) -> Ownership:
     """Return which objects are asked for under another group than the one that has them.
 
@@ -98,7 +100,11 @@ def ownership(
 
 
 def taken_over(
-    transfer: Transfer, group: Group, taker: PlacedGroup | None, giver: PlacedGroup, now: float
+    transfer: Transfer,
+    group: Group,
+    taker: PlacedGroup | None,
+    giver: PlacedGroup,
+    now: float,
 ) -> PlacedGroup | None:
     """Return the taker with the transferred objects where they are now; None where it cannot be in their place.
 
@@ -133,7 +139,9 @@ def also_moved(why: Regrouped | None, move: Moved) -> Regrouped:
     return Regrouped((move,)) if why is None else why.with_move(move)
 
 
-def _taken_from(group: Group, holders: Mapping[ObjectKey, GroupKey]) -> dict[GroupKey, list[ObjectKey]]:
+def _taken_from(
+    group: Group, holders: Mapping[ObjectKey, GroupKey]
+) -> dict[GroupKey, list[ObjectKey]]:
     """Return the objects of `group` that other groups have, by the group that has them."""
     found: dict[GroupKey, list[ObjectKey]] = defaultdict(list)
     for item in group.members:
@@ -143,7 +151,9 @@ def _taken_from(group: Group, holders: Mapping[ObjectKey, GroupKey]) -> dict[Gro
     return found
 
 
-def _cannot_take(group: Group, is_placed: bool, unread: Mapping[GroupKey, Reason]) -> Reason | None:
+def _cannot_take(
+    group: Group, is_placed: bool, unread: Mapping[GroupKey, Reason]
+) -> Reason | None:
     """Return why a group gets nothing, whatever capacity there is; None when it may."""
     if group.problem:
         return CannotDeploy(group.refused_as, group.problem, admitted=is_placed)
@@ -167,8 +177,14 @@ def _having(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
         if not admitted:
             continue
         deployed = tuple(item for item in copy.deployed if item.key in keys)
-        patches = tuple(patch for patch in copy.patches if any(patch.is_for(key) for key in keys))
-        copies.append(replace(copy, admitted=admitted, deployed=deployed, patches=patches, missing=()))
+        patches = tuple(
+            patch for patch in copy.patches if any(patch.is_for(key) for key in keys)
+        )
+        copies.append(
+            replace(
+                copy, admitted=admitted, deployed=deployed, patches=patches, missing=()
+            )
+        )
     return replace(placed, copies=tuple(copies))
 
 
@@ -186,13 +202,28 @@ def _with_objects(copy: ClusterCopy, extra: ClusterCopy) -> ClusterCopy:
     fresh = {item.key for item in extra.admitted} - known
     return replace(
         copy,
-        admitted=(*copy.admitted, *(item for item in extra.admitted if item.key in fresh)),
-        deployed=(*copy.deployed, *(item for item in extra.deployed if item.key in fresh)),
-        patches=(*copy.patches, *(patch for patch in extra.patches if any(patch.is_for(key) for key in fresh))),
+        admitted=(
+            *copy.admitted,
+            *(item for item in extra.admitted if item.key in fresh),
+        ),
+        deployed=(
+            *copy.deployed,
+            *(item for item in extra.deployed if item.key in fresh),
+        ),
+        patches=(
+            *copy.patches,
+            *(
+                patch
+                for patch in extra.patches
+                if any(patch.is_for(key) for key in fresh)
+            ),
+        ),
     )
 
 
-def _renamed(group: Group, own: PlacedGroup, giver: PlacedGroup, now: float) -> PlacedGroup:
+def _renamed(
+    group: Group, own: PlacedGroup, giver: PlacedGroup, now: float
+) -> PlacedGroup:
     """Return the group with the copies that it takes over, as its first ones."""
     copies = []
     for copy in own.copies:

@@ -29,7 +29,9 @@ class Exchanged:
     names: tuple[str, ...]
 
 
-def one_copy_each(copies: Copies, asked: Iterable[WorkloadObject]) -> dict[GroupKey, Exchanged]:
+def one_copy_each(
+    copies: Copies, asked: Iterable[WorkloadObject]
+) -> dict[GroupKey, Exchanged]:
     """Return the groups whose copies must change so that each cluster has one copy of each companion.
 
     `asked` are the objects of `workloads/`.
@@ -62,14 +64,18 @@ def _with_several_digests(copies: Copies) -> set[ObjectKey]:
     digests: dict[ObjectKey, set[str]] = defaultdict(set)
     for group_copies in copies.values():
         # Most copies of a group have one tuple of objects in common.
-        for objects in {id(copy.admitted): copy.admitted for copy in group_copies}.values():
+        for objects in {
+            id(copy.admitted): copy.admitted for copy in group_copies
+        }.values():
             for item in objects:
                 if item.demand is None:
                     digests[item.key].add(item.digest)
     return {key for key, each in digests.items() if len(each) > 1}
 
 
-def _exchanged(copies: tuple[ClusterCopy, ...], chosen: Mapping[_At, WorkloadObject]) -> Exchanged | None:
+def _exchanged(
+    copies: tuple[ClusterCopy, ...], chosen: Mapping[_At, WorkloadObject]
+) -> Exchanged | None:
     """Return the copies with the objects that were chosen for their clusters; None where they have them already."""
     found = []
     names: set[str] = set()
@@ -82,5 +88,7 @@ def _exchanged(copies: tuple[ClusterCopy, ...], chosen: Mapping[_At, WorkloadObj
                 names.add(f"{item.key.kind} {item.key.name}")
         admitted = tuple(fresh.get(item.key, item) for item in copy.admitted)
         deployed = tuple(fresh.get(item.key, item) for item in copy.deployed)
-        found.append(replace(copy, admitted=admitted, deployed=deployed) if fresh else copy)
+        found.append(
+            replace(copy, admitted=admitted, deployed=deployed) if fresh else copy
+        )
     return Exchanged(tuple(found), tuple(sorted(names))) if names else None

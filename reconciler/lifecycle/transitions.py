@@ -89,12 +89,18 @@ Row = tuple[str, Callable[[Situation], Transition | None]]
 
 def transition_of(situation: Situation) -> Transition:
     """Return the transition of the first row that matches."""
-    rows = PLACED if situation.group is None or (situation.placed and situation.placed.placed) else NOT_PLACED
+    rows = (
+        PLACED
+        if situation.group is None or (situation.placed and situation.placed.placed)
+        else NOT_PLACED
+    )
     for _, row in rows:
         found = row(situation)
         if found is not None:
             return found
-    raise AssertionError(f"no transition of group {situation.key}: the last rows match always")
+    raise AssertionError(
+        f"no transition of group {situation.key}: the last rows match always"
+    )
 
 
 def kept_unasked(placed: PlacedGroup, desired: DesiredState) -> Reason | None:
@@ -130,7 +136,9 @@ def _unreadable_source(situation: Situation) -> Transition | None:
     """A file that cannot be read may still ask for the group."""
     for path in situation.placed.sources if situation.placed else ():
         if path in situation.desired.broken:
-            return Transition(situation.key, TransitionKind.KEEP, SourceUnreadable(path))
+            return Transition(
+                situation.key, TransitionKind.KEEP, SourceUnreadable(path)
+            )
     return None
 
 
@@ -163,7 +171,11 @@ def _rejected(situation: Situation) -> Transition | None:
     group = situation.group
     if group is None or not group.problem:
         return None
-    return Transition(situation.key, TransitionKind.REJECT, CannotDeploy(group.refused_as, group.problem))
+    return Transition(
+        situation.key,
+        TransitionKind.REJECT,
+        CannotDeploy(group.refused_as, group.problem),
+    )
 
 
 def _not_whole(situation: Situation) -> Transition | None:

@@ -65,13 +65,19 @@ def admit(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     Raises `InvalidObject` for an object that names another namespace, and for annotations that control kustomize.
     """
     key = object_key(dict(body))
-    metadata = {name: value for name, value in body["metadata"].items() if name not in _SERVER_SET}
+    metadata = {
+        name: value
+        for name, value in body["metadata"].items()
+        if name not in _SERVER_SET
+    }
     for part in ("labels", "annotations"):
         if not metadata.get(part, True):
             del metadata[part]
     annotations = metadata.get("annotations")
     if annotations:
-        kept = {name: text for name, text in annotations.items() if name != _LAST_APPLIED}
+        kept = {
+            name: text for name, text in annotations.items() if name != _LAST_APPLIED
+        }
         _refuse_kustomize_annotations(key, kept)
         if kept:
             metadata["annotations"] = kept
@@ -91,7 +97,9 @@ def admit(body: Mapping[str, Any], namespace: str) -> dict[str, Any]:
     return copy
 
 
-def _refuse_kustomize_annotations(key: ObjectKey, annotations: Mapping[str, str]) -> None:
+def _refuse_kustomize_annotations(
+    key: ObjectKey, annotations: Mapping[str, str]
+) -> None:
     for name in sorted(annotations):
         if name.startswith(_KUSTOMIZE_OWN):
             raise InvalidObject(

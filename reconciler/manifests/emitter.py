@@ -15,9 +15,26 @@ from math import isfinite
 from reconciler.manifests.intake import MERGE_KEY, UNCARRIED, is_long_key
 
 _WORD = r"(?:[A-Za-z0-9_./+@%=,()$-]|:(?=[A-Za-z0-9_./+@%=,()$-]))"
-_TEXT = re.compile(rf"[A-Za-z_/]{_WORD}*(?: {_WORD}+)*|[0-9]+(?:\.[0-9]+)?(?:[mkMGTP]|[KMGTPE]i)")
+_TEXT = re.compile(
+    rf"[A-Za-z_/]{_WORD}*(?: {_WORD}+)*|[0-9]+(?:\.[0-9]+)?(?:[mkMGTP]|[KMGTPE]i)"
+)
 _KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
-_NOT_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null", "nan", "inf", "infinity"})
+_NOT_TEXT = frozenset(
+    {
+        "y",
+        "n",
+        "yes",
+        "no",
+        "on",
+        "off",
+        "true",
+        "false",
+        "null",
+        "nan",
+        "inf",
+        "infinity",
+    }
+)
 _HIDDEN = (
     r"\x00-\x08\x0b-\x1f\x7f-\xa0\xad\u061c\u180e\u200b-\u200f\u2028-\u202f\u2060-\u206f\ufeff\ufff0-\ufffb"
     r"\ufffe\uffff\U000e0000-\U000e0fff"
@@ -52,7 +69,9 @@ def emit_all(objs: Iterable[object]) -> bytes:
     return b"---\n".join([emit(obj) for obj in objs])
 
 
-def _mapping(obj: dict[object, object], indent: str, first: str, lines: list[str]) -> None:
+def _mapping(
+    obj: dict[object, object], indent: str, first: str, lines: list[str]
+) -> None:
     """Append the lines of a map; `first` replaces `indent` before its first key, as `- ` does in a list."""
     deeper = indent + "  "
     for key, value in obj.items():
@@ -85,14 +104,21 @@ def _sequence(obj: Sequence[object], indent: str, first: str, lines: list[str]) 
 def _leaf(value: object, head: str, deeper: str, lines: list[str]) -> None:
     if isinstance(value, str) and "\n" in value and _LITERAL.fullmatch(value):
         lines.append(f"{head} |" if value.endswith("\n") else f"{head} |-")
-        lines.extend(deeper + line if line else "" for line in value.removesuffix("\n").split("\n"))
+        lines.extend(
+            deeper + line if line else ""
+            for line in value.removesuffix("\n").split("\n")
+        )
     else:
         lines.append(f"{head} {_scalar(value)}")
 
 
 def _scalar(value: object) -> str:
     if isinstance(value, str):
-        return _text(value) if len(value) <= _CACHED_LENGTH else _quoted_unless(_TEXT, value)
+        return (
+            _text(value)
+            if len(value) <= _CACHED_LENGTH
+            else _quoted_unless(_TEXT, value)
+        )
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -141,11 +167,15 @@ def _quoted_unless(plain: re.Pattern[str], text: str) -> str:
         return text
     uncarried = UNCARRIED.search(text)
     if uncarried:
-        raise ValueError(f"the character U+{ord(uncarried.group()):04X} cannot be written to a manifest")
+        raise ValueError(
+            f"the character U+{ord(uncarried.group()):04X} cannot be written to a manifest"
+        )
     return f'"{_TO_ESCAPE.sub(_escape, text)}"'
 
 
 def _escape(match: re.Match[str]) -> str:
     character = match.group()
     code = ord(character)
-    return _SHORT_ESCAPES.get(character) or (f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}")
+    return _SHORT_ESCAPES.get(character) or (
+        f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+    )

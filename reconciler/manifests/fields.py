@@ -67,17 +67,24 @@ def elements(parent: Mapping[str, Any], key: str, at: Path) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise InvalidField((*at, key), f"is {shown(value)}; it must be a list (start each element with '- ')")
+        raise InvalidField(
+            (*at, key),
+            f"is {shown(value)}; it must be a list (start each element with '- ')",
+        )
     return value
 
 
-def maps(parent: Mapping[str, Any], key: str, at: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+def maps(
+    parent: Mapping[str, Any], key: str, at: Path
+) -> Iterator[tuple[Path, Mapping[str, Any]]]:
     """Yield the elements of a list of maps, each with its path."""
     if parent.get(key) is None:
         return
     for index, element in enumerate(elements(parent, key, at)):
         if not isinstance(element, dict):
-            raise InvalidField((*at, key, index), f"is {shown(element)}; it must be a map of fields")
+            raise InvalidField(
+                (*at, key, index), f"is {shown(element)}; it must be a map of fields"
+            )
         yield (*at, key, index), element
 
 
@@ -87,7 +94,9 @@ def text(parent: Mapping[str, Any], key: str, at: Path, default: str = "") -> st
     if value is None:
         return default
     if not isinstance(value, str):
-        raise InvalidField((*at, key), f"is {shown(value)}, which is not a text; quote it")
+        raise InvalidField(
+            (*at, key), f"is {shown(value)}, which is not a text; quote it"
+        )
     return value
 
 
@@ -96,7 +105,9 @@ def texts(parent: Mapping[str, Any], key: str, at: Path) -> tuple[str, ...]:
     values = elements(parent, key, at)
     for index, value in enumerate(values):
         if not isinstance(value, str):
-            raise InvalidField((*at, key, index), f"is {shown(value)}, which is not a text; quote it")
+            raise InvalidField(
+                (*at, key, index), f"is {shown(value)}, which is not a text; quote it"
+            )
     return tuple(values)
 
 
@@ -105,7 +116,9 @@ def text_map(parent: Mapping[str, Any], key: str, at: Path) -> Mapping[str, str]
     values = mapping(parent, key, at)
     for name, value in values.items():
         if not isinstance(value, str):
-            raise InvalidField((*at, key, name), f"is {shown(value)}, which is not a text; quote it")
+            raise InvalidField(
+                (*at, key, name), f"is {shown(value)}, which is not a text; quote it"
+            )
     return values
 
 
@@ -115,9 +128,13 @@ def integer(parent: Mapping[str, Any], key: str, at: Path) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidField((*at, key), f"is {shown(value)}; write a whole number, without quotes")
+        raise InvalidField(
+            (*at, key), f"is {shown(value)}; write a whole number, without quotes"
+        )
     if not _MIN_INT32 <= value <= MAX_INT32:
-        raise InvalidField((*at, key), f"is {shown(value)}; write a number of at most {MAX_INT32}")
+        raise InvalidField(
+            (*at, key), f"is {shown(value)}; write a number of at most {MAX_INT32}"
+        )
     return value
 
 
@@ -141,7 +158,13 @@ def flag(parent: Mapping[str, Any], key: str, at: Path) -> bool:
     return value
 
 
-def choice(parent: Mapping[str, Any], key: str, at: Path, allowed: tuple[str, ...], default: str) -> str:
+def choice(
+    parent: Mapping[str, Any],
+    key: str,
+    at: Path,
+    allowed: tuple[str, ...],
+    default: str,
+) -> str:
     """Return a text that is in `allowed`; `default` when absent or empty."""
     value = text(parent, key, at) or default
     if value not in allowed and value != default:

@@ -16,7 +16,9 @@ from reconciler.errors import ManifestError, Place
 
 _LONGEST_KEY = 1000
 _NEVER_LONG = 80  # also when each character is written as an escape
-_HIDDEN_CHARACTER = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)")
+_HIDDEN_CHARACTER = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]|\r(?!\n)"
+)
 _SPLITS_IN_KUBECTL_ONLY = re.compile(r"^---(?:#|[^\S \t\r\n])", re.MULTILINE)
 UNCARRIED = re.compile(r"[\x00\x7f-\x9f\ufffe\uffff\ud800-\udfff]")
 """Characters that do not survive kustomize in any notation: NUL, DEL, C1 controls, and what is no character at all."""
@@ -62,7 +64,11 @@ def decode(data: bytes, file: str, limits: Limits) -> str:
         raise ManifestError("the file is UTF-16; save it as UTF-8", Place(file))
     data = data.removeprefix(_BOM)
     text = _decode_utf8(data, file)
-    split = _SPLITS_IN_KUBECTL_ONLY.search(text) if "\n---" in text or text.startswith("---") else None
+    split = (
+        _SPLITS_IN_KUBECTL_ONLY.search(text)
+        if "\n---" in text or text.startswith("---")
+        else None
+    )
     if split:
         message = "only kubectl starts a new document at this line; put a space after '---', or quote it"
         raise ManifestError(message, place_of(text, split.start(), file))
@@ -77,13 +83,23 @@ def _decode_utf8(data: bytes, file: str) -> str:
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
         place = place_of(before, len(before), file)
-        raise ManifestError(f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8", place) from None
+        raise ManifestError(
+            f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8",
+            place,
+        ) from None
     hidden = _HIDDEN_CHARACTER.search(text)
     if hidden:
         code = ord(hidden.group())
         place = place_of(text, hidden.start(), file)
-        remedy = "" if UNCARRIED.match(hidden.group()) else f', or write "\\u{code:04x}" in double quotes'
-        raise ManifestError(f"character U+{code:04X} is not allowed in the file; remove it{remedy}", place)
+        remedy = (
+            ""
+            if UNCARRIED.match(hidden.group())
+            else f', or write "\\u{code:04x}" in double quotes'
+        )
+        raise ManifestError(
+            f"character U+{code:04X} is not allowed in the file; remove it{remedy}",
+            place,
+        )
     return text
 
 
@@ -95,17 +111,23 @@ def place_of(text: str, index: int, file: str) -> Place:
 
 def too_deep(place: Place, limits: Limits) -> ManifestError:
     """Return the error for nesting beyond the limit."""
-    return ManifestError(f"nested more than {limits.depth} levels deep; make it flatter", place)
+    return ManifestError(
+        f"nested more than {limits.depth} levels deep; make it flatter", place
+    )
 
 
 def too_many_nodes(place: Place, limits: Limits) -> ManifestError:
     """Return the error for more keys and values than the limit."""
-    return ManifestError(f"the file has more than {limits.nodes:,} keys and values; split it", place)
+    return ManifestError(
+        f"the file has more than {limits.nodes:,} keys and values; split it", place
+    )
 
 
 def too_long(place: Place, most: int) -> ManifestError:
     """Return the error for a text that is longer than `most` characters."""
-    return ManifestError(f"the text is longer than {most:,} characters; shorten it", place)
+    return ManifestError(
+        f"the text is longer than {most:,} characters; shorten it", place
+    )
 
 
 def check_carried(text: str, place: Callable[[], Place]) -> None:
@@ -120,9 +142,14 @@ def check_carried(text: str, place: Callable[[], Place]) -> None:
 def check_key(key: str, place: Callable[[], Place]) -> None:
     """Raise `ManifestError` for a key that YAML or kustomize cannot carry."""
     if is_long_key(key):
-        raise ManifestError(f"key {shown(key)} has {len(key):,} characters; shorten it", place())
+        raise ManifestError(
+            f"key {shown(key)} has {len(key):,} characters; shorten it", place()
+        )
     if key == MERGE_KEY:
-        raise ManifestError("kustomize takes key `<<` for a merge, also in quotes; write the merged keys out", place())
+        raise ManifestError(
+            "kustomize takes key `<<` for a merge, also in quotes; write the merged keys out",
+            place(),
+        )
 
 
 def is_long_key(key: str) -> bool:
@@ -141,4 +168,7 @@ def shown(text: str) -> str:
 
 def repeated(key: str, place: Place) -> LoadWarning:
     """Return the warning for a key that its map has more than once."""
-    return LoadWarning(place, f"key {shown(key)} appears twice in this map; Kubernetes uses the last, remove the other")
+    return LoadWarning(
+        place,
+        f"key {shown(key)} appears twice in this map; Kubernetes uses the last, remove the other",
+    )

@@ -28,7 +28,9 @@ from reconciler.manifests.plainscalar import Ambiguous, fractional, whole
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def read_json(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Place]], list[LoadWarning]] | None:
+def read_json(
+    text: str, file: str, limits: Limits
+) -> tuple[list[tuple[Any, Place]], list[LoadWarning]] | None:
     """Return the root value of each document with its place, and the warnings; None where `text` is not JSON.
 
     Raises `ManifestError` for JSON that Kubernetes could not hold, or that is beyond `limits`. Places are those of the
@@ -44,7 +46,10 @@ def read_json(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
         return result
 
     decoder = json.JSONDecoder(
-        object_pairs_hook=as_map, parse_int=whole, parse_float=fractional, parse_constant=_no_constant
+        object_pairs_hook=as_map,
+        parse_int=whole,
+        parse_float=fractional,
+        parse_constant=_no_constant,
     )
     roots: list[tuple[Any, Place]] = []
     warnings: list[LoadWarning] = []
@@ -65,7 +70,10 @@ def read_json(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Pla
         nodes = _check(root, place, limits, nodes)
         roots.append((root, place))
         if len(roots) > limits.documents:
-            raise ManifestError(f"the file has more than {limits.documents:,} documents; split it", place)
+            raise ManifestError(
+                f"the file has more than {limits.documents:,} documents; split it",
+                place,
+            )
         index = _skip_space(text, index)
     return roots, warnings
 

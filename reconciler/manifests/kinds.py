@@ -75,12 +75,18 @@ def problems(error: InputError) -> tuple[InputError, ...]:
 class SkyRayModel(BaseModel):
     """Base of every kind and of its parts."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
+    model_config = ConfigDict(
+        strict=True, extra="forbid", frozen=True, alias_generator=to_camel
+    )
 
     @model_validator(mode="before")
     @classmethod
     def _null_is_absent(cls, value: Any) -> Any:
-        return {key: v for key, v in value.items() if v is not None} if isinstance(value, dict) else value
+        return (
+            {key: v for key, v in value.items() if v is not None}
+            if isinstance(value, dict)
+            else value
+        )
 
 
 def _label_key(text: str) -> str:
@@ -107,8 +113,12 @@ def _checked(check: Any, text: str, what: str) -> str:
 def parse_duration(text: object) -> float:
     """Return the seconds of `1h30m`, `90s`, `500ms` or `7d`: Go's notation, and days. Raise `ValueError` for others."""
     if not isinstance(text, str) or _DURATION.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is not a duration; write a number with a unit, such as 90s, 10m or 1h30m")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text))
+        raise ValueError(
+            f"{text!r} is not a duration; write a number with a unit, such as 90s, 10m or 1h30m"
+        )
+    return sum(
+        float(number) * _SECONDS[unit] for number, unit in _DURATION_PART.findall(text)
+    )
 
 
 def duration_text(seconds: float) -> str:
@@ -122,7 +132,9 @@ def duration_text(seconds: float) -> str:
 
 def _amount(value: object) -> ExactQuantity:
     if not isinstance(value, str | int | float):
-        raise ValueError(f"{value!r} is not a quantity; write a number such as 4, 500m or 16Gi")  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004
+            f"{value!r} is not a quantity; write a number such as 4, 500m or 16Gi"
+        )
     amount = ExactQuantity.parse(value)
     if amount.nano < 0:
         raise ValueError(f"{value!r} is negative; write 0 or more")
@@ -136,8 +148,14 @@ def _resource_name(text: str) -> str:
     if identity.is_label_key(text) and (is_native or is_device):
         return text
     meant = _resource_meant(text)
-    remedy = f"did you mean {meant!r}?" if meant else f"use one of {', '.join(_NATIVE)}, nvidia.com/gpu ..."
-    raise ValueError(f"{text!r} is not the name of a resource that pods request; {remedy}")
+    remedy = (
+        f"did you mean {meant!r}?"
+        if meant
+        else f"use one of {', '.join(_NATIVE)}, nvidia.com/gpu ..."
+    )
+    raise ValueError(
+        f"{text!r} is not the name of a resource that pods request; {remedy}"
+    )
 
 
 def _resource_meant(text: str) -> str:
@@ -155,12 +173,25 @@ T = TypeVar("T")
 Items = Annotated[tuple[T, ...], Strict(False)]
 """A YAML list, kept as a tuple."""
 
-DnsLabel = Annotated[str, AfterValidator(_dns_label), Field(json_schema_extra={"format": "hostname", "maxLength": 63})]
-Labels = dict[Annotated[str, AfterValidator(_label_key)], Annotated[str, AfterValidator(_label_value)]]
+DnsLabel = Annotated[
+    str,
+    AfterValidator(_dns_label),
+    Field(json_schema_extra={"format": "hostname", "maxLength": 63}),
+]
+Labels = dict[
+    Annotated[str, AfterValidator(_label_key)],
+    Annotated[str, AfterValidator(_label_value)],
+]
 Duration = Annotated[
     float,
     BeforeValidator(parse_duration),
-    WithJsonSchema({"type": "string", "pattern": f"^{_DURATION.pattern}$", "examples": ["10m", "1h30m"]}),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": f"^{_DURATION.pattern}$",
+            "examples": ["10m", "1h30m"],
+        }
+    ),
 ]
 """Seconds, written as `1h30m`."""
 
@@ -180,7 +211,9 @@ class ObjectMeta(SkyRayModel):
 
     name: DnsLabel
     labels: Labels = Field(default_factory=dict)
-    annotations: dict[Annotated[str, AfterValidator(_label_key)], str] = Field(default_factory=dict)
+    annotations: dict[Annotated[str, AfterValidator(_label_key)], str] = Field(
+        default_factory=dict
+    )
 
 
 M = TypeVar("M", bound=SkyRayModel)
@@ -195,9 +228,14 @@ def read_object(model: type[M], document: Located) -> M:
         return model.model_validate(document.body)
     except ValidationError as error:
         found: list[InputError] = [
-            _problem(model, document, dict(detail)) for detail in error.errors(include_url=False)
+            _problem(model, document, dict(detail))
+            for detail in error.errors(include_url=False)
         ]
-    found.sort(key=lambda problem: (problem.place.line, problem.place.column) if problem.place else (0, 0))
+    found.sort(
+        key=lambda problem: (
+            (problem.place.line, problem.place.column) if problem.place else (0, 0)
+        )
+    )
     raise InvalidFields(found)
 
 
@@ -227,10 +265,14 @@ def _tidy(schema: Any) -> None:
             _tidy(value)
 
 
-def _problem(model: type[SkyRayModel], document: Located, detail: Mapping[str, Any]) -> InvalidObject:
+def _problem(
+    model: type[SkyRayModel], document: Located, detail: Mapping[str, Any]
+) -> InvalidObject:
     """Return one of pydantic's findings as an error of a single line, with its place."""
     path = [step for step in detail["loc"] if step != "[key]"]
-    field = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).lstrip(".")
+    field = "".join(
+        f"[{step}]" if isinstance(step, int) else f".{step}" for step in path
+    ).lstrip(".")
     value, ctx = detail.get("input"), detail.get("ctx", {})
     match detail["type"]:
         case "missing":
@@ -239,7 +281,9 @@ def _problem(model: type[SkyRayModel], document: Located, detail: Mapping[str, A
             known = _fields_at(model, path[:-1])
             message = f"{field}: unknown field{_did_you_mean(str(path[-1]), known)}"
         case "literal_error":
-            allowed = _allowed_at(model, path) or [str(ctx.get("expected", "")).replace("'", "")]
+            allowed = _allowed_at(model, path) or [
+                str(ctx.get("expected", "")).replace("'", "")
+            ]
             message = f"{field} is {_short(value)}; use {' or '.join(allowed)}"
         case "string_type":
             message = f"{field} is {_short(value)}, which is not a text; quote it"
@@ -282,7 +326,11 @@ def _annotation_at(model: type[SkyRayModel], path: Sequence[str | int]) -> Any:
         if step in fields:
             here = fields[str(step)]
             continue
-        containers = [option for option in options if typing.get_origin(option) in {tuple, dict, list}]
+        containers = [
+            option
+            for option in options
+            if typing.get_origin(option) in {tuple, dict, list}
+        ]
         if not containers:
             return None
         # The values are the last argument of dict[K, V] and list[V], and the first of tuple[V, ...].
@@ -296,7 +344,10 @@ def _fields_of(options: Sequence[Any]) -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for option in options:
         if isinstance(option, type) and issubclass(option, BaseModel):
-            fields |= {field.alias or name: field.annotation for name, field in option.model_fields.items()}
+            fields |= {
+                field.alias or name: field.annotation
+                for name, field in option.model_fields.items()
+            }
     return fields
 
 
@@ -306,7 +357,11 @@ def _unwrapped(annotation: Any) -> list[Any]:
     if origin is Annotated:
         return _unwrapped(typing.get_args(annotation)[0])
     if origin in {typing.Union, types.UnionType}:
-        return [inner for option in typing.get_args(annotation) for inner in _unwrapped(option)]
+        return [
+            inner
+            for option in typing.get_args(annotation)
+            for inner in _unwrapped(option)
+        ]
     return [annotation]
 
 
@@ -316,5 +371,7 @@ def _fields_at(model: type[SkyRayModel], path: Sequence[str | int]) -> list[str]
 
 def _allowed_at(model: type[SkyRayModel], path: Sequence[str | int]) -> list[str]:
     options = _unwrapped(_annotation_at(model, path))
-    literals = [option for option in options if typing.get_origin(option) is typing.Literal]
+    literals = [
+        option for option in options if typing.get_origin(option) is typing.Literal
+    ]
     return [str(word) for literal in literals for word in typing.get_args(literal)]

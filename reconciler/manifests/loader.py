@@ -55,7 +55,9 @@ class Document:
             if child is None:
                 break
             node = child
-        return Place(self.place.file, node.start_mark.line + 1, node.start_mark.column + 1)
+        return Place(
+            self.place.file, node.start_mark.line + 1, node.start_mark.column + 1
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,9 @@ def load(data: bytes, file: str, limits: Limits = DEFAULT) -> Loaded:
         if root is None:
             continue
         if not isinstance(root, dict):
-            raise ManifestError("a document must be a map with apiVersion, kind and metadata", place)
+            raise ManifestError(
+                "a document must be a map with apiVersion, kind and metadata", place
+            )
         documents.extend(_objects(Document(root, place, Source(text, number))))
         if len(documents) > limits.documents:
             message = f"the file has more than {limits.documents:,} objects; split it"
@@ -91,7 +95,11 @@ def _objects(document: Document) -> Iterator[Document]:
     """Yield the document, or the items of the List that it is, as kubectl does with them."""
     body = document.body
     kind, items = body.get("kind"), body.get("items")
-    if not isinstance(kind, str) or not kind.endswith("List") or "apiVersion" not in body:
+    if (
+        not isinstance(kind, str)
+        or not kind.endswith("List")
+        or "apiVersion" not in body
+    ):
         yield document
         return
     if kind == "List" and items is None:
@@ -99,21 +107,33 @@ def _objects(document: Document) -> Iterator[Document]:
     if not isinstance(items, list):
         yield document
         return
-    inherited = {} if kind == "List" else {"apiVersion": body["apiVersion"], "kind": kind.removesuffix("List")}
+    inherited = (
+        {}
+        if kind == "List"
+        else {"apiVersion": body["apiVersion"], "kind": kind.removesuffix("List")}
+    )
     for index, item in enumerate(items):
-        source = replace(document.source, prefix=(*document.source.prefix, "items", index))
+        source = replace(
+            document.source, prefix=(*document.source.prefix, "items", index)
+        )
         place = replace(document, source=source).locate()
         if not isinstance(item, dict):
             raise ManifestError(f"item {index} of the {kind} is not a map", place)
         named = "kind" in item or "apiVersion" in item
-        yield from _objects(Document(item if named else {**inherited, **item}, place, source))
+        yield from _objects(
+            Document(item if named else {**inherited, **item}, place, source)
+        )
 
 
 def _child(node: yaml.Node, step: str | int) -> yaml.Node | None:
     if isinstance(node, yaml.MappingNode):
         found = [value for key, value in node.value if key.value == step]
         return found[-1] if found else None
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and 0 <= step < len(node.value):
+    if (
+        isinstance(node, yaml.SequenceNode)
+        and isinstance(step, int)
+        and 0 <= step < len(node.value)
+    ):
         item: yaml.Node = node.value[step]
         return item
     return None

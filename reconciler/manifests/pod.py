@@ -12,7 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from reconciler.manifests import fields
-from reconciler.manifests.affinity import node_affinity, pod_affinity, spread_constraints
+from reconciler.manifests.affinity import (
+    node_affinity,
+    pod_affinity,
+    spread_constraints,
+)
 from reconciler.manifests.fields import InvalidField, Path
 from reconciler.manifests.podshape import (
     DEFAULT_SCORE_MEMORY,
@@ -21,7 +25,13 @@ from reconciler.manifests.podshape import (
     PodShape,
     Toleration,
 )
-from reconciler.manifests.quantity import Format, Quantity, add_resources, max_resources, scheduler_units
+from reconciler.manifests.quantity import (
+    Format,
+    Quantity,
+    add_resources,
+    max_resources,
+    scheduler_units,
+)
 
 _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _SCORE_DEFAULTS: Mapping[str, Quantity] = {
@@ -40,7 +50,9 @@ class PodRequests:
     scored: Mapping[str, Quantity]
 
 
-def effective_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> dict[str, Quantity]:
+def effective_requests(
+    spec: Mapping[str, Any], at: Path = ("spec",)
+) -> dict[str, Quantity]:
     """Return what one pod of this spec requests in all, by resource name, exact.
 
     `at` is the path of the spec in its object, for errors. Raises `InvalidField`.
@@ -53,10 +65,15 @@ def pod_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> PodRequests:
 
     `at` is the path of the spec in its object, for errors. Raises `InvalidField`.
     """
-    running = [container_requests(container, path) for path, container in fields.maps(spec, "containers", at)]
+    running = [
+        container_requests(container, path)
+        for path, container in fields.maps(spec, "containers", at)
+    ]
     starting = []
     for path, container in fields.maps(spec, "initContainers", at):
-        starting.append((container_requests(container, path), _is_sidecar(container, path)))
+        starting.append(
+            (container_requests(container, path), _is_sidecar(container, path))
+        )
     whole_pod = fields.mapping(spec, "resources", at)
     limits = fields.resources(whole_pod, "limits", (*at, "resources"))
     wanted = fields.resources(whole_pod, "requests", (*at, "resources"))
@@ -65,16 +82,26 @@ def pod_requests(spec: Mapping[str, Any], at: Path = ("spec",)) -> PodRequests:
     def total(missing: Mapping[str, Quantity]) -> dict[str, Quantity]:
         peak = _peak(running, starting, missing)
         # A pod-level request defaults to its limit only where the containers say nothing, or cannot overcommit.
-        defaults = {name: limit for name, limit in limits.items() if name not in peak or name.startswith("hugepages-")}
+        defaults = {
+            name: limit
+            for name, limit in limits.items()
+            if name not in peak or name.startswith("hugepages-")
+        }
         whole = {**defaults, **wanted}
-        peak.update({name: amount for name, amount in whole.items() if _is_pod_level(name)})
+        peak.update(
+            {name: amount for name, amount in whole.items() if _is_pod_level(name)}
+        )
         return add_resources(peak, overhead) if overhead else peak
 
     requests = total(_NOTHING)
     missing = _SCORE_DEFAULTS
     # With pod-level resources, the scheduler's defaults count only for what the pod as a whole does not request.
     if any(_is_pod_level(name) for name in (*wanted, *limits)):
-        missing = {name: amount for name, amount in _SCORE_DEFAULTS.items() if name not in requests}
+        missing = {
+            name: amount
+            for name, amount in _SCORE_DEFAULTS.items()
+            if name not in requests
+        }
     containers = [*running, *(own for own, _ in starting)]
     # Usually every container names its requests, and the second sum would be the first.
     complete = all(missing.keys() <= own.keys() for own in containers)
@@ -102,8 +129,13 @@ def pod_shape(
     where = (*here, "affinity")
     node_required, node_preferred = node_affinity(affinity, where)
     pod_required, pod_preferred = pod_affinity(affinity, "podAffinity", labels, where)
-    anti_required, anti_preferred = pod_affinity(affinity, "podAntiAffinity", labels, where)
-    gates = [fields.text(gate, "name", path) for path, gate in fields.maps(spec, "schedulingGates", here)]
+    anti_required, anti_preferred = pod_affinity(
+        affinity, "podAntiAffinity", labels, where
+    )
+    gates = [
+        fields.text(gate, "name", path)
+        for path, gate in fields.maps(spec, "schedulingGates", here)
+    ]
     return PodShape(
         namespace=namespace,
         labels=labels,
@@ -120,7 +152,10 @@ def pod_shape(
         pod_anti_preferred=anti_preferred,
         spread=spread_constraints(spec, labels, here),
         host_ports=_host_ports(spec, here),
-        tolerations=tuple(_toleration(entry, path) for path, entry in fields.maps(spec, "tolerations", here)),
+        tolerations=tuple(
+            _toleration(entry, path)
+            for path, entry in fields.maps(spec, "tolerations", here)
+        ),
         claims=bool(fields.elements(spec, "resourceClaims", here)),
         volume_claims=tuple(_volume_claims(spec, here)),
         priority_class=fields.text(spec, "priorityClassName", here),
@@ -133,7 +168,10 @@ def container_requests(container: Mapping[str, Any], at: Path) -> dict[str, Quan
     """Return the requests of one container: for each resource its request, else its limit."""
     resources = fields.mapping(container, "resources", at)
     here = (*at, "resources")
-    return {**fields.resources(resources, "limits", here), **fields.resources(resources, "requests", here)}
+    return {
+        **fields.resources(resources, "limits", here),
+        **fields.resources(resources, "requests", here),
+    }
 
 
 def _peak(
@@ -174,7 +212,9 @@ def _host_ports(spec: Mapping[str, Any], at: Path) -> tuple[HostPort, ...]:
     host_network = fields.flag(spec, "hostNetwork", at)
     inits = fields.maps(spec, "initContainers", at)
     # Other init containers have ended when the pod runs.
-    lasting = [(path, container) for path, container in inits if _is_sidecar(container, path)]
+    lasting = [
+        (path, container) for path, container in inits if _is_sidecar(container, path)
+    ]
     lasting.extend(fields.maps(spec, "containers", at))
     held = []
     for where, container in lasting:
@@ -198,12 +238,17 @@ def _toleration(entry: Mapping[str, Any], path: Path) -> Toleration:
         effect=fields.choice(entry, "effect", path, _EFFECTS, ""),
     )
     if not toleration.key and toleration.operator != "Exists":
-        raise InvalidField((*path, "operator"), "is not Exists, but key is empty; name a key, or write Exists")
+        raise InvalidField(
+            (*path, "operator"),
+            "is not Exists, but key is empty; name a key, or write Exists",
+        )
     return toleration
 
 
 def _volume_claims(spec: Mapping[str, Any], at: Path) -> Iterator[str]:
     for path, volume in fields.maps(spec, "volumes", at):
-        claim = fields.text(fields.mapping(volume, "persistentVolumeClaim", path), "claimName", path)
+        claim = fields.text(
+            fields.mapping(volume, "persistentVolumeClaim", path), "claimName", path
+        )
         if claim:
             yield claim

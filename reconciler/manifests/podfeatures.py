@@ -19,7 +19,13 @@ SYSTEM_PRIORITY = "system-"
 """The prefix of the priority classes that Kubernetes reserves."""
 
 _APP_ARMOR = "container.apparmor.security.beta.kubernetes.io/"
-_SELINUX_TYPES = {"", "container_t", "container_init_t", "container_kvm_t", "container_engine_t"}
+_SELINUX_TYPES = {
+    "",
+    "container_t",
+    "container_init_t",
+    "container_kvm_t",
+    "container_engine_t",
+}
 _SAFE_SYSCTLS = {
     "kernel.shm_rmid_forced",
     "net.ipv4.ip_local_port_range",
@@ -68,10 +74,16 @@ class Use:
 def features(template: Mapping[str, Any], at: Path = ()) -> Iterator[Use]:
     """Yield what a pod, or the template of one, uses, in the order of its fields. Raises `InvalidField`."""
     here = (*at, "metadata", "annotations")
-    annotations = fields.mapping(fields.mapping(template, "metadata", at), "annotations", here[:-1])
+    annotations = fields.mapping(
+        fields.mapping(template, "metadata", at), "annotations", here[:-1]
+    )
     for key in annotations:
-        profile = fields.text(annotations, key, here) if key.startswith(_APP_ARMOR) else ""
-        if profile not in {"", "runtime/default"} and not profile.startswith("localhost/"):
+        profile = (
+            fields.text(annotations, key, here) if key.startswith(_APP_ARMOR) else ""
+        )
+        if profile not in {"", "runtime/default"} and not profile.startswith(
+            "localhost/"
+        ):
             yield Use(Feature.UNCONFINED, (*here, key))
     yield from _spec(fields.mapping(template, "spec", at), (*at, "spec"))
 
@@ -95,7 +107,11 @@ def _spec(spec: Mapping[str, Any], at: Path) -> Iterator[Use]:
     for path, volume in fields.maps(spec, "volumes", at):
         if volume.get("hostPath") is not None:
             here = (*path, "hostPath")
-            yield Use(Feature.HOST_PATH, here, fields.text(fields.mapping(volume, "hostPath", path), "path", here))
+            yield Use(
+                Feature.HOST_PATH,
+                here,
+                fields.text(fields.mapping(volume, "hostPath", path), "path", here),
+            )
     for group in _CONTAINERS:
         for path, container in fields.maps(spec, group, at):
             yield from container_features(container, path)
@@ -109,7 +125,10 @@ def container_features(container: Mapping[str, Any], at: Path) -> Iterator[Use]:
         if number:
             yield Use(Feature.HOST_PORTS, (*path, "hostPort"), str(number))
     lifecycle = _part((at, container), "lifecycle")
-    handlers = [_part((at, container), probe) for probe in ("livenessProbe", "readinessProbe", "startupProbe")]
+    handlers = [
+        _part((at, container), probe)
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe")
+    ]
     handlers += [_part(lifecycle, hook) for hook in ("postStart", "preStop")]
     for handler in handlers:
         for path, action in (_part(handler, "httpGet"), _part(handler, "tcpSocket")):
@@ -119,7 +138,9 @@ def container_features(container: Mapping[str, Any], at: Path) -> Iterator[Use]:
                 yield Use(Feature.HOST_PROBES, (*path, "host"), host)
 
 
-def _part(parent: tuple[Path, Mapping[str, Any]], key: str) -> tuple[Path, Mapping[str, Any]]:
+def _part(
+    parent: tuple[Path, Mapping[str, Any]], key: str
+) -> tuple[Path, Mapping[str, Any]]:
     at, parts = parent
     return (*at, key), fields.mapping(parts, key, at)
 
@@ -138,7 +159,11 @@ def _context(parent: Mapping[str, Any], at: Path) -> Iterator[Use]:
             yield Use(Feature.SYSCTLS, (*path, "name"), name)
     capabilities, parts = _part((here, context), "capabilities")
     for index, name in enumerate(fields.texts(parts, "add", capabilities)):
-        yield Use(Feature.CAPABILITY, (*capabilities, "add", index), name.upper().removeprefix("CAP_"))
+        yield Use(
+            Feature.CAPABILITY,
+            (*capabilities, "add", index),
+            name.upper().removeprefix("CAP_"),
+        )
 
 
 def _privileges(context: Mapping[str, Any], at: Path) -> Iterator[Use]:

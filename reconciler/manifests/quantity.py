@@ -25,11 +25,26 @@ _MILLI_IN_NANO = 10**6
 _MAX_BINARY = ((1 << 63) - 1) * _NANO
 _MAX_TEXT = 64
 _MAX_EXPONENT = 64
-_QUANTITY = re.compile(r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?")
-_DECIMAL_EXPONENT = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+_QUANTITY = re.compile(
+    r"([+-]?)(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?"
+)
+_DECIMAL_EXPONENT = {
+    "n": -9,
+    "u": -6,
+    "m": -3,
+    "": 0,
+    "k": 3,
+    "M": 6,
+    "G": 9,
+    "T": 12,
+    "P": 15,
+    "E": 18,
+}
 _DECIMAL_SUFFIX = {exponent: suffix for suffix, exponent in _DECIMAL_EXPONENT.items()}
 _BINARY_SUFFIXES = ("", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei")
-_BINARY_FACTOR = {suffix: 1024**power for power, suffix in enumerate(_BINARY_SUFFIXES) if power}
+_BINARY_FACTOR = {
+    suffix: 1024**power for power, suffix in enumerate(_BINARY_SUFFIXES) if power
+}
 
 
 class Format(Enum):
@@ -69,10 +84,14 @@ class Quantity:
         return _round_up(self.nano, _MILLI_IN_NANO)
 
     def __add__(self, other: Quantity) -> Quantity:
-        return Quantity(self.nano + other.nano, self.format if self.nano else other.format)
+        return Quantity(
+            self.nano + other.nano, self.format if self.nano else other.format
+        )
 
     def __sub__(self, other: Quantity) -> Quantity:
-        return Quantity(self.nano - other.nano, self.format if self.nano else other.format)
+        return Quantity(
+            self.nano - other.nano, self.format if self.nano else other.format
+        )
 
     def __mul__(self, times: int) -> Quantity:
         return Quantity(self.nano * times, self.format)
@@ -84,9 +103,15 @@ class Quantity:
         """Return the canonical form: the largest suffix that leaves a whole number, in the notation of `format`."""
         if not self.nano:
             return "0"
-        if self.format is Format.BinarySI and abs(self.nano) >= 1024 * _NANO and not self.nano % _NANO:
+        if (
+            self.format is Format.BinarySI
+            and abs(self.nano) >= 1024 * _NANO
+            and not self.nano % _NANO
+        ):
             return _binary_text(self.nano // _NANO)
-        return _decimal_text(self.nano, exponent_form=self.format is Format.DecimalExponent)
+        return _decimal_text(
+            self.nano, exponent_form=self.format is Format.DecimalExponent
+        )
 
 
 Resources = Mapping[str, Quantity]
@@ -110,7 +135,9 @@ def max_resources(a: Resources, b: Resources) -> dict[str, Quantity]:
     return most
 
 
-def parse_resources(obj: object, what: str = "resources", place: Place | None = None) -> dict[str, Quantity]:
+def parse_resources(
+    obj: object, what: str = "resources", place: Place | None = None
+) -> dict[str, Quantity]:
     """Read a map of resource names to quantities; a missing map (None) is empty.
 
     `what` names the field in errors, as in `spec.containers[0].resources.requests`. Raises `InvalidObject` for anything
@@ -119,7 +146,9 @@ def parse_resources(obj: object, what: str = "resources", place: Place | None = 
     if obj is None:
         return {}
     if not isinstance(obj, Mapping):
-        raise InvalidObject(f"{what} must be a map such as {{cpu: 500m, memory: 16Gi}}", place)
+        raise InvalidObject(
+            f"{what} must be a map such as {{cpu: 500m, memory: 16Gi}}", place
+        )
     resources: dict[str, Quantity] = {}
     for name, text in obj.items():
         try:
@@ -127,7 +156,9 @@ def parse_resources(obj: object, what: str = "resources", place: Place | None = 
         except ValueError as error:
             raise InvalidObject(f"{what}.{name}: {error}", place) from None
         if amount.nano < 0:
-            raise InvalidObject(f"{what}.{name}: {text!r} is negative; write 0 or more", place)
+            raise InvalidObject(
+                f"{what}.{name}: {text!r} is negative; write 0 or more", place
+            )
         resources[name] = amount
     return resources
 
@@ -137,7 +168,10 @@ def scheduler_units(resources: Resources) -> dict[str, int]:
 
     This is `Resource.Add` in kube-scheduler's framework/types.go.
     """
-    return {name: amount.milli if name == "cpu" else amount.value for name, amount in resources.items()}
+    return {
+        name: amount.milli if name == "cpu" else amount.value
+        for name, amount in resources.items()
+    }
 
 
 @lru_cache(maxsize=4096)
@@ -150,21 +184,36 @@ def _parse(text: str) -> Quantity:
     unscaled = int(whole + fraction or "0")
     if suffix in _BINARY_FACTOR:
         format_ = Format.BinarySI
-        nano = min(_scaled_up(unscaled * _BINARY_FACTOR[suffix], 9 - len(fraction)), _MAX_BINARY)
+        nano = min(
+            _scaled_up(unscaled * _BINARY_FACTOR[suffix], 9 - len(fraction)),
+            _MAX_BINARY,
+        )
         if 0 < nano < _NANO:
             format_ = Format.DecimalSI
     else:
-        format_ = Format.DecimalSI if suffix in _DECIMAL_EXPONENT else Format.DecimalExponent
-        exponent = _DECIMAL_EXPONENT[suffix] if suffix in _DECIMAL_EXPONENT else int(suffix[1:])
+        format_ = (
+            Format.DecimalSI if suffix in _DECIMAL_EXPONENT else Format.DecimalExponent
+        )
+        exponent = (
+            _DECIMAL_EXPONENT[suffix]
+            if suffix in _DECIMAL_EXPONENT
+            else int(suffix[1:])
+        )
         if abs(exponent) > _MAX_EXPONENT:
-            raise ValueError(f"{text!r} is out of range; write an exponent of at most {_MAX_EXPONENT} either way")
+            raise ValueError(
+                f"{text!r} is out of range; write an exponent of at most {_MAX_EXPONENT} either way"
+            )
         nano = _scaled_up(unscaled, 9 + exponent - len(fraction))
     return Quantity(-nano if sign == "-" else nano, format_)
 
 
 def _scaled_up(number: int, exponent: int) -> int:
     """Return number * 10^exponent, rounded up to a whole number."""
-    return number * int(10**exponent) if exponent >= 0 else -(-number // int(10**-exponent))
+    return (
+        number * int(10**exponent)
+        if exponent >= 0
+        else -(-number // int(10**-exponent))
+    )
 
 
 def _round_up(nano: int, unit: int) -> int:
@@ -196,5 +245,9 @@ def _go_float(number: float) -> str:
 
 
 def _not_a_quantity(text: object) -> ValueError:
-    shown = repr(text) if len(repr(text)) <= _MAX_TEXT else repr(text)[:_MAX_TEXT] + "..."
-    return ValueError(f"{shown} is not a quantity; write a number such as 4, 500m or 16Gi")
+    shown = (
+        repr(text) if len(repr(text)) <= _MAX_TEXT else repr(text)[:_MAX_TEXT] + "..."
+    )
+    return ValueError(
+        f"{shown} is not a quantity; write a number such as 4, 500m or 16Gi"
+    )

@@ -79,18 +79,29 @@ def parse_selector(value: Any, what: str = "selector") -> LabelSelector:
     operator takes none or needs some.
     """
     if not isinstance(value, Mapping):
-        raise InvalidObject(f"{what} must be a mapping with matchLabels or matchExpressions")
+        raise InvalidObject(
+            f"{what} must be a mapping with matchLabels or matchExpressions"
+        )
     unknown = set(value) - {"matchLabels", "matchExpressions"}
     if unknown:
-        raise InvalidObject(f"{what} has unknown field {min(map(str, unknown))!r}: use matchLabels or matchExpressions")
+        raise InvalidObject(
+            f"{what} has unknown field {min(map(str, unknown))!r}: use matchLabels or matchExpressions"
+        )
     labels = value.get("matchLabels") or {}
     expressions = value.get("matchExpressions") or []
-    if not isinstance(labels, Mapping) or not all(isinstance(v, str) for v in labels.values()):
-        raise InvalidObject(f"{what}.matchLabels must map label keys to strings (quote the values)")
+    if not isinstance(labels, Mapping) or not all(
+        isinstance(v, str) for v in labels.values()
+    ):
+        raise InvalidObject(
+            f"{what}.matchLabels must map label keys to strings (quote the values)"
+        )
     if not isinstance(expressions, list):
         raise InvalidObject(f"{what}.matchExpressions must be a list")
     requirements = [Requirement(key, "In", (labels[key],)) for key in sorted(labels)]
-    requirements += [_requirement(entry, f"{what}.matchExpressions[{i}]") for i, entry in enumerate(expressions)]
+    requirements += [
+        _requirement(entry, f"{what}.matchExpressions[{i}]")
+        for i, entry in enumerate(expressions)
+    ]
     return LabelSelector(tuple(requirements))
 
 
@@ -99,10 +110,14 @@ def _requirement(entry: Any, what: str) -> Requirement:
         raise InvalidObject(f"{what} must be a mapping with key and operator")
     unknown = set(entry) - {"key", "operator", "values"}
     if unknown:
-        raise InvalidObject(f"{what} has unknown field {min(map(str, unknown))!r}: use key, operator, values")
+        raise InvalidObject(
+            f"{what} has unknown field {min(map(str, unknown))!r}: use key, operator, values"
+        )
     operator, values = entry.get("operator"), entry.get("values") or []
     if operator not in OPERATORS:
-        raise InvalidObject(f"{what}.operator is {operator!r}: use one of {', '.join(OPERATORS)}")
+        raise InvalidObject(
+            f"{what}.operator is {operator!r}: use one of {', '.join(OPERATORS)}"
+        )
     if not isinstance(values, list) or not all(isinstance(v, str) for v in values):
         raise InvalidObject(f"{what}.values must be a list of strings (quote them)")
     if (operator in {"In", "NotIn"}) != bool(values):

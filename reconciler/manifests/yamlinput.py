@@ -59,7 +59,9 @@ _FILE_MODES = frozenset(("mode", "defaultMode"))
 """Keys whose values are written in octal, as in the documentation of Kubernetes and the samples of KubeRay."""
 
 
-def read_yaml(text: str, file: str, limits: Limits) -> tuple[list[tuple[Any, Place]], list[LoadWarning]]:
+def read_yaml(
+    text: str, file: str, limits: Limits
+) -> tuple[list[tuple[Any, Place]], list[LoadWarning]]:
     """Return the root value of each document with its place, and the warnings. Raises `ManifestError`."""
     reader = _Reader(text, file, limits)
     try:
@@ -85,7 +87,9 @@ class _Reader:
         self.warnings: list[LoadWarning] = []
         self.nodes = 0
         self.braces = 0
-        self.next = yaml.CBaseLoader(text).get_event  # only its parser is used, which is libyaml
+        self.next = yaml.CBaseLoader(
+            text
+        ).get_event  # only its parser is used, which is libyaml
 
     def documents(self) -> list[tuple[Any, Place]]:
         roots: list[tuple[Any, Place]] = []
@@ -104,7 +108,9 @@ class _Reader:
     def check_start(self, event: DocumentStartEvent) -> None:
         """Refuse documents that kubectl would skip: it splits the file only at lines of `---` and nothing more."""
         if event.version or event.tags:
-            raise ManifestError("a %YAML or %TAG directive; remove it", self.place(event))
+            raise ManifestError(
+                "a %YAML or %TAG directive; remove it", self.place(event)
+            )
         if not event.explicit:
             return
         mark: Any = event.start_mark
@@ -123,7 +129,11 @@ class _Reader:
         if depth > self.limits.depth:
             raise too_deep(self.place(event), self.limits)
         self.braces += bool(event.flow_style)
-        result = self.mapping(depth + 1) if kind is MappingStartEvent else self.sequence(depth + 1)
+        result = (
+            self.mapping(depth + 1)
+            if kind is MappingStartEvent
+            else self.sequence(depth + 1)
+        )
         self.braces -= bool(event.flow_style)
         return result
 
@@ -139,7 +149,11 @@ class _Reader:
             if mode is not None:
                 result[key] = mode
             else:
-                result[key] = self.scalar(event) if type(event) is ScalarEvent else self.value(event, depth)
+                result[key] = (
+                    self.scalar(event)
+                    if type(event) is ScalarEvent
+                    else self.value(event, depth)
+                )
             self.count(2, event)
         return result
 
@@ -164,7 +178,9 @@ class _Reader:
             try:
                 return resolve(text)
             except Ambiguous as error:
-                raise ManifestError(f"`{text[:60]}` {error}", self.place(event)) from None
+                raise ManifestError(
+                    f"`{text[:60]}` {error}", self.place(event)
+                ) from None
         if event.style == '"':
             check_carried(text, lambda: self.place(event))
         return text
@@ -177,22 +193,34 @@ class _Reader:
         if type(event) is not ScalarEvent:
             self.check_anchor_and_tag(event)
             raise ManifestError(
-                "a map or a list cannot be a key; check for braces that a template left", self.place(event)
+                "a map or a list cannot be a key; check for braces that a template left",
+                self.place(event),
             )
         key = self.scalar(event)
         if type(key) is not str:
-            message = f"key `{event.value[:60]}` is not text to every YAML reader; quote it"
+            message = (
+                f"key `{event.value[:60]}` is not text to every YAML reader; quote it"
+            )
             raise ManifestError(message, self.place(event))
         check_key(key, lambda: self.place(event))
         return intern(key)
 
     def check_anchor_and_tag(self, event: Any) -> None:
         if type(event) is AliasEvent:
-            raise ManifestError(f"alias `*{event.anchor}`: write the value out, aliases are refused", self.place(event))
+            raise ManifestError(
+                f"alias `*{event.anchor}`: write the value out, aliases are refused",
+                self.place(event),
+            )
         if event.anchor is not None:
-            raise ManifestError(f"anchor `&{event.anchor}`: remove it, anchors are refused", self.place(event))
+            raise ManifestError(
+                f"anchor `&{event.anchor}`: remove it, anchors are refused",
+                self.place(event),
+            )
         if event.tag is not None:
-            raise ManifestError(f"tag {shown(event.tag)}: remove it (quote text), tags are refused", self.place(event))
+            raise ManifestError(
+                f"tag {shown(event.tag)}: remove it (quote text), tags are refused",
+                self.place(event),
+            )
 
     def count(self, nodes: int, event: Any) -> None:
         self.nodes += nodes
@@ -204,7 +232,12 @@ class _Reader:
 
 
 def _file_mode(event: Any) -> int | None:
-    plain = type(event) is ScalarEvent and event.implicit[0] and event.anchor is None and event.tag is None
+    plain = (
+        type(event) is ScalarEvent
+        and event.implicit[0]
+        and event.anchor is None
+        and event.tag is None
+    )
     return file_mode(event.value) if plain else None
 
 

@@ -12,7 +12,11 @@ from dataclasses import dataclass, field
 from reconciler.placement.filters import FilterMaker
 from reconciler.policy.addon import AddOn
 from reconciler.policy.eligibility import ClusterFacts, GroupFacts, Refusal
-from reconciler.reasons.eligibility import AddOnDependency, AddOnMissing, AddOnNotSelected
+from reconciler.reasons.eligibility import (
+    AddOnDependency,
+    AddOnMissing,
+    AddOnNotSelected,
+)
 from reconciler.workloads.group import Group
 
 NotPlaced = AddOnNotSelected | AddOnDependency
@@ -33,7 +37,9 @@ class AddOnSpread:
 
     def lacks(self, cluster: str, needs: Iterable[str]) -> AddOnMissing | None:
         """Return which add-on a cluster lacks for objects of the API groups in `needs`; None when it has all."""
-        has = {group for addon in self.placed.get(cluster, ()) for group in addon.provides}
+        has = {
+            group for addon in self.placed.get(cluster, ()) for group in addon.provides
+        }
         for group in sorted(needs):
             if group in self.providers and group not in has:
                 name = self.providers[group][0]
@@ -41,7 +47,9 @@ class AddOnSpread:
         return None
 
 
-def spread_addons(addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, str]]) -> AddOnSpread:
+def spread_addons(
+    addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, str]]
+) -> AddOnSpread:
     """Spread `addons`, in the order of `policy.addon_kind.read_addons`, over `clusters`: name -> labels."""
     placed: dict[str, tuple[AddOn, ...]] = {}
     why_not: dict[tuple[str, str], NotPlaced] = {}
@@ -55,7 +63,10 @@ def spread_addons(addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, s
                 own[addon.name] = addon
         placed[cluster] = tuple(own.values())
     groups = sorted({group for addon in addons for group in addon.provides})
-    providers = {group: tuple(one.name for one in addons if group in one.provides) for group in groups}
+    providers = {
+        group: tuple(one.name for one in addons if group in one.provides)
+        for group in groups
+    }
     return AddOnSpread(placed, why_not, providers)
 
 
@@ -84,14 +95,24 @@ def addon_filters(addons: AddOnSpread) -> FilterMaker:
     def make(group: Group) -> tuple[frozenset[str], AddOnFilter] | None:
         if not addons.providers:
             return None
-        needs = frozenset(item.key.group for item in group.objects if item.key.group in addons.providers)
+        needs = frozenset(
+            item.key.group
+            for item in group.objects
+            if item.key.group in addons.providers
+        )
         return (needs, AddOnFilter(addons, needs)) if needs else None
 
     return make
 
 
-def _why_not(addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]) -> NotPlaced | None:
-    wanted = addon.cluster_selector.first_mismatch(labels) if addon.cluster_selector else None
+def _why_not(
+    addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]
+) -> NotPlaced | None:
+    wanted = (
+        addon.cluster_selector.first_mismatch(labels)
+        if addon.cluster_selector
+        else None
+    )
     if wanted is not None:
         return AddOnNotSelected(wanted)
     for name in addon.depends_on:

@@ -17,7 +17,12 @@ from reconciler.placement.filters import ClusterFilters, refused_candidates, wit
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Candidate, Unplaced
 from reconciler.placement.quota import QuotaUsage, limited, most, requested
-from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest, WaitsFor
+from reconciler.placement.request import (
+    AdmissionState,
+    Assignment,
+    PlacementRequest,
+    WaitsFor,
+)
 from reconciler.placement.targets import (
     UNDIVIDED,
     DomainTarget,
@@ -46,23 +51,35 @@ class Clusters:
         return OverrideApplier(group.policy.changes, self.labels)
 
 
-def assign(request: PlacementRequest, clusters: Clusters, state: AdmissionState) -> tuple[Assignment, AdmissionState]:
+def assign(
+    request: PlacementRequest, clusters: Clusters, state: AdmissionState
+) -> tuple[Assignment, AdmissionState]:
     """Return what `request` gets, and the state in which it has that.
 
     Raises `InvalidObject` for overrides that do not apply, and for what cannot be divided.
     """
     group = request.group
-    eligibility = clusters.filters.eligible(group, state.ray_clusters.filters(group.key))
+    eligibility = clusters.filters.eligible(
+        group, state.ray_clusters.filters(group.key)
+    )
     if request.update or group.policy.spreading is not None:
         targets = targets_of(
-            group, request.objects, request.copies, eligibility, clusters.applier(group), clusters.labels
+            group,
+            request.objects,
+            request.copies,
+            eligibility,
+            clusters.applier(group),
+            clusters.labels,
         )
         return assign_targets(request, targets, eligibility, clusters, state)
     return _assign_whole(request, eligibility, clusters, state)
 
 
 def _assign_whole(
-    request: PlacementRequest, eligibility: Eligibility, clusters: Clusters, state: AdmissionState
+    request: PlacementRequest,
+    eligibility: Eligibility,
+    clusters: Clusters,
+    state: AdmissionState,
 ) -> tuple[Assignment, AdmissionState]:
     """Place a new group whole on one cluster, if its quota allows it on any cluster that it may go to."""
     group, objects = request.group, request.objects
@@ -72,10 +89,14 @@ def _assign_whole(
         group = replace(group, cluster_variants=variants)
     waits_for = _waits_for(group, eligibility)
     if limited(group.tenant):
-        refusal, usage = state.usage.enter(group, most(group.gang, eligibility.clusters))
+        refusal, usage = state.usage.enter(
+            group, most(group.gang, eligibility.clusters)
+        )
         if refusal is not None:
             lack = Unplaced("", refusal)
-            return Assignment((), unplaced=(lack,), waits_for=waits_for), replace(state, usage=usage)
+            return Assignment((), unplaced=(lack,), waits_for=waits_for), replace(
+                state, usage=usage
+            )
     choice, fleet = choose_cluster(group, eligibility, state.fleet)
     if not choice.cluster:
         lack = Unplaced("", choice.why)
@@ -94,7 +115,11 @@ def _assign_whole(
 
 
 def assign_targets(
-    request: PlacementRequest, targets: Targets, eligibility: Eligibility, clusters: Clusters, state: AdmissionState
+    request: PlacementRequest,
+    targets: Targets,
+    eligibility: Eligibility,
+    clusters: Clusters,
+    state: AdmissionState,
 ) -> tuple[Assignment, AdmissionState]:
     """Bring a group to its targets, as far as capacity and quota allow."""
     group = request.group
@@ -131,7 +156,9 @@ def assign_targets(
         candidates=_candidates(request, targets, eligibility, placed.chosen),
         count=count,
         # Capacity is of no use to what the quota forbids.
-        pending=() if quota.beyond is not None else _pending(placed, targets, divides=divides),
+        pending=()
+        if quota.beyond is not None
+        else _pending(placed, targets, divides=divides),
         waits_for=_waits_for(group, eligibility, request.copies),
     )
     fleet = _released(fleet, group.key, leaving)
@@ -151,7 +178,9 @@ class _QuotaCheck:
     usage: QuotaUsage
 
 
-def _check_update(request: PlacementRequest, targets: Targets, usage: QuotaUsage) -> _QuotaCheck:
+def _check_update(
+    request: PlacementRequest, targets: Targets, usage: QuotaUsage
+) -> _QuotaCheck:
     """Hold an update of the only copy against the quota, before capacity is looked for."""
     if not limited(request.group.tenant) or not _in_place(targets, request):
         return _QuotaCheck(None, None, usage)
@@ -159,7 +188,9 @@ def _check_update(request: PlacementRequest, targets: Targets, usage: QuotaUsage
     return _QuotaCheck(refusal, refusal, usage)
 
 
-def _check_copies(group: Group, placed: _Placing, usage: QuotaUsage, *, divides: bool) -> _QuotaCheck:
+def _check_copies(
+    group: Group, placed: _Placing, usage: QuotaUsage, *, divides: bool
+) -> _QuotaCheck:
     """Hold the copies that found capacity, and those that did not, against the quota."""
     if not limited(group.tenant):
         return _QuotaCheck(None, None, usage)
@@ -172,7 +203,10 @@ def _check_copies(group: Group, placed: _Placing, usage: QuotaUsage, *, divides:
 
 
 def _candidates(
-    request: PlacementRequest, targets: Targets, eligibility: Eligibility, chosen: Iterable[ClusterChoice]
+    request: PlacementRequest,
+    targets: Targets,
+    eligibility: Eligibility,
+    chosen: Iterable[ClusterChoice],
 ) -> tuple[Candidate, ...]:
     """Return the clusters that were considered; none for a single copy that stays where it is."""
     if request.group.policy.spreading is None and len(request.copies) == 1:
@@ -181,7 +215,9 @@ def _candidates(
     return (*considered, *targets.excluded, *refused_candidates(eligibility))
 
 
-def _pending(placed: _Placing, targets: Targets, *, divides: bool) -> tuple[tuple[ClusterChoice, ...], ...]:
+def _pending(
+    placed: _Placing, targets: Targets, *, divides: bool
+) -> tuple[tuple[ClusterChoice, ...], ...]:
     """Return for which choices capacity is lacking, as `Assignment.pending` has them."""
     if not divides:
         # Duplicates get their copies one after another.
@@ -192,7 +228,9 @@ def _pending(placed: _Placing, targets: Targets, *, divides: bool) -> tuple[tupl
     return tuple((choice,) for choice in placed.chosen)
 
 
-def _released(fleet: FleetState, group: GroupKey, leaving: Iterable[ClusterCopy]) -> FleetState:
+def _released(
+    fleet: FleetState, group: GroupKey, leaving: Iterable[ClusterCopy]
+) -> FleetState:
     """Return the fleet without the copies of a group that leave."""
     for copy in leaving:
         cluster = fleet.cluster(copy.cluster)
@@ -203,7 +241,11 @@ def _released(fleet: FleetState, group: GroupKey, leaving: Iterable[ClusterCopy]
 
 def _in_place(targets: Targets, request: PlacementRequest) -> bool:
     """Tell whether all that is asked for is an update of the only copy of a group that is not spread."""
-    return request.group.policy.spreading is None and len(request.copies) == 1 and _changed(targets)
+    return (
+        request.group.policy.spreading is None
+        and len(request.copies) == 1
+        and _changed(targets)
+    )
 
 
 def _changed(targets: Targets) -> bool:
@@ -239,7 +281,13 @@ class _Placing:
         lack = Unplaced("the group", why)
         self.unplaced, self.refused = ([], [lack]) if update else ([lack], [])
 
-    def place(self, group: Group, targets: Targets, eligibility: Eligibility, applier: OverrideApplier) -> None:
+    def place(
+        self,
+        group: Group,
+        targets: Targets,
+        eligibility: Eligibility,
+        applier: OverrideApplier,
+    ) -> None:
         """Go through the domains, best first: update the copy that is there, or choose a cluster for a new one."""
         for target in targets.domains:
             if target.current is None:
@@ -247,15 +295,27 @@ class _Placing:
             else:
                 self.update(group.key, target)
 
-    def place_new(self, group: Group, target: DomainTarget, eligibility: Eligibility, applier: OverrideApplier) -> None:
+    def place_new(
+        self,
+        group: Group,
+        target: DomainTarget,
+        eligibility: Eligibility,
+        applier: OverrideApplier,
+    ) -> None:
         """Choose a cluster of the domain for a new copy."""
-        variants = cluster_variants(applier, target.objects, target.clusters, target.division)
+        variants = cluster_variants(
+            applier, target.objects, target.clusters, target.division
+        )
         members = tuple(item for item in target.objects if item.demand)
         part = replace(group, members=members, companions=(), cluster_variants=variants)
-        choice, self.fleet = choose_cluster(part, within(eligibility, target.clusters), self.fleet)
+        choice, self.fleet = choose_cluster(
+            part, within(eligibility, target.clusters), self.fleet
+        )
         self.chosen.append(choice)
         if choice.cluster:
-            copy = applier.for_cluster(target.objects, choice.cluster, target.division, target.share)
+            copy = applier.for_cluster(
+                target.objects, choice.cluster, target.division, target.share
+            )
             self.copies.append(copy)
         else:
             self.unplaced.append(Unplaced(target.value, choice.why))
@@ -302,31 +362,43 @@ def _division_stays(placed: _Placing) -> Unplaced:
     return Unplaced("", DivisionUnchanged(refused, waiting))
 
 
-def _with_pending(amounts: Mapping[str, int], pending: Iterable[ClusterChoice]) -> dict[str, int]:
+def _with_pending(
+    amounts: Mapping[str, int], pending: Iterable[ClusterChoice]
+) -> dict[str, int]:
     """Return `amounts` with what the copies request that have no place."""
     total = dict(amounts)
     for choice in pending:
-        variants = {one.cluster: choice.wanted.on(one.cluster).gang for one in choice.candidates}
+        variants = {
+            one.cluster: choice.wanted.on(one.cluster).gang for one in choice.candidates
+        }
         gang: Gang = replace(choice.wanted.gang, cluster_variants=variants)
         for name, amount in most(gang, variants).items():
             total[name] = total.get(name, 0) + amount
     return total
 
 
-def _waits_for(group: Group, eligibility: Eligibility, copies: Iterable[ClusterCopy] = ()) -> WaitsFor:
+def _waits_for(
+    group: Group, eligibility: Eligibility, copies: Iterable[ClusterCopy] = ()
+) -> WaitsFor:
     # Groups share an eligibility, so the set of a thousand clusters is made once for all of them.
     clusters = eligibility.names
     own = frozenset(copy.cluster for copy in copies)
     if not own <= clusters:
         clusters |= own
-    tenants = frozenset({group.tenant.name}) if group.tenant is not None else frozenset()
+    tenants = (
+        frozenset({group.tenant.name}) if group.tenant is not None else frozenset()
+    )
     return WaitsFor(clusters, tenants)
 
 
-def _charged(request: PlacementRequest, made: Assignment, state: AdmissionState) -> AdmissionState:
+def _charged(
+    request: PlacementRequest, made: Assignment, state: AdmissionState
+) -> AdmissionState:
     """Return the state in which the group's tenant is charged for its copies, and its RayClusters are known."""
     usage = state.usage
     if limited(request.group.tenant):
-        usage = usage.add_usage(request.key, request.group.tenant, usage_of(made.copies))
+        usage = usage.add_usage(
+            request.key, request.group.tenant, usage_of(made.copies)
+        )
     ray_clusters = state.ray_clusters.with_copies(request.key, made.copies)
     return replace(state, usage=usage, ray_clusters=ray_clusters)

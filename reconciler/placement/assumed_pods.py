@@ -50,33 +50,47 @@ class PodIndex:
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self._pods: dict[str, dict[str, list[Pod]]] = {}
         for pod in snapshot.pods:
-            self._pods.setdefault(pod.namespace, {}).setdefault(pod.owner or pod.name, []).append(pod)
+            self._pods.setdefault(pod.namespace, {}).setdefault(
+                pod.owner or pod.name, []
+            ).append(pod)
         self._made_by: dict[tuple[str, str], list[str]] = {}
         self._status = {(s.kind, s.namespace, s.name): s for s in snapshot.ray}
         for status in snapshot.ray:
             if status.kind == "RayCluster" and status.owner:
-                self._made_by.setdefault((status.namespace, status.owner), []).append(status.name)
+                self._made_by.setdefault((status.namespace, status.owner), []).append(
+                    status.name
+                )
 
     def pods_of(self, key: ObjectKey) -> tuple[Pod, ...]:
         """Return the pods that are on the cluster because of the object `key`."""
         owners = self._pods.get(key.namespace)
         if not owners:
             return ()
-        return tuple(pod for name in self._owners(key, owners) for pod in owners.get(name, ()))
+        return tuple(
+            pod for name in self._owners(key, owners) for pod in owners.get(name, ())
+        )
 
     def status_of(self, key: ObjectKey) -> Outcome | None:
         """Return what the snapshot says of the Ray resource `key`; None where it does not show it."""
         seen = self._status.get((key.kind, key.namespace, key.name))
-        return outcome(seen.kind, seen.state, seen.job_status, seen.reason) if seen else None
+        return (
+            outcome(seen.kind, seen.state, seen.job_status, seen.reason)
+            if seen
+            else None
+        )
 
     def _owners(self, key: ObjectKey, owners: Mapping[str, object]) -> Iterable[str]:
         """Return the names under which pods of the object `key` can be found, out of those in `owners`."""
         if key.kind in {"RayJob", "RayService"}:
             made = self._made_by.get((key.namespace, f"{key.kind}/{key.name}"), ())
-            generated = [name for name in owners if _is_generated(name, key.name, _GENERATED)]
+            generated = [
+                name for name in owners if _is_generated(name, key.name, _GENERATED)
+            ]
             return sorted({key.name, *made, *generated})
         if key.kind == "Deployment":
-            return sorted(name for name in owners if _is_generated(name, key.name, _REPLICA_SET))
+            return sorted(
+                name for name in owners if _is_generated(name, key.name, _REPLICA_SET)
+            )
         return (key.name,)
 
 

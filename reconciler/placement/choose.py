@@ -75,16 +75,26 @@ class EvaluatedCluster:
         """Return what to sort by, before the policy's preferences: less is better, and no two are equal."""
         rented = self.state.rented if self.state else False
         free = self.state.cache.free_share if self.state else 1.0
-        return (_ORDER[self.candidate.verdict], self.rank, rented, free, self.candidate.cluster)
+        return (
+            _ORDER[self.candidate.verdict],
+            self.rank,
+            rented,
+            free,
+            self.candidate.cluster,
+        )
 
 
-def choose_cluster(group: Group, eligibility: Eligibility, fleet: FleetState) -> tuple[ClusterChoice, FleetState]:
+def choose_cluster(
+    group: Group, eligibility: Eligibility, fleet: FleetState
+) -> tuple[ClusterChoice, FleetState]:
     """Choose a cluster for `group`; return the choice, and the fleet with the capacity used that it needs."""
     gang = group.gang
     wanted = GangRequest.of(gang)
     evaluated = []
     for tier in eligibility.tiers:
-        evaluated += [_evaluate(name, tier.rank, wanted, fleet) for name in tier.clusters]
+        evaluated += [
+            _evaluate(name, tier.rank, wanted, fleet) for name in tier.clusters
+        ]
     evaluated.sort(key=lambda one: one.order)
     ranking: Ranking | None = None
     if evaluated and evaluated[0].candidate.verdict.fits:
@@ -92,17 +102,23 @@ def choose_cluster(group: Group, eligibility: Eligibility, fleet: FleetState) ->
     refused = refused_candidates(eligibility)
     candidates = tuple(one.candidate for one in evaluated) + refused
     if not evaluated:
-        return ClusterChoice("", _not_eligible(group, refused), candidates, wanted), fleet
+        return ClusterChoice(
+            "", _not_eligible(group, refused), candidates, wanted
+        ), fleet
     best = evaluated[0]
     if ranking is not None and best.state is not None and best.fit is not None:
-        chosen = ClusterChoice(best.candidate.cluster, _chosen(evaluated, ranking), candidates, wanted)
+        chosen = ClusterChoice(
+            best.candidate.cluster, _chosen(evaluated, ranking), candidates, wanted
+        )
         return chosen, fleet.with_cluster(best.state.assume(gang, best.fit))
     if best.state is not None and eligibility.require is Require.ANY:
         return _queued(evaluated, candidates, gang, wanted, fleet)
     return ClusterChoice("", _no_capacity(evaluated), candidates, wanted), fleet
 
 
-def _evaluate(name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState) -> EvaluatedCluster:
+def _evaluate(
+    name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState
+) -> EvaluatedCluster:
     state = fleet.cluster(name)
     if isinstance(state, Unreadable):
         candidate = Candidate(name, Verdict.UNREACHABLE, Unreachable(state.reason))
@@ -128,7 +144,9 @@ def _queued(
         name = one.candidate.cluster
         if one.state is None or one.state.hold is not None:
             continue
-        choice = ClusterChoice(name, Queued(name, len(evaluated), one.candidate.why), candidates, wanted)
+        choice = ClusterChoice(
+            name, Queued(name, len(evaluated), one.candidate.why), candidates, wanted
+        )
         return choice, fleet.with_cluster(one.state.queue_pods(gang))
     held: list[tuple[str, Reason]] = []
     for one in equal:
@@ -138,11 +156,18 @@ def _queued(
 
 
 def _by_preference(
-    evaluated: list[EvaluatedCluster], policy: SchedulePolicy, fleet: FleetState, wanted: GangRequest
+    evaluated: list[EvaluatedCluster],
+    policy: SchedulePolicy,
+    fleet: FleetState,
+    wanted: GangRequest,
 ) -> tuple[list[EvaluatedCluster], Ranking]:
     """Sort the clusters of the best verdict and tier, which fit, by what `policy` prefers; return the ranking too."""
     best = evaluated[0]
-    equal = [one for one in evaluated if (one.candidate.verdict, one.rank) == (best.candidate.verdict, best.rank)]
+    equal = [
+        one
+        for one in evaluated
+        if (one.candidate.verdict, one.rank) == (best.candidate.verdict, best.rank)
+    ]
     by_name = {one.candidate.cluster: one for one in equal}
     feasible = []
     for name, one in by_name.items():
@@ -157,7 +182,9 @@ def _chosen(evaluated: Sequence[EvaluatedCluster], ranking: Ranking) -> Chosen:
     """Return why the first cluster is chosen."""
     best = evaluated[0]
     passed_over = _passed_over(evaluated)
-    return Chosen(best.candidate.why, ranking.best, ranking.runner_up, ranking.second, passed_over)
+    return Chosen(
+        best.candidate.why, ranking.best, ranking.runner_up, ranking.second, passed_over
+    )
 
 
 def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> PassedOver | None:
@@ -173,7 +200,9 @@ def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> PassedOver | None:
 def _no_capacity(evaluated: Sequence[EvaluatedCluster]) -> NoCapacity:
     """Return why no eligible cluster can hold the group: what the nearest of them lacks."""
     # Where only reserved capacity would do, the group that it is reserved for is what this one waits for.
-    held = [one.candidate for one in evaluated if one.candidate.reason == HELD_FOR_OLDER]
+    held = [
+        one.candidate for one in evaluated if one.candidate.reason == HELD_FOR_OLDER
+    ]
     if held:
         return NoCapacity(HELD_FOR_OLDER, held[0].cluster, len(held), held[0].why)
     best = evaluated[0].candidate
@@ -183,4 +212,6 @@ def _no_capacity(evaluated: Sequence[EvaluatedCluster]) -> NoCapacity:
 def _not_eligible(group: Group, refused: Sequence[Candidate]) -> Reason:
     if not refused:
         return NoClusters()
-    return NoEligibleCluster(group.policy.name, tuple((one.cluster, one.why) for one in refused))
+    return NoEligibleCluster(
+        group.policy.name, tuple((one.cluster, one.why) for one in refused)
+    )

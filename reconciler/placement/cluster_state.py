@@ -34,7 +34,14 @@ _PodName = tuple[str, str]
 class FitCache:
     """The nodes of a cluster, which must not be changed, with the results that were computed from them."""
 
-    __slots__ = ("_cluster", "_fits", "_free_share", "_measures", "_named_by_terms", "nodes")
+    __slots__ = (
+        "_cluster",
+        "_fits",
+        "_free_share",
+        "_measures",
+        "_named_by_terms",
+        "nodes",
+    )
 
     def __init__(self, cluster: str, nodes: Nodes) -> None:
         self._cluster = cluster
@@ -66,7 +73,9 @@ class FitCache:
             self._fits[key] = found
         return found
 
-    def measured(self, wanted: GangRequest | None, what: str, measure: Callable[[], _Measure]) -> _Measure:
+    def measured(
+        self, wanted: GangRequest | None, what: str, measure: Callable[[], _Measure]
+    ) -> _Measure:
         """Return `measure()`, which must follow from these nodes, the fit of `wanted` on them and `what` alone."""
         key = (self._key(wanted) if wanted else "", what)
         if key not in self._measures:
@@ -75,7 +84,9 @@ class FitCache:
 
     def _key(self, wanted: GangRequest) -> str:
         # Names and labels of the gang count only where affinity terms of other pods may select them.
-        unnamed = self._named_by_terms is not None and self._named_by_terms.isdisjoint(wanted.namespaces)
+        unnamed = self._named_by_terms is not None and self._named_by_terms.isdisjoint(
+            wanted.namespaces
+        )
         return wanted.unnamed if unnamed else wanted.exact
 
 
@@ -87,7 +98,12 @@ class ClusterBaseline:
 
     __slots__ = ("_cache", "assumed", "cluster", "pods", "snapshot")
 
-    def __init__(self, cluster: Cluster, snapshot: ClusterSnapshot, assumed: tuple[AssumedCopy, ...]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        snapshot: ClusterSnapshot,
+        assumed: tuple[AssumedCopy, ...],
+    ) -> None:
         self.cluster = cluster
         self.snapshot = snapshot
         self.assumed = assumed
@@ -107,9 +123,18 @@ class ClusterBaseline:
         """Return how many results its cache keeps."""
         return self._cache.size if self._cache else 0
 
-    def equals(self, cluster: Cluster, snapshot: ClusterSnapshot, assumed: tuple[AssumedCopy, ...]) -> bool:
+    def equals(
+        self,
+        cluster: Cluster,
+        snapshot: ClusterSnapshot,
+        assumed: tuple[AssumedCopy, ...],
+    ) -> bool:
         """Tell whether a baseline made of these would be equal; the time of the snapshot does not matter to it."""
-        return self.cluster == cluster and self.assumed == assumed and _same_capacity(self.snapshot, snapshot)
+        return (
+            self.cluster == cluster
+            and self.assumed == assumed
+            and _same_capacity(self.snapshot, snapshot)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +201,9 @@ class ClusterState:
         """Return the state with the capacity used that `fit` found for `gang`, or for an equal one."""
         gang = gang.on(self.name)
         hold = self.hold.beside(gang, fit) if self.hold is not None else None
-        return self._with(commit(self.nodes, gang, fit), hold=hold, gangs=(*self.gangs, gang))
+        return self._with(
+            commit(self.nodes, gang, fit), hold=hold, gangs=(*self.gangs, gang)
+        )
 
     def queue_pods(self, gang: Gang) -> ClusterState:
         """Return the state with capacity used for as many pods of `gang` as kube-scheduler would bind."""
@@ -188,7 +215,10 @@ class ClusterState:
         return replace(self, hold=hold, version=self.version + 1)
 
     def update(
-        self, group: GroupKey, before: tuple[WorkloadObject, ...], after: tuple[WorkloadObject, ...]
+        self,
+        group: GroupKey,
+        before: tuple[WorkloadObject, ...],
+        after: tuple[WorkloadObject, ...],
     ) -> tuple[Fit, ClusterState]:
         """Return whether the copy of `group` fits as `after` in place of `before`, and the state where it does so.
 
@@ -200,7 +230,9 @@ class ClusterState:
         fit = try_gang(nodes, gang)
         if not fit.ok:
             return fit, self
-        return fit, self._with(commit(nodes, gang, fit), assumed=others, gangs=(*self.gangs, gang))
+        return fit, self._with(
+            commit(nodes, gang, fit), assumed=others, gangs=(*self.gangs, gang)
+        )
 
     def release(self, group: GroupKey) -> ClusterState:
         """Return the state in which nothing is assumed for `group`; its pods count until they are gone."""
@@ -209,28 +241,40 @@ class ClusterState:
 
     def replace_assumed(self, copy: AssumedCopy) -> ClusterState:
         """Return the state in which `copy` is assumed for its group, and nothing else."""
-        assumed = tuple(sorted((*self._others(copy.group), copy), key=lambda one: one.group))
+        assumed = tuple(
+            sorted((*self._others(copy.group), copy), key=lambda one: one.group)
+        )
         return self._with(self._nodes_without((), assumed), assumed=assumed)
 
-    def reassigned(self, groups: Collection[GroupKey], copies: Iterable[AssumedCopy]) -> ClusterState:
+    def reassigned(
+        self, groups: Collection[GroupKey], copies: Iterable[AssumedCopy]
+    ) -> ClusterState:
         """Return the state in which `copies` are what is assumed for `groups`, using the same capacity as before."""
         others = [copy for copy in self.assumed if copy.group not in groups]
         assumed = tuple(sorted((*others, *copies), key=lambda one: one.group))
-        return replace(self, assumed=assumed, changed=self.cache, version=self.version + 1)
+        return replace(
+            self, assumed=assumed, changed=self.cache, version=self.version + 1
+        )
 
     def emptied(self, own: Collection[str]) -> FitCache:
         """Return the cluster without anything placed before this plan, and without pods left in namespaces `own`."""
         return self.once_ended(lambda _: True, own)
 
-    def once_ended(self, ends: Callable[[AssumedCopy], bool], own: Collection[str] = ()) -> FitCache:
+    def once_ended(
+        self, ends: Callable[[AssumedCopy], bool], own: Collection[str] = ()
+    ) -> FitCache:
         """Return the cluster as it will be once the copies for which `ends` is true have ended.
 
         Pods that are being deleted are gone then; so are pods in namespaces `own` that no placed group has.
         """
         gone = {_name(pod) for pod in self.snapshot.pods if pod.deleting}
         if own:
-            placed = self._pods_of(item for copy in self.assumed for item in copy.objects)
-            gone |= {_name(pod) for pod in self.snapshot.pods if pod.namespace in own} - placed
+            placed = self._pods_of(
+                item for copy in self.assumed for item in copy.objects
+            )
+            gone |= {
+                _name(pod) for pod in self.snapshot.pods if pod.namespace in own
+            } - placed
         ending = [copy for copy in self.assumed if ends(copy)]
         staying = tuple(copy for copy in self.assumed if not ends(copy))
         gone |= self._pods_of(item for copy in ending for item in copy.objects)
@@ -260,18 +304,28 @@ class ClusterState:
         """Return the pods that are here because of `objects`."""
         return {_name(pod) for item in objects for pod in self.pods.pods_of(item.key)}
 
-    def _nodes_without(self, gone: Collection[_PodName], assumed: tuple[AssumedCopy, ...]) -> Nodes:
+    def _nodes_without(
+        self, gone: Collection[_PodName], assumed: tuple[AssumedCopy, ...]
+    ) -> Nodes:
         """Return the nodes without the pods `gone`, with what is `assumed` and what this plan placed."""
         snapshot = self.snapshot
         if gone:
-            snapshot = replace(snapshot, pods=tuple(pod for pod in snapshot.pods if _name(pod) not in gone))
+            snapshot = replace(
+                snapshot,
+                pods=tuple(pod for pod in snapshot.pods if _name(pod) not in gone),
+            )
         nodes = nodes_with(self.baseline.cluster, snapshot, self.pods, assumed)
         for gang in self.gangs:
             nodes = reserve(nodes, gang)
         return nodes
 
 
-def nodes_with(cluster: Cluster, snapshot: ClusterSnapshot, pods: PodIndex, assumed: Iterable[AssumedCopy]) -> Nodes:
+def nodes_with(
+    cluster: Cluster,
+    snapshot: ClusterSnapshot,
+    pods: PodIndex,
+    assumed: Iterable[AssumedCopy],
+) -> Nodes:
     """Return a cluster's nodes with its pods, those that wait, and those of `assumed` copies that do not exist yet."""
     more = addable(cluster, snapshot)
     nodes = Nodes.of(
@@ -295,7 +349,13 @@ def _same_capacity(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
         return True
     same_pools = one.pools == other.pools and one.pools_note == other.pools_note
     same_names = one.namespace_labels == other.namespace_labels
-    return same_pools and same_names and one.nodes == other.nodes and one.pods == other.pods and one.ray == other.ray
+    return (
+        same_pools
+        and same_names
+        and one.nodes == other.nodes
+        and one.pods == other.pods
+        and one.ray == other.ray
+    )
 
 
 def _name(pod: Pod) -> _PodName:
@@ -303,5 +363,7 @@ def _name(pod: Pod) -> _PodName:
 
 
 def _headroom(headroom: Headroom) -> dict[str, Fraction | int]:
-    shares: dict[str, Fraction | int] = {name: Fraction(part, 10_000) for name, part in headroom.shares.items()}
+    shares: dict[str, Fraction | int] = {
+        name: Fraction(part, 10_000) for name, part in headroom.shares.items()
+    }
     return {**shares, **headroom.amounts}

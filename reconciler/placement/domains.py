@@ -56,7 +56,10 @@ class _Members:
 
 
 def domains_of(
-    policy: SchedulePolicy, copies: tuple[ClusterCopy, ...], eligibility: Eligibility, labels: Labels
+    policy: SchedulePolicy,
+    copies: tuple[ClusterCopy, ...],
+    eligibility: Eligibility,
+    labels: Labels,
 ) -> Domains:
     """Return the domains of a group that has `copies`; a policy that does not spread has one domain: everything."""
     spread = policy.spreading
@@ -68,7 +71,9 @@ def domains_of(
         copy = current.get(name)
         value = labels.get(name, {}).get(spread.topology_key) if spread else ""
         eligible = name in eligibility.names
-        may_be_here = eligible or (copy is not None and _keeps(copy, policy, eligibility))
+        may_be_here = eligible or (
+            copy is not None and _keeps(copy, policy, eligibility)
+        )
         if value is None or _gets_nothing(spread, value) or not may_be_here:
             if copy is not None:
                 outside.append(copy)
@@ -88,7 +93,9 @@ def domains_of(
     return Domains(domains, missing, tuple(outside), tuple(excluded))
 
 
-def _best_first(eligibility: Eligibility, current: Mapping[str, ClusterCopy]) -> list[str]:
+def _best_first(
+    eligibility: Eligibility, current: Mapping[str, ClusterCopy]
+) -> list[str]:
     """Return the eligible clusters in their order, then others that have a copy, by name."""
     others = sorted(current.keys() - eligibility.names)
     return [*eligibility.clusters, *others]
@@ -97,7 +104,9 @@ def _best_first(eligibility: Eligibility, current: Mapping[str, ClusterCopy]) ->
 def _keeps(copy: ClusterCopy, policy: SchedulePolicy, eligibility: Eligibility) -> bool:
     """Tell whether a copy stays on a cluster that is not eligible for new ones."""
     # Where the policy no longer spreads, all copies are in one domain, which keeps the first.
-    return copy.has_batch or policy.spreading is None or eligibility.may_stay(copy.cluster)
+    return (
+        copy.has_batch or policy.spreading is None or eligibility.may_stay(copy.cluster)
+    )
 
 
 def _gets_nothing(spread: Spread | None, value: str) -> bool:
@@ -107,22 +116,40 @@ def _gets_nothing(spread: Spread | None, value: str) -> bool:
 
 def _domain(value: str, members: _Members, spread: Spread | None) -> Domain:
     weight = spread.split[value] if spread and spread.split else 1
-    return Domain(value, tuple(members.clusters), members.copies[0] if members.copies else None, weight)
+    return Domain(
+        value,
+        tuple(members.clusters),
+        members.copies[0] if members.copies else None,
+        weight,
+    )
 
 
 def _missing(
-    spread: Spread, found: Mapping[str, object], eligibility: Eligibility, labels: Labels
+    spread: Spread,
+    found: Mapping[str, object],
+    eligibility: Eligibility,
+    labels: Labels,
 ) -> Iterator[Unplaced]:
     """Yield the topology values that are to get a share and that no eligible cluster has."""
     key = spread.topology_key
-    known = tuple(sorted({labels[name][key] for name in eligibility.clusters if key in labels[name]}))
+    known = tuple(
+        sorted(
+            {labels[name][key] for name in eligibility.clusters if key in labels[name]}
+        )
+    )
     for value, percentage in spread.split.items():
         if percentage and value not in found:
             yield Unplaced(value, NoClusterInDomain(key, value, percentage, known))
 
 
-def _excluded(cluster: str, value: str | None, policy: str, spread: Spread) -> Candidate:
+def _excluded(
+    cluster: str, value: str | None, policy: str, spread: Spread
+) -> Candidate:
     """Say why a cluster that `policy` selects is in none of its domains; `value` is that of its topology label."""
     if value is None:
-        return Candidate(cluster, Verdict.NOT_ELIGIBLE, NoTopologyLabel(spread.topology_key, policy))
-    return Candidate(cluster, Verdict.NOT_ELIGIBLE, NoPercentage(spread.topology_key, value, policy))
+        return Candidate(
+            cluster, Verdict.NOT_ELIGIBLE, NoTopologyLabel(spread.topology_key, policy)
+        )
+    return Candidate(
+        cluster, Verdict.NOT_ELIGIBLE, NoPercentage(spread.topology_key, value, policy)
+    )

@@ -10,7 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from reconciler.placement.model import Candidate, Verdict
-from reconciler.policy.eligibility import ClusterFacts, ClusterFilter, Eligibility, Tier, eligible
+from reconciler.policy.eligibility import (
+    ClusterFacts,
+    ClusterFilter,
+    Eligibility,
+    Tier,
+    eligible,
+)
 from reconciler.workloads.group import Group
 
 FilterMaker = Callable[[Group], tuple[Hashable, ClusterFilter] | None]
@@ -20,7 +26,9 @@ FilterMaker = Callable[[Group], tuple[Hashable, ClusterFilter] | None]
 class ClusterFilters:
     """The eligible clusters of groups; worked out once for groups that no filter tells apart."""
 
-    def __init__(self, facts: Sequence[ClusterFacts], makers: Iterable[FilterMaker] = ()) -> None:
+    def __init__(
+        self, facts: Sequence[ClusterFacts], makers: Iterable[FilterMaker] = ()
+    ) -> None:
         self._facts = facts
         self._makers = tuple(makers)
         self._known: dict[Hashable, Eligibility] = {}
@@ -44,13 +52,20 @@ class ClusterFilters:
             self._known[key] = self._sorted_out(group, filters)
         return self._known[key]
 
-    def _sorted_out(self, group: Group, filters: Iterable[ClusterFilter]) -> Eligibility:
-        return eligible(group.policy, self._facts, group.pin or None, group.tenant, filters)
+    def _sorted_out(
+        self, group: Group, filters: Iterable[ClusterFilter]
+    ) -> Eligibility:
+        return eligible(
+            group.policy, self._facts, group.pin or None, group.tenant, filters
+        )
 
 
 def refused_candidates(eligibility: Eligibility) -> tuple[Candidate, ...]:
     """Return the clusters that are not eligible as candidates."""
-    return tuple(Candidate(one.cluster, Verdict.NOT_ELIGIBLE, one.why) for one in eligibility.refused)
+    return tuple(
+        Candidate(one.cluster, Verdict.NOT_ELIGIBLE, one.why)
+        for one in eligibility.refused
+    )
 
 
 def within(eligibility: Eligibility, clusters: Sequence[str]) -> Eligibility:
@@ -59,5 +74,9 @@ def within(eligibility: Eligibility, clusters: Sequence[str]) -> Eligibility:
     tiers = []
     for tier in eligibility.tiers:
         if not wanted.isdisjoint(tier.clusters):
-            tiers.append(Tier(tier.rank, tuple(name for name in clusters if name in tier.clusters)))
+            tiers.append(
+                Tier(
+                    tier.rank, tuple(name for name in clusters if name in tier.clusters)
+                )
+            )
     return Eligibility(tuple(tiers), (), eligibility.require)

@@ -31,7 +31,12 @@ class BaselineCache:
         self._known: dict[str, list[ClusterBaseline]] = {}
         self._lock = Lock()
 
-    def of(self, cluster: Cluster, snapshot: ClusterSnapshot, assumed: Sequence[AssumedCopy]) -> ClusterBaseline:
+    def of(
+        self,
+        cluster: Cluster,
+        snapshot: ClusterSnapshot,
+        assumed: Sequence[AssumedCopy],
+    ) -> ClusterBaseline:
         """Return the baseline of a cluster: a kept one where an equal one is kept."""
         wanted = tuple(assumed)
         with self._lock:
@@ -52,7 +57,9 @@ class BaselineCache:
         """Forget all clusters but these."""
         names = frozenset(clusters)
         with self._lock:
-            self._known = {name: kept for name, kept in self._known.items() if name in names}
+            self._known = {
+                name: kept for name, kept in self._known.items() if name in names
+            }
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +116,11 @@ class FleetState:
     def mix(self) -> Mix:
         """Return what gangs typically ask for, going by those that are placed."""
         if not self._opened.mix:
-            gangs = [gang_of(copy.objects) for copies in self.assumed.values() for copy in copies]
+            gangs = [
+                gang_of(copy.objects)
+                for copies in self.assumed.values()
+                for copy in copies
+            ]
             self._opened.mix.append(Mix.of(gangs))
         return self._opened.mix[0]
 
@@ -132,7 +143,11 @@ class FleetState:
 
     def without_holds(self) -> FleetState:
         """Return the fleet with no capacity reserved for groups that wait."""
-        held = {name: replace(state, hold=None) for name, state in self.changed.items() if state.hold}
+        held = {
+            name: replace(state, hold=None)
+            for name, state in self.changed.items()
+            if state.hold
+        }
         return replace(self, changed={**self.changed, **held})
 
     def stale_at(self) -> float | None:
@@ -140,7 +155,9 @@ class FleetState:
         times = []
         for name, cluster in self.inventory.items():
             snapshot = self.snapshot.clusters.get(name)
-            if isinstance(snapshot, ClusterSnapshot) and isinstance(cluster.access, KubeconfigAccess):
+            if isinstance(snapshot, ClusterSnapshot) and isinstance(
+                cluster.access, KubeconfigAccess
+            ):
                 times.append(snapshot.taken_at + self.max_age)
         return min((time for time in times if time > self.now), default=None)
 
@@ -150,11 +167,15 @@ class FleetState:
             return Unreadable(name, "it is not in the inventory", self.now)
         snapshot = self.snapshot.clusters.get(name)
         if snapshot is None:
-            return Unreadable(name, "the capacity snapshot does not have it: take a new one", self.now)
+            return Unreadable(
+                name, "the capacity snapshot does not have it: take a new one", self.now
+            )
         if isinstance(snapshot, Unreadable):
             return snapshot
         age = self.now - snapshot.taken_at
         if isinstance(cluster.access, KubeconfigAccess) and age >= self.max_age:
             reason = f"its capacity was last read {age:.0f} s ago, and it counts for {self.max_age:.0f} s only"
             return Unreadable(name, reason, snapshot.taken_at)
-        return ClusterState.of(self.baselines.of(cluster, snapshot, self.assumed.get(name, ())))
+        return ClusterState.of(
+            self.baselines.of(cluster, snapshot, self.assumed.get(name, ()))
+        )

@@ -39,7 +39,9 @@ class Typical:
     def device(self) -> str:
         """Return its GPUs where it has any, else the first device by name; empty when it asks for none."""
         devices = [name for name, amount in self.requests if "/" in name and amount > 0]
-        return min(devices, key=lambda name: (not name.endswith("/gpu"), name), default="")
+        return min(
+            devices, key=lambda name: (not name.endswith("/gpu"), name), default=""
+        )
 
 
 DEFAULT_KINDS = tuple(
@@ -62,7 +64,9 @@ class Mix:
         seen = Counter(DEFAULT_KINDS)
         for gang in gangs:
             for pod_set in gang.pod_sets:
-                kind = Typical(tuple(sorted(pod_set.shape.requests.items())), pod_set.count)
+                kind = Typical(
+                    tuple(sorted(pod_set.shape.requests.items())), pod_set.count
+                )
                 if kind.count and kind.device:
                     seen[kind] += 1
         ranked = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
@@ -88,7 +92,11 @@ class Mix:
         free = np.where(_open(nodes), np.maximum(nodes.free, 0), 0)
         pods = np.full((len(asked.kinds), nodes.size), _MANY)
         for row, amounts in asked.amounts:
-            np.minimum(pods, np.where(amounts > 0, free[row] // np.maximum(amounts, 1), _MANY), out=pods)
+            np.minimum(
+                pods,
+                np.where(amounts > 0, free[row] // np.maximum(amounts, 1), _MANY),
+                out=pods,
+            )
         each = pods.sum(axis=1)
         usable = (each - each % asked.counts) * asked.devices
         return int(((free.sum(axis=1)[asked.rows] - usable) * asked.weights).sum())
@@ -114,17 +122,41 @@ def _asked(mix: Mix, nodes: Nodes) -> _Asked:
     memo, rows = nodes.table.memo, nodes.table.rows
     found = memo.get(("mix", mix.name))
     if found is None:
-        kinds = [(kind, weight, dict(kind.requests)) for kind, weight in mix.kinds if kind.device in rows]
-        named = sorted({name for _, _, requests in kinds for name in requests if name in rows} | {"pods"})
-        amounts = [[1 if name == "pods" else clamped(asks.get(name, 0)) for _, _, asks in kinds] for name in named]
-        possible = [all(name in rows for name, amount in asks.items() if amount) for _, _, asks in kinds]
+        kinds = [
+            (kind, weight, dict(kind.requests))
+            for kind, weight in mix.kinds
+            if kind.device in rows
+        ]
+        named = sorted(
+            {name for _, _, requests in kinds for name in requests if name in rows}
+            | {"pods"}
+        )
+        amounts = [
+            [
+                1 if name == "pods" else clamped(asks.get(name, 0))
+                for _, _, asks in kinds
+            ]
+            for name in named
+        ]
+        possible = [
+            all(name in rows for name, amount in asks.items() if amount)
+            for _, _, asks in kinds
+        ]
         found = memo["mix", mix.name] = _Asked(
             kinds=tuple(kind for kind, _, _ in kinds),
-            amounts=tuple((rows[name], _column(one)[:, None]) for name, one in zip(named, amounts, strict=True)),
+            amounts=tuple(
+                (rows[name], _column(one)[:, None])
+                for name, one in zip(named, amounts, strict=True)
+            ),
             counts=_column([kind.count for kind, _, _ in kinds]),
             weights=_column([weight for _, weight, _ in kinds]),
             rows=_column([rows[kind.device] for kind, _, _ in kinds]),
-            devices=_column([asks[k.device] * can for (k, _, asks), can in zip(kinds, possible, strict=True)]),
+            devices=_column(
+                [
+                    asks[k.device] * can
+                    for (k, _, asks), can in zip(kinds, possible, strict=True)
+                ]
+            ),
         )
     return cast("_Asked", found)
 
@@ -138,6 +170,7 @@ def _open(nodes: Nodes) -> Mask:
     found = nodes.table.memo.get("open")
     if found is None:
         found = nodes.table.memo["open"] = np.array(
-            [node.ready and not node.unschedulable for node in nodes.table.nodes], dtype=np.bool_
+            [node.ready and not node.unschedulable for node in nodes.table.nodes],
+            dtype=np.bool_,
         )
     return cast("Mask", found)

@@ -55,6 +55,10 @@ class Hold:
 
     def _beside(self, gang: Gang, fit: Fit) -> Nodes:
         """Return the emptied nodes with a later group on the very nodes that it gets, else where it would be bound."""
-        if fit.growth or any(node >= self.emptied.existing for bound in fit.bindings for node in bound.nodes):
+        if fit.growth or any(
+            node >= self.emptied.existing
+            for bound in fit.bindings
+            for node in bound.nodes
+        ):
             fit = try_gang(self.emptied, gang)
         return commit(self.emptied, gang, fit) if fit.ok else self.emptied

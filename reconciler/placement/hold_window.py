@@ -92,7 +92,9 @@ def reserve_capacity(
     for one in found:
         state = fleet.cluster(one.cluster)
         if isinstance(state, ClusterState):
-            fleet = fleet.with_cluster(state.with_hold(Hold(group, one.gang, since, window.end, one.nodes)))
+            fleet = fleet.with_cluster(
+                state.with_hold(Hold(group, one.gang, since, window.end, one.nodes))
+            )
     names = tuple(sorted(one.cluster for one in found))
     return HeldCapacity(names, int(since), int(window.end)), fleet
 
@@ -127,17 +129,25 @@ def _reservable(
 
 
 def _will_be_free(
-    tried: Sequence[tuple[ClusterState, GangRequest]], start: float, namespaces: Collection[str]
+    tried: Sequence[tuple[ClusterState, GangRequest]],
+    start: float,
+    namespaces: Collection[str],
 ) -> _Reservable | None:
     """Return the first cluster that has capacity once jobs have ended, else once anything placed there has.
 
     Last come those that have it once pods are gone that retired groups may have left behind: a pod does not say whose
     it was, only that its namespace is one of SkyRay's.
     """
-    hopeful = [(state, wanted) for state, wanted in tried if state.emptied(namespaces).fit(wanted)[0].ok]
+    hopeful = [
+        (state, wanted)
+        for state, wanted in tried
+        if state.emptied(namespaces).fit(wanted)[0].ok
+    ]
     for jobs_only, own in ((True, ()), (False, ()), (False, namespaces)):
         for state, wanted in hopeful:
-            later = state.once_ended(partial(_will_have_ended, start=start, jobs_only=jobs_only), own)
+            later = state.once_ended(
+                partial(_will_have_ended, start=start, jobs_only=jobs_only), own
+            )
             if later.fit(wanted)[0].ok:
                 return _Reservable(state.name, wanted.gang, later.nodes)
     return None

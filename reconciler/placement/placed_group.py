@@ -68,7 +68,9 @@ class PlacedGroup:
     @property
     def waits(self) -> bool:
         """Tell whether the group, or one of its copies, waits for capacity."""
-        return self.reason == PARTLY_PLACED if self.placed else self.phase is Phase.PENDING
+        return (
+            self.reason == PARTLY_PLACED if self.placed else self.phase is Phase.PENDING
+        )
 
     def on(self, cluster: str) -> ClusterCopy | None:
         """Return the copy on a cluster; None where there is none."""
@@ -83,7 +85,9 @@ class PlacedGroup:
         if _outcome(self) != _outcome(other):
             return False
         # A group that is kept has the copies of its last state, which need not be compared.
-        return self.copies is other.copies or _places(self.copies) == _places(other.copies)
+        return self.copies is other.copies or _places(self.copies) == _places(
+            other.copies
+        )
 
 
 def waiting_since(group: PlacedGroup | None) -> int | None:
@@ -96,14 +100,26 @@ def waiting_since(group: PlacedGroup | None) -> int | None:
 def dated(group: PlacedGroup, before: PlacedGroup | None, now: float) -> PlacedGroup:
     """Return the new state of a group with the time since when it waits; `before` is its last state."""
     if not group.waits:
-        return group if group.waiting_since is None else replace(group, waiting_since=None)
+        return (
+            group if group.waiting_since is None else replace(group, waiting_since=None)
+        )
     known = waiting_since(before)
     return replace(group, waiting_since=int(now) if known is None else known)
 
 
 def _outcome(group: PlacedGroup) -> tuple[object, ...]:
-    return (group.key, group.policy, group.sources, group.phase, group.reason, group.job_result)
+    return (
+        group.key,
+        group.policy,
+        group.sources,
+        group.phase,
+        group.reason,
+        group.job_result,
+    )
 
 
 def _places(copies: Iterable[ClusterCopy]) -> list[tuple[object, ...]]:
-    return [(copy.key, copy.share, copy.listed, copy.patches, copy.job_result) for copy in copies]
+    return [
+        (copy.key, copy.share, copy.listed, copy.patches, copy.job_result)
+        for copy in copies
+    ]

@@ -48,7 +48,10 @@ def most(gang: Gang, clusters: Iterable[str]) -> dict[str, int]:
     variants = {id(one): one for one in map(gang.on, clusters)} or {0: gang}
     total: dict[str, int] = {}
     for amounts in (requested([one]) for one in variants.values()):
-        total = {name: max(total.get(name, 0), amounts.get(name, 0)) for name in {**total, **amounts}}
+        total = {
+            name: max(total.get(name, 0), amounts.get(name, 0))
+            for name in {**total, **amounts}
+        }
     return total
 
 
@@ -67,7 +70,11 @@ class QuotaUsage:
     changed: Mapping[GroupKey, tuple[str, _Amounts]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, tenants: Iterable[Tenant], charged: Iterable[tuple[GroupKey, Tenant | None, _Amounts]]) -> QuotaUsage:
+    def of(
+        cls,
+        tenants: Iterable[Tenant],
+        charged: Iterable[tuple[GroupKey, Tenant | None, _Amounts]],
+    ) -> QuotaUsage:
         """Return the usage with what placed groups are `charged`: group, its tenant, and what it requests."""
         used: dict[str, dict[str, int]] = {}
         known: dict[GroupKey, tuple[str, _Amounts]] = {}
@@ -80,7 +87,9 @@ class QuotaUsage:
                 own[name] = own.get(name, 0) + amount
         return cls({tenant.name: tenant for tenant in tenants}, used, {}, known)
 
-    def add_usage(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> QuotaUsage:
+    def add_usage(
+        self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts
+    ) -> QuotaUsage:
         """Return the usage with `amounts` as what a group uses, in place of what it used before."""
         owner, before = self._charge_of(key)
         counted = limited(tenant) and tenant is not None
@@ -99,7 +108,9 @@ class QuotaUsage:
         """Return the usage with no claims of waiting groups."""
         return replace(self, claimed={})
 
-    def refusal(self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts) -> QuotaExceeded | None:
+    def refusal(
+        self, key: GroupKey, tenant: Tenant | None, amounts: _Amounts
+    ) -> QuotaExceeded | None:
         """Return why a group may not use `amounts` in place of what it uses now; None when it may."""
         if tenant is None:
             return None
@@ -108,20 +119,31 @@ class QuotaUsage:
             own = before.get(name, 0) if owner == tenant.name else 0
             more = amounts.get(name, 0) - own
             used = self._used(tenant, name)
-            if more > 0 and not self._granted(tenant, name, more, max(0, used + more - quota.nano)):
+            if more > 0 and not self._granted(
+                tenant, name, more, max(0, used + more - quota.nano)
+            ):
                 return self._exceeded(tenant, name, used, amounts[name], own)
         return None
 
-    def enter(self, group: Group, amounts: _Amounts) -> tuple[QuotaExceeded | None, QuotaUsage]:
+    def enter(
+        self, group: Group, amounts: _Amounts
+    ) -> tuple[QuotaExceeded | None, QuotaUsage]:
         """Return why a group may not have `amounts`, None when it may, and the usage with what it then claims.
 
         What it is refused although its tenant's own quota would do is lent to others: it is not lent on.
         """
         tenant = group.tenant
         refusal = self.refusal(group.key, tenant, amounts)
-        if refusal is None or tenant is None or self.exceeds(group.key, tenant, amounts):
+        if (
+            refusal is None
+            or tenant is None
+            or self.exceeds(group.key, tenant, amounts)
+        ):
             return refusal, self
-        claimed = {**self.claimed, tenant.name: _sum(self.claimed.get(tenant.name, {}), amounts, 1)}
+        claimed = {
+            **self.claimed,
+            tenant.name: _sum(self.claimed.get(tenant.name, {}), amounts, 1),
+        }
         return refusal, replace(self, claimed=claimed)
 
     def must_borrow(self, group: Group) -> bool:
@@ -136,7 +158,10 @@ class QuotaUsage:
         owner, before = self._charge_of(key)
         for name, quota in tenant.quota.items():
             own = before.get(name, 0) if owner == tenant.name else 0
-            if amounts.get(name) and self._used(tenant, name) - own + amounts[name] > quota.nano:
+            if (
+                amounts.get(name)
+                and self._used(tenant, name) - own + amounts[name] > quota.nano
+            ):
                 return True
         return False
 
@@ -159,28 +184,45 @@ class QuotaUsage:
         if limit is not None and excess > limit.nano:
             return False
         borrows = excess > 0
-        return self._uncovered(name, {tenant.name: more}, borrows) <= self._uncovered(name, {}, borrows)
+        return self._uncovered(name, {tenant.name: more}, borrows) <= self._uncovered(
+            name, {}, borrows
+        )
 
-    def _exceeded(self, tenant: Tenant, name: str, used: int, needs: int, own: int) -> QuotaExceeded:
+    def _exceeded(
+        self, tenant: Tenant, name: str, used: int, needs: int, own: int
+    ) -> QuotaExceeded:
         borrowable = None
         if tenant.borrowing is not None:
             limit = tenant.borrowing.limit.get(name)
-            borrowable = Borrowable(self._borrowable(tenant, name), tenant.borrowing.lenders, limit)
+            borrowable = Borrowable(
+                self._borrowable(tenant, name), tenant.borrowing.lenders, limit
+            )
         lent = self._lent(tenant, name)
-        return QuotaExceeded(tenant.name, name, tenant.quota[name], used, needs, own, lent, borrowable)
+        return QuotaExceeded(
+            tenant.name, name, tenant.quota[name], used, needs, own, lent, borrowable
+        )
 
     def _lent(self, tenant: Tenant, name: str) -> int:
         """Return how much of a tenant's unused quota cannot be had back now, because borrowers use it."""
         spare = self._spare(tenant, name)
         if spare <= 0 or not self._lending():
             return 0
-        return self._uncovered(name, {tenant.name: spare}, False) - self._uncovered(name, {}, False)
+        return self._uncovered(name, {tenant.name: spare}, False) - self._uncovered(
+            name, {}, False
+        )
 
     def _borrowable(self, tenant: Tenant, name: str) -> int:
         """Return how much more than its quota, and than what it borrowed already, others can lend a tenant."""
-        most = sum(max(0, self._spare(lender, name)) for lender in self._lenders(tenant))
+        most = sum(
+            max(0, self._spare(lender, name)) for lender in self._lenders(tenant)
+        )
         more = max(0, self._spare(tenant, name)) + most
-        return max(0, most - self._uncovered(name, {tenant.name: more}, True) + self._uncovered(name, {}, True))
+        return max(
+            0,
+            most
+            - self._uncovered(name, {tenant.name: more}, True)
+            + self._uncovered(name, {}, True),
+        )
 
     def _spare(self, tenant: Tenant, name: str) -> int:
         quota = tenant.quota.get(name)
@@ -201,7 +243,9 @@ class QuotaUsage:
         spare: dict[str, int] = {}
         for tenant in self.tenants.values():
             if name in tenant.quota:
-                spare[tenant.name] = self._spare(tenant, name) - more.get(tenant.name, 0)
+                spare[tenant.name] = self._spare(tenant, name) - more.get(
+                    tenant.name, 0
+                )
         excess = {one: -left for one, left in spare.items() if left < 0}
         if not excess:
             return 0
@@ -212,7 +256,11 @@ class QuotaUsage:
                 lendable[one] = left - kept
         lenders = {}
         for one in excess:
-            lenders[one] = [lender.name for lender in self._lenders(self.tenants[one]) if lender.name in lendable]
+            lenders[one] = [
+                lender.name
+                for lender in self._lenders(self.tenants[one])
+                if lender.name in lendable
+            ]
         return sum(excess.values()) - max_flow(excess, lendable, lenders)
 
 
@@ -223,7 +271,9 @@ def _sum(amounts: _Amounts, more: _Amounts, sign: int) -> dict[str, int]:
     return total
 
 
-def max_flow(excess: _Amounts, lendable: _Amounts, lenders: Mapping[str, Iterable[str]]) -> int:
+def max_flow(
+    excess: _Amounts, lendable: _Amounts, lenders: Mapping[str, Iterable[str]]
+) -> int:
     """Return how much of all `excess` can be covered at once: a maximum flow from borrowers to lenders.
 
     Augments along shortest paths (Edmonds and Karp); tenants are few.
@@ -248,7 +298,10 @@ def max_flow(excess: _Amounts, lendable: _Amounts, lenders: Mapping[str, Iterabl
 
 
 def _path(
-    left: _Amounts, spare: _Amounts, lenders: Mapping[str, Iterable[str]], lent: Mapping[tuple[str, str], int]
+    left: _Amounts,
+    spare: _Amounts,
+    lenders: Mapping[str, Iterable[str]],
+    lent: Mapping[tuple[str, str], int],
 ) -> list[str] | None:
     """Return the shortest way from a borrower with excess left to a lender with something to spare."""
     waiting = deque([one] for one in sorted(left) if left[one] > 0)
@@ -261,7 +314,11 @@ def _path(
             seen.add(lender)
             if spare[lender] > 0:
                 return [*path, lender]
-            waiting.extend([*path, lender, one] for one in sorted(left) if lent.get((one, lender), 0) > 0)
+            waiting.extend(
+                [*path, lender, one]
+                for one in sorted(left)
+                if lent.get((one, lender), 0) > 0
+            )
     return None
 
 

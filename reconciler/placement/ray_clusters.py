@@ -38,7 +38,13 @@ def selected_ray_cluster(item: WorkloadObject) -> str:
     if item.problem or not rayspec.is_ray(item.body):
         return ""
     job = rayspec.job_spec(item.body)
-    return "" if job is None else fields.text_map(job[1], "clusterSelector", job[0]).get(CLUSTER_SELECTOR_KEY, "")
+    return (
+        ""
+        if job is None
+        else fields.text_map(job[1], "clusterSelector", job[0]).get(
+            CLUSTER_SELECTOR_KEY, ""
+        )
+    )
 
 
 class RayClusterFilter:
@@ -80,17 +86,27 @@ class RayClusters:
     selected: frozenset[_Name]
     workloads: Workloads
     snapshot: FleetSnapshot
-    placed: Mapping[_Name, Mapping[GroupKey, tuple[str, ...]]] = field(default_factory=dict)
+    placed: Mapping[_Name, Mapping[GroupKey, tuple[str, ...]]] = field(
+        default_factory=dict
+    )
 
     @classmethod
     def of(
-        cls, groups: Iterable[Group], workloads: Workloads, staying: Iterable[PlacedGroup], snapshot: FleetSnapshot
+        cls,
+        groups: Iterable[Group],
+        workloads: Workloads,
+        staying: Iterable[PlacedGroup],
+        snapshot: FleetSnapshot,
     ) -> RayClusters:
         """Index `groups`; `staying` are those that have a place and keep it."""
         holders: dict[_Name, GroupKey] = {}
         jobs: dict[GroupKey, tuple[tuple[WorkloadObject, _Name], ...]] = {}
         for group in groups:
-            own = {_name(item) for item in group.members if item.key.kind == rayspec.RAY_CLUSTER}
+            own = {
+                _name(item)
+                for item in group.members
+                if item.key.kind == rayspec.RAY_CLUSTER
+            }
             holders.update(dict.fromkeys(own, group.key))
             selecting = []
             for item in group.members:
@@ -113,7 +129,10 @@ class RayClusters:
 
     def filters(self, group: GroupKey) -> tuple[RayClusterFilter, ...]:
         """Return the filters that leave `group` only clusters where its RayClusters are."""
-        return tuple(RayClusterFilter(name[1], self._where(name)) for _, name in self.jobs.get(group, ()))
+        return tuple(
+            RayClusterFilter(name[1], self._where(name))
+            for _, name in self.jobs.get(group, ())
+        )
 
     def unmet(self, group: GroupKey) -> Unmet | None:
         """Return why `group` lacks a RayCluster; None when all have a place."""
@@ -123,14 +142,21 @@ class RayClusters:
             not_yet = self._not_yet(item.key, name)
             if not_yet is not None:
                 return Unmet(not_yet, waits=True)
-            return Unmet(NoSuchRayCluster(item.key, str(item.place), name[1]), waits=False)
+            return Unmet(
+                NoSuchRayCluster(item.key, str(item.place), name[1]), waits=False
+            )
         return None
 
-    def with_copies(self, group: GroupKey, copies: Iterable[ClusterCopy]) -> RayClusters:
+    def with_copies(
+        self, group: GroupKey, copies: Iterable[ClusterCopy]
+    ) -> RayClusters:
         """Return the index with `copies` as what `group` has placed."""
         if not self.selected:
             return self
-        placed = {name: {key: at for key, at in groups.items() if key != group} for name, groups in self.placed.items()}
+        placed = {
+            name: {key: at for key, at in groups.items() if key != group}
+            for name, groups in self.placed.items()
+        }
         for copy in copies:
             for item in copy.admitted:
                 name = _name(item)
@@ -141,7 +167,11 @@ class RayClusters:
 
     def _where(self, name: _Name) -> tuple[str, ...]:
         """Return the clusters on which a RayCluster is: as it was placed, else as the snapshot shows it."""
-        placed = {cluster for clusters in self.placed.get(name, {}).values() for cluster in clusters}
+        placed = {
+            cluster
+            for clusters in self.placed.get(name, {}).values()
+            for cluster in clusters
+        }
         if placed or name in self.holders:
             return tuple(sorted(placed))
         found = []
@@ -154,17 +184,26 @@ class RayClusters:
         """Return why the RayCluster of a job may come to have a place; None when it is known to be nowhere."""
         if name in self.holders:
             return RayClusterWaits(job, name[1], str(self.holders[name]))
-        if any(_name(item) == name and item.key.kind == rayspec.RAY_CLUSTER for item in self.workloads.objects):
+        if any(
+            _name(item) == name and item.key.kind == rayspec.RAY_CLUSTER
+            for item in self.workloads.objects
+        ):
             return RayClusterUnmatched(job, name[1])
         for file in self.workloads.broken:
             if file.namespace == name[0]:
                 return RayClusterUnread(job, name[1], file.path)
         # A RayCluster that is not in Git may be on any cluster that cannot be looked at.
-        unread = sorted(c for c, shown in self.snapshot.clusters.items() if not isinstance(shown, ClusterSnapshot))
+        unread = sorted(
+            c
+            for c, shown in self.snapshot.clusters.items()
+            if not isinstance(shown, ClusterSnapshot)
+        )
         return RayClusterUnknown(job, name[1], tuple(unread)) if unread else None
 
 
-def lost_ray_clusters(groups: Iterable[PlacedGroup], snapshot: FleetSnapshot) -> tuple[str, ...]:
+def lost_ray_clusters(
+    groups: Iterable[PlacedGroup], snapshot: FleetSnapshot
+) -> tuple[str, ...]:
     """Return a warning for each placed job that has not ended and whose RayCluster is gone from its cluster."""
     groups = tuple(groups)
     jobs: list[tuple[str, WorkloadObject, _Name]] = []
@@ -176,7 +215,13 @@ def lost_ray_clusters(groups: Iterable[PlacedGroup], snapshot: FleetSnapshot) ->
                 if item.key.kind == rayspec.RAY_CLUSTER:
                     there.add((copy.cluster, _name(item)))
                 if running and item.is_batch and selected_ray_cluster(item):
-                    jobs.append((copy.cluster, item, (item.key.namespace, selected_ray_cluster(item))))
+                    jobs.append(
+                        (
+                            copy.cluster,
+                            item,
+                            (item.key.namespace, selected_ray_cluster(item)),
+                        )
+                    )
     found = []
     for cluster, item, name in jobs:
         shown = snapshot.clusters.get(cluster)
@@ -191,9 +236,15 @@ def lost_ray_clusters(groups: Iterable[PlacedGroup], snapshot: FleetSnapshot) ->
 
 def has_ray_cluster(snapshot: ClusterSnapshot, name: _Name) -> bool:
     """Tell whether a RayCluster is on a cluster: KubeRay's status of it, or its head pod, shows it."""
-    if any(one.kind == rayspec.RAY_CLUSTER and (one.namespace, one.name) == name for one in snapshot.ray):
+    if any(
+        one.kind == rayspec.RAY_CLUSTER and (one.namespace, one.name) == name
+        for one in snapshot.ray
+    ):
         return True
-    return any(pod.node_type == "head" and (pod.namespace, pod.owner) == name for pod in snapshot.pods)
+    return any(
+        pod.node_type == "head" and (pod.namespace, pod.owner) == name
+        for pod in snapshot.pods
+    )
 
 
 def _name(item: WorkloadObject) -> _Name:

@@ -65,7 +65,11 @@ class FeasibleCluster:
     def measured(self, what: str, measure: Callable[[Nodes], Any]) -> Any:
         """Return `measure` of the nodes with the gang on them; it depends on nothing else but `what`."""
         cache = self.state.cache
-        return cache.measured(self.wanted, what, lambda: measure(commit(cache.nodes, self.wanted.gang, self.fit)))
+        return cache.measured(
+            self.wanted,
+            what,
+            lambda: measure(commit(cache.nodes, self.wanted.gang, self.fit)),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,9 @@ class ClusterScore:
     why: Callable[[FeasibleCluster], Reason]
 
 
-def rank(contenders: Sequence[FeasibleCluster], prefer: Sequence[Preference]) -> Ranking:
+def rank(
+    contenders: Sequence[FeasibleCluster], prefer: Sequence[Preference]
+) -> Ranking:
     """Sort clusters that can all hold a gang by what a policy prefers.
 
     The order is exact for the first. Behind it come those that were equal to it for longest; the score that put them
@@ -107,7 +113,9 @@ def rank(contenders: Sequence[FeasibleCluster], prefer: Sequence[Preference]) ->
     for score in (*(SCORES[one] for one in prefer), *_DEFAULT):
         if len(tied) <= 1:
             break
-        ranked = sorted(((score.rank(one), one) for one in tied), key=lambda item: item[0])
+        ranked = sorted(
+            ((score.rank(one), one) for one in tied), key=lambda item: item[0]
+        )
         least = ranked[0][0]
         beaten = [one for value, one in ranked if value != least]
         if not beaten:
@@ -116,7 +124,11 @@ def rank(contenders: Sequence[FeasibleCluster], prefer: Sequence[Preference]) ->
         tied = [one for value, one in ranked if value == least]
         behind[:0] = beaten
         if len(tied) == 1:
-            best, runner_up, second = score.why(tied[0]), beaten[0].name, score.why(beaten[0])
+            best, runner_up, second = (
+                score.why(tied[0]),
+                beaten[0].name,
+                score.why(beaten[0]),
+            )
     if len(tied) > 1:
         best = FirstByName(len(tied))
     return Ranking((*tied, *behind), best, runner_up, second)
@@ -169,7 +181,9 @@ class _Left:
 
 
 def _left(one: FeasibleCluster) -> tuple[_Left, ...]:
-    found: tuple[_Left, ...] = one.measured("left", lambda after: _left_on(after, one.wanted.gang))
+    found: tuple[_Left, ...] = one.measured(
+        "left", lambda after: _left_on(after, one.wanted.gang)
+    )
     return found
 
 
@@ -190,7 +204,11 @@ def _left_on(nodes: Nodes, gang: Gang) -> tuple[_Left, ...]:
         row, nodes_there = nodes.table.rows[name], where[name]
         whole = (nodes.table.alloc - nodes.table.kept)[row, nodes_there]
         free = np.clip(nodes.free[row, nodes_there], 0, None)
-        found.append(_Left(name, int(free.sum()), int(np.clip(whole, 0, None).sum()), asked[name]))
+        found.append(
+            _Left(
+                name, int(free.sum()), int(np.clip(whole, 0, None).sum()), asked[name]
+            )
+        )
     return tuple(found)
 
 
@@ -213,10 +231,18 @@ def _utilization(one: FeasibleCluster) -> Utilization:
 
 
 SCORES = {
-    Preference.AVAILABLE: ClusterScore(lambda one: -left.more if (left := _scarcest(one)) else 0.0, _capacity_left),
-    Preference.COST: ClusterScore(lambda one: cost_rank(one.cost), lambda one: one.cost),
-    Preference.PACK: ClusterScore(lambda one: (_worse(one), one.state.cache.free_share), _packing),
-    Preference.BALANCE: ClusterScore(lambda one: left.used if (left := _most_used(one)) else 0.0, _utilization),
+    Preference.AVAILABLE: ClusterScore(
+        lambda one: -left.more if (left := _scarcest(one)) else 0.0, _capacity_left
+    ),
+    Preference.COST: ClusterScore(
+        lambda one: cost_rank(one.cost), lambda one: one.cost
+    ),
+    Preference.PACK: ClusterScore(
+        lambda one: (_worse(one), one.state.cache.free_share), _packing
+    ),
+    Preference.BALANCE: ClusterScore(
+        lambda one: left.used if (left := _most_used(one)) else 0.0, _utilization
+    ),
 }
 """The scores that a policy may name, by name."""
 

@@ -54,7 +54,11 @@ class DomainTarget:
     @property
     def changes(self) -> bool:
         """Tell whether the domain does not have what it should."""
-        return self.current is None or self.wanted is None or not same_content(self.current, self.wanted)
+        return (
+            self.current is None
+            or self.wanted is None
+            or not same_content(self.current, self.wanted)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +120,11 @@ def targets_of(
 
 
 def rebuild_copy(
-    copy: ClusterCopy, objects: _Objects, applier: OverrideApplier, division: Division, share: int
+    copy: ClusterCopy,
+    objects: _Objects,
+    applier: OverrideApplier,
+    division: Division,
+    share: int,
 ) -> ClusterCopy:
     """Return a copy as it should be now that its group is `objects`. Raises `InvalidObject`.
 
@@ -125,12 +133,21 @@ def rebuild_copy(
     """
     running = {item.key: item for item in copy.deployed if item.is_batch}
     known = {item.key for item in copy.deployed if item.demand is not None}
-    if copy.job_result is not None and any(item.demand and item.key not in known for item in objects):
+    if copy.job_result is not None and any(
+        item.demand and item.key not in known for item in objects
+    ):
         # A job that is added has not ended.
         copy = replace(copy, job_result=None)
     if not running:
         fresh = applier.for_cluster(objects, copy.cluster, division, share)
-        return replace(copy, admitted=objects, deployed=fresh.deployed, patches=fresh.patches, share=share, missing=())
+        return replace(
+            copy,
+            admitted=objects,
+            deployed=fresh.deployed,
+            patches=fresh.patches,
+            share=share,
+            missing=(),
+        )
     others = tuple(item for item in objects if item.key not in running)
     fresh = applier.for_cluster(others, copy.cluster, division)
     if not any(item.demand for item in fresh.deployed):
@@ -152,7 +169,10 @@ def rebuild_copy(
 
 
 def cluster_variants(
-    applier: OverrideApplier, objects: _Objects, clusters: Sequence[str], division: Division
+    applier: OverrideApplier,
+    objects: _Objects,
+    clusters: Sequence[str],
+    division: Division,
 ) -> dict[str, _Objects]:
     """Return the clusters on which the objects are deployed otherwise than admitted, with what is deployed."""
     copies = {name: applier.for_cluster(objects, name, division) for name in clusters}
@@ -160,7 +180,10 @@ def cluster_variants(
 
 
 def _in_place(
-    copy: ClusterCopy, objects: _Objects, applier: OverrideApplier, labels: Mapping[str, Mapping[str, str]]
+    copy: ClusterCopy,
+    objects: _Objects,
+    applier: OverrideApplier,
+    labels: Mapping[str, Mapping[str, str]],
 ) -> Targets:
     """Return the only copy of a group, brought to what is asked for."""
     if copy.patches and copy.cluster not in labels:
@@ -171,18 +194,26 @@ def _in_place(
     return Targets((_with_wanted(target, applier),), (), (), (), ())
 
 
-def _target(domain: Domain, objects: _Objects, division: Division, share: int) -> DomainTarget:
-    return DomainTarget(domain.value, domain.clusters, domain.current, None, objects, division, share)
+def _target(
+    domain: Domain, objects: _Objects, division: Division, share: int
+) -> DomainTarget:
+    return DomainTarget(
+        domain.value, domain.clusters, domain.current, None, objects, division, share
+    )
 
 
 def _with_wanted(target: DomainTarget, applier: OverrideApplier) -> DomainTarget:
     if target.current is None:
         return target
-    wanted = rebuild_copy(target.current, target.objects, applier, target.division, target.share)
+    wanted = rebuild_copy(
+        target.current, target.objects, applier, target.division, target.share
+    )
     return replace(target, wanted=wanted)
 
 
-def _not_reached(domains: Iterable[Domain], targets: Iterable[DomainTarget]) -> list[ClusterCopy]:
+def _not_reached(
+    domains: Iterable[Domain], targets: Iterable[DomainTarget]
+) -> list[ClusterCopy]:
     """Return the copies of domains that are to have nothing."""
     reached = {target.value for target in targets}
     copies = []
@@ -192,7 +223,9 @@ def _not_reached(domains: Iterable[Domain], targets: Iterable[DomainTarget]) -> 
     return copies
 
 
-def _divided(domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]) -> list[DomainTarget]:
+def _divided(
+    domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
+) -> list[DomainTarget]:
     """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
     parts = _parts(domains, objects, copies) if domains else []
     if not parts:
@@ -212,7 +245,10 @@ def _parts(
 ) -> list[tuple[Domain, _Objects, Division]]:
     """Return the domains that get pods, each with its objects and the operations that leave it its share of them."""
     running = {item.key for copy in copies for item in copy.admitted if item.is_batch}
-    deployed = [{item.key: item for item in d.current.deployed} if d.current else {} for d in domains]
+    deployed = [
+        {item.key: item for item in d.current.deployed} if d.current else {}
+        for d in domains
+    ]
     divided = _replica_shares(domains, objects, running, deployed)
     makes_pods = any(item.demand for item in objects)
     parts: list[tuple[Domain, _Objects, Division]] = []

@@ -4,7 +4,13 @@ PUBLIC_NAMES = {
     "pipeline": ("decide_groups", "fleet_state", "plan", "preview"),
     "plan": ("Plan",),
     "plan_cache": ("PlanCache",),
-    "rules": ("SUFFIXES", "is_policy", "locator", "read_class_files", "read_tenant_files"),
+    "rules": (
+        "SUFFIXES",
+        "is_policy",
+        "locator",
+        "read_class_files",
+        "read_tenant_files",
+    ),
     "state": (
         "ADDONS",
         "Files",

@@ -17,7 +17,14 @@ from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState
-from reconciler.render.addons import FOLDER, SENTINEL, KeptAddOn, folder_of, provided_groups, render_addons
+from reconciler.render.addons import (
+    FOLDER,
+    SENTINEL,
+    KeptAddOn,
+    folder_of,
+    provided_groups,
+    render_addons,
+)
 from reconciler.render.cluster import ROOT
 from reconciler.render.engines import engine_renderer
 
@@ -39,10 +46,14 @@ class AddOnPlan:
 
 def spread_of(state: RepoState) -> AddOnSpread:
     """Return where the fleet's add-ons are."""
-    return spread_addons(state.addons, {cluster.name: cluster.labels for cluster in state.clusters})
+    return spread_addons(
+        state.addons, {cluster.name: cluster.labels for cluster in state.clusters}
+    )
 
 
-def plan_addons(state: RepoState, snapshot: FleetSnapshot, cache: PlanCache) -> AddOnPlan:
+def plan_addons(
+    state: RepoState, snapshot: FleetSnapshot, cache: PlanCache
+) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread, present = spread_of(state), _present(state.rendered)
     there_are = _placed(state)
@@ -59,7 +70,11 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, cache: PlanCache) -> 
         needed = [
             f"add-on {old.name} stays on {cluster}: {why}"
             for old in leaving
-            if (why := _still_needed(old, there_are[cluster], picture, joined=cluster in known))
+            if (
+                why := _still_needed(
+                    old, there_are[cluster], picture, joined=cluster in known
+                )
+            )
         ]
         warnings += needed
         left += [] if needed else [_on(old, cluster) for old in leaving]
@@ -67,7 +82,9 @@ def plan_addons(state: RepoState, snapshot: FleetSnapshot, cache: PlanCache) -> 
             wanted_files = render_addons(cluster, engine, wanted, leaving)
         elif cluster in known and (wanted or there):
             key = (engine, cluster, tuple(map(Same, wanted)))
-            wanted_files = cache.addon_files.of(key, partial(render_addons, cluster, engine, wanted))
+            wanted_files = cache.addon_files.of(
+                key, partial(render_addons, cluster, engine, wanted)
+            )
         else:
             continue
         files |= wanted_files
@@ -111,9 +128,15 @@ def _placed(state: RepoState) -> Mapping[str, list[PlacedGroup]]:
     return found
 
 
-def _still_needed(addon: KeptAddOn, groups: list[PlacedGroup], picture: object, *, joined: bool) -> str:
+def _still_needed(
+    addon: KeptAddOn, groups: list[PlacedGroup], picture: object, *, joined: bool
+) -> str:
     """Say why an add-on cannot leave a cluster yet; empty when it can. `joined`: the cluster is in the inventory."""
-    users = [group.key for group in groups if addon.provides is None or _api_groups(group) & addon.provides]
+    users = [
+        group.key
+        for group in groups
+        if addon.provides is None or _api_groups(group) & addon.provides
+    ]
     if users:
         more = f" and {len(users) - 1} more" if len(users) > 1 else ""
         return f"group {users[0]}{more} needs it there; it leaves once no such group is placed there"
@@ -129,4 +152,8 @@ def _still_needed(addon: KeptAddOn, groups: list[PlacedGroup], picture: object, 
 
 def _api_groups(group: PlacedGroup) -> set[str]:
     """Return the API groups of what a group has deployed."""
-    return {entry.api_version.rpartition("/")[0] for copy in group.copies for entry in copy.listed}
+    return {
+        entry.api_version.rpartition("/")[0]
+        for copy in group.copies
+        for entry in copy.listed
+    }

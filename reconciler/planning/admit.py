@@ -38,12 +38,16 @@ from reconciler.planning.requeue import requeue
 from reconciler.workloads.group import GroupKey
 
 
-def admit(given: Admission, desired: DesiredState, state: AdmissionState) -> tuple[Admitted, ...]:
+def admit(
+    given: Admission, desired: DesiredState, state: AdmissionState
+) -> tuple[Admitted, ...]:
     """Return what becomes of every group: first those that ask for no capacity, then those that do, in queue order."""
     holders: dict[ObjectKey, GroupKey | None] = {}
     for key, group in given.placed.items():
         if group.placed:
-            holders.update({item.key: key for item in group.admitted if item.demand is not None})
+            holders.update(
+                {item.key: key for item in group.admitted if item.demand is not None}
+            )
     fold = Fold(
         given=given,
         desired=desired,
@@ -55,7 +59,9 @@ def admit(given: Admission, desired: DesiredState, state: AdmissionState) -> tup
         why={},
         transfers=_by_taker(given.transfers),
     )
-    involved = {transfer.giver for transfer in given.transfers} | {transfer.taker for transfer in given.transfers}
+    involved = {transfer.giver for transfer in given.transfers} | {
+        transfer.taker for transfer in given.transfers
+    }
     queued = _release(fold, involved)
     _go_through(fold, _queue(fold, queued))
     requeue(fold)
@@ -97,7 +103,11 @@ def _release(fold: Fold, involved: Collection[GroupKey]) -> list[GroupKey]:
             continue
         view = view_of(fold)
         transition = transition_of(situation_of(fold, view, key))
-        made = _without_capacity(fold, view, transition) if transition.kind is TransitionKind.UPDATE else None
+        made = (
+            _without_capacity(fold, view, transition)
+            if transition.kind is TransitionKind.UPDATE
+            else None
+        )
         if transition.kind is TransitionKind.UPDATE and made is None:
             queued.append(key)
             continue
@@ -106,11 +116,15 @@ def _release(fold: Fold, involved: Collection[GroupKey]) -> list[GroupKey]:
     return queued
 
 
-def _without_capacity(fold: Fold, view: View, transition: Transition) -> Admitted | None:
+def _without_capacity(
+    fold: Fold, view: View, transition: Transition
+) -> Admitted | None:
     """Return an update that asks for no capacity, carried out; None for one that has to queue."""
     request = request_of(fold, transition, fold.current.get(transition.key))
     clusters, state = fold.given.clusters, fold.state
-    eligibility = clusters.filters.eligible(request.group, state.ray_clusters.filters(transition.key))
+    eligibility = clusters.filters.eligible(
+        request.group, state.ray_clusters.filters(transition.key)
+    )
     try:
         targets = targets_of(
             request.group,
@@ -124,7 +138,9 @@ def _without_capacity(fold: Fold, view: View, transition: Transition) -> Admitte
         return result_of(fold, view, refused(view, transition, error))
     if targets.needs_capacity or targets.missing:
         return None
-    assignment, fold.state = assign_targets(request, targets, eligibility, clusters, state)
+    assignment, fold.state = assign_targets(
+        request, targets, eligibility, clusters, state
+    )
     return result_of(fold, view, transition, assignment)
 
 
@@ -138,7 +154,9 @@ def _queue(fold: Fold, queued: Iterable[GroupKey]) -> list[GroupKey]:
     queue = [key for key in fold.given.groups if key in wanted]
     # Groups that are asked for no more, and that still have what another group asks for.
     queue += sorted(wanted - fold.given.groups.keys())
-    after: dict[GroupKey, set[GroupKey]] = {key: set(fold.state.ray_clusters.after(key)) for key in queue}
+    after: dict[GroupKey, set[GroupKey]] = {
+        key: set(fold.state.ray_clusters.after(key)) for key in queue
+    }
     for transfer in fold.given.transfers:
         after[transfer.giver].add(transfer.taker)
     return in_order(queue, after)
@@ -149,7 +167,11 @@ def _go_through(fold: Fold, order: Sequence[GroupKey]) -> None:
     borrowers = []
     for key in order:
         group = fold.given.groups.get(key)
-        if group is not None and limited(group.tenant) and fold.state.usage.must_borrow(group):
+        if (
+            group is not None
+            and limited(group.tenant)
+            and fold.state.usage.must_borrow(group)
+        ):
             borrowers.append(key)
         else:
             settle(fold, key)

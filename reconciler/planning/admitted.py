@@ -61,5 +61,7 @@ def with_hold(after: PlacedGroup, made: Assignment | None) -> PlacedGroup:
     held = made.held if made is not None else None
     if held is None:
         return after if after.hold is None else replace(after, hold=None)
-    why = WaitsWithHold(Written(after.reason, after.message), held.clusters, held.since, held.until)
+    why = WaitsWithHold(
+        Written(after.reason, after.message), held.clusters, held.since, held.until
+    )
     return replace(after, hold=held, message=why.text)

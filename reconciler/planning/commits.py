@@ -30,7 +30,11 @@ _VERBS = {
 
 
 def drafts_of(
-    state: RepoState, decisions: Sequence[Decision], snapshot: str, cache: PlanCache, addons: Mapping[str, bytes]
+    state: RepoState,
+    decisions: Sequence[Decision],
+    snapshot: str,
+    cache: PlanCache,
+    addons: Mapping[str, bytes],
 ) -> tuple[CommitDraft, ...]:
     """Return the commits that carry out `decisions` on `state`; the files of `addons` come with the first one."""
     directories = Directories(state, cache, addons)
@@ -44,11 +48,20 @@ def drafts_of(
         changes = dict(directories.apply(decision))
         path = path_of(decision.group)
         changes[path] = _placement_file(path, decision.after, cache)
-        drafts.append(CommitDraft(_subject(decision), _body(decision), _trailers(decision, snapshot), changes))
+        drafts.append(
+            CommitDraft(
+                _subject(decision),
+                _body(decision),
+                _trailers(decision, snapshot),
+                changes,
+            )
+        )
     return tuple(drafts)
 
 
-def _placement_file(path: str, group: PlacedGroup | None, cache: PlanCache) -> bytes | None:
+def _placement_file(
+    path: str, group: PlacedGroup | None, cache: PlanCache
+) -> bytes | None:
     if group is None:
         return None
     # The words of candidates are made here, once for the file and for the next cycle that reads it.
@@ -59,7 +72,9 @@ def _placement_file(path: str, group: PlacedGroup | None, cache: PlanCache) -> b
 
 
 def _repair(changes: Mapping[str, bytes | None], revision: str) -> CommitDraft:
-    clusters = sorted({path.split("/")[1] for path in changes if path.startswith("clusters/")})
+    clusters = sorted(
+        {path.split("/")[1] for path in changes if path.startswith("clusters/")}
+    )
     subject = f"render {_named(clusters)}" if clusters else "render placements"
     body = "Brings SkyRay's own folders to what the inventory, the add-ons and the placements say."
     trailers = (("SkyRay-Action", "render"), ("SkyRay-Source", revision))
@@ -74,7 +89,11 @@ def _subject(decision: Decision) -> str:
         case Action.PLACE:
             return f"place {decision.group} on {where}"
         case Action.RETIRE:
-            return f"retire {decision.group} from {where}" if where else f"forget {decision.group}"
+            return (
+                f"retire {decision.group} from {where}"
+                if where
+                else f"forget {decision.group}"
+            )
         case Action.KEEP:
             return f"note on {decision.group}: {decision.phase}, {decision.reason}"
         case _:
@@ -83,17 +102,29 @@ def _subject(decision: Decision) -> str:
 
 def _named(clusters: Sequence[str]) -> str:
     """Name the first few clusters: a subject is one short line, the trailer has them all."""
-    return ", ".join(clusters[:3]) + (f" and {len(clusters) - 3} more" if len(clusters) > 3 else "")
+    return ", ".join(clusters[:3]) + (
+        f" and {len(clusters) - 3} more" if len(clusters) > 3 else ""
+    )
 
 
 def _body(decision: Decision) -> str:
     lines = [decision.message]
     if decision.candidates:
-        lines += ["", "Candidates:", *map(_candidate, decision.candidates[:_CANDIDATES_SHOWN])]
-    rest = Counter(candidate.verdict for candidate in decision.candidates[_CANDIDATES_SHOWN:])
+        lines += [
+            "",
+            "Candidates:",
+            *map(_candidate, decision.candidates[:_CANDIDATES_SHOWN]),
+        ]
+    rest = Counter(
+        candidate.verdict for candidate in decision.candidates[_CANDIDATES_SHOWN:]
+    )
     if rest:
-        counts = ", ".join(f"{count} {verdict}" for verdict, count in sorted(rest.items()))
-        lines.append(f"and {rest.total()} more ({counts}), all of them in the Placement")
+        counts = ", ".join(
+            f"{count} {verdict}" for verdict, count in sorted(rest.items())
+        )
+        lines.append(
+            f"and {rest.total()} more ({counts}), all of them in the Placement"
+        )
     return "\n".join(lines)
 
 

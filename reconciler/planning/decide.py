@@ -25,7 +25,9 @@ from reconciler.reasons.written import Written
 from reconciler.workloads.group import BrokenFile, GroupKey
 
 
-def decide(admitted: Admitted, clock: Clock, exchanged: Exchanged | None = None) -> Decision:
+def decide(
+    admitted: Admitted, clock: Clock, exchanged: Exchanged | None = None
+) -> Decision:
     """Return the decision on a group; `exchanged` are its copies with the shared objects that changed for all users."""
     found = _decision(admitted, clock)
     if admitted.why is not None:
@@ -40,7 +42,9 @@ def decide(admitted: Admitted, clock: Clock, exchanged: Exchanged | None = None)
     return found
 
 
-def decide_file(file: BrokenFile, key: GroupKey, before: PlacedGroup | None, clock: Clock) -> Decision:
+def decide_file(
+    file: BrokenFile, key: GroupKey, before: PlacedGroup | None, clock: Clock
+) -> Decision:
     """Return the decision on a file that cannot be read and that no group speaks for."""
     why = UnreadableFile(file.problem)
     after = PlacedGroup(
@@ -106,11 +110,15 @@ def _retired(admitted: Admitted) -> Decision:
 def _given(why: Reason | None, key: GroupKey) -> Reason:
     """Return the reason of a transition that asks for nothing, which always has one."""
     if why is None:
-        raise AssertionError(f"group {key} asks for nothing, and its transition gives no reason")
+        raise AssertionError(
+            f"group {key} asks for nothing, and its transition gives no reason"
+        )
     return why
 
 
-def _regrouped(decision: Decision, admitted: Admitted, regrouped: Regrouped) -> Decision:
+def _regrouped(
+    decision: Decision, admitted: Admitted, regrouped: Regrouped
+) -> Decision:
     """Return the decision with what changed of the group's objects, besides what else there is to say."""
     after = decision.after
     if after is None:
@@ -135,12 +143,20 @@ def _regrouped(decision: Decision, admitted: Admitted, regrouped: Regrouped) -> 
     )
 
 
-def _with_shared(decision: Decision, after: PlacedGroup, exchanged: Exchanged) -> Decision:
+def _with_shared(
+    decision: Decision, after: PlacedGroup, exchanged: Exchanged
+) -> Decision:
     """Return the decision with the shared objects that changed with the other groups that have them."""
-    why = SharedObjectsChanged(Written(decision.reason, decision.message), exchanged.names)
+    why = SharedObjectsChanged(
+        Written(decision.reason, decision.message), exchanged.names
+    )
     fresh = {copy.cluster: copy for copy in exchanged.copies}
     copies = []
     for copy in after.copies:
         other = fresh[copy.cluster]
         copies.append(replace(copy, admitted=other.admitted, deployed=other.deployed))
-    return replace(decision, message=why.text, after=replace(after, copies=tuple(copies), message=why.text))
+    return replace(
+        decision,
+        message=why.text,
+        after=replace(after, copies=tuple(copies), message=why.text),
+    )

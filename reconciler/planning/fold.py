@@ -14,7 +14,14 @@ from reconciler.errors import InvalidObject
 from reconciler.fleet.settings import Fairness
 from reconciler.lifecycle.desired import DesiredState
 from reconciler.lifecycle.observe import CopyStatus, observe_updated, with_results
-from reconciler.lifecycle.ownership import Transfer, also_moved, moved_from, moved_to, taken_over, without
+from reconciler.lifecycle.ownership import (
+    Transfer,
+    also_moved,
+    moved_from,
+    moved_to,
+    taken_over,
+    without,
+)
 from reconciler.lifecycle.transitions import Situation, Transition, transition_of
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assign import Clusters, assign, usage_of
@@ -141,7 +148,9 @@ def _transferred(fold: Fold, taker: GroupKey) -> bool:
     return True
 
 
-def _with_transfers(fold: Fold, transfers: Iterable[Transfer], keys: frozenset[ObjectKey]) -> View:
+def _with_transfers(
+    fold: Fold, transfers: Iterable[Transfer], keys: frozenset[ObjectKey]
+) -> View:
     """Return what the taker is settled on once the givers have let the objects go: in its place, or nowhere."""
     here = view_of(fold)
     state = here.state
@@ -150,25 +159,38 @@ def _with_transfers(fold: Fold, transfers: Iterable[Transfer], keys: frozenset[O
         group, now = fold.given.groups[taker], fold.given.clock.now
         known = here.placed.get(taker)
         after = taken_over(
-            transfer, group, known if known is not None and known.placed else None, here.placed[giver], now
+            transfer,
+            group,
+            known if known is not None and known.placed else None,
+            here.placed[giver],
+            now,
         )
         here.placed[giver] = without(here.placed[giver], transfer.keys)
-        here.why[giver] = also_moved(here.why.get(giver), moved_to(transfer.keys, taker))
+        here.why[giver] = also_moved(
+            here.why.get(giver), moved_to(transfer.keys, taker)
+        )
         left = without(here.current[giver], transfer.keys)
         if after is not None:
             here.placed[taker] = here.current[taker] = after
-            here.why[taker] = also_moved(here.why.get(taker), moved_from(transfer.keys, giver))
+            here.why[taker] = also_moved(
+                here.why.get(taker), moved_from(transfer.keys, giver)
+            )
             state = _reassigned(state, group, left, after)
         else:
             state = _released(state, group, here.current[giver], left)
         here.current[giver] = left
     unheld: dict[ObjectKey, GroupKey | None] = dict.fromkeys(keys)
     return replace(
-        here, state=state, desired=fold.desired.letting_go(keys), holders=ChainMap(unheld, *here.holders.maps)
+        here,
+        state=state,
+        desired=fold.desired.letting_go(keys),
+        holders=ChainMap(unheld, *here.holders.maps),
     )
 
 
-def _reassigned(state: AdmissionState, group: Group, giver: PlacedGroup, taker: PlacedGroup) -> AdmissionState:
+def _reassigned(
+    state: AdmissionState, group: Group, giver: PlacedGroup, taker: PlacedGroup
+) -> AdmissionState:
     """Return the state in which copies of two groups on the same clusters are divided between them anew.
 
     They use the capacity that they used before, so no cluster is computed anew.
@@ -186,7 +208,9 @@ def _reassigned(state: AdmissionState, group: Group, giver: PlacedGroup, taker: 
     return _charged_anew(replace(state, fleet=fleet), group, giver, taker)
 
 
-def _released(state: AdmissionState, group: Group, before: PlacedGroup, after: PlacedGroup) -> AdmissionState:
+def _released(
+    state: AdmissionState, group: Group, before: PlacedGroup, after: PlacedGroup
+) -> AdmissionState:
     """Return the state in which a group has the copies of `after` only."""
     fleet = state.fleet
     left = {copy.cluster: copy for copy in after.copies}
@@ -195,12 +219,18 @@ def _released(state: AdmissionState, group: Group, before: PlacedGroup, after: P
         if not isinstance(cluster, ClusterState):
             continue
         copy = left.get(old.cluster)
-        changed = cluster.release(after.key) if copy is None else cluster.replace_assumed(assumed_copy(after, copy))
+        changed = (
+            cluster.release(after.key)
+            if copy is None
+            else cluster.replace_assumed(assumed_copy(after, copy))
+        )
         fleet = fleet.with_cluster(changed)
     return _charged_anew(replace(state, fleet=fleet), group, after)
 
 
-def _charged_anew(state: AdmissionState, group: Group, *changed: PlacedGroup) -> AdmissionState:
+def _charged_anew(
+    state: AdmissionState, group: Group, *changed: PlacedGroup
+) -> AdmissionState:
     """Return the state in which groups of the namespace of `group` are charged for what they have, and have it."""
     usage, ray_clusters = state.usage, state.ray_clusters
     for placed in changed:
@@ -236,7 +266,9 @@ def with_hold(
         return made, state
     eligible = fold.given.clusters.filters.eligible(request.group).clusters
     order = {name: position for position, name in enumerate(eligible)}
-    held, fleet = reserve_capacity(state.fleet, request.key, made.pending, order, since, window, fold.namespaces)
+    held, fleet = reserve_capacity(
+        state.fleet, request.key, made.pending, order, since, window, fold.namespaces
+    )
     return replace(made, held=held), replace(state, fleet=fleet)
 
 
@@ -254,7 +286,9 @@ def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
     )
 
 
-def request_of(fold: Fold, transition: Transition, current: PlacedGroup | None) -> PlacementRequest:
+def request_of(
+    fold: Fold, transition: Transition, current: PlacedGroup | None
+) -> PlacementRequest:
     """Return what a group that is `current` now asks of the fleet, to carry out its transition."""
     since: float | None = waiting_since(current)
     if since is None and fold.again:
@@ -275,10 +309,14 @@ def refused(view: View, transition: Transition, error: InvalidObject) -> Transit
     if placed is not None and placed.placed:
         why = CannotDeploy("InvalidObject", str(error), admitted=True)
         return Transition(transition.key, TransitionKind.KEEP, why)
-    return Transition(transition.key, TransitionKind.REJECT, CannotDeploy("InvalidObject", str(error)))
+    return Transition(
+        transition.key, TransitionKind.REJECT, CannotDeploy("InvalidObject", str(error))
+    )
 
 
-def result_of(fold: Fold, view: View, transition: Transition, assignment: Assignment | None = None) -> Admitted:
+def result_of(
+    fold: Fold, view: View, transition: Transition, assignment: Assignment | None = None
+) -> Admitted:
     """Return what becomes of a group; `assignment` is None where nothing was asked of the fleet."""
     key = transition.key
     placed = view.placed.get(key)
@@ -329,4 +367,6 @@ def assumed_copies(
 
 def assumed_copy(group: PlacedGroup, copy: ClusterCopy) -> AssumedCopy:
     """Return a copy as the capacity of its cluster sees it."""
-    return AssumedCopy(group.key, copy.deployed, copy.job_result is not None, copy.since)
+    return AssumedCopy(
+        group.key, copy.deployed, copy.job_result is not None, copy.since
+    )

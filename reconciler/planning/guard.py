@@ -30,13 +30,19 @@ class GuardReport:
 
 
 def guard_report(
-    guards: Guards, placements: Iterable[PlacedGroup], decisions: Iterable[Decision], addons: AddOnPlan
+    guards: Guards,
+    placements: Iterable[PlacedGroup],
+    decisions: Iterable[Decision],
+    addons: AddOnPlan,
 ) -> GuardReport:
     """Return what `guards` say to the groups and the add-ons that would leave their clusters."""
     gone = [str(decision.group) for decision in decisions for _ in _left(decision)]
     placed = sum(len(group.copies) for group in placements)
     objection = _objection(guards, "placements", gone, placed)
-    return GuardReport(objection or _objection(guards, "placed add-ons", addons.left, len(addons.placed)))
+    return GuardReport(
+        objection
+        or _objection(guards, "placed add-ons", addons.left, len(addons.placed))
+    )
 
 
 def _objection(guards: Guards, what: str, gone: Sequence[str], placed: int) -> str:

@@ -38,15 +38,26 @@ def decide_unassigned(admitted: Admitted, group: Group, clock: Clock) -> Decisio
     """Decide on a group that must not be placed now, whatever capacity there is: it waits or is rejected."""
     transition = admitted.transition
     if transition.why is None:
-        raise AssertionError(f"group {admitted.key} asks for nothing, and its transition gives no reason")
+        raise AssertionError(
+            f"group {admitted.key} asks for nothing, and its transition gives no reason"
+        )
     action = Action.REJECT if transition.kind is TransitionKind.REJECT else Action.WAIT
     return _decision(admitted, group, action, transition.why, (), clock)
 
 
-def decide_first_copies(admitted: Admitted, group: Group, made: Assignment, clock: Clock) -> Decision:
+def decide_first_copies(
+    admitted: Admitted, group: Group, made: Assignment, clock: Clock
+) -> Decision:
     """Decide on a group that asked for its first copies."""
     if not made.copies:
-        return _decision(admitted, group, Action.WAIT, _why_it_waits(group, made), made.candidates, clock)
+        return _decision(
+            admitted,
+            group,
+            Action.WAIT,
+            _why_it_waits(group, made),
+            made.candidates,
+            clock,
+        )
     spread = group.policy.spreading
     why = made.chosen[0].why if spread is None else _why_it_is_placed(made)
     return _decision(admitted, group, Action.PLACE, why, made.candidates, clock)
@@ -54,13 +65,20 @@ def decide_first_copies(admitted: Admitted, group: Group, made: Assignment, cloc
 
 def _why_it_is_placed(made: Assignment) -> Reason:
     """Return the reasons for all copies of a group that is spread."""
-    granted = tuple((choice.cluster, choice.why) for choice in made.chosen if choice.cluster)
+    granted = tuple(
+        (choice.cluster, choice.why) for choice in made.chosen if choice.cluster
+    )
     waiting = tuple((one.where, one.why) for one in made.unplaced)
     decisive: Reason | None = None
     if not waiting:
         # The reason of the copy that had it hardest is that of the group.
-        decisive = max((choice.why for choice in made.chosen), key=lambda why: _rank(why, len(_VERDICT_ORDER)))
-    return Copies(made.count, len(made.copies), granted, waiting=waiting, decisive=decisive)
+        decisive = max(
+            (choice.why for choice in made.chosen),
+            key=lambda why: _rank(why, len(_VERDICT_ORDER)),
+        )
+    return Copies(
+        made.count, len(made.copies), granted, waiting=waiting, decisive=decisive
+    )
 
 
 def _why_it_waits(group: Group, made: Assignment) -> Reason:
@@ -69,7 +87,9 @@ def _why_it_waits(group: Group, made: Assignment) -> Reason:
     if spread is None:
         return made.unplaced[0].why
     if not made.unplaced:
-        return NoEligibleCluster(group.policy.name, tuple((one.cluster, one.why) for one in made.candidates))
+        return NoEligibleCluster(
+            group.policy.name, tuple((one.cluster, one.why) for one in made.candidates)
+        )
     reasons = [one.why for one in made.unplaced]
     # A duplicate gets its first copy where there is least in its way.
     decisive = min(reasons, key=lambda why: _rank(why, -1))
@@ -93,7 +113,12 @@ def _hardest(reasons: Sequence[Reason]) -> Reason | None:
 
 
 def _decision(
-    admitted: Admitted, group: Group, action: Action, why: Reason, candidates: tuple[Candidate, ...], clock: Clock
+    admitted: Admitted,
+    group: Group,
+    action: Action,
+    why: Reason,
+    candidates: tuple[Candidate, ...],
+    clock: Clock,
 ) -> Decision:
     made = admitted.assignment
     phase, kind = _OUTCOMES[action]

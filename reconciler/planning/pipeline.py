@@ -45,7 +45,12 @@ from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
 
 
-def plan(state: RepoState, snapshot: FleetSnapshot, now: float, cache: PlanCache | None = None) -> Plan:
+def plan(
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
+    cache: PlanCache | None = None,
+) -> Plan:
     """Plan one cycle. `now` is in unix seconds; `cache`, that of earlier cycles, changes only how long it takes."""
     cache = cache or PlanCache()
     decisions, next_at = decide_groups(state, snapshot, now, cache.baselines)
@@ -56,7 +61,11 @@ def plan(state: RepoState, snapshot: FleetSnapshot, now: float, cache: PlanCache
         for path, content in draft.changes.items():
             changes[path] = _change(state.rendered.get(path), content)
     after = [decision.after for decision in decisions if decision.after is not None]
-    warnings = (*_warnings(state, after), *lost_ray_clusters(after, snapshot), *addons.warnings)
+    warnings = (
+        *_warnings(state, after),
+        *lost_ray_clusters(after, snapshot),
+        *addons.warnings,
+    )
     return Plan(
         state.revision,
         snapshot.digest,
@@ -74,11 +83,17 @@ def preview(state: RepoState, snapshot: FleetSnapshot, now: float) -> Plan:
     made = plan(state, snapshot, now)
     if not made.guard.objection:
         return made
-    return replace(made, warnings=(f"a cycle would stop here: {made.guard.objection}", *made.warnings))
+    return replace(
+        made,
+        warnings=(f"a cycle would stop here: {made.guard.objection}", *made.warnings),
+    )
 
 
 def decide_groups(
-    state: RepoState, snapshot: FleetSnapshot, now: float, baselines: BaselineCache | None = None
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
+    baselines: BaselineCache | None = None,
 ) -> tuple[tuple[Decision, ...], float | None]:
     """Decide on every group; return the decisions, and when the same input could first give others.
 
@@ -90,7 +105,11 @@ def decide_groups(
     groups = {group.key: group for group in state.grouping.groups}
     stays = _staying(placed, groups.keys(), desired) | owned.givers
     fleet = _fleet_state(state, snapshot, now, assumed_copies(placed, stays), baselines)
-    statuses = {key: observe(group.copies, fleet) for key, group in placed.items() if group.placed}
+    statuses = {
+        key: observe(group.copies, fleet)
+        for key, group in placed.items()
+        if group.placed
+    }
     observed = _with_results(placed, statuses)
     if observed:
         placed |= observed
@@ -102,7 +121,10 @@ def decide_groups(
         RayClusters.of(state.grouping.groups, state.workloads, staying, snapshot),
     )
     labels = {cluster.name: cluster.labels for cluster in state.clusters}
-    facts = [ClusterFacts(one.name, one.labels, one.taints, one.cordoned) for one in state.clusters]
+    facts = [
+        ClusterFacts(one.name, one.labels, one.taints, one.cordoned)
+        for one in state.clusters
+    ]
     clock = Clock(now, snapshot.digest)
     admission = Admission(
         groups=groups,
@@ -112,12 +134,16 @@ def decide_groups(
         transfers=owned.transfers,
         unread=state.grouping.unread,
         passed_over=frozenset(_file_group(file) for file in state.workloads.broken),
-        clusters=Clusters(ClusterFilters(facts, (addon_filters(spread_of(state)),)), labels),
+        clusters=Clusters(
+            ClusterFilters(facts, (addon_filters(spread_of(state)),)), labels
+        ),
         fairness=state.fleet.fairness,
         clock=clock,
     )
     admitted = admit(admission, desired, start)
-    shared = one_copy_each({one.key: one.copies for one in admitted}, state.workloads.objects)
+    shared = one_copy_each(
+        {one.key: one.copies for one in admitted}, state.workloads.objects
+    )
     decisions = [decide(one, clock, shared.get(one.key)) for one in admitted]
     for file in _unclaimed(state, placed):
         key = _file_group(file)
@@ -142,8 +168,14 @@ def desired_state(state: RepoState) -> DesiredState:
 
 def fleet_state(state: RepoState, snapshot: FleetSnapshot, now: float) -> FleetState:
     """Return the fleet with what is assumed for placed groups that stay, as a plan finds it."""
-    stays = _staying(state.placements, {group.key for group in state.grouping.groups}, desired_state(state))
-    return _fleet_state(state, snapshot, now, assumed_copies(state.placements, stays), None)
+    stays = _staying(
+        state.placements,
+        {group.key for group in state.grouping.groups},
+        desired_state(state),
+    )
+    return _fleet_state(
+        state, snapshot, now, assumed_copies(state.placements, stays), None
+    )
 
 
 def _fleet_state(
@@ -155,10 +187,21 @@ def _fleet_state(
 ) -> FleetState:
     if baselines is not None:
         baselines.retain(cluster.name for cluster in state.clusters)
-    return FleetState.of(state.clusters, snapshot, assumed, now, state.fleet.limits.snapshot_max_age, baselines)
+    return FleetState.of(
+        state.clusters,
+        snapshot,
+        assumed,
+        now,
+        state.fleet.limits.snapshot_max_age,
+        baselines,
+    )
 
 
-def _staying(placed: Mapping[GroupKey, PlacedGroup], asked: Iterable[GroupKey], desired: DesiredState) -> set[GroupKey]:
+def _staying(
+    placed: Mapping[GroupKey, PlacedGroup],
+    asked: Iterable[GroupKey],
+    desired: DesiredState,
+) -> set[GroupKey]:
     """Return the placed groups whose capacity stays in use: those that are asked for, or kept all the same."""
     wanted = frozenset(asked)
     stays = set()
@@ -173,29 +216,40 @@ def _quota_usage(state: RepoState, staying: Iterable[PlacedGroup]) -> QuotaUsage
     charged = []
     for group in staying if state.tenancy.tenants else ():
         written = state.workloads.namespaces.get(group.key.namespace)
-        owner = state.tenancy.owner(group.key.namespace, written.labels if written else {})
+        owner = state.tenancy.owner(
+            group.key.namespace, written.labels if written else {}
+        )
         charged.append((group.key, owner.tenant, usage_of(group.copies)))
     return QuotaUsage.of(state.tenancy.tenants, charged)
 
 
 def _with_results(
-    placed: Mapping[GroupKey, PlacedGroup], statuses: Mapping[GroupKey, tuple[CopyStatus, ...]]
+    placed: Mapping[GroupKey, PlacedGroup],
+    statuses: Mapping[GroupKey, tuple[CopyStatus, ...]],
 ) -> dict[GroupKey, PlacedGroup]:
     """Return the groups of which the jobs of a copy have ended since the last decision, with these results."""
     found = {}
     for key, seen in statuses.items():
         copies = with_results(placed[key].copies, seen)
-        if any(new is not old for new, old in zip(copies, placed[key].copies, strict=True)):
+        if any(
+            new is not old for new, old in zip(copies, placed[key].copies, strict=True)
+        ):
             found[key] = replace(placed[key], copies=copies)
     return found
 
 
-def _next_at(state: RepoState, fleet: FleetState, decisions: Iterable[Decision], now: float) -> float | None:
+def _next_at(
+    state: RepoState, fleet: FleetState, decisions: Iterable[Decision], now: float
+) -> float | None:
     """Return when the same input could first give another plan: a hold begins or ends, or a live snapshot ages out."""
     times = []
     for decision in decisions:
         since = waiting_since(decision.before)
-        if since is not None and decision.placement is not None and decision.placement.waits:
+        if (
+            since is not None
+            and decision.placement is not None
+            and decision.placement.waits
+        ):
             times.append(next_change(state.fleet.fairness, since, now))
     stale = fleet.stale_at()
     if stale is not None:
@@ -209,15 +263,26 @@ def _file_group(file: BrokenFile) -> GroupKey:
     return GroupKey(file.namespace, as_dns_label(f"file-{stem}"))
 
 
-def _unclaimed(state: RepoState, placed: Mapping[GroupKey, PlacedGroup]) -> list[BrokenFile]:
+def _unclaimed(
+    state: RepoState, placed: Mapping[GroupKey, PlacedGroup]
+) -> list[BrokenFile]:
     """Return the unreadable files that no group speaks for, and that a Placement can be written for.
 
     A group speaks for its file where all of it is in there, so that it stays as it is and says why.
     """
     reported = {_file_group(file) for file in state.workloads.broken}
     silent = reported | {group.key for group in state.grouping.groups}
-    claimed = {path for key, group in placed.items() if key not in silent for path in group.sources}
-    return [file for file in state.workloads.broken if file.path not in claimed and is_dns_label(file.namespace)]
+    claimed = {
+        path
+        for key, group in placed.items()
+        if key not in silent
+        for path in group.sources
+    }
+    return [
+        file
+        for file in state.workloads.broken
+        if file.path not in claimed and is_dns_label(file.namespace)
+    ]
 
 
 def _change(before: bytes | None, after: bytes | None) -> str:

@@ -47,12 +47,17 @@ def decide_kept(
         snapshot=clock.snapshot,
         decided_at=int(clock.now),
     )
-    kind = TransitionKind.HOLD if after.reason in PROBLEM_REASONS else TransitionKind.KEEP
+    kind = (
+        TransitionKind.HOLD if after.reason in PROBLEM_REASONS else TransitionKind.KEEP
+    )
     after = _with_ends(after, placed, complete=made is None or made.satisfied)
     if after.job_result is not placed.job_result:
         kind = TransitionKind.FINISH
     after = with_hold(dated(after, placed, clock.now), made)
-    running = any(one.state is CopyState.RUNNING and not _has_ended(placed, one) for one in admitted.statuses)
+    running = any(
+        one.state is CopyState.RUNNING and not _has_ended(placed, one)
+        for one in admitted.statuses
+    )
     shown = Phase.RUNNING if after.phase is Phase.PLACED and running else after.phase
     return Decision(
         admitted.key,
@@ -68,17 +73,31 @@ def decide_kept(
     )
 
 
-def decide_updated(admitted: Admitted, group: Group, placed: PlacedGroup, made: Assignment, clock: Clock) -> Decision:
+def decide_updated(
+    admitted: Admitted,
+    group: Group,
+    placed: PlacedGroup,
+    made: Assignment,
+    clock: Clock,
+) -> Decision:
     """Decide on a placed group that is asked for: kept where nothing changed, else updated."""
     policy = group.policy.name
     sources = _sources(group, made.copies)
     problem = _problem(admitted, made)
-    same = _listed(placed.copies) == _listed(made.copies) and same_copies(placed.copies, made.copies)
+    same = _listed(placed.copies) == _listed(made.copies) and same_copies(
+        placed.copies, made.copies
+    )
     if same and made.refused:
         # What is not rolled out changes nothing of the group, not even its policy and its files.
         return decide_kept(admitted, clock, problem or _as_before(placed))
     if same:
-        return decide_kept(admitted, clock, problem or _as_before(placed), policy=policy, sources=sources)
+        return decide_kept(
+            admitted,
+            clock,
+            problem or _as_before(placed),
+            policy=policy,
+            sources=sources,
+        )
     why = _update(policy, placed, made, problem)
     still_ended = bool(made.copies) and all(copy.job_result for copy in made.copies)
     after = replace(
@@ -114,7 +133,9 @@ def decide_updated(admitted: Admitted, group: Group, placed: PlacedGroup, made: 
     )
 
 
-def _update(policy: str, placed: PlacedGroup, made: Assignment, problem: Reason | None) -> Reason:
+def _update(
+    policy: str, placed: PlacedGroup, made: Assignment, problem: Reason | None
+) -> Reason:
     """Return what changed of a group, with the problem that it still has."""
     update = changes_of(placed.copies, made.copies)
     if not made.copies:
@@ -132,7 +153,9 @@ def _problem(admitted: Admitted, made: Assignment) -> Reason | None:
         found.append(_lacking(made))
     objects = admitted.transition.objects
     if objects is not None and objects.kept:
-        found.append(ObjectHeldHere(tuple((item.key, refused) for item, refused in objects.kept)))
+        found.append(
+            ObjectHeldHere(tuple((item.key, refused) for item, refused in objects.kept))
+        )
     if objects is not None and objects.edited:
         found.append(JobEditHeld(tuple(item.key for item in objects.edited)))
     if not found:
@@ -147,7 +170,9 @@ def _lacking(made: Assignment) -> Copies:
     waiting = tuple((one.where, one.why) for one in made.unplaced)
     # An update that does not fit is the user's own, so it is said before what waits for capacity.
     decisive = refused[0] if refused else None
-    return Copies(made.count, as_desired, refused=refused, waiting=waiting, decisive=decisive)
+    return Copies(
+        made.count, as_desired, refused=refused, waiting=waiting, decisive=decisive
+    )
 
 
 def _as_before(placed: PlacedGroup) -> Reason:
@@ -157,7 +182,9 @@ def _as_before(placed: PlacedGroup) -> Reason:
     return Written(placed.reason, placed.message)
 
 
-def _with_ends(after: PlacedGroup, placed: PlacedGroup, *, complete: bool) -> PlacedGroup:
+def _with_ends(
+    after: PlacedGroup, placed: PlacedGroup, *, complete: bool
+) -> PlacedGroup:
     """Return the state with the end of its jobs, once all copies have ended.
 
     The group ends with the last of its copies, and not before it is `complete`.
@@ -168,7 +195,9 @@ def _with_ends(after: PlacedGroup, placed: PlacedGroup, *, complete: bool) -> Pl
     if end is None:
         return after
     succeeded = end.state == "SUCCEEDED"
-    after = replace(after, phase=Phase.SUCCEEDED if succeeded else Phase.FAILED, job_result=end)
+    after = replace(
+        after, phase=Phase.SUCCEEDED if succeeded else Phase.FAILED, job_result=end
+    )
     # What is wrong with a group is still wrong once its jobs have ended.
     if after.reason in PROBLEM_REASONS:
         return after

@@ -36,7 +36,9 @@ class GenerationCache(Generic[K, V]):
         self._now: dict[K, V] = {}
         self._before: dict[K, V] = {}
 
-    def of(self, key: K, work: Callable[[], V], holds: Callable[[V], bool] = lambda _: True) -> V:
+    def of(
+        self, key: K, work: Callable[[], V], holds: Callable[[V], bool] = lambda _: True
+    ) -> V:
         """Return the answer to `key`, worked out by `work` where none is known that still `holds`.
 
         Errors of `work` are not kept.
@@ -52,7 +54,9 @@ class GenerationCache(Generic[K, V]):
         """Return the answer to `key` where one is known."""
         if key not in self._now and key not in self._before:
             return None
-        found = self._now[key] = self._now[key] if key in self._now else self._before[key]
+        found = self._now[key] = (
+            self._now[key] if key in self._now else self._before[key]
+        )
         return found
 
     def note(self, key: K, answer: V) -> None:
@@ -84,24 +88,50 @@ class PlanCache:
     """All that is remembered. Not to be shared by threads."""
 
     baselines: BaselineCache = field(default_factory=BaselineCache)
-    inventory: GenerationCache[Hashable, tuple[Cluster, ...]] = field(default_factory=GenerationCache)
-    policies: GenerationCache[Hashable, tuple[SchedulePolicy, ...]] = field(default_factory=GenerationCache)
-    tenants: GenerationCache[Hashable, tuple[Tenant, ...]] = field(default_factory=GenerationCache)
-    classes: GenerationCache[Hashable, PriorityClasses] = field(default_factory=GenerationCache)
-    addons: GenerationCache[Hashable, tuple[AddOn, ...]] = field(default_factory=GenerationCache)
-    denials: GenerationCache[Hashable, tuple[Denial, ...]] = field(default_factory=GenerationCache)
-    workloads: GenerationCache[Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]] = field(
+    inventory: GenerationCache[Hashable, tuple[Cluster, ...]] = field(
         default_factory=GenerationCache
     )
-    admitted: GenerationCache[Hashable, WorkloadObject | None] = field(default_factory=GenerationCache)
-    records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(default_factory=GenerationCache)
+    policies: GenerationCache[Hashable, tuple[SchedulePolicy, ...]] = field(
+        default_factory=GenerationCache
+    )
+    tenants: GenerationCache[Hashable, tuple[Tenant, ...]] = field(
+        default_factory=GenerationCache
+    )
+    classes: GenerationCache[Hashable, PriorityClasses] = field(
+        default_factory=GenerationCache
+    )
+    addons: GenerationCache[Hashable, tuple[AddOn, ...]] = field(
+        default_factory=GenerationCache
+    )
+    denials: GenerationCache[Hashable, tuple[Denial, ...]] = field(
+        default_factory=GenerationCache
+    )
+    workloads: GenerationCache[
+        Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]
+    ] = field(default_factory=GenerationCache)
+    admitted: GenerationCache[Hashable, WorkloadObject | None] = field(
+        default_factory=GenerationCache
+    )
+    records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(
+        default_factory=GenerationCache
+    )
     own_files: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
     written: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
-    placements: GenerationCache[Hashable, PlacedGroup] = field(default_factory=GenerationCache)
-    overlays: GenerationCache[Hashable, GroupOverlay] = field(default_factory=GenerationCache)
-    groups: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
-    directories: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
-    addon_files: GenerationCache[Hashable, dict[str, bytes]] = field(default_factory=GenerationCache)
+    placements: GenerationCache[Hashable, PlacedGroup] = field(
+        default_factory=GenerationCache
+    )
+    overlays: GenerationCache[Hashable, GroupOverlay] = field(
+        default_factory=GenerationCache
+    )
+    groups: GenerationCache[Hashable, dict[str, bytes]] = field(
+        default_factory=GenerationCache
+    )
+    directories: GenerationCache[Hashable, dict[str, bytes]] = field(
+        default_factory=GenerationCache
+    )
+    addon_files: GenerationCache[Hashable, dict[str, bytes]] = field(
+        default_factory=GenerationCache
+    )
 
     def start_generation(self) -> None:
         """Begin a new cycle: forget what the last one did without."""
@@ -110,13 +140,17 @@ class PlanCache:
             if isinstance(kept, GenerationCache):
                 kept.start_generation()
 
-    def read_file(self, path: str, data: bytes) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
+    def read_file(
+        self, path: str, data: bytes
+    ) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
         """Read a workload file, as `workloads.files.read_file` does."""
         return self.workloads.of((path, data), lambda: read_file(path, data))
 
     def check_object(self, tenant: Tenant, item: WorkloadObject) -> tuple[Denial, ...]:
         """Return what of an object its tenant may not have, as `workloads.governance.check_object` does."""
-        return self.denials.of((Same(tenant), item.digest), lambda: check_object(tenant, item))
+        return self.denials.of(
+            (Same(tenant), item.digest), lambda: check_object(tenant, item)
+        )
 
     def note_written(self, path: str, group: PlacedGroup, data: bytes) -> None:
         """Take in that the file `data`, just written for `group`, will be read as that group."""
@@ -130,9 +164,13 @@ class PlanCache:
         if data is not None:
             self.written.note(Same(group), data)
 
-    def read_copy(self, path: str, data: bytes, namespace: str) -> WorkloadObject | None:
+    def read_copy(
+        self, path: str, data: bytes, namespace: str
+    ) -> WorkloadObject | None:
         """Read an admitted copy; None where it cannot be read."""
-        return self.admitted.of((path, data, namespace), lambda: _copy(path, data, namespace))
+        return self.admitted.of(
+            (path, data, namespace), lambda: _copy(path, data, namespace)
+        )
 
 
 def _copy(path: str, data: bytes, namespace: str) -> WorkloadObject | None:

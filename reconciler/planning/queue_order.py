@@ -9,7 +9,9 @@ from heapq import heappop, heappush
 from reconciler.workloads.group import GroupKey
 
 
-def in_order(queue: Sequence[GroupKey], after: Mapping[GroupKey, Iterable[GroupKey]]) -> list[GroupKey]:
+def in_order(
+    queue: Sequence[GroupKey], after: Mapping[GroupKey, Iterable[GroupKey]]
+) -> list[GroupKey]:
     """Return `queue` in its order, but each group behind those that it comes `after`, as soon as these are through.
 
     Groups outside of the queue do not count. Where groups come after one another in a circle, the queue stays as it is:

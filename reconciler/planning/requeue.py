@@ -45,7 +45,10 @@ def requeue(fold: Fold) -> None:
             if later.copies != earlier.copies:
                 moved.append(later)
             # A hold that ended or began on a cluster matters to those that come later in the queue.
-            changed = replace(changed, clusters=changed.clusters | _clusters_of(later) | _clusters_of(earlier))
+            changed = replace(
+                changed,
+                clusters=changed.clusters | _clusters_of(later) | _clusters_of(earlier),
+            )
         changed = _changes(fold, moved)
         waiting = [key for key, result in fold.results.items() if _waits(result)]
 
@@ -62,9 +65,13 @@ def _concerns(result: Admitted, changed: WaitsFor) -> bool:
     if made is None:
         return True
     # What a group was refused by its quota keeps others from borrowing it, which has to be said again.
-    over_quota = any(lack.reason == EXCEEDED for lack in (*made.unplaced, *made.refused))
+    over_quota = any(
+        lack.reason == EXCEEDED for lack in (*made.unplaced, *made.refused)
+    )
     waits_for = made.waits_for
-    return over_quota or bool(waits_for.clusters & changed.clusters or (waits_for.tenants and changed.tenants))
+    return over_quota or bool(
+        waits_for.clusters & changed.clusters or (waits_for.tenants and changed.tenants)
+    )
 
 
 def _changes(fold: Fold, results: Iterable[Admitted]) -> WaitsFor:
@@ -75,18 +82,29 @@ def _changes(fold: Fold, results: Iterable[Admitted]) -> WaitsFor:
         # The capacity of retired groups was not counted from the beginning.
         if result.transition.kind is TransitionKind.RETIRE:
             continue
-        before = fold.current.get(result.key) if fold.again else fold.given.placed.get(result.key)
+        before = (
+            fold.current.get(result.key)
+            if fold.again
+            else fold.given.placed.get(result.key)
+        )
         old = _contents(before.copies if before else ())
         new = _contents(result.copies)
-        touched = {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
+        touched = {
+            name for name in old.keys() | new.keys() if old.get(name) != new.get(name)
+        }
         clusters |= touched
         if touched and result.group is not None and result.group.tenant is not None:
             tenants.add(result.group.tenant.name)
     return WaitsFor(frozenset(clusters), frozenset(tenants))
 
 
-def _contents(copies: Iterable[ClusterCopy]) -> dict[str, frozenset[tuple[ObjectKey, str]]]:
-    return {copy.cluster: frozenset((item.key, item.digest) for item in copy.deployed) for copy in copies}
+def _contents(
+    copies: Iterable[ClusterCopy],
+) -> dict[str, frozenset[tuple[ObjectKey, str]]]:
+    return {
+        copy.cluster: frozenset((item.key, item.digest) for item in copy.deployed)
+        for copy in copies
+    }
 
 
 def _clusters_of(result: Admitted) -> frozenset[str]:
@@ -106,7 +124,9 @@ def _reopen(fold: Fold) -> None:
             assumed[copy.cluster].append(assumed_copy(group, copy))
     fold.again = True
     usage = fold.state.usage.without_claims()
-    fold.state = replace(fold.state, fleet=fold.state.fleet.reopened(assumed), usage=usage)
+    fold.state = replace(
+        fold.state, fleet=fold.state.fleet.reopened(assumed), usage=usage
+    )
 
 
 def _look_again(fold: Fold, key: GroupKey) -> None:
@@ -115,19 +135,32 @@ def _look_again(fold: Fold, key: GroupKey) -> None:
     settle(fold, key)
     later = fold.results[key]
     if earlier.assignment is None or later.assignment is None:
-        if later.transition.reason == earlier.transition.reason and later.copies == earlier.copies:
+        if (
+            later.transition.reason == earlier.transition.reason
+            and later.copies == earlier.copies
+        ):
             fold.results[key] = earlier
         return
     if _says_the_same(earlier, later, fold.given.clock):
         # Only what is held for it may have changed.
-        made = replace(earlier.assignment, held=later.assignment.held, pending=later.assignment.pending)
-        fold.results[key] = earlier if made == earlier.assignment else replace(earlier, assignment=made)
+        made = replace(
+            earlier.assignment,
+            held=later.assignment.held,
+            pending=later.assignment.pending,
+        )
+        fold.results[key] = (
+            earlier if made == earlier.assignment else replace(earlier, assignment=made)
+        )
         return
     if earlier.placed is None or not earlier.placed.placed:
         # The copies of the first look are new as well, and so are the reasons for them.
-        granted = tuple(choice for choice in earlier.assignment.chosen if choice.cluster)
+        granted = tuple(
+            choice for choice in earlier.assignment.chosen if choice.cluster
+        )
         looked_at = {candidate.cluster for candidate in later.assignment.candidates}
-        others = tuple(one for one in earlier.assignment.candidates if one.cluster not in looked_at)
+        others = tuple(
+            one for one in earlier.assignment.candidates if one.cluster not in looked_at
+        )
         made = replace(
             later.assignment,
             chosen=(*granted, *later.assignment.chosen),

@@ -8,7 +8,11 @@ from reconciler.errors import InputError, Place
 from reconciler.manifests.fields import Path
 from reconciler.manifests.loader import Document, load
 from reconciler.policy.priority_class import KIND as PRIORITY_CLASS
-from reconciler.policy.priority_class import PriorityClasses, is_priority_class, read_priority_classes
+from reconciler.policy.priority_class import (
+    PriorityClasses,
+    is_priority_class,
+    read_priority_classes,
+)
 from reconciler.policy.tenant import Tenant
 from reconciler.policy.tenant_kind import is_tenant, read_tenants
 from reconciler.workloads.group import WorkloadObject
@@ -18,7 +22,12 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 def documents_of(files: Mapping[str, bytes]) -> list[Document]:
     """Return all documents in `files`, in order of path. Raises `InputError`."""
-    return [d for path in sorted(files) if path.endswith(SUFFIXES) for d in load(files[path], path).documents]
+    return [
+        d
+        for path in sorted(files)
+        if path.endswith(SUFFIXES)
+        for d in load(files[path], path).documents
+    ]
 
 
 def is_policy(document: Document) -> bool:
@@ -31,7 +40,9 @@ def read_tenant_files(policies: Mapping[str, bytes]) -> tuple[Tenant, ...]:
     return read_tenants(documents_of(policies))
 
 
-def read_class_files(policies: Mapping[str, bytes], addons: Mapping[str, bytes]) -> PriorityClasses:
+def read_class_files(
+    policies: Mapping[str, bytes], addons: Mapping[str, bytes]
+) -> PriorityClasses:
     """Return the priority classes in the files of `policies/` and `addons/`.
 
     Raises `InputError` for one that is wrong. An add-on's file that cannot be read has none: add-ons are not always
@@ -45,7 +56,9 @@ def locator(contents: Mapping[str, bytes]) -> Callable[[WorkloadObject, Path], P
 
     def locate(item: WorkloadObject, path: Path) -> Place:
         data = contents.get(item.place.file, b"")
-        found = (d for d in load(data, item.place.file).documents if d.place == item.place)
+        found = (
+            d for d in load(data, item.place.file).documents if d.place == item.place
+        )
         document = next(found, None)
         return document.locate(*path) if document else item.place
 

@@ -19,7 +19,13 @@ from reconciler.manifests.identity import ObjectKey, canonical_digest
 from reconciler.manifests.loader import load
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.plan_cache import PlanCache, Same
-from reconciler.planning.rules import documents_of, is_policy, locator, read_class_files, read_tenant_files
+from reconciler.planning.rules import (
+    documents_of,
+    is_policy,
+    locator,
+    read_class_files,
+    read_tenant_files,
+)
 from reconciler.policy.addon import AddOn
 from reconciler.policy.addon_kind import read_addons
 from reconciler.policy.dialects import read_policies
@@ -44,7 +50,15 @@ POLICIES = "policies"
 ADDONS = "addons"
 _OWN = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
 
-READ = (FLEET_FILE, f"{INVENTORY}/", f"{POLICIES}/", f"{ADDONS}/", f"{WORKLOADS}/", f"{PLACEMENTS}/", f"{CLUSTERS}/")
+READ = (
+    FLEET_FILE,
+    f"{INVENTORY}/",
+    f"{POLICIES}/",
+    f"{ADDONS}/",
+    f"{WORKLOADS}/",
+    f"{PLACEMENTS}/",
+    f"{CLUSTERS}/",
+)
 """What of the repo a plan reads: paths that start with one of these."""
 
 
@@ -80,16 +94,24 @@ class Files:
 
     def without(self, path: str | None) -> Files:
         """Return them without one file."""
-        return Files({name: data for name, data in self.contents.items() if name != path}, self.unusable)
+        return Files(
+            {name: data for name, data in self.contents.items() if name != path},
+            self.unusable,
+        )
 
     def below(self, folder: str) -> dict[str, bytes]:
         """Return the contents under `folder`. Raises `InvalidObject` when anything there is unusable."""
         for path, reason in sorted(self.unusable.items()):
             if path.startswith(f"{folder}/") or path == folder:
                 raise InvalidObject(
-                    f"{reason}: put an ordinary file or folder in its place, or take it out", Place(path)
+                    f"{reason}: put an ordinary file or folder in its place, or take it out",
+                    Place(path),
                 )
-        return {path: data for path, data in self.contents.items() if path.startswith(f"{folder}/")}
+        return {
+            path: data
+            for path, data in self.contents.items()
+            if path.startswith(f"{folder}/")
+        }
 
 
 def read_state(
@@ -109,18 +131,34 @@ def read_state(
     fleet = read_fleet(files.contents[FLEET_FILE])
     cache = cache or PlanCache()
     inventory, policy_files = files.below(INVENTORY), files.below(POLICIES)
-    clusters = cache.inventory.of(tuple(inventory.items()), lambda: read_inventory(inventory))
-    policies = cache.policies.of(tuple(policy_files.items()), lambda: read_policy_files(policy_files))
+    clusters = cache.inventory.of(
+        tuple(inventory.items()), lambda: read_inventory(inventory)
+    )
+    policies = cache.policies.of(
+        tuple(policy_files.items()), lambda: read_policy_files(policy_files)
+    )
     rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
     rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
-    workloads = _with_kept_namespaces(read_workloads(*workload_files(files), cache.read_file), rendered)
+    workloads = _with_kept_namespaces(
+        read_workloads(*workload_files(files), cache.read_file), rendered
+    )
     classes = _classes(files, policy_files, cache)
     addon = files.below(ADDONS)
     addons = cache.addons.of(tuple(addon.items()), lambda: read_addons(addon))
-    tenants = cache.tenants.of(tuple(policy_files.items()), lambda: read_tenant_files(policy_files))
+    tenants = cache.tenants.of(
+        tuple(policy_files.items()), lambda: read_tenant_files(policy_files)
+    )
     tenancy = tenancy_of(tenants, fleet.tenancy)
-    formed = group_objects(workloads, policies, sources({o.place.file for o in workloads.objects}), classes)
-    grouping = govern(formed, tenancy, workloads.namespaces, locator(files.contents), cache.check_object).grouping
+    formed = group_objects(
+        workloads, policies, sources({o.place.file for o in workloads.objects}), classes
+    )
+    grouping = govern(
+        formed,
+        tenancy,
+        workloads.namespaces,
+        locator(files.contents),
+        cache.check_object,
+    ).grouping
     placements = _placements(files.below(PLACEMENTS), rendered, workloads, cache)
     return RepoState(
         revision,
@@ -144,17 +182,27 @@ def read_placements(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
 
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
     """Return all policies of `policies/`, sorted by name. Raises `InputError` for any that cannot be read."""
-    return read_policies(document for document in documents_of(files) if is_policy(document))
+    return read_policies(
+        document for document in documents_of(files) if is_policy(document)
+    )
 
 
 def addon_files(files: Files) -> dict[str, bytes]:
     """Return the contents under `addons/`."""
-    return {path: data for path, data in files.contents.items() if path.startswith(f"{ADDONS}/")}
+    return {
+        path: data
+        for path, data in files.contents.items()
+        if path.startswith(f"{ADDONS}/")
+    }
 
 
-def _classes(files: Files, policies: Mapping[str, bytes], cache: PlanCache) -> PriorityClasses:
+def _classes(
+    files: Files, policies: Mapping[str, bytes], cache: PlanCache
+) -> PriorityClasses:
     addons = addon_files(files)
-    return cache.classes.of((*policies.items(), *addons.items()), lambda: read_class_files(policies, addons))
+    return cache.classes.of(
+        (*policies.items(), *addons.items()), lambda: read_class_files(policies, addons)
+    )
 
 
 def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -164,32 +212,55 @@ def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
     """
     if WORKLOADS in files.unusable:
         files.below(WORKLOADS)
-    contents = {path: data for path, data in files.contents.items() if path.startswith(f"{WORKLOADS}/")}
-    return contents, {path: why for path, why in files.unusable.items() if path.startswith(f"{WORKLOADS}/")}
+    contents = {
+        path: data
+        for path, data in files.contents.items()
+        if path.startswith(f"{WORKLOADS}/")
+    }
+    return contents, {
+        path: why
+        for path, why in files.unusable.items()
+        if path.startswith(f"{WORKLOADS}/")
+    }
 
 
-def _with_kept_namespaces(workloads: Workloads, rendered: Mapping[str, bytes]) -> Workloads:
+def _with_kept_namespaces(
+    workloads: Workloads, rendered: Mapping[str, bytes]
+) -> Workloads:
     """Return `workloads` with the Namespaces that may stand in a file that cannot be read as they were rendered last.
 
     A namespace that lost its labels could fall under another policy or tenant, or refuse the pods that run in it.
     """
     kept = dict(workloads.namespaces)
     unknown = {file.namespace for file in workloads.broken} - kept.keys()
-    copies = sorted(path for path in rendered if path.endswith(f"/{NAMESPACE}")) if unknown else []
+    copies = (
+        sorted(path for path in rendered if path.endswith(f"/{NAMESPACE}"))
+        if unknown
+        else []
+    )
     for name in sorted(unknown):
         own = (path for path in copies if path.split("/")[2:] == [name, NAMESPACE])
         metas = (namespace_meta(rendered[path], path) for path in own)
         meta = next((one for one in metas if one is not None), None)
         if meta is not None:
-            metadata = {"name": name, "labels": dict(meta.labels), "annotations": dict(meta.annotations)}
+            metadata = {
+                "name": name,
+                "labels": dict(meta.labels),
+                "annotations": dict(meta.annotations),
+            }
             body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
             key = ObjectKey("v1", "Namespace", "", name)
-            kept[name] = WorkloadObject(key, body, canonical_digest(body), Place(f"{WORKLOADS}/{name}"))
+            kept[name] = WorkloadObject(
+                key, body, canonical_digest(body), Place(f"{WORKLOADS}/{name}")
+            )
     return replace(workloads, namespaces=kept)
 
 
 def _placements(
-    files: Mapping[str, bytes], rendered: Mapping[str, bytes], workloads: Workloads, cache: PlanCache
+    files: Mapping[str, bytes],
+    rendered: Mapping[str, bytes],
+    workloads: Workloads,
+    cache: PlanCache,
 ) -> dict[GroupKey, PlacedGroup]:
     """Return all groups that have a Placement. Raises `InputError` for one that cannot be read."""
     folders = _folders(rendered)
@@ -198,9 +269,13 @@ def _placements(
         by_namespace.setdefault(item.key.namespace, []).append(item)
     found = {}
     for path, data in sorted(files.items()):
-        for record in cache.records.of((path, data), partial(read_placements, path, data)):
+        for record in cache.records.of(
+            (path, data), partial(read_placements, path, data)
+        ):
             copies = _admitted_copies(record.group, folders, rendered, cache)
-            admitted = _admitted(record, (*copies, *by_namespace.get(record.group.key.namespace, ())))
+            admitted = _admitted(
+                record, (*copies, *by_namespace.get(record.group.key.namespace, ()))
+            )
             key = (Same(record), *map(Same, admitted.values()))
             group = cache.placements.of(key, partial(_with_objects, record, admitted))
             cache.note_read(record, group)
@@ -212,7 +287,9 @@ _Identity = tuple[str, str, str]
 """Kind, name and digest."""
 
 
-def _admitted(record: ReadPlacement, offered: Iterable[WorkloadObject]) -> dict[_Identity, WorkloadObject]:
+def _admitted(
+    record: ReadPlacement, offered: Iterable[WorkloadObject]
+) -> dict[_Identity, WorkloadObject]:
     """Return the admitted objects of a placed group by kind, name and digest.
 
     A file in a cluster's directory that is gone, or is not what was admitted, was changed by hand: the object is taken
@@ -229,9 +306,13 @@ def _admitted(record: ReadPlacement, offered: Iterable[WorkloadObject]) -> dict[
     return {identity: found[identity] for identity in sorted(found)}
 
 
-def _with_objects(record: ReadPlacement, admitted: Mapping[_Identity, WorkloadObject]) -> PlacedGroup:
+def _with_objects(
+    record: ReadPlacement, admitted: Mapping[_Identity, WorkloadObject]
+) -> PlacedGroup:
     """Return a group with the objects of its copies. Raises `InvalidObject` for patches that apply no more."""
-    known: dict[tuple[int, str], tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]] = {}
+    known: dict[
+        tuple[int, str], tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]
+    ] = {}
     copies = []
     for number, copy in enumerate(record.group.copies):
         entries = record.listed(number)
@@ -241,8 +322,14 @@ def _with_objects(record: ReadPlacement, admitted: Mapping[_Identity, WorkloadOb
             known[key] = _deployed(record.group, copy, _copied(entries, admitted))
         objects, deployed = known[key]
         there = {(item.key.kind, item.key.name, item.digest) for item in objects}
-        missing = tuple(entry for entry in entries if (entry.kind, entry.name, entry.digest) not in there)
-        copies.append(replace(copy, admitted=objects, deployed=deployed, missing=missing))
+        missing = tuple(
+            entry
+            for entry in entries
+            if (entry.kind, entry.name, entry.digest) not in there
+        )
+        copies.append(
+            replace(copy, admitted=objects, deployed=deployed, missing=missing)
+        )
     return replace(record.group, copies=tuple(copies))
 
 
@@ -263,12 +350,21 @@ def _copied(
     entries: Iterable[PlacedObject], admitted: Mapping[_Identity, WorkloadObject]
 ) -> tuple[WorkloadObject, ...]:
     """Return the objects of `entries`, as far as their contents are known."""
-    sources = {(entry.kind, entry.name, entry.digest): entry.source for entry in entries}
-    return tuple(replace(item, place=Place(sources[one])) for one, item in admitted.items() if one in sources)
+    sources = {
+        (entry.kind, entry.name, entry.digest): entry.source for entry in entries
+    }
+    return tuple(
+        replace(item, place=Place(sources[one]))
+        for one, item in admitted.items()
+        if one in sources
+    )
 
 
 def _admitted_copies(
-    group: PlacedGroup, folders: Mapping[str, list[str]], rendered: Mapping[str, bytes], cache: PlanCache
+    group: PlacedGroup,
+    folders: Mapping[str, list[str]],
+    rendered: Mapping[str, bytes],
+    cache: PlanCache,
 ) -> list[WorkloadObject]:
     """Return what can be read of the objects in the group's folders."""
     namespace = group.key.namespace

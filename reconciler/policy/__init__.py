@@ -7,7 +7,13 @@ that. Each kind has a module of plain data (`model`, `tenant`, `addon`) and one 
 
 PUBLIC_NAMES = {
     "addon": ("AddOn", "HelmChart", "Manifests", "RemoteKustomization", "Step"),
-    "addon_kind": ("addon_folders", "json_schemas", "read_addon_folder", "read_addons", "unread"),
+    "addon_kind": (
+        "addon_folders",
+        "json_schemas",
+        "read_addon_folder",
+        "read_addons",
+        "unread",
+    ),
     "dialects": ("json_schemas", "read_policies"),
     # The filters and their interface: placement passes filters of its own to `eligible`.
     "eligibility": (
@@ -41,6 +47,14 @@ PUBLIC_NAMES = {
         "is_priority_class",
         "read_priority_classes",
     ),
-    "tenant": ("NO_TENANTS", "Denial", "Owner", "Tenancy", "Tenant", "denials", "tenancy_of"),
+    "tenant": (
+        "NO_TENANTS",
+        "Denial",
+        "Owner",
+        "Tenancy",
+        "Tenant",
+        "denials",
+        "tenancy_of",
+    ),
     "tenant_kind": ("is_tenant", "json_schemas", "read_tenants"),
 }

@@ -16,9 +16,21 @@ from reconciler.errors import InvalidObject, Place
 from reconciler.manifests import kinds
 from reconciler.manifests.admitted import admit
 from reconciler.manifests.identity import check_dns_label, object_key
-from reconciler.manifests.kinds import DnsLabel, Items, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.kinds import (
+    DnsLabel,
+    Items,
+    ObjectMeta,
+    SkyRayModel,
+    read_object,
+)
 from reconciler.manifests.loader import Document, load
-from reconciler.policy.addon import AddOn, HelmChart, Manifests, RemoteKustomization, Step
+from reconciler.policy.addon import (
+    AddOn,
+    HelmChart,
+    Manifests,
+    RemoteKustomization,
+    Step,
+)
 from reconciler.policy.selector_parts import Selector
 
 KIND = "AddOn"
@@ -28,7 +40,9 @@ _SUFFIXES = (".yaml", ".yml", ".json")
 _EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 _REF = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/-]*")
 _MOVING = frozenset({"HEAD", "head", "latest", "main", "master", "trunk"})
-_API_GROUP = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+")
+_API_GROUP = re.compile(
+    r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)+"
+)
 _PATH = re.compile(r"[0-9A-Za-z_-][0-9A-Za-z._-]*(?:/[0-9A-Za-z_-][0-9A-Za-z._-]*)*")
 
 
@@ -64,7 +78,9 @@ def _api_group(text: str) -> str:
 
 def _path(text: str) -> str:
     if _PATH.fullmatch(text) is None:
-        raise ValueError(f"{text!r} is no path inside the repo; write one such as config/crd")
+        raise ValueError(
+            f"{text!r} is no path inside the repo; write one such as config/crd"
+        )
     return text
 
 
@@ -98,8 +114,16 @@ class StepPart(SkyRayModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> StepPart:
-        if sum(source is not None for source in (self.helm, self.kustomize, self.manifests)) != 1:
-            raise ValueError(f"step {self.name} needs exactly one of helm, kustomize and manifests")
+        if (
+            sum(
+                source is not None
+                for source in (self.helm, self.kustomize, self.manifests)
+            )
+            != 1
+        ):
+            raise ValueError(
+                f"step {self.name} needs exactly one of helm, kustomize and manifests"
+            )
         return self
 
 
@@ -122,7 +146,9 @@ class AddOnSpec(SkyRayModel):
         if len(set(names)) != len(names):
             raise ValueError("two steps have one name; name each differently")
         if sum(step.manifests is not None for step in self.steps) > 1:
-            raise ValueError("two steps are manifests: the folder's files belong to one step only")
+            raise ValueError(
+                "two steps are manifests: the folder's files belong to one step only"
+            )
         return self
 
 
@@ -141,7 +167,9 @@ def read_addons(files: Mapping[str, bytes]) -> tuple[AddOn, ...]:
     Raises `InputError` for one that cannot be read, that depends on one that is not there, or on itself.
     """
     folders = _folders(files)
-    return _in_order([_read(folder, folders[folder]) for folder in addon_folders(files)])
+    return _in_order(
+        [_read(folder, folders[folder]) for folder in addon_folders(files)]
+    )
 
 
 def read_addon_folder(files: Mapping[str, bytes], folder: str) -> AddOn:
@@ -151,7 +179,9 @@ def read_addon_folder(files: Mapping[str, bytes], folder: str) -> AddOn:
 
 def addon_folders(files: Mapping[str, bytes]) -> tuple[str, ...]:
     """Return the folders that are add-ons, such as `addons/kuberay`."""
-    return tuple(folder for folder, own in _folders(files).items() if f"{folder}/{FILE}" in own)
+    return tuple(
+        folder for folder, own in _folders(files).items() if f"{folder}/{FILE}" in own
+    )
 
 
 def unread(files: Mapping[str, bytes]) -> tuple[str, ...]:
@@ -195,7 +225,9 @@ def _read(folder: str, files: Mapping[str, bytes]) -> AddOn:
         name=name,
         place=document.place,
         steps=tuple(_step(part, objects) for part in spec.steps),
-        cluster_selector=spec.cluster_selector.selector() if spec.cluster_selector else None,
+        cluster_selector=spec.cluster_selector.selector()
+        if spec.cluster_selector
+        else None,
         provides=tuple(sorted(set(spec.provides))),
         depends_on=tuple(sorted(set(spec.depends_on))),
     )
@@ -205,19 +237,27 @@ def _addon_document(folder: str, files: Mapping[str, bytes]) -> Document:
     path = f"{folder}/{FILE}"
     documents = load(files[path], path).documents
     if len(documents) != 1:
-        raise InvalidObject(f"has {len(documents)} documents; write exactly one {KIND}", Place(path))
+        raise InvalidObject(
+            f"has {len(documents)} documents; write exactly one {KIND}", Place(path)
+        )
     return documents[0]
 
 
-def _plain_objects(folder: str, files: Mapping[str, bytes], *, takes_manifests: bool) -> tuple[dict[str, Any], ...]:
+def _plain_objects(
+    folder: str, files: Mapping[str, bytes], *, takes_manifests: bool
+) -> tuple[dict[str, Any], ...]:
     """Return the objects of the folder's other manifests.
 
     Raises `InvalidObject` where there are manifests and no step takes them, or a step takes them and there are none.
     """
     addon_file = f"{folder}/{FILE}"
-    manifests = [path for path in files if path.endswith(_SUFFIXES) and path != addon_file]
+    manifests = [
+        path for path in files if path.endswith(_SUFFIXES) and path != addon_file
+    ]
     if manifests and not takes_manifests:
-        message = f"no step of {addon_file} takes this file; add a step with manifests: true"
+        message = (
+            f"no step of {addon_file} takes this file; add a step with manifests: true"
+        )
         raise InvalidObject(message, Place(manifests[0]))
     documents: list[Document] = []
     for path in manifests:
@@ -240,7 +280,9 @@ def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
             raise InvalidObject(error.message, error.place or document.place) from None
         identity = (key.group, key.kind, key.namespace, key.name)
         if identity in found:
-            raise InvalidObject(f"{key} is in this add-on twice; keep one of them", document.place)
+            raise InvalidObject(
+                f"{key} is in this add-on twice; keep one of them", document.place
+            )
         found[identity] = _without_empty_namespace(copy)
     return tuple(found[identity] for identity in sorted(found))
 
@@ -250,26 +292,44 @@ def _without_empty_namespace(body: dict[str, Any]) -> dict[str, Any]:
     metadata = body["metadata"]
     if metadata.get("namespace", True):
         return body
-    return {**body, "metadata": {name: value for name, value in metadata.items() if name != "namespace"}}
+    return {
+        **body,
+        "metadata": {
+            name: value for name, value in metadata.items() if name != "namespace"
+        },
+    }
 
 
 def _step(part: StepPart, objects: tuple[dict[str, Any], ...]) -> Step:
     return Step(part.name, _source(part, objects), part.keep)
 
 
-def _source(part: StepPart, objects: tuple[dict[str, Any], ...]) -> HelmChart | RemoteKustomization | Manifests:
+def _source(
+    part: StepPart, objects: tuple[dict[str, Any], ...]
+) -> HelmChart | RemoteKustomization | Manifests:
     # StepPart has exactly one of the three.
     if part.helm:
         helm = part.helm
-        return HelmChart(helm.repo, helm.chart, helm.version, helm.namespace, helm.crds == "Include", helm.values)
+        return HelmChart(
+            helm.repo,
+            helm.chart,
+            helm.version,
+            helm.namespace,
+            helm.crds == "Include",
+            helm.values,
+        )
     if part.kustomize:
-        return RemoteKustomization(part.kustomize.url, part.kustomize.ref, part.kustomize.path)
+        return RemoteKustomization(
+            part.kustomize.url, part.kustomize.ref, part.kustomize.path
+        )
     return Manifests(objects)
 
 
 def _in_order(addons: Sequence[AddOn]) -> tuple[AddOn, ...]:
     """Return each add-on after those that it depends on. Raises `InvalidObject` where there is no such order."""
-    remaining = {addon.name: addon for addon in sorted(addons, key=lambda each: each.name)}
+    remaining = {
+        addon.name: addon for addon in sorted(addons, key=lambda each: each.name)
+    }
     for addon in remaining.values():
         for name in addon.depends_on:
             if name not in remaining:
@@ -283,7 +343,8 @@ def _in_order(addons: Sequence[AddOn]) -> tuple[AddOn, ...]:
             first = next(iter(remaining.values()))
             names = ", ".join(remaining)
             raise InvalidObject(
-                f"add-ons {names} wait for each other by dependsOn; let one of them go first", first.place
+                f"add-ons {names} wait for each other by dependsOn; let one of them go first",
+                first.place,
             )
         ordered[ready.name] = remaining.pop(ready.name)
     return tuple(ordered.values())

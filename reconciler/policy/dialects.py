@@ -11,12 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
 from reconciler.manifests.identity import check_dns_subdomain
-from reconciler.manifests.kinds import Duration, Items, Located, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.kinds import (
+    Duration,
+    Items,
+    Located,
+    ObjectMeta,
+    SkyRayModel,
+    read_object,
+)
 from reconciler.manifests.podshape import Toleration
 from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.policy.fieldpath import parse_field_path, parse_pointer
@@ -95,7 +108,9 @@ class TopologyOverride(SkyRayModel):
 def _split_as_list(value: Any) -> Any:
     """Write the map form of `percentageSplit`, which a page of Nova's documentation shows, as the list."""
     if isinstance(value, dict):
-        return [{"topologyValue": key, "percentage": share} for key, share in value.items()]
+        return [
+            {"topologyValue": key, "percentage": share} for key, share in value.items()
+        ]
     return value
 
 
@@ -123,8 +138,18 @@ class SpreadConstraints(SkyRayModel):
         WithJsonSchema(
             {
                 "anyOf": [
-                    {"type": "array", "items": TopologyShare.model_json_schema(by_alias=True)},
-                    {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0, "maximum": 100}},
+                    {
+                        "type": "array",
+                        "items": TopologyShare.model_json_schema(by_alias=True),
+                    },
+                    {
+                        "type": "object",
+                        "additionalProperties": {
+                            "type": "integer",
+                            "minimum": 0,
+                            "maximum": 100,
+                        },
+                    },
                 ]
             }
         ),
@@ -134,7 +159,9 @@ class SpreadConstraints(SkyRayModel):
     @model_validator(mode="after")
     def _split_is_divided(self) -> SpreadConstraints:
         if self.percentage_split and self.spread_mode == "Duplicate":
-            raise ValueError("percentageSplit is for spreadMode Divide; Duplicate gives every domain the whole")
+            raise ValueError(
+                "percentageSplit is for spreadMode Divide; Duplicate gives every domain the whole"
+            )
         return self
 
 
@@ -169,7 +196,9 @@ class ClusterToleration(SkyRayModel):
         if self.operator == "Exists" and self.value:
             raise ValueError("operator Exists takes no value")
         if self.operator == "Equal" and not self.key:
-            raise ValueError("operator Equal needs a key; to tolerate every taint use operator: Exists without a key")
+            raise ValueError(
+                "operator Equal needs a key; to tolerate every taint use operator: Exists without a key"
+            )
         return self
 
 
@@ -184,7 +213,9 @@ class PatchStep(SkyRayModel):
     @model_validator(mode="after")
     def _op_has_what_it_needs(self) -> PatchStep:
         if self.op in {"add", "replace", "test"} and self.value is None:
-            raise ValueError(f"op {self.op} needs a value; to take a field away use op: remove")
+            raise ValueError(
+                f"op {self.op} needs a value; to take a field away use op: remove"
+            )
         if self.op in {"move", "copy"} and self.from_ is None:
             raise ValueError(f"op {self.op} needs from")
         return self
@@ -285,7 +316,10 @@ def read_policies(documents: Iterable[Located]) -> tuple[SchedulePolicy, ...]:
     for policy in map(read_policy, documents):
         if policy.name in found:
             first = found[policy.name].place
-            raise InvalidObject(f"policy {policy.name} is already defined at {first}; rename one of them", policy.place)
+            raise InvalidObject(
+                f"policy {policy.name} is already defined at {first}; rename one of them",
+                policy.place,
+            )
         found[policy.name] = policy
     return tuple(found[name] for name in sorted(found))
 
@@ -294,24 +328,37 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     """Return the published JSON Schemas by file name, for editors."""
     return {
         "schedulepolicy.json": kinds.json_schema(SkyRaySchedulePolicy, KIND),
-        "nova-schedulepolicy.json": kinds.json_schema(NovaSchedulePolicy, f"Nova-{KIND}"),
+        "nova-schedulepolicy.json": kinds.json_schema(
+            NovaSchedulePolicy, f"Nova-{KIND}"
+        ),
     }
 
 
 def _policy(name: str, spec: NovaSpec, document: Located) -> SchedulePolicy:
     # Nova's fields are a subset of SkyRay's: the rest gets its defaults.
-    own = spec if isinstance(spec, SkyRaySpec) else SkyRaySpec.model_construct(**dict(spec))
+    own = (
+        spec
+        if isinstance(spec, SkyRaySpec)
+        else SkyRaySpec.model_construct(**dict(spec))
+    )
     ordered, requirements = _ordered(own.ordered_cluster_selector)
     spread = _as_written(own.spread_constraints)
-    overrides = tuple(override.model_dump(by_alias=True, exclude_unset=True) for override in own.overrides)
-    override_selectors = tuple(override.cluster_selector.selector() for override in own.overrides)
+    overrides = tuple(
+        override.model_dump(by_alias=True, exclude_unset=True)
+        for override in own.overrides
+    )
+    override_selectors = tuple(
+        override.cluster_selector.selector() for override in own.overrides
+    )
     workload_selectors = own.resource_selectors.label_selectors
     return SchedulePolicy(
         name=name,
         place=document.place,
         priority=own.priority,
         namespace_selector=own.namespace_selector.selector(),
-        workload_selectors=tuple(selector.selector() for selector in workload_selectors),
+        workload_selectors=tuple(
+            selector.selector() for selector in workload_selectors
+        ),
         kinds=tuple(kind.selector() for kind in own.resource_selectors.kinds),
         group_by=own.group_by.label_key if own.group_by else "",
         cluster_selector=_cluster_selector(own.cluster_selector, requirements),
@@ -322,11 +369,15 @@ def _policy(name: str, spec: NovaSpec, document: Located) -> SchedulePolicy:
         spread=spread,
         overrides=overrides,
         rescheduling=_as_written(own.rescheduling),
-        changes=tuple(read_overrides(overrides, override_selectors, spread or {}, document.locate)),
+        changes=tuple(
+            read_overrides(overrides, override_selectors, spread or {}, document.locate)
+        ),
     )
 
 
-def _ordered(selector: Selector | None) -> tuple[tuple[OrderedKey, ...], tuple[Requirement, ...]]:
+def _ordered(
+    selector: Selector | None,
+) -> tuple[tuple[OrderedKey, ...], tuple[Requirement, ...]]:
     """Split an ordered selector into what orders clusters (In) and what only filters them (the other operators)."""
     ordered: list[OrderedKey] = []
     filters: list[Requirement] = []
@@ -338,7 +389,9 @@ def _ordered(selector: Selector | None) -> tuple[tuple[OrderedKey, ...], tuple[R
     return tuple(ordered), tuple(filters)
 
 
-def _cluster_selector(selector: Selector | None, more: tuple[Requirement, ...]) -> LabelSelector | None:
+def _cluster_selector(
+    selector: Selector | None, more: tuple[Requirement, ...]
+) -> LabelSelector | None:
     """Return `selector` with `more` requirements; None when there are none, which selects all clusters."""
     written = selector.selector() if selector else None
     if not more:
@@ -347,7 +400,9 @@ def _cluster_selector(selector: Selector | None, more: tuple[Requirement, ...]) 
 
 
 def _toleration(written: ClusterToleration) -> Toleration:
-    return Toleration(written.key, written.operator, written.value, written.effect or "")
+    return Toleration(
+        written.key, written.operator, written.value, written.effect or ""
+    )
 
 
 def _as_written(part: SkyRayModel | None) -> dict[str, Any] | None:

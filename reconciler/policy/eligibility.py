@@ -141,7 +141,9 @@ class ClusterSelectorFilter:
         if requirement is None:
             return None
         value = cluster.labels.get(requirement.key)
-        return Refusal(cluster.name, LabelMismatch(group.policy.name, requirement, value))
+        return Refusal(
+            cluster.name, LabelMismatch(group.policy.name, requirement, value)
+        )
 
 
 class OrderedClusterSelectorFilter:
@@ -200,11 +202,15 @@ class TaintFilter:
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
         """Refuse a tainted cluster; NoExecute weighs more than NoPlace, which lets what is there stay."""
         tolerations = group.policy.tolerations
-        untolerated = [taint for taint in cluster.taints if not _tolerated(taint, tolerations)]
+        untolerated = [
+            taint for taint in cluster.taints if not _tolerated(taint, tolerations)
+        ]
         if not untolerated:
             return None
         # NoExecute first: it sends away what is there, which the user must know before the rest.
-        taint = min(untolerated, key=lambda each: (each.effect != "NoExecute", each.key))
+        taint = min(
+            untolerated, key=lambda each: (each.effect != "NoExecute", each.key)
+        )
         why = UntoleratedClusterTaint(taint, group.policy.name)
         return Refusal(cluster.name, why, stays=taint.effect != "NoExecute")
 
@@ -272,7 +278,9 @@ def eligible(
     return Eligibility(tuple(tiers), tuple(refused), policy.require or default)
 
 
-def _first_refusal(filters: Iterable[ClusterFilter], group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
+def _first_refusal(
+    filters: Iterable[ClusterFilter], group: GroupFacts, cluster: ClusterFacts
+) -> Refusal | None:
     for each in filters:
         refusal = each.refuse(group, cluster)
         if refusal is not None:
@@ -282,7 +290,9 @@ def _first_refusal(filters: Iterable[ClusterFilter], group: GroupFacts, cluster:
 
 def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
     """Return the rank of a cluster that `OrderedClusterSelectorFilter` allows."""
-    return tuple(ordered.values.index(cluster.labels[ordered.key]) for ordered in policy.ordered)
+    return tuple(
+        ordered.values.index(cluster.labels[ordered.key]) for ordered in policy.ordered
+    )
 
 
 def _unknown_pin(pin: str, known: Sequence[str]) -> Refusal:

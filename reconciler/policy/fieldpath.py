@@ -11,7 +11,9 @@ from collections.abc import Iterable
 
 from reconciler.manifests.fields import Path
 
-_STEP = re.compile(r"\.?(?P<key>[^.\[\]'\"]+)|\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<quoted>.*?)(?P=quote)\]")
+_STEP = re.compile(
+    r"\.?(?P<key>[^.\[\]'\"]+)|\[(?P<index>\d+)\]|\[(?P<quote>['\"])(?P<quoted>.*?)(?P=quote)\]"
+)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}")
 
 
@@ -22,7 +24,9 @@ def parse_field_path(text: str) -> Path:
     while at < len(text):
         found = _STEP.match(text, at)
         # A key follows a dot, except for the first key, which must not.
-        misplaced_dot = bool(found and found["key"]) and text.startswith(".", at) == (not steps)
+        misplaced_dot = bool(found and found["key"]) and text.startswith(".", at) == (
+            not steps
+        )
         if found is None or misplaced_dot:
             raise ValueError(
                 f"{text!r} is not a field path from its character {at + 1} on; write it as in "
@@ -41,16 +45,24 @@ def parse_field_path(text: str) -> Path:
 def parse_pointer(text: str) -> tuple[str, ...]:
     """Return the tokens of a JSON pointer to a part of an object. Raises `ValueError` with the remedy."""
     if not text.startswith("/"):
-        raise ValueError(f"{text!r} is not a JSON pointer to a field; write it as in /spec/replicas")
+        raise ValueError(
+            f"{text!r} is not a JSON pointer to a field; write it as in /spec/replicas"
+        )
     if re.search(r"~(?![01])", text):
-        raise ValueError(f"{text!r} has a '~' that is no escape; write '~' as ~0 and '/' inside a key as ~1")
+        raise ValueError(
+            f"{text!r} has a '~' that is no escape; write '~' as ~0 and '/' inside a key as ~1"
+        )
     # ~1 first: ~01 is an escaped ~ followed by 1 (RFC 6901, section 4).
-    return tuple(token.replace("~1", "/").replace("~0", "~") for token in text[1:].split("/"))
+    return tuple(
+        token.replace("~1", "/").replace("~0", "~") for token in text[1:].split("/")
+    )
 
 
 def pointer(path: Iterable[str | int]) -> str:
     """Write steps as a JSON pointer."""
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+    return "".join(
+        "/" + str(step).replace("~", "~0").replace("/", "~1") for step in path
+    )
 
 
 def is_index(token: str | int) -> bool:

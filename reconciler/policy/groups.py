@@ -23,7 +23,12 @@ _UNSAFE = re.compile(r"[^a-z0-9]+")
 _LONGEST = 63
 
 
-def group_name(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str], place: Place | None = None) -> str:
+def group_name(
+    policy: SchedulePolicy,
+    key: ObjectKey,
+    labels: Mapping[str, str],
+    place: Place | None = None,
+) -> str:
     """Return the group of an object under `policy`: the value of its `groupBy` label, else `<kind>-<name>`.
 
     Raises `InvalidObject` when the label value cannot name a folder.
@@ -55,7 +60,9 @@ def as_dns_label(text: str) -> str:
     return f"{readable}-{digest}" if readable else digest
 
 
-def pinned_cluster(annotations: Iterable[Mapping[str, str]], place: Place | None = None) -> str | None:
+def pinned_cluster(
+    annotations: Iterable[Mapping[str, str]], place: Place | None = None
+) -> str | None:
     """Return the cluster that the objects of a group are pinned to by annotation; None without such an annotation.
 
     Raises `InvalidObject` when the annotations name different clusters: a group goes to one cluster.

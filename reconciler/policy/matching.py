@@ -36,12 +36,19 @@ class PolicyIndex:
     """Policies in order of precedence, indexed for matching many workloads."""
 
     def __init__(self, policies: Iterable[SchedulePolicy]) -> None:
-        self.policies = tuple(sorted(policies, key=lambda policy: (-policy.priority, policy.name)))
+        self.policies = tuple(
+            sorted(policies, key=lambda policy: (-policy.priority, policy.name))
+        )
         """Best first."""
-        self._namespaces: dict[tuple[str, frozenset[tuple[str, str]]], _NamespaceIndex] = {}
+        self._namespaces: dict[
+            tuple[str, frozenset[tuple[str, str]]], _NamespaceIndex
+        ] = {}
 
     def match(
-        self, key: ObjectKey, labels: Mapping[str, str], namespace_labels: Mapping[str, str] | None = None
+        self,
+        key: ObjectKey,
+        labels: Mapping[str, str],
+        namespace_labels: Mapping[str, str] | None = None,
     ) -> Match | None:
         """Return the policy for an object, or None when no policy selects it.
 
@@ -63,7 +70,9 @@ class PolicyIndex:
         cache_key = (namespace, frozenset(labels.items()))
         if cache_key not in self._namespaces:
             # The name label is set last, so that a Namespace cannot pass for another by writing it itself.
-            self._namespaces[cache_key] = self._build(namespace, {**labels, NAME_LABEL: namespace})
+            self._namespaces[cache_key] = self._build(
+                namespace, {**labels, NAME_LABEL: namespace}
+            )
         return self._namespaces[cache_key]
 
     def _build(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
@@ -85,7 +94,9 @@ def _required_labels(policy: SchedulePolicy) -> tuple[tuple[str, str], ...]:
     """Return labels, as key and value, of which a selected workload has at least one; empty when it may have none."""
     labels: list[tuple[str, str]] = []
     for selector in policy.workload_selectors:
-        requirement = next((each for each in selector.requirements if each.operator == "In"), None)
+        requirement = next(
+            (each for each in selector.requirements if each.operator == "In"), None
+        )
         if requirement is None:
             # Selectors are alternatives: this one can select a workload without any of the labels.
             return ()
@@ -94,7 +105,9 @@ def _required_labels(policy: SchedulePolicy) -> tuple[tuple[str, str], ...]:
 
 
 def _selects(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str]) -> bool:
-    if policy.kinds and not any(kind.matches(key.kind, key.group) for kind in policy.kinds):
+    if policy.kinds and not any(
+        kind.matches(key.kind, key.group) for kind in policy.kinds
+    ):
         return False
     # Selectors are alternatives; without any, every workload of the namespace is selected.
     selectors = policy.workload_selectors

@@ -154,7 +154,10 @@ class SchedulePolicy:
 def _spread_of(constraints: Mapping[str, Any] | None) -> Spread | None:
     """Return how `spreadConstraints`, as the policy has them, spread a group; None when it goes to one cluster."""
     constraints = constraints or {}
-    split = {share["topologyValue"]: share["percentage"] for share in constraints.get("percentageSplit", ())}
+    split = {
+        share["topologyValue"]: share["percentage"]
+        for share in constraints.get("percentageSplit", ())
+    }
     mode = constraints.get("spreadMode")
     if mode is None and split:
         # Percentages without a mode can only mean to divide.

@@ -23,7 +23,10 @@ class Locate(Protocol):
 
 
 def read_overrides(
-    own: tuple[Mapping[str, Any], ...], selectors: tuple[LabelSelector, ...], spread: Mapping[str, Any], locate: Locate
+    own: tuple[Mapping[str, Any], ...],
+    selectors: tuple[LabelSelector, ...],
+    spread: Mapping[str, Any],
+    locate: Locate,
 ) -> Iterator[Override]:
     """Yield the overrides of a policy in the order of their effect: those of `spread`, then its `own`.
 
@@ -32,7 +35,9 @@ def read_overrides(
     yield from _nova_overrides(spread, locate)
     for index, (written, clusters) in enumerate(zip(own, selectors, strict=True)):
         place = locate("spec", "overrides", index)
-        yield Override(place, clusters, _target(written["target"]), tuple(written["patch"]))
+        yield Override(
+            place, clusters, _target(written["target"]), tuple(written["patch"])
+        )
 
 
 def _nova_overrides(spread: Mapping[str, Any], locate: Locate) -> Iterator[Override]:
@@ -44,7 +49,16 @@ def _nova_overrides(spread: Mapping[str, Any], locate: Locate) -> Iterator[Overr
         for j, resource in enumerate(topology["resources"]):
             target = _nova_target(resource)
             for k, written in enumerate(resource["override"]):
-                place = locate("spec", "spreadConstraints", "overrides", i, "resources", j, "override", k)
+                place = locate(
+                    "spec",
+                    "spreadConstraints",
+                    "overrides",
+                    i,
+                    "resources",
+                    j,
+                    "override",
+                    k,
+                )
                 field = parse_field_path(written["fieldPath"])
                 value = written["value"]["staticValue"]
                 yield Override(place, clusters, target, field=field, value=value)
@@ -52,7 +66,9 @@ def _nova_overrides(spread: Mapping[str, Any], locate: Locate) -> Iterator[Overr
 
 def _nova_target(resource: Mapping[str, Any]) -> Target:
     group, _, version = resource["apiVersion"].rpartition("/")
-    return Target(group, version, resource["kind"], resource["name"], resource.get("namespace"))
+    return Target(
+        group, version, resource["kind"], resource["name"], resource.get("namespace")
+    )
 
 
 def _target(written: Mapping[str, Any]) -> Target:
@@ -60,4 +76,6 @@ def _target(written: Mapping[str, Any]) -> Target:
     # The core API group has no name of its own; an absent group means every group.
     if group == "core":
         group = ""
-    return Target(group, written.get("version"), written.get("kind"), written.get("name"))
+    return Target(
+        group, written.get("version"), written.get("kind"), written.get("name")
+    )

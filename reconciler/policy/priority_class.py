@@ -16,7 +16,10 @@ from reconciler.manifests import fields
 from reconciler.manifests.kinds import Located
 
 API_VERSION, KIND = "scheduling.k8s.io/v1", "PriorityClass"
-_EVERYWHERE: Mapping[str, int] = {"system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000}
+_EVERYWHERE: Mapping[str, int] = {
+    "system-cluster-critical": 2_000_000_000,
+    "system-node-critical": 2_000_001_000,
+}
 """`pkg/apis/scheduling/types.go` of Kubernetes."""
 
 
@@ -39,7 +42,10 @@ WELL_KNOWN = PriorityClasses()
 def is_priority_class(document: Located) -> bool:
     """Tell whether a document is a PriorityClass."""
     body = document.body
-    return isinstance(body, dict) and (body.get("apiVersion"), body.get("kind")) == (API_VERSION, KIND)
+    return isinstance(body, dict) and (body.get("apiVersion"), body.get("kind")) == (
+        API_VERSION,
+        KIND,
+    )
 
 
 def read_priority_classes(documents: Iterable[Located]) -> PriorityClasses:
@@ -55,13 +61,16 @@ def read_priority_classes(documents: Iterable[Located]) -> PriorityClasses:
         # The same class may come from several add-ons, as long as its value is the same.
         if values.setdefault(name, value) != value:
             raise InvalidObject(
-                f"{KIND} {name} has value {value} here and {values[name]} elsewhere; make them agree", document.place
+                f"{KIND} {name} has value {value} here and {values[name]} elsewhere; make them agree",
+                document.place,
             )
         if is_default:
             defaults[name] = value
         if len(defaults) > 1:
             both = " and ".join(sorted(defaults))
-            raise InvalidObject(f"{both} both say globalDefault; only one {KIND} can", document.place)
+            raise InvalidObject(
+                f"{both} both say globalDefault; only one {KIND} can", document.place
+            )
     return PriorityClasses(values, next(iter(defaults.values()), 0))
 
 

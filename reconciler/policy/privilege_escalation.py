@@ -60,7 +60,10 @@ def admin_access(key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Path]:
     at, devices = _descend(body, _DEVICES_AT[key.kind])
     for path, request in fields.maps(devices, "requests", at):
         # Since v1beta2 of resource.k8s.io the field is below `exactly`.
-        for request_at, part in ((path, request), _descend(request, ("exactly",), path)):
+        for request_at, part in (
+            (path, request),
+            _descend(request, ("exactly",), path),
+        ):
             if fields.flag(part, "adminAccess", request_at):
                 yield (*request_at, "adminAccess")
 
@@ -78,7 +81,9 @@ def ingress(body: Mapping[str, Any]) -> Path | None:
     return (*at, "enableIngress") if fields.flag(head, "enableIngress", at) else None
 
 
-def _descend(parent: Mapping[str, Any], steps: Path, at: Path = ()) -> tuple[Path, Mapping[str, Any]]:
+def _descend(
+    parent: Mapping[str, Any], steps: Path, at: Path = ()
+) -> tuple[Path, Mapping[str, Any]]:
     """Return the path and the map at `steps` below `parent`; an empty map where there is none."""
     for step in steps:
         parent = fields.mapping(parent, str(step), at)

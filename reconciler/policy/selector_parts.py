@@ -54,8 +54,14 @@ class Selector(SkyRayModel):
 
     def selector(self) -> LabelSelector:
         """Return the selector as data: `matchLabels` by key, then `matchExpressions` as written."""
-        labels = [Requirement(key, "In", (self.match_labels[key],)) for key in sorted(self.match_labels)]
-        expressions = [Requirement(each.key, each.operator, each.values) for each in self.match_expressions]
+        labels = [
+            Requirement(key, "In", (self.match_labels[key],))
+            for key in sorted(self.match_labels)
+        ]
+        expressions = [
+            Requirement(each.key, each.operator, each.values)
+            for each in self.match_expressions
+        ]
         return LabelSelector((*labels, *expressions))
 
 
@@ -71,6 +77,9 @@ class Kind(SkyRayModel):
         return KindSelector(self.kind, "" if self.group == "core" else self.group)
 
 
-_BY_NAME = BeforeValidator(lambda it: {"kind": it} if isinstance(it, str) else it, json_schema_input_type=str | Kind)
+_BY_NAME = BeforeValidator(
+    lambda it: {"kind": it} if isinstance(it, str) else it,
+    json_schema_input_type=str | Kind,
+)
 Kinds = Items[Annotated[Kind, _BY_NAME]]
 """Kinds, a plain `RayJob` for `{kind: RayJob}`."""

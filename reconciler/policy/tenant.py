@@ -41,7 +41,17 @@ DEFAULT_KINDS = tuple(
     KindSelector(kind, group)
     for group, kinds in (
         ("ray.io", rayspec.KINDS),
-        ("", ("ConfigMap", "PersistentVolumeClaim", "Pod", "ReplicationController", "Secret", "Service")),
+        (
+            "",
+            (
+                "ConfigMap",
+                "PersistentVolumeClaim",
+                "Pod",
+                "ReplicationController",
+                "Secret",
+                "Service",
+            ),
+        ),
         ("", ("ServiceAccount",)),
         ("apps", ("Deployment", "ReplicaSet", "StatefulSet")),
         ("batch", ("CronJob", "Job")),
@@ -62,7 +72,16 @@ then uses with rights of its own.
 
 _POD_KINDS = {
     *rayspec.KINDS,
-    *("Pod", "ReplicationController", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"),
+    *(
+        "Pod",
+        "ReplicationController",
+        "Deployment",
+        "ReplicaSet",
+        "StatefulSet",
+        "DaemonSet",
+        "Job",
+        "CronJob",
+    ),
     "JobSet",
 }
 """The kinds that make pods. Without a template that can be read, their pods cannot be checked."""
@@ -188,7 +207,10 @@ def tenancy_of(tenants: Iterable[Tenant], setting: str) -> Tenancy:
     for tenant in sorted(tenants, key=lambda each: (each.name, each.place)):
         if tenant.name in by_name:
             first = by_name[tenant.name].place
-            raise InvalidObject(f"tenant {tenant.name} is already defined at {first}; rename one of them", tenant.place)
+            raise InvalidObject(
+                f"tenant {tenant.name} is already defined at {first}; rename one of them",
+                tenant.place,
+            )
         by_name[tenant.name] = tenant
         for namespace in tenant.namespaces:
             other = owner_of.setdefault(namespace, tenant)
@@ -209,13 +231,18 @@ def _check_lenders(tenant: Tenant, by_name: Mapping[str, Tenant]) -> None:
     lenders = tenant.borrowing.lenders if tenant.borrowing else None
     for lender in lenders or ():
         if lender == tenant.name:
-            raise InvalidObject(f"tenant {tenant.name} borrows from itself; name other tenants", tenant.place)
+            raise InvalidObject(
+                f"tenant {tenant.name} borrows from itself; name other tenants",
+                tenant.place,
+            )
         if lender not in by_name:
             message = f"tenant {tenant.name} borrows from {lender}, which is no tenant; name other tenants"
             raise InvalidObject(message, tenant.place)
 
 
-def denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> tuple[Denial, ...]:
+def denials(
+    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+) -> tuple[Denial, ...]:
     """Return everything about an object that its tenant may not have; empty when all of it is allowed."""
     try:
         return tuple(_denials(tenant, key, body))
@@ -224,19 +251,26 @@ def denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> tuple[De
         return (Denial(path, UnreadableFields(error.message)),)
 
 
-def _denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
+def _denials(
+    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+) -> Iterator[Denial]:
     if not tenant.may_have(key.kind, key.group):
         kind = f"{key.kind}.{key.group}" if key.group else key.kind
         yield Denial(("kind",), KindDenied(tenant.name, kind))
         # Its fields do not matter: the object is removed, not corrected.
         return
-    if (key.api_version, key.kind) == ("v1", "ServiceAccount") and key.name not in tenant.pods.service_accounts:
+    if (key.api_version, key.kind) == (
+        "v1",
+        "ServiceAccount",
+    ) and key.name not in tenant.pods.service_accounts:
         yield Denial(("metadata", "name"), ServiceAccountDenied(tenant.name, key.name))
     yield from _escalations(tenant, key, body)
     yield from _pod_denials(tenant, key, body)
 
 
-def _pod_denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
+def _pod_denials(
+    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+) -> Iterator[Denial]:
     """Yield what the object's pods use that the tenant's pods may not."""
     templates = list(pod_templates(body))
     if key.kind in _POD_KINDS and not templates and not rayspec.is_ray(body):
@@ -247,10 +281,15 @@ def _pod_denials(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Ite
     uses += _sidecar_uses(body)
     for use in uses:
         if not tenant.pods.allows(use):
-            yield Denial(use.path, FeatureDenied(tenant.name, key, use.path, use.feature, use.value))
+            yield Denial(
+                use.path,
+                FeatureDenied(tenant.name, key, use.path, use.feature, use.value),
+            )
 
 
-def _escalations(tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Denial]:
+def _escalations(
+    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+) -> Iterator[Denial]:
     """Yield the fields by which a controller would give the tenant what its Tenant does not."""
     token = privilege_escalation.token_account(key, body)
     if token is not None:
@@ -273,8 +312,12 @@ def _sidecar_uses(body: Mapping[str, Any]) -> Iterator[Use]:
         return
     at, cluster_fields = cluster
     autoscaler_at = (*at, "autoscalerOptions")
-    yield from container_features(fields.mapping(cluster_fields, "autoscalerOptions", at), autoscaler_at)
+    yield from container_features(
+        fields.mapping(cluster_fields, "autoscalerOptions", at), autoscaler_at
+    )
     history_at = (*at, "historyServerOptions")
     history = fields.mapping(cluster_fields, "historyServerOptions", at)
     collector_at = (*history_at, "collectorOptions")
-    yield from container_features(fields.mapping(history, "collectorOptions", history_at), collector_at)
+    yield from container_features(
+        fields.mapping(history, "collectorOptions", history_at), collector_at
+    )

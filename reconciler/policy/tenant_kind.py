@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    WithJsonSchema,
+    model_validator,
+)
 
 from reconciler.manifests import kinds
 from reconciler.manifests.kinds import (
@@ -40,7 +46,9 @@ def _lenders(value: Any) -> Any:
     if value == ANY:
         return [ANY]
     if not isinstance(value, list):
-        raise ValueError(f"{value!r} is not a list of tenants; write one, or any for all tenants")  # noqa: TRY004  (pydantic)
+        raise ValueError(  # noqa: TRY004  (pydantic)
+            f"{value!r} is not a list of tenants; write one, or any for all tenants"
+        )
     return value
 
 
@@ -51,7 +59,14 @@ class BorrowingPart(SkyRayModel):
         Items[DnsLabel],
         BeforeValidator(_lenders),
         Field(alias="from"),
-        WithJsonSchema({"anyOf": [{"const": "any"}, {"type": "array", "items": {"type": "string"}}]}),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"const": "any"},
+                    {"type": "array", "items": {"type": "string"}},
+                ]
+            }
+        ),
     ]
     limit: Amounts = Field(default_factory=dict)
 
@@ -102,7 +117,9 @@ class TenantSpec(SkyRayModel):
         if not self.namespaces and self.namespace_selector is None:
             raise ValueError("a tenant needs namespaces, or a namespaceSelector")
         if self.borrowing is not None and self.quota is None:
-            raise ValueError("borrowing is for what goes beyond a quota; write a quota too")
+            raise ValueError(
+                "borrowing is for what goes beyond a quota; write a quota too"
+            )
         quota = self.quota.requests if self.quota else {}
         limits = self.borrowing.limit if self.borrowing else {}
         for resource in limits:
@@ -143,8 +160,12 @@ def read_tenant(document: Located) -> Tenant:
         name=kind.metadata.name,
         place=document.place,
         namespaces=spec.namespaces,
-        namespace_selector=spec.namespace_selector.selector() if spec.namespace_selector else None,
-        cluster_selector=spec.cluster_selector.selector() if spec.cluster_selector else None,
+        namespace_selector=spec.namespace_selector.selector()
+        if spec.namespace_selector
+        else None,
+        cluster_selector=spec.cluster_selector.selector()
+        if spec.cluster_selector
+        else None,
         kinds=(*kinds_allowed, *_kinds(spec.additional_kinds)),
         quota=dict(spec.quota.requests) if spec.quota else {},
         borrowing=_borrowing(spec.borrowing),
@@ -163,7 +184,9 @@ def _kinds(parts: Iterable[Kind]) -> tuple[KindSelector, ...]:
 
 def _pod_rules(part: PodFeaturesPart) -> PodRules:
     features = frozenset(Feature(word) for word in part.allow)
-    return PodRules(features, frozenset(part.service_accounts), frozenset(part.capabilities))
+    return PodRules(
+        features, frozenset(part.service_accounts), frozenset(part.capabilities)
+    )
 
 
 def _borrowing(part: BorrowingPart | None) -> Borrowing | None:

@@ -10,9 +10,30 @@ from reconciler.manifests import fields
 from reconciler.ray import rayspec
 from reconciler.ray.problem import Problem, problem
 
-_DESCRIPTORS = {"@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly"}
+_DESCRIPTORS = {
+    "@yearly",
+    "@annually",
+    "@monthly",
+    "@weekly",
+    "@daily",
+    "@midnight",
+    "@hourly",
+}
 _EVERY = re.compile(r"@every (?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|ms|s|m|h))+")
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_MONTHS = (
+    "jan",
+    "feb",
+    "mar",
+    "apr",
+    "may",
+    "jun",
+    "jul",
+    "aug",
+    "sep",
+    "oct",
+    "nov",
+    "dec",
+)
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: tuple[tuple[str, int, int, tuple[str, ...]], ...] = (
     ("minute", 0, 59, ()),
@@ -30,12 +51,22 @@ def cron(body: Mapping[str, Any]) -> Iterator[Problem]:
     schedule = fields.text(parts, "schedule", at)
     fields.flag(parts, "suspend", at)
     if "TZ" in schedule:
-        yield problem((*at, "schedule"), "names a time zone; write it in timeZone instead")
+        yield problem(
+            (*at, "schedule"), "names a time zone; write it in timeZone instead"
+        )
     elif wrong := schedule_problem(schedule):
-        yield problem((*at, "schedule"), f"{wrong}; write five fields such as '30 2 * * 1-5', or @daily")
+        yield problem(
+            (*at, "schedule"),
+            f"{wrong}; write five fields such as '30 2 * * 1-5', or @daily",
+        )
     zone = parts.get("timeZone")
-    if zone is not None and not _TIME_ZONE.fullmatch(fields.text(parts, "timeZone", at)):
-        yield problem((*at, "timeZone"), f"is {fields.shown(zone)}; write a name such as Europe/Zurich, or remove it")
+    if zone is not None and not _TIME_ZONE.fullmatch(
+        fields.text(parts, "timeZone", at)
+    ):
+        yield problem(
+            (*at, "timeZone"),
+            f"is {fields.shown(zone)}; write a name such as Europe/Zurich, or remove it",
+        )
 
 
 def schedule_problem(text: str) -> str:

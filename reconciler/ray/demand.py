@@ -43,7 +43,11 @@ class PodSet:
     @property
     def title(self) -> str:
         """Return how messages name it: `head`, `worker gpu-group`, `submitter`, `pod train`."""
-        return f"{self.role} {self.group}" if self.group and self.role in {Role.WORKER, Role.POD} else str(self.role)
+        return (
+            f"{self.role} {self.group}"
+            if self.group and self.role in {Role.WORKER, Role.POD}
+            else str(self.role)
+        )
 
 
 @dataclass(frozen=True, slots=True)

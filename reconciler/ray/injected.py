@@ -46,7 +46,9 @@ _COLLECTOR = _container("ray-history-collector", "50m", "64Mi")
 _METRICS_PORT = {"name": "metrics", "containerPort": 8080}
 
 
-def head_pod(pod: Mapping[str, Any], cluster: Part, mode: str, config: OperatorConfig) -> dict[str, Any]:
+def head_pod(
+    pod: Mapping[str, Any], cluster: Part, mode: str, config: OperatorConfig
+) -> dict[str, Any]:
     """Return the spec of the head's pod as KubeRay completes the user's `pod` spec.
 
     `mode` is the submission mode of the job that the cluster is for, empty without a job.
@@ -60,21 +62,33 @@ def head_pod(pod: Mapping[str, Any], cluster: Part, mode: str, config: OperatorC
     return _completed(pod, cluster, containers=added, inits=[])
 
 
-def worker_pod(pod: Mapping[str, Any], cluster: Part, config: OperatorConfig) -> dict[str, Any]:
+def worker_pod(
+    pod: Mapping[str, Any], cluster: Part, config: OperatorConfig
+) -> dict[str, Any]:
     """Return the spec of a worker's pod as KubeRay completes the user's `pod` spec."""
     inits = [_WAIT_GCS_READY] if config.wait_for_gcs else []
-    return _completed(pod, cluster, containers=[*_collector(cluster), *config.worker_sidecars], inits=inits)
+    return _completed(
+        pod,
+        cluster,
+        containers=[*_collector(cluster), *config.worker_sidecars],
+        inits=inits,
+    )
 
 
 def _completed(
-    pod: Mapping[str, Any], cluster: Part, containers: list[Container], inits: list[Container]
+    pod: Mapping[str, Any],
+    cluster: Part,
+    containers: list[Container],
+    inits: list[Container],
 ) -> dict[str, Any]:
     ray_container, *others = pod["containers"]
     ports, own_inits = ray_container.get("ports") or [], pod.get("initContainers") or []
     # `manifests.pod` reports a field of the wrong type, with its path.
     if not isinstance(ports, list) or not isinstance(own_inits, list):
         return dict(pod)
-    if not any(isinstance(port, dict) and port.get("name") == "metrics" for port in ports):
+    if not any(
+        isinstance(port, dict) and port.get("name") == "metrics" for port in ports
+    ):
         ray_container = {**ray_container, "ports": [*ports, _METRICS_PORT]}
     at, tls_options = _part(cluster, "tlsOptions")
     tls = [_WAIT_TLS] if fields.flag(tls_options, "enabled", at) else []
@@ -92,7 +106,9 @@ def _collector(cluster: Part) -> list[Container]:
     return [_with_resources(_COLLECTOR, *_part((at, history), "collectorOptions"))]
 
 
-def _with_resources(container: Container, at: Path, options: Mapping[str, Any]) -> Container:
+def _with_resources(
+    container: Container, at: Path, options: Mapping[str, Any]
+) -> Container:
     """Return the container with the user's `resources`, which replace the default ones as a whole."""
     if options.get("resources") is None:
         return container

@@ -32,21 +32,34 @@ def cluster_choice(job: Part) -> Iterator[Problem]:
     if not selector:
         if parts.get("rayClusterSpec") is None:
             yield problem(
-                (*at, "rayClusterSpec"), f"is missing; add it, or clusterSelector: {{{CLUSTER_SELECTOR_KEY}: NAME}}"
+                (*at, "rayClusterSpec"),
+                f"is missing; add it, or clusterSelector: {{{CLUSTER_SELECTOR_KEY}: NAME}}",
             )
         return
     if parts.get("rayClusterSpec") is not None:
-        yield problem((*at, "rayClusterSpec"), "is ignored where clusterSelector is set; keep one of them")
+        yield problem(
+            (*at, "rayClusterSpec"),
+            "is ignored where clusterSelector is set; keep one of them",
+        )
     if not selector.get(CLUSTER_SELECTOR_KEY):
-        yield problem(here, f"does not name a RayCluster; write {CLUSTER_SELECTOR_KEY}: NAME")
+        yield problem(
+            here, f"does not name a RayCluster; write {CLUSTER_SELECTOR_KEY}: NAME"
+        )
     for key in selector.keys() - {CLUSTER_SELECTOR_KEY}:
-        yield warning((*here, key), f"is ignored; KubeRay reads only {CLUSTER_SELECTOR_KEY}")
+        yield warning(
+            (*here, key), f"is ignored; KubeRay reads only {CLUSTER_SELECTOR_KEY}"
+        )
     if fields.flag(parts, "suspend", at):
         yield problem((*at, "suspend"), "does not work with clusterSelector; remove it")
     if rayspec.submission_mode(job) == rayspec.SIDECAR_MODE:
-        yield problem((*at, "submissionMode"), "cannot be SidecarMode with clusterSelector; use K8sJobMode or HTTPMode")
+        yield problem(
+            (*at, "submissionMode"),
+            "cannot be SidecarMode with clusterSelector; use K8sJobMode or HTTPMode",
+        )
     if fields.count(parts, "backoffLimit", at, 0):
-        yield problem((*at, "backoffLimit"), "does not work with clusterSelector; remove it")
+        yield problem(
+            (*at, "backoffLimit"), "does not work with clusterSelector; remove it"
+        )
 
 
 def submission(job: Part, cluster: Part | None) -> Iterator[Problem]:
@@ -56,17 +69,25 @@ def submission(job: Part, cluster: Part | None) -> Iterator[Problem]:
     if parts.get("submitterPodTemplate") is not None:
         rayspec.template(job, "submitterPodTemplate")
     if mode == rayspec.INTERACTIVE_MODE and fields.count(parts, "backoffLimit", at, 0):
-        yield problem((*at, "backoffLimit"), "does not work with InteractiveMode; remove it")
+        yield problem(
+            (*at, "backoffLimit"), "does not work with InteractiveMode; remove it"
+        )
     if mode == rayspec.SIDECAR_MODE:
         for field in ("submitterPodTemplate", "submitterConfig"):
             if parts.get(field) is not None:
-                yield problem((*at, field), "does not work with SidecarMode; remove it, or use K8sJobMode")
+                yield problem(
+                    (*at, field),
+                    "does not work with SidecarMode; remove it, or use K8sJobMode",
+                )
         if cluster is not None:
             yield from restart_policy(rayspec.head_group(cluster), "with SidecarMode")
     config = fields.mapping(parts, "submitterConfig", at)
     fields.count(config, "backoffLimit", (*at, "submitterConfig"), 2)
     if not _is_yaml_map(fields.text(parts, "runtimeEnvYAML", at)):
-        yield problem((*at, "runtimeEnvYAML"), "is not a YAML map; write it as a block (runtimeEnvYAML: |)")
+        yield problem(
+            (*at, "runtimeEnvYAML"),
+            "is not a YAML map; write it as a block (runtimeEnvYAML: |)",
+        )
 
 
 def limits(job: Part) -> Iterator[Problem]:
@@ -74,9 +95,14 @@ def limits(job: Part) -> Iterator[Problem]:
     at, parts = job
     shutdown = fields.flag(parts, "shutdownAfterJobFinishes", at)
     if fields.flag(parts, "suspend", at) and not shutdown:
-        yield problem((*at, "suspend"), "needs shutdownAfterJobFinishes: true; set that too")
+        yield problem(
+            (*at, "suspend"), "needs shutdownAfterJobFinishes: true; set that too"
+        )
     if fields.count(parts, "ttlSecondsAfterFinished", at, 0) and not shutdown:
-        yield problem((*at, "ttlSecondsAfterFinished"), "needs shutdownAfterJobFinishes: true; set that too")
+        yield problem(
+            (*at, "ttlSecondsAfterFinished"),
+            "needs shutdownAfterJobFinishes: true; set that too",
+        )
     for field in ("activeDeadlineSeconds", "preRunningDeadlineSeconds"):
         seconds = fields.integer(parts, field, at)
         if seconds is not None and seconds <= 0:
@@ -92,12 +118,19 @@ def deletion(job: Part, cluster: Part | None) -> Iterator[Problem]:
     strategy = fields.mapping(parts, "deletionStrategy", at)
     here = (*at, "deletionStrategy")
     rules = fields.elements(strategy, "deletionRules", here)
-    legacy = any(strategy.get(field) is not None for field in ("onSuccess", "onFailure"))
+    legacy = any(
+        strategy.get(field) is not None for field in ("onSuccess", "onFailure")
+    )
     shutdown = fields.flag(parts, "shutdownAfterJobFinishes", at)
     if rules and shutdown:
-        yield problem((*here, "deletionRules"), "cannot be combined with shutdownAfterJobFinishes; remove one of them")
+        yield problem(
+            (*here, "deletionRules"),
+            "cannot be combined with shutdownAfterJobFinishes; remove one of them",
+        )
     if rules and legacy:
-        yield problem(here, "has both deletionRules and onSuccess/onFailure; keep deletionRules")
+        yield problem(
+            here, "has both deletionRules and onSuccess/onFailure; keep deletionRules"
+        )
     elif rules:
         yield from _rules(strategy, here, job, cluster)
     elif legacy:
@@ -106,27 +139,40 @@ def deletion(job: Part, cluster: Part | None) -> Iterator[Problem]:
         yield problem(here, "is empty; add deletionRules, or remove it")
 
 
-def _rules(strategy: Mapping[str, Any], here: Path, job: Part, cluster: Part | None) -> Iterator[Problem]:
+def _rules(
+    strategy: Mapping[str, Any], here: Path, job: Part, cluster: Part | None
+) -> Iterator[Problem]:
     ttls: dict[tuple[str, str], dict[str, int]] = {}
     for path, rule in fields.maps(strategy, "deletionRules", here):
         policy = fields.choice(rule, "policy", path, _POLICIES, "")
         condition = fields.mapping(rule, "condition", path)
         where = (*path, "condition")
         yield from _allowed(policy, (*path, "policy"), job, cluster)
-        status = fields.choice(condition, "jobStatus", where, ("SUCCEEDED", "FAILED"), "")
-        deployment = fields.choice(condition, "jobDeploymentStatus", where, ("Failed",), "")
+        status = fields.choice(
+            condition, "jobStatus", where, ("SUCCEEDED", "FAILED"), ""
+        )
+        deployment = fields.choice(
+            condition, "jobDeploymentStatus", where, ("Failed",), ""
+        )
         ttl = fields.count(condition, "ttlSeconds", where, 0)
         if bool(status) == bool(deployment):
-            yield problem(where, "must have exactly one of jobStatus and jobDeploymentStatus")
+            yield problem(
+                where, "must have exactly one of jobStatus and jobDeploymentStatus"
+            )
             continue
         event = ("jobStatus", status) if status else ("jobDeploymentStatus", deployment)
         of_event = ttls.setdefault(event, {})
         if policy in of_event:
-            yield problem(path, f"repeats {policy} for {event[0]} {event[1]}; remove one of them")
+            yield problem(
+                path, f"repeats {policy} for {event[0]} {event[1]}; remove one of them"
+            )
         of_event.setdefault(policy, ttl)
     for (field, value), of_event in ttls.items():
         for order in _out_of_order(of_event):
-            yield problem((*here, "deletionRules"), f"for {field} {value}: {order}; raise its ttlSeconds")
+            yield problem(
+                (*here, "deletionRules"),
+                f"for {field} {value}: {order}; raise its ttlSeconds",
+            )
 
 
 def _out_of_order(ttls: Mapping[str, int]) -> Iterator[str]:
@@ -139,26 +185,56 @@ def _out_of_order(ttls: Mapping[str, int]) -> Iterator[str]:
 
 
 def _legacy(
-    strategy: Mapping[str, Any], here: Path, job: Part, cluster: Part | None, *, shutdown: bool
+    strategy: Mapping[str, Any],
+    here: Path,
+    job: Part,
+    cluster: Part | None,
+    *,
+    shutdown: bool,
 ) -> Iterator[Problem]:
     for field in ("onSuccess", "onFailure"):
-        policy = fields.choice(fields.mapping(strategy, field, here), "policy", (*here, field), _POLICIES, "")
+        policy = fields.choice(
+            fields.mapping(strategy, field, here),
+            "policy",
+            (*here, field),
+            _POLICIES,
+            "",
+        )
         if not policy:
-            yield problem((*here, field, "policy"), "is missing; onSuccess and onFailure both need one")
+            yield problem(
+                (*here, field, "policy"),
+                "is missing; onSuccess and onFailure both need one",
+            )
             continue
         yield from _allowed(policy, (*here, field, "policy"), job, cluster)
         if shutdown and policy == _DELETE_NONE:
-            yield problem((*here, field, "policy"), "cannot be DeleteNone with shutdownAfterJobFinishes: true")
+            yield problem(
+                (*here, field, "policy"),
+                "cannot be DeleteNone with shutdownAfterJobFinishes: true",
+            )
 
 
-def _allowed(policy: str, path: Path, job: Part, cluster: Part | None) -> Iterator[Problem]:
+def _allowed(
+    policy: str, path: Path, job: Part, cluster: Part | None
+) -> Iterator[Problem]:
     at, parts = job
     if not policy:
         yield problem(path, f"is missing; use {', '.join(_POLICIES)}")
-    elif policy in {_DELETE_CLUSTER, _DELETE_WORKERS} and fields.mapping(parts, "clusterSelector", at):
-        yield problem(path, f"cannot be {policy} with clusterSelector; use {_DELETE_SELF} or {_DELETE_NONE}")
-    elif policy == _DELETE_WORKERS and cluster is not None and rayspec.autoscaling(cluster):
-        yield problem(path, f"cannot be {policy} with the autoscaler on; use {_DELETE_CLUSTER}")
+    elif policy in {_DELETE_CLUSTER, _DELETE_WORKERS} and fields.mapping(
+        parts, "clusterSelector", at
+    ):
+        yield problem(
+            path,
+            f"cannot be {policy} with clusterSelector; use {_DELETE_SELF} or {_DELETE_NONE}",
+        )
+    elif (
+        policy == _DELETE_WORKERS
+        and cluster is not None
+        and rayspec.autoscaling(cluster)
+    ):
+        yield problem(
+            path, f"cannot be {policy} with the autoscaler on; use {_DELETE_CLUSTER}"
+        )
 
 
 def _is_yaml_map(text: str) -> bool:
@@ -166,4 +242,8 @@ def _is_yaml_map(text: str) -> bool:
         node = yaml.compose(text, Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, RecursionError, ValueError):
         return False
-    return node is None or isinstance(node, yaml.MappingNode) or node.tag == "tag:yaml.org,2002:null"
+    return (
+        node is None
+        or isinstance(node, yaml.MappingNode)
+        or node.tag == "tag:yaml.org,2002:null"
+    )

@@ -137,18 +137,29 @@ def unknown_fields(body: Mapping[str, Any]) -> Iterator[Problem]:
         return
     path, parts = cluster
     yield from _unknown(parts, path, _CLUSTER)
-    yield from _unknown(fields.mapping(parts, "autoscalerOptions", path), (*path, "autoscalerOptions"), _AUTOSCALER)
+    yield from _unknown(
+        fields.mapping(parts, "autoscalerOptions", path),
+        (*path, "autoscalerOptions"),
+        _AUTOSCALER,
+    )
     groups = [(rayspec.head_group(cluster), _HEAD)]
     groups += [(group, _WORKER) for group in rayspec.worker_groups(cluster)]
     for (where, group), known in groups:
         yield from _unknown(group, where, known)
-        yield from _unknown(fields.mapping(group, "template", where), (*where, "template"), _TEMPLATE)
+        yield from _unknown(
+            fields.mapping(group, "template", where), (*where, "template"), _TEMPLATE
+        )
 
 
-def _unknown(parent: Mapping[str, Any], at: Path, known: frozenset[str]) -> Iterator[Problem]:
+def _unknown(
+    parent: Mapping[str, Any], at: Path, known: frozenset[str]
+) -> Iterator[Problem]:
     for name in parent:
         if name not in known:
-            yield warning((*at, name), f"is unknown to KubeRay, which ignores it{_instead(name, known)}")
+            yield warning(
+                (*at, name),
+                f"is unknown to KubeRay, which ignores it{_instead(name, known)}",
+            )
 
 
 def _instead(name: str, known: frozenset[str]) -> str:

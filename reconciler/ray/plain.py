@@ -75,8 +75,12 @@ def _job_set(body: _Spec, namespace: str) -> Iterator[PodSet]:
         where = (*path, "template", "spec", "template")
         name = fields.text(replicated, "name", path)
         if where not in templates:
-            raise InvalidField(path, f"has no pod template at {fields.dotted(where[3:])}; add one")
-        job = fields.mapping(fields.mapping(replicated, "template", path), "spec", (*path, "template"))
+            raise InvalidField(
+                path, f"has no pod template at {fields.dotted(where[3:])}; add one"
+            )
+        job = fields.mapping(
+            fields.mapping(replicated, "template", path), "spec", (*path, "template")
+        )
         count = _replicas(replicated, path) * _job(job, (*path, "template", "spec"))
         yield _pods(name, 0 if stopped else count, (where, templates[where]), namespace)
 

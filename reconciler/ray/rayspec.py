@@ -11,11 +11,21 @@ from typing import Any
 from reconciler.manifests import fields
 from reconciler.manifests.fields import InvalidField, Path
 
-RAY_CLUSTER, RAY_JOB, RAY_SERVICE, RAY_CRON_JOB = "RayCluster", "RayJob", "RayService", "RayCronJob"
+RAY_CLUSTER, RAY_JOB, RAY_SERVICE, RAY_CRON_JOB = (
+    "RayCluster",
+    "RayJob",
+    "RayService",
+    "RayCronJob",
+)
 KINDS = (RAY_CLUSTER, RAY_JOB, RAY_SERVICE, RAY_CRON_JOB)
 API_VERSIONS = ("ray.io/v1", "ray.io/v1alpha1")
 
-K8S_JOB_MODE, SIDECAR_MODE, INTERACTIVE_MODE, HTTP_MODE = "K8sJobMode", "SidecarMode", "InteractiveMode", "HTTPMode"
+K8S_JOB_MODE, SIDECAR_MODE, INTERACTIVE_MODE, HTTP_MODE = (
+    "K8sJobMode",
+    "SidecarMode",
+    "InteractiveMode",
+    "HTTPMode",
+)
 SUBMISSION_MODES = (K8S_JOB_MODE, HTTP_MODE, INTERACTIVE_MODE, SIDECAR_MODE)
 
 Part = tuple[Path, Mapping[str, Any]]
@@ -47,11 +57,17 @@ def cluster_spec(body: Mapping[str, Any]) -> Part | None:
     job = job_spec(body)
     if job is not None:
         at, job_fields = job
-        if job_fields.get("rayClusterSpec") is None or fields.mapping(job_fields, "clusterSelector", at):
+        if job_fields.get("rayClusterSpec") is None or fields.mapping(
+            job_fields, "clusterSelector", at
+        ):
             return None
         return _required(job_fields, "rayClusterSpec", at)
     at, top = spec(body)
-    return _required(top, "rayClusterConfig", at) if body.get("kind") == RAY_SERVICE else (at, top)
+    return (
+        _required(top, "rayClusterConfig", at)
+        if body.get("kind") == RAY_SERVICE
+        else (at, top)
+    )
 
 
 def head_group(cluster: Part) -> Part:
@@ -73,14 +89,19 @@ def template(group: Part, key: str = "template") -> Part:
     pod = fields.mapping(pod_template, "spec", path)
     containers = fields.maps(pod, "containers", (*path, "spec"))
     if next(containers, None) is None:
-        raise InvalidField((*path, "spec", "containers"), "is empty; add a container (KubeRay uses the first for Ray)")
+        raise InvalidField(
+            (*path, "spec", "containers"),
+            "is empty; add a container (KubeRay uses the first for Ray)",
+        )
     return path, pod_template
 
 
 def submission_mode(job: Part) -> str:
     """Return how the job is submitted; the CRD's default is K8sJobMode."""
     at, job_fields = job
-    return fields.choice(job_fields, "submissionMode", at, SUBMISSION_MODES, K8S_JOB_MODE)
+    return fields.choice(
+        job_fields, "submissionMode", at, SUBMISSION_MODES, K8S_JOB_MODE
+    )
 
 
 def autoscaling(cluster: Part) -> bool:

@@ -16,10 +16,25 @@ from reconciler.ray import rayspec
 from reconciler.ray.rayspec import Part
 from reconciler.ray.templates import pod_templates
 
-CONFIG_MAP, SECRET, SERVICE_ACCOUNT, CLAIM = "ConfigMap", "Secret", "ServiceAccount", "PersistentVolumeClaim"
+CONFIG_MAP, SECRET, SERVICE_ACCOUNT, CLAIM = (
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "PersistentVolumeClaim",
+)
 RESOURCE_CLAIM, RESOURCE_CLAIM_TEMPLATE = "ResourceClaim", "ResourceClaimTemplate"
 
-_SECRET_VOLUMES = ("azureFile", "cephfs", "cinder", "csi", "flexVolume", "iscsi", "rbd", "scaleIO", "storageos")
+_SECRET_VOLUMES = (
+    "azureFile",
+    "cephfs",
+    "cinder",
+    "csi",
+    "flexVolume",
+    "iscsi",
+    "rbd",
+    "scaleIO",
+    "storageos",
+)
 """Volume sources that name a Secret, besides `secret` itself."""
 
 _SECRET_FIELDS = ("secretRef", "nodePublishSecretRef")
@@ -70,7 +85,9 @@ def _pod(at: Path, pod: Mapping[str, Any]) -> Iterator[Reference]:
             yield from _environment((path, container))
     for path, claim in fields.maps(pod, "resourceClaims", at):
         yield from _named(RESOURCE_CLAIM, (path, claim), "resourceClaimName")
-        yield from _named(RESOURCE_CLAIM_TEMPLATE, (path, claim), "resourceClaimTemplateName")
+        yield from _named(
+            RESOURCE_CLAIM_TEMPLATE, (path, claim), "resourceClaimTemplateName"
+        )
 
 
 def _volume(volume: Part) -> Iterator[Reference]:
@@ -112,7 +129,9 @@ def _cluster(cluster: Part) -> Iterator[Reference]:
     yield from _named(CLAIM, _part(fault_tolerance, "storage"), "claimName")
     yield from _named(SECRET, _part(cluster, "authOptions"), "secretName")
     yield from _environment(_part(cluster, "autoscalerOptions"))
-    yield from _environment(_part(_part(cluster, "historyServerOptions"), "collectorOptions"))
+    yield from _environment(
+        _part(_part(cluster, "historyServerOptions"), "collectorOptions")
+    )
     head_at, head = rayspec.head_group(cluster)
     ingress_at, ingress = _part((head_at, head), "ingressOptions")
     for entry in fields.maps(ingress, "tls", ingress_at):

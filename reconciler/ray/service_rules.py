@@ -13,7 +13,9 @@ from reconciler.ray.problem import Problem, problem
 from reconciler.ray.rayspec import Part
 
 _TIMEOUT = "ray.io/initializing-timeout"
-_GO_DURATION = re.compile(r"\+?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+")
+_GO_DURATION = re.compile(
+    r"\+?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:ns|us|µs|μs|ms|s|m|h))+"
+)
 _INCREMENTAL = "NewClusterWithIncrementalUpgrade"
 _UPGRADES = (_INCREMENTAL, "NewCluster", "None")
 
@@ -28,7 +30,10 @@ def service(body: Mapping[str, Any]) -> Iterator[Problem]:
     cluster = rayspec.cluster_spec(body)
     if kind == _INCREMENTAL and cluster is not None:
         if not rayspec.autoscaling(cluster):
-            yield problem((*here, "type"), f"{_INCREMENTAL} needs enableInTreeAutoscaling: true; set that too")
+            yield problem(
+                (*here, "type"),
+                f"{_INCREMENTAL} needs enableInTreeAutoscaling: true; set that too",
+            )
         yield from _incremental(strategy, here)
 
 
@@ -51,13 +56,19 @@ def initializing_timeout(body: Mapping[str, Any]) -> Iterator[Problem]:
     is_positive = re.search("[1-9]", text)
     if text and not (is_duration and is_positive):
         path = ("metadata", "annotations", _TIMEOUT)
-        yield problem(path, f"is {fields.shown(text)}; write a duration such as 5m or 1h, or seconds")
+        yield problem(
+            path,
+            f"is {fields.shown(text)}; write a duration such as 5m or 1h, or seconds",
+        )
 
 
 def _incremental(strategy: Mapping[str, Any], at: Path) -> Iterator[Problem]:
     here = (*at, "clusterUpgradeOptions")
     if strategy.get("clusterUpgradeOptions") is None:
-        yield problem(here, f"is missing; {_INCREMENTAL} needs stepSizePercent, intervalSeconds and gatewayClassName")
+        yield problem(
+            here,
+            f"is missing; {_INCREMENTAL} needs stepSizePercent, intervalSeconds and gatewayClassName",
+        )
         return
     options = fields.mapping(strategy, "clusterUpgradeOptions", at)
     surge = fields.count(options, "maxSurgePercent", here, 100)
@@ -68,8 +79,14 @@ def _incremental(strategy: Mapping[str, Any], at: Path) -> Iterator[Problem]:
     if step is None or not 0 <= step <= 100:
         yield problem((*here, "stepSizePercent"), f"is {step}; write 0 to 100")
     elif step > surge:
-        yield problem((*here, "stepSizePercent"), f"is {step}, more than maxSurgePercent {surge}; lower it")
+        yield problem(
+            (*here, "stepSizePercent"),
+            f"is {step}, more than maxSurgePercent {surge}; lower it",
+        )
     if interval is None or interval <= 0:
         yield problem((*here, "intervalSeconds"), f"is {interval}; write 1 or more")
     if not fields.text(options, "gatewayClassName", here):
-        yield problem((*here, "gatewayClassName"), "is missing; name the GatewayClass to route with")
+        yield problem(
+            (*here, "gatewayClassName"),
+            "is missing; name the GatewayClass to route with",
+        )

@@ -22,7 +22,11 @@ from reconciler.ray.rayspec import Part
 HEAD_GROUP = "headgroup"
 DEFAULT_OPERATOR = OperatorConfig()
 
-_LABEL_CLUSTER, _LABEL_NODE_TYPE, _LABEL_GROUP = "ray.io/cluster", "ray.io/node-type", "ray.io/group"
+_LABEL_CLUSTER, _LABEL_NODE_TYPE, _LABEL_GROUP = (
+    "ray.io/cluster",
+    "ray.io/node-type",
+    "ray.io/group",
+)
 
 
 class Replicas(StrEnum):
@@ -51,10 +55,14 @@ def demand(
     sets: list[PodSet] = []
     if cluster is not None:
         labels = _cluster_labels(key.kind, key.name)
-        sets.append(_head(cluster, mode, key.namespace, labels, operator, stopped=stopped))
+        sets.append(
+            _head(cluster, mode, key.namespace, labels, operator, stopped=stopped)
+        )
         for group in rayspec.worker_groups(cluster):
             count = 0 if stopped else _workers(group, cluster, key.kind, replicas)
-            sets.append(_worker_set(group, cluster, key.namespace, labels, operator, count))
+            sets.append(
+                _worker_set(group, cluster, key.namespace, labels, operator, count)
+            )
     if job is not None and mode == rayspec.K8S_JOB_MODE:
         # The name of a run is random, too; see `_cluster_labels`.
         run = f"{key.name}-*" if key.kind == rayspec.RAY_CRON_JOB else key.name
@@ -62,7 +70,9 @@ def demand(
     return Demand(key, tuple(sets), unsized(sets))
 
 
-def is_suspended(body: Mapping[str, Any], job: Part | None, cluster: Part | None) -> bool:
+def is_suspended(
+    body: Mapping[str, Any], job: Part | None, cluster: Part | None
+) -> bool:
     """Tell whether the object asks KubeRay to make no pods now."""
     parts = [part for part in (rayspec.spec(body), job, cluster) if part is not None]
     return any(fields.flag(part, "suspend", at) for at, part in parts)
@@ -71,7 +81,9 @@ def is_suspended(body: Mapping[str, Any], job: Part | None, cluster: Part | None
 def unsized(sets: list[PodSet]) -> tuple[str, ...]:
     """Return what the requests of these pods do not show."""
     claiming = [pods for pods in sets if pods.shape.claims and pods.count]
-    return tuple(f"{pods.title} asks for devices through resource claims" for pods in claiming)
+    return tuple(
+        f"{pods.title} asks for devices through resource claims" for pods in claiming
+    )
 
 
 def pod_set(
@@ -90,28 +102,65 @@ def pod_set(
     spec = fields.mapping(parts, "spec", at) if pod is None else pod
     metadata = fields.mapping(parts, "metadata", at)
     sums = pod_requests(spec, (*at, "spec"))
-    shape = pod_shape(metadata if labels is None else {"labels": labels}, spec, namespace, at, sums=sums)
+    shape = pod_shape(
+        metadata if labels is None else {"labels": labels},
+        spec,
+        namespace,
+        at,
+        sums=sums,
+    )
     return PodSet(role, group, count, sums.requests, shape, after=after)
 
 
 def _head(
-    cluster: Part, mode: str, namespace: str, labels: Mapping[str, str], operator: OperatorConfig, *, stopped: bool
+    cluster: Part,
+    mode: str,
+    namespace: str,
+    labels: Mapping[str, str],
+    operator: OperatorConfig,
+    *,
+    stopped: bool,
 ) -> PodSet:
     group = rayspec.head_group(cluster)
     at, template = rayspec.template(group)
-    pod = injected.head_pod(fields.mapping(template, "spec", at), cluster, mode, operator)
-    own = _ray_labels(group, (at, template), {**labels, _LABEL_NODE_TYPE: "head", _LABEL_GROUP: HEAD_GROUP})
-    return pod_set(Role.HEAD, HEAD_GROUP, 0 if stopped else 1, (at, template), namespace, pod=pod, labels=own)
+    pod = injected.head_pod(
+        fields.mapping(template, "spec", at), cluster, mode, operator
+    )
+    own = _ray_labels(
+        group,
+        (at, template),
+        {**labels, _LABEL_NODE_TYPE: "head", _LABEL_GROUP: HEAD_GROUP},
+    )
+    return pod_set(
+        Role.HEAD,
+        HEAD_GROUP,
+        0 if stopped else 1,
+        (at, template),
+        namespace,
+        pod=pod,
+        labels=own,
+    )
 
 
 def _worker_set(
-    group: Part, cluster: Part, namespace: str, labels: Mapping[str, str], operator: OperatorConfig, count: int
+    group: Part,
+    cluster: Part,
+    namespace: str,
+    labels: Mapping[str, str],
+    operator: OperatorConfig,
+    count: int,
 ) -> PodSet:
     name = group_name(group)
     at, template = rayspec.template(group)
     pod = injected.worker_pod(fields.mapping(template, "spec", at), cluster, operator)
-    own = _ray_labels(group, (at, template), {**labels, _LABEL_NODE_TYPE: "worker", _LABEL_GROUP: name})
-    return pod_set(Role.WORKER, name, count, (at, template), namespace, pod=pod, labels=own)
+    own = _ray_labels(
+        group,
+        (at, template),
+        {**labels, _LABEL_NODE_TYPE: "worker", _LABEL_GROUP: name},
+    )
+    return pod_set(
+        Role.WORKER, name, count, (at, template), namespace, pod=pod, labels=own
+    )
 
 
 def _submitter(job: Part, namespace: str, name: str, *, stopped: bool) -> PodSet:
@@ -121,12 +170,22 @@ def _submitter(job: Part, namespace: str, name: str, *, stopped: bool) -> PodSet
     if parts.get("submitterPodTemplate") is not None:
         path, template = rayspec.template(job, "submitterPodTemplate")
     labels = {
-        **fields.text_map(fields.mapping(template, "metadata", path), "labels", (*path, "metadata")),
+        **fields.text_map(
+            fields.mapping(template, "metadata", path), "labels", (*path, "metadata")
+        ),
         "batch.kubernetes.io/job-name": name,
         "job-name": name,
     }
     count = 0 if stopped else 1
-    return pod_set(Role.SUBMITTER, "", count, (path, template), namespace, labels=labels, after=True)
+    return pod_set(
+        Role.SUBMITTER,
+        "",
+        count,
+        (path, template),
+        namespace,
+        labels=labels,
+        after=True,
+    )
 
 
 def group_name(group: Part) -> str:
@@ -151,7 +210,10 @@ def _workers(group: Part, cluster: Part, kind: str, replicas: Replicas) -> int:
     hosts = fields.count(parts, "numOfHosts", at, 1) or zero_hosts
     if replicas is Replicas.MAX and rayspec.autoscaling(cluster):
         if most == MAX_INT32:
-            raise InvalidField((*at, "maxReplicas"), "is not set, and the policy counts maxReplicas; set it")
+            raise InvalidField(
+                (*at, "maxReplicas"),
+                "is not set, and the policy counts maxReplicas; set it",
+            )
         wanted = most
     clamped = least if wanted < least else min(wanted, most)
     return clamped * hosts
@@ -180,5 +242,7 @@ def _ray_labels(group: Part, template: Part, ray: Mapping[str, str]) -> dict[str
         **fields.text_map(metadata, "labels", (*path, "metadata")),
         **fields.text_map(parts, "labels", at),
     }
-    fixed = {name: ray[name] for name in (_LABEL_CLUSTER, _LABEL_NODE_TYPE, _LABEL_GROUP)}
+    fixed = {
+        name: ray[name] for name in (_LABEL_CLUSTER, _LABEL_NODE_TYPE, _LABEL_GROUP)
+    }
     return {**ray, **users, **fixed}

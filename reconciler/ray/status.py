@@ -51,7 +51,12 @@ class Outcome:
     @property
     def started(self) -> bool:
         """Tell whether user code may have run, so that running it elsewhere would run it twice."""
-        return self.state not in {JobState.UNSEEN, JobState.PROVISIONING, JobState.SUSPENDED, JobState.INVALID}
+        return self.state not in {
+            JobState.UNSEEN,
+            JobState.PROVISIONING,
+            JobState.SUSPENDED,
+            JobState.INVALID,
+        }
 
     @property
     def holds_pods(self) -> bool:
@@ -59,7 +64,9 @@ class Outcome:
         return self.state not in {JobState.UNSEEN, JobState.SUSPENDED}
 
 
-_FINISHED = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobState.INVALID})
+_FINISHED = frozenset(
+    {JobState.SUCCEEDED, JobState.FAILED, JobState.STOPPED, JobState.INVALID}
+)
 _DEPLOYMENT = {
     "": JobState.UNSEEN,
     "New": JobState.UNSEEN,
@@ -71,8 +78,16 @@ _DEPLOYMENT = {
     "Suspended": JobState.SUSPENDED,
     "ValidationFailed": JobState.INVALID,
 }
-_ENDED = {"SUCCEEDED": JobState.SUCCEEDED, "STOPPED": JobState.STOPPED, "FAILED": JobState.FAILED}
-_CLUSTER = {"": JobState.PROVISIONING, "ready": JobState.RUNNING, "suspended": JobState.SUSPENDED}
+_ENDED = {
+    "SUCCEEDED": JobState.SUCCEEDED,
+    "STOPPED": JobState.STOPPED,
+    "FAILED": JobState.FAILED,
+}
+_CLUSTER = {
+    "": JobState.PROVISIONING,
+    "ready": JobState.RUNNING,
+    "suspended": JobState.SUSPENDED,
+}
 _SERVICE = {"": JobState.PROVISIONING, "Running": JobState.RUNNING}
 
 

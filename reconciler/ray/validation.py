@@ -17,7 +17,14 @@ from reconciler.manifests import fields
 from reconciler.manifests.fields import InvalidField
 from reconciler.manifests.identity import is_dns1035, is_dns_subdomain
 from reconciler.manifests.pod import pod_shape
-from reconciler.ray import cluster_options, cluster_rules, cron_rules, job_rules, rayspec, service_rules
+from reconciler.ray import (
+    cluster_options,
+    cluster_rules,
+    cron_rules,
+    job_rules,
+    rayspec,
+    service_rules,
+)
 from reconciler.ray.known_fields import unknown_fields
 from reconciler.ray.problem import Problem, Severity, problem
 from reconciler.ray.rayspec import Part
@@ -27,7 +34,12 @@ from reconciler.ray.workload import demand_of
 
 __all__ = ["Problem", "Severity", "problems"]
 
-MAX_NAME = {rayspec.RAY_CLUSTER: 53, rayspec.RAY_JOB: 47, rayspec.RAY_SERVICE: 47, rayspec.RAY_CRON_JOB: 36}
+MAX_NAME = {
+    rayspec.RAY_CLUSTER: 53,
+    rayspec.RAY_JOB: 47,
+    rayspec.RAY_SERVICE: 47,
+    rayspec.RAY_CRON_JOB: 36,
+}
 """The longest names, which leave room for what KubeRay appends to them."""
 
 _OPERATOR = "ray.io/kuberay-operator"
@@ -48,7 +60,11 @@ def problems(body: Mapping[str, Any]) -> tuple[Problem, ...]:
             found[Problem(error.path, error.message)] = None
         except InvalidObject as error:
             found[Problem(("metadata",), error.message)] = None
-    return tuple(sorted(found, key=lambda problem_found: problem_found.severity is Severity.WARNING))
+    return tuple(
+        sorted(
+            found, key=lambda problem_found: problem_found.severity is Severity.WARNING
+        )
+    )
 
 
 def _plain_rules(body: Mapping[str, Any]) -> Iterator[_Rule]:
@@ -110,9 +126,15 @@ def _name(body: Mapping[str, Any]) -> Iterator[Problem]:
     if not isinstance(name, str) or not name:
         return
     if len(name) > longest:
-        yield problem(path, f"has {len(name)} characters; KubeRay allows {longest} for a {body['kind']}")
+        yield problem(
+            path,
+            f"has {len(name)} characters; KubeRay allows {longest} for a {body['kind']}",
+        )
     elif not is_dns1035(name):
-        yield problem(path, f"is {fields.shown(name)}; use small letters, digits and '-', starting with a letter")
+        yield problem(
+            path,
+            f"is {fields.shown(name)}; use small letters, digits and '-', starting with a letter",
+        )
 
 
 def _fault_tolerance(body: Mapping[str, Any], cluster: Part) -> Iterator[Problem]:
@@ -121,7 +143,10 @@ def _fault_tolerance(body: Mapping[str, Any], cluster: Part) -> Iterator[Problem
     # The annotations of a RayCronJob stay on it.
     if body.get("kind") != rayspec.RAY_CRON_JOB:
         metadata = fields.mapping(body, "metadata", ())
-        annotations = ("metadata", "annotations"), fields.text_map(metadata, "annotations", ("metadata",))
+        annotations = (
+            ("metadata", "annotations"),
+            fields.text_map(metadata, "annotations", ("metadata",)),
+        )
     return cluster_options.fault_tolerance(cluster, annotations)
 
 
@@ -129,22 +154,34 @@ def _upgrade_strategy(cluster: Part, kind: str) -> Iterator[Problem]:
     at, parts = cluster
     strategy = fields.mapping(parts, "upgradeStrategy", at)
     here = (*at, "upgradeStrategy")
-    if fields.choice(strategy, "type", here, ("Recreate", "None"), "") and kind != rayspec.RAY_CLUSTER:
-        yield problem((*here, "type"), f"cannot be set on the cluster of a {kind}; remove it")
+    if (
+        fields.choice(strategy, "type", here, ("Recreate", "None"), "")
+        and kind != rayspec.RAY_CLUSTER
+    ):
+        yield problem(
+            (*here, "type"), f"cannot be set on the cluster of a {kind}; remove it"
+        )
 
 
 def _other_manager(parts: list[Part]) -> Iterator[Problem]:
     for at, part in parts:
         manager = fields.text(part, "managedBy", at)
         if manager not in {"", _OPERATOR}:
-            yield problem((*at, "managedBy"), f"is {fields.shown(manager)}, so KubeRay ignores the object; remove it")
+            yield problem(
+                (*at, "managedBy"),
+                f"is {fields.shown(manager)}, so KubeRay ignores the object; remove it",
+            )
 
 
 def _pods(body: Mapping[str, Any]) -> Iterator[Problem]:
     """Yield what is wrong with each pod template, read as the scheduler reads it; all templates are read."""
     for at, template in pod_templates(body):
         try:
-            pod_shape(fields.mapping(template, "metadata", at), fields.mapping(template, "spec", at), at=at)
+            pod_shape(
+                fields.mapping(template, "metadata", at),
+                fields.mapping(template, "spec", at),
+                at=at,
+            )
         except InvalidField as error:
             yield Problem(error.path, error.message)
 
@@ -160,7 +197,10 @@ def _referred_names(body: Mapping[str, Any]) -> Iterator[Problem]:
     for reference in references(body):
         if not is_dns_subdomain(reference.name):
             name = fields.shown(reference.name)
-            yield problem(reference.path, f"is {name}, which cannot be the name of a {reference.kind}; fill it in")
+            yield problem(
+                reference.path,
+                f"is {name}, which cannot be the name of a {reference.kind}; fill it in",
+            )
 
 
 def _raise(error: InvalidField) -> Iterator[Problem]:

@@ -43,7 +43,9 @@ class UpdatedInPlace(Reason):
             return f"the shares are now {', '.join(f'{share}% on {cluster}' for cluster, share in self.shares)}"
         said = []
         if self.updated:
-            what = "; ".join(map(str, self.changes)) or "the admitted copies were restored"
+            what = (
+                "; ".join(map(str, self.changes)) or "the admitted copies were restored"
+            )
             said.append(f"updated on {', '.join(self.updated)}: {what}")
         if self.joined:
             said.append(f"placed on {', '.join(self.joined)}")
@@ -115,7 +117,9 @@ class Moved:
         names = objects_text(self.objects)
         if self.given:
             return f"{names} belongs to group {self.group} now"
-        return f"{names} belonged to group {self.group} until now, and stays where it is"
+        return (
+            f"{names} belonged to group {self.group} until now, and stays where it is"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,9 +93,14 @@ class Queued(Reason):
     cause: Reason
 
     def _words(self) -> str:
-        many = f"the best of {self.clusters} eligible clusters" if self.clusters > 1 else "the only eligible cluster"
+        many = (
+            f"the best of {self.clusters} eligible clusters"
+            if self.clusters > 1
+            else "the only eligible cluster"
+        )
         return (
-            f"{self.cluster} is {many} and has no capacity now, so Kubernetes queues the pods there: {self.cause.text}"
+            f"{self.cluster} is {many} and has no capacity now, "
+            f"so Kubernetes queues the pods there: {self.cause.text}"
         )
 
 
@@ -186,12 +191,16 @@ class NoClusterInDomain(Reason):
         more = len(self.known) - _VALUES_SHOWN
         if more > 0:
             shown += f" and {more} more"
-        wanted = f"{self.topology_key}: {self.value}, which is to get {self.percentage}%"
+        wanted = (
+            f"{self.topology_key}: {self.value}, which is to get {self.percentage}%"
+        )
         return f"no eligible cluster has {wanted}; they have {shown}"
 
 
 def _first_reasons(refused: Sequence[NamedReason]) -> str:
     """Return the first few reasons in words, and how many more there are."""
-    text = "; ".join(f"{cluster}: {why.text}" for cluster, why in refused[:_REASONS_SHOWN])
+    text = "; ".join(
+        f"{cluster}: {why.text}" for cluster, why in refused[:_REASONS_SHOWN]
+    )
     more = len(refused) - _REASONS_SHOWN
     return f"{text} (and {more} more)" if more > 0 else text

@@ -90,7 +90,10 @@ class DivisionUnchanged(Reason):
     @property
     def waiting_helps(self) -> bool:
         """Whether all that is lacking may still be found."""
-        return all(why.waiting_helps for why in (*self.refused, *(why for _, why in self.waiting)))
+        return all(
+            why.waiting_helps
+            for why in (*self.refused, *(why for _, why in self.waiting))
+        )
 
     def _words(self) -> str:
         return f"the division is not changed; {'; '.join(_lacking(self.refused, self.waiting))}"

@@ -30,11 +30,17 @@ class LabelMismatch(Reason):
     @property
     def code(self) -> str:
         """Which of the policy's selectors does not select the cluster."""
-        return "OrderedClusterSelectorMismatch" if self.ordered else "ClusterSelectorMismatch"
+        return (
+            "OrderedClusterSelectorMismatch"
+            if self.ordered
+            else "ClusterSelectorMismatch"
+        )
 
     def _words(self) -> str:
         key = self.requirement.key
-        has = f"it has no label {key}" if self.value is None else f"{key} is {self.value}"
+        has = (
+            f"it has no label {key}" if self.value is None else f"{key} is {self.value}"
+        )
         match self.requirement.operator:
             case "In":
                 wish = f"wants {' or '.join(self.requirement.values)}"
@@ -127,7 +133,9 @@ class AddOnMissing(Reason):
     cause: AddOnNotSelected | AddOnDependency
 
     def _words(self) -> str:
-        return f"it lacks add-on {self.addon}, which {self.api_group} needs: {self.cause}"
+        return (
+            f"it lacks add-on {self.addon}, which {self.api_group} needs: {self.cause}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +157,9 @@ class AddOnDependency:
 
     def __str__(self) -> str:
         """Return the words that follow a colon."""
-        return f"the add-on depends on add-on {self.addon}, which is not for this cluster"
+        return (
+            f"the add-on depends on add-on {self.addon}, which is not for this cluster"
+        )
 
 
 @dataclass(frozen=True, slots=True)

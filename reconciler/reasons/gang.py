@@ -157,7 +157,9 @@ class SchedulingGated(Reason):
     gates: tuple[str, ...]
 
     def _words(self) -> str:
-        return f"{self.pod_set} is held back by scheduling gates ({', '.join(self.gates)})"
+        return (
+            f"{self.pod_set} is held back by scheduling gates ({', '.join(self.gates)})"
+        )
 
 
 def _all_fit(pods: int) -> str:

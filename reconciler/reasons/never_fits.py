@@ -54,7 +54,9 @@ class LargestNode(Reason):
     excluded: ExcludedNode | None = None
 
     def _words(self) -> str:
-        largest = f"the largest node that it may use has {self.request.text_of(self.largest)}"
+        largest = (
+            f"the largest node that it may use has {self.request.text_of(self.largest)}"
+        )
         return f"{self.pod_set} needs {self.request}, {largest}{_also(self.excluded)}"
 
 
@@ -76,7 +78,10 @@ class NoNodeHasAll(Reason):
     def _words(self) -> str:
         *others, last = map(str, self.requests)
         asks = f"{', '.join(others)} and {last}"
-        lacks = " and ".join(f"{request.resource} (has {request.text_of(amount)})" for request, amount in self.lacks)
+        lacks = " and ".join(
+            f"{request.resource} (has {request.text_of(amount)})"
+            for request, amount in self.lacks
+        )
         text = f"{self.pod_set} needs {asks}, and no node that it may use has all of it: {self.nearest} lacks {lacks}"
         return text + _also(self.excluded)
 

@@ -48,8 +48,12 @@ class NodeChoice:
         if self.node_name:
             return f"names node {self.node_name}"
         if self.selector and not self.affinity:
-            return "selects nodes by " + ", ".join(f"{key}={value}" for key, value in self.selector)
-        return "has required node affinity" + (" and a nodeSelector" if self.selector else "")
+            return "selects nodes by " + ", ".join(
+                f"{key}={value}" for key, value in self.selector
+            )
+        return "has required node affinity" + (
+            " and a nodeSelector" if self.selector else ""
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,4 +197,8 @@ def _on_which(nodes: int, all_nodes: int, beside: tuple[Request, ...]) -> str:
 
 
 def _with_capacity(nodes: int, all_nodes: int) -> str:
-    return f"{nodes_text(nodes)} with enough free" if nodes < all_nodes else nodes_text(nodes)
+    return (
+        f"{nodes_text(nodes)} with enough free"
+        if nodes < all_nodes
+        else nodes_text(nodes)
+    )

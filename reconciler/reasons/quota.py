@@ -55,7 +55,9 @@ class QuotaExceeded(Reason):
             return text
         whom = "other tenants" if more.lenders is None else ", ".join(more.lenders)
         text += f"; {whom} can lend it {self._amount(more.amount)} more"
-        return text + (f", and it may borrow {more.limit} in all" if more.limit is not None else "")
+        return text + (
+            f", and it may borrow {more.limit} in all" if more.limit is not None else ""
+        )
 
     def _amount(self, nano: int) -> str:
         return _amount(self.resource, nano, self.quota)
@@ -81,5 +83,16 @@ class NeverWithinQuota(Reason):
 
 def _amount(resource: str, nano: int, like: Quantity) -> str:
     """Write an amount of a resource as its quota is written; of bytes that come out long, the first digits."""
-    text = str(Quantity(nano, like.format if like.format is not Format.DecimalExponent else Format.DecimalSI))
-    return text if resource == "cpu" or len(text) <= _LONGEST else amount_text(resource, nano // 10**9, like)
+    text = str(
+        Quantity(
+            nano,
+            like.format
+            if like.format is not Format.DecimalExponent
+            else Format.DecimalSI,
+        )
+    )
+    return (
+        text
+        if resource == "cpu" or len(text) <= _LONGEST
+        else amount_text(resource, nano // 10**9, like)
+    )

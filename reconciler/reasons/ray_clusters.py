@@ -68,7 +68,9 @@ class RayClusterUnknown(Reason):
         if more > 0:
             names += f" or {more} more"
         subject = _subject(self.ray_cluster, self.job)
-        return f"{subject} is not in Git, and may be on {names}, which cannot be read now"
+        return (
+            f"{subject} is not in Git, and may be on {names}, which cannot be read now"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,9 @@ class Request:
 
     def __str__(self) -> str:
         """Return for example `cpu 500m`."""
-        return f"{self.resource} {self.written or amount_text(self.resource, self.amount)}"
+        return (
+            f"{self.resource} {self.written or amount_text(self.resource, self.amount)}"
+        )
 
     def text_of(self, amount: int) -> str:
         """Return another amount of the resource (scheduler units) in the notation of the request."""

@@ -28,7 +28,9 @@ class CapacityLeft(Reason):
         # Whole numbers without a point: most clusters hold a whole number of equal gangs.
         number = f"{self.workloads:.1f}".removesuffix(".0")
         noun = "workload" if number == "1" else "workloads"
-        return f"has {resource_name(self.resource)} for {number} more {noun} of this size"
+        return (
+            f"has {resource_name(self.resource)} for {number} more {noun} of this size"
+        )
 
 
 @dataclass(frozen=True, slots=True)

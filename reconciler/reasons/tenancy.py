@@ -129,7 +129,9 @@ class TokenDenied(Reason):
     account: str
 
     def _words(self) -> str:
-        whose = f"service account {self.account}" if self.account else "any service account"
+        whose = (
+            f"service account {self.account}" if self.account else "any service account"
+        )
         return f"{dotted(self.path)}: {self.item} is for a token of {whose}, which {_not_allowed(self.tenant)}"
 
 

@@ -41,7 +41,11 @@ class CannotDeploy(Reason):
         return self.refused_as
 
     def _words(self) -> str:
-        return f"{self.problem}. What was admitted stays as it is" if self.admitted else self.problem
+        return (
+            f"{self.problem}. What was admitted stays as it is"
+            if self.admitted
+            else self.problem
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,10 @@ class ObjectHeldHere(Reason):
     kept: tuple[tuple[ObjectKey, TransferRefused], ...]
 
     def _words(self) -> str:
-        said = "; ".join(f"{objects_text([item])} is requested by {refused}" for item, refused in self.kept)
+        said = "; ".join(
+            f"{objects_text([item])} is requested by {refused}"
+            for item, refused in self.kept
+        )
         return f"{said}: it stays in this group until that one can; to remove it, delete its manifest"
 
 
@@ -132,9 +139,15 @@ class JobEditHeld(Reason):
     def _words(self) -> str:
         names = objects_text(self.jobs)
         if len(self.jobs) == 1:
-            edit, again = f"{names} was already started, so this edit is not applied", "it under a new name"
+            edit, again = (
+                f"{names} was already started, so this edit is not applied",
+                "it under a new name",
+            )
         else:
-            edit, again = f"{names} were already started, so these edits are not applied", "them under new names"
+            edit, again = (
+                f"{names} were already started, so these edits are not applied",
+                "them under new names",
+            )
         return f"{edit}. To run the new version, add {again}"
 
 
@@ -159,5 +172,11 @@ class ManifestRemoved(Reason):
     clusters: tuple[str, ...]
 
     def _words(self) -> str:
-        text = f"its manifests were removed from {', '.join(self.sources) or 'workloads/'}"
-        return f"{text}, so it is removed from {', '.join(self.clusters)}" if self.clusters else text
+        text = (
+            f"its manifests were removed from {', '.join(self.sources) or 'workloads/'}"
+        )
+        return (
+            f"{text}, so it is removed from {', '.join(self.clusters)}"
+            if self.clusters
+            else text
+        )

@@ -18,7 +18,9 @@ def nodes_text(number: int) -> str:
 
 def pools_text(new_nodes: Iterable[PoolCount]) -> str:
     """Return for example `2 nodes of pool l4 and 1 node of pool cpu`."""
-    return " and ".join(f"{nodes_text(count)} of pool {pool}" for pool, count in new_nodes)
+    return " and ".join(
+        f"{nodes_text(count)} of pool {pool}" for pool, count in new_nodes
+    )
 
 
 def utc_text(seconds: float) -> str:

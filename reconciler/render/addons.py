@@ -18,14 +18,27 @@ from reconciler.manifests.loader import load
 from reconciler.policy.addon import AddOn, Manifests
 from reconciler.policy.groups import as_dns_label
 from reconciler.render.cluster import CLUSTER_LABEL, directory_of
-from reconciler.render.engine import ADDON_LABEL, ADDONS_FOLDER, AddOnStep, EngineRenderer
-from reconciler.render.kustomization import FILE, KUSTOMIZATION, annotations_transformer_for, object_files
+from reconciler.render.engine import (
+    ADDON_LABEL,
+    ADDONS_FOLDER,
+    AddOnStep,
+    EngineRenderer,
+)
+from reconciler.render.kustomization import (
+    FILE,
+    KUSTOMIZATION,
+    annotations_transformer_for,
+    object_files,
+)
 
 FOLDER = ADDONS_FOLDER
 SENTINEL = "skyray.yaml"
 
 _PROVIDES = "provides."
-_KEPT_KINDS = ({"group": "apiextensions.k8s.io", "kind": "CustomResourceDefinition"}, {"kind": "Namespace"})
+_KEPT_KINDS = (
+    {"group": "apiextensions.k8s.io", "kind": "CustomResourceDefinition"},
+    {"kind": "Namespace"},
+)
 """With a CRD all objects of its kind are deleted, with a namespace all that is in it: they outlive their add-on."""
 
 
@@ -47,7 +60,10 @@ def folder_of(cluster: str) -> str:
 
 
 def render_addons(
-    cluster: str, engine: EngineRenderer, addons: Sequence[AddOn], kept: Iterable[KeptAddOn] = ()
+    cluster: str,
+    engine: EngineRenderer,
+    addons: Sequence[AddOn],
+    kept: Iterable[KeptAddOn] = (),
 ) -> dict[str, bytes]:
     """Return all files of a cluster's add-ons by their path in the repo, in order.
 
@@ -89,7 +105,9 @@ def _steps(cluster: str, addons: Sequence[AddOn]) -> list[AddOnStep]:
             wave += 1
             name = as_dns_label(f"{cluster}.{addon.name}.{step.name}")
             path = f"{folder_of(cluster)}{addon.name}/{step.name}"
-            last[addon.name] = AddOnStep(cluster, addon.name, step, name, path, wave, after)
+            last[addon.name] = AddOnStep(
+                cluster, addon.name, step, name, path, wave, after
+            )
             steps.append(last[addon.name])
             after = (name,)
     return steps
@@ -103,7 +121,9 @@ def _step_files(step: AddOnStep, engine: EngineRenderer) -> dict[str, bytes]:
     return files
 
 
-def _manifests(step: AddOnStep, source: Manifests, engine: EngineRenderer) -> dict[str, bytes]:
+def _manifests(
+    step: AddOnStep, source: Manifests, engine: EngineRenderer
+) -> dict[str, bytes]:
     """Return the plain manifests, with a kustomization that annotates what must outlive the add-on."""
     named = object_files(source.objects)
     kustomization: dict[str, Any] = {
@@ -113,9 +133,15 @@ def _manifests(step: AddOnStep, source: Manifests, engine: EngineRenderer) -> di
     }
     keys = [object_key(dict(body)) for body in source.objects]
     kinds = {(key.group, key.kind) for key in keys}
-    kept = [target for target in _KEPT_KINDS if (target.get("group", ""), target["kind"]) in kinds]
+    kept = [
+        target
+        for target in _KEPT_KINDS
+        if (target.get("group", ""), target["kind"]) in kinds
+    ]
     if kept:
-        transformer = annotations_transformer_for("skyray-stays", engine.keep_annotations, kept)
+        transformer = annotations_transformer_for(
+            "skyray-stays", engine.keep_annotations, kept
+        )
         kustomization["transformers"] = [transformer]
     files = {f"{step.folder}/{name}": emit(body) for name, body in named.items()}
     files[f"{step.folder}/{FILE}"] = emit(kustomization)
@@ -128,14 +154,19 @@ def _is_applied(path: str) -> bool:
     return depth == 1 or (depth == 2 and path.endswith("/source.yaml"))
 
 
-def _sentinel(cluster: str, engine: EngineRenderer, provides: Mapping[str, str]) -> dict[str, Any]:
+def _sentinel(
+    cluster: str, engine: EngineRenderer, provides: Mapping[str, str]
+) -> dict[str, Any]:
     data = {"cluster": cluster}
     for name in sorted(provides):
         data[f"{_PROVIDES}{name}"] = provides[name]
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": as_dns_label(f"skyray-addons-{cluster}"), "namespace": engine.namespace},
+        "metadata": {
+            "name": as_dns_label(f"skyray-addons-{cluster}"),
+            "namespace": engine.namespace,
+        },
         "data": data,
     }
 
@@ -147,7 +178,9 @@ def provided_groups(sentinel: bytes | None) -> dict[str, frozenset[str]]:
         (document,) = load(sentinel or b"", SENTINEL).documents
         for field, groups in document.body["data"].items():
             if field != "cluster":
-                provided[field.removeprefix(_PROVIDES)] = frozenset(groups.split(",")) - {""}
+                provided[field.removeprefix(_PROVIDES)] = frozenset(
+                    groups.split(",")
+                ) - {""}
     except (InputError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     return provided

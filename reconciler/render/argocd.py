@@ -44,7 +44,11 @@ ALLOWED_KINDS = (
 )
 """What the project lets SkyRay's applications create in namespaces: (API group, kind)."""
 
-_RETRY = {"limit": -1, "refresh": True, "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"}}
+_RETRY = {
+    "limit": -1,
+    "refresh": True,
+    "backoff": {"duration": "5s", "factor": 2, "maxDuration": "1m"},
+}
 """How Argo CD (3.2 or newer) tries a failed sync again: without a limit, and each time with the newest commit.
 
 With a limit, what one cluster refuses would hold up every later change there until the tries are used up.
@@ -56,9 +60,15 @@ _FLEET_REPO = "fleet-repo"
 
 _UNFILLED = "https://fleet-repo.invalid"
 _CLOSED_NAMESPACES = ("kube-*", "argocd", "flux-system")
-_AUTOSCALED = "select(.spec.enableInTreeAutoscaling == true) | .spec.workerGroupSpecs[]?"
+_AUTOSCALED = (
+    "select(.spec.enableInTreeAutoscaling == true) | .spec.workerGroupSpecs[]?"
+)
 _QUEUED = 'select(.metadata.labels["kueue.x-k8s.io/queue-name"] != null)'
-_CLUSTER_SPEC = {"RayCluster": ".spec", "RayJob": ".spec.rayClusterSpec", "RayService": ".spec.rayClusterConfig"}
+_CLUSTER_SPEC = {
+    "RayCluster": ".spec",
+    "RayJob": ".spec.rayClusterSpec",
+    "RayService": ".spec.rayClusterConfig",
+}
 _KUEUE_IN_TEMPLATES = ("spec.nodeSelector", "spec.tolerations", "metadata.labels")
 
 
@@ -71,9 +81,13 @@ class ArgoCD:
         "argocd.argoproj.io/compare-options": "IgnoreExtraneous",
         "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
     }
-    keep_annotations: Mapping[str, str] = {"argocd.argoproj.io/sync-options": "Prune=false,Delete=false"}
+    keep_annotations: Mapping[str, str] = {
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false"
+    }
 
-    def own_files(self, _clusters: Iterable[str], repo_url: str, branch: str, /) -> dict[str, bytes]:
+    def own_files(
+        self, _clusters: Iterable[str], repo_url: str, branch: str, /
+    ) -> dict[str, bytes]:
         """Return the files under `argocd/`. They name no clusters: the ApplicationSets find them by directory."""
         return {
             "argocd/addons-project.yaml": emit(_addons_project()),
@@ -102,7 +116,10 @@ class ArgoCD:
 
 
 def _project(repo_url: str) -> dict[str, Any]:
-    closed = [{"server": "*", "namespace": f"!{namespace}"} for namespace in _CLOSED_NAMESPACES]
+    closed = [
+        {"server": "*", "namespace": f"!{namespace}"}
+        for namespace in _CLOSED_NAMESPACES
+    ]
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AppProject",
@@ -112,17 +129,35 @@ def _project(repo_url: str) -> dict[str, Any]:
             "sourceRepos": [repo_url],
             "destinations": [*closed, {"server": "*", "namespace": "*"}],
             "clusterResourceWhitelist": [{"group": "", "kind": "Namespace"}],
-            "namespaceResourceWhitelist": [{"group": group, "kind": kind} for group, kind in ALLOWED_KINDS],
+            "namespaceResourceWhitelist": [
+                {"group": group, "kind": kind} for group, kind in ALLOWED_KINDS
+            ],
         },
     }
 
 
 def _application_set(repo_url: str, branch: str) -> dict[str, Any]:
-    source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": "clusters/*"}]}
-    return _set_of("skyray", source, "{{.path.basename}}", "skyray-{{.path.basename}}", _application(repo_url, branch))
+    source = {
+        "repoURL": repo_url,
+        "revision": branch,
+        "directories": [{"path": "clusters/*"}],
+    }
+    return _set_of(
+        "skyray",
+        source,
+        "{{.path.basename}}",
+        "skyray-{{.path.basename}}",
+        _application(repo_url, branch),
+    )
 
 
-def _set_of(name: str, source: dict[str, Any], cluster: str, application: str, spec: dict[str, Any]) -> dict[str, Any]:
+def _set_of(
+    name: str,
+    source: dict[str, Any],
+    cluster: str,
+    application: str,
+    spec: dict[str, Any],
+) -> dict[str, Any]:
     """Return a set of one application for each directory of `source` whose `cluster` Argo CD knows.
 
     `cluster`, `application` (the name of each) and `spec` are templates over the directory and Argo CD's cluster.
@@ -136,9 +171,17 @@ def _set_of(name: str, source: dict[str, Any], cluster: str, application: str, s
         "spec": {
             "goTemplate": True,
             "goTemplateOptions": ["missingkey=error"],
-            "generators": [{"matrix": {"generators": [{"git": source}, {"clusters": known}]}}],
-            "syncPolicy": {"preserveResourcesOnDeletion": True, "applicationsSync": "create-update"},
-            "template": {"metadata": {"name": application, "annotations": annotations}, "spec": spec},
+            "generators": [
+                {"matrix": {"generators": [{"git": source}, {"clusters": known}]}}
+            ],
+            "syncPolicy": {
+                "preserveResourcesOnDeletion": True,
+                "applicationsSync": "create-update",
+            },
+            "template": {
+                "metadata": {"name": application, "annotations": annotations},
+                "spec": spec,
+            },
         },
     }
 
@@ -146,7 +189,11 @@ def _set_of(name: str, source: dict[str, Any], cluster: str, application: str, s
 def _application(repo_url: str, branch: str) -> dict[str, Any]:
     return {
         "project": PROJECT,
-        "source": {"repoURL": repo_url, "targetRevision": branch, "path": "{{.path.path}}"},
+        "source": {
+            "repoURL": repo_url,
+            "targetRevision": branch,
+            "path": "{{.path.path}}",
+        },
         "destination": {"name": "{{.name}}", "namespace": "default"},
         "ignoreDifferences": _ignored(),
         "syncPolicy": {
@@ -185,7 +232,9 @@ def _addons_root_project(repo_url: str) -> dict[str, Any]:
         "spec": {
             "description": "The applications of SkyRay's add-ons",
             "sourceRepos": [repo_url],
-            "destinations": [{"server": "https://kubernetes.default.svc", "namespace": "argocd"}],
+            "destinations": [
+                {"server": "https://kubernetes.default.svc", "namespace": "argocd"}
+            ],
             "clusterResourceWhitelist": [],
             "namespaceResourceWhitelist": [
                 {"group": "", "kind": "ConfigMap"},
@@ -200,10 +249,16 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
 
     It fills in what only Argo CD knows: its own name of the cluster, and the address of the fleet repo.
     """
-    source = {"repoURL": repo_url, "revision": branch, "directories": [{"path": f"clusters/*/{ADDONS_FOLDER}"}]}
+    source = {
+        "repoURL": repo_url,
+        "revision": branch,
+        "directories": [{"path": f"clusters/*/{ADDONS_FOLDER}"}],
+    }
     ours = {"group": "argoproj.io", "kind": "Application"}
     from_here = {**ours, "labelSelector": f"{_SOURCE_LABEL}={_FLEET_REPO}"}
-    destination = [{"op": "replace", "path": "/spec/destination/name", "value": "{{.name}}"}]
+    destination = [
+        {"op": "replace", "path": "/spec/destination/name", "value": "{{.name}}"}
+    ]
     address = [
         {"op": "replace", "path": "/spec/source/repoURL", "value": repo_url},
         {"op": "replace", "path": "/spec/source/targetRevision", "value": branch},
@@ -220,10 +275,19 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
             "path": "{{.path.path}}",
             "kustomize": {"patches": patches},
         },
-        "destination": {"server": "https://kubernetes.default.svc", "namespace": "argocd"},
+        "destination": {
+            "server": "https://kubernetes.default.svc",
+            "namespace": "argocd",
+        },
         "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": _RETRY},
     }
-    return _set_of(ADDONS_PROJECT, source, _CLUSTER_OF_PATH, f"skyray-addons-{_CLUSTER_OF_PATH}", spec)
+    return _set_of(
+        ADDONS_PROJECT,
+        source,
+        _CLUSTER_OF_PATH,
+        f"skyray-addons-{_CLUSTER_OF_PATH}",
+        spec,
+    )
 
 
 def _ignored() -> list[dict[str, Any]]:
@@ -231,9 +295,14 @@ def _ignored() -> list[dict[str, Any]]:
     for kind, path in _CLUSTER_SPEC.items():
         expressions = []
         if kind == "RayCluster":
-            expressions += [f"{_AUTOSCALED}.replicas", f"{_AUTOSCALED}.scaleStrategy.workersToDelete"]
+            expressions += [
+                f"{_AUTOSCALED}.replicas",
+                f"{_AUTOSCALED}.scaleStrategy.workersToDelete",
+            ]
         expressions += [f"{_QUEUED} | {field}" for field in _kueue_fields(kind, path)]
-        rules.append({"group": "ray.io", "kind": kind, "jqPathExpressions": expressions})
+        rules.append(
+            {"group": "ray.io", "kind": kind, "jqPathExpressions": expressions}
+        )
     return rules
 
 
@@ -251,7 +320,9 @@ def _addon_application(step: AddOnStep) -> dict[str, Any]:
     source = step.step.source
     labels = {ADDON_LABEL: step.addon}
     annotations = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
-    options = ["ServerSideApply=true"]  # CRDs are too large for the annotation of a client-side apply
+    options = [
+        "ServerSideApply=true"
+    ]  # CRDs are too large for the annotation of a client-side apply
     namespace = "default"
     if isinstance(source, Manifests):
         labels[_SOURCE_LABEL] = _FLEET_REPO
@@ -288,13 +359,25 @@ def _addon_application(step: AddOnStep) -> dict[str, Any]:
 def _addon_source(step: AddOnStep) -> dict[str, Any]:
     match step.step.source:
         case HelmChart() as chart:
-            helm: dict[str, Any] = {"releaseName": chart.chart, "skipCrds": not chart.crds}
+            helm: dict[str, Any] = {
+                "releaseName": chart.chart,
+                "skipCrds": not chart.crds,
+            }
             if chart.values:
                 helm["valuesObject"] = chart.values
             # Argo CD takes an OCI registry without its scheme.
             repo = chart.repo.removeprefix("oci://")
-            return {"repoURL": repo, "chart": chart.chart, "targetRevision": chart.version, "helm": helm}
+            return {
+                "repoURL": repo,
+                "chart": chart.chart,
+                "targetRevision": chart.version,
+                "helm": helm,
+            }
         case RemoteKustomization() as remote:
-            return {"repoURL": remote.url, "targetRevision": remote.ref, "path": remote.path}
+            return {
+                "repoURL": remote.url,
+                "targetRevision": remote.ref,
+                "path": remote.path,
+            }
         case Manifests():
             return {"repoURL": _UNFILLED, "targetRevision": "HEAD", "path": step.path}

@@ -90,19 +90,29 @@ One that cannot be synced is degraded: Argo CD then ends the sync that waits for
 commit, which may mend it. It would wait for ever for one that is progressing.
 """
 
-HEALTH: Mapping[str, str] = {"RayCluster": _RAY_CLUSTER, "RayJob": _RAY_JOB, "RayService": _RAY_SERVICE}
+HEALTH: Mapping[str, str] = {
+    "RayCluster": _RAY_CLUSTER,
+    "RayJob": _RAY_JOB,
+    "RayService": _RAY_SERVICE,
+}
 """Lua health checks by kind of the API group ray.io."""
 
 
 def health_checks() -> bytes:
     """Return a ConfigMap that adds the checks to Argo CD's settings, with a comment that says how to apply it."""
-    data = {"resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH}
+    data = {
+        "resource.customizations.health.argoproj.io_Application": APPLICATION_HEALTH
+    }
     for kind, lua in HEALTH.items():
         data[f"resource.customizations.health.ray.io_{kind}"] = lua
     config: dict[str, Any] = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {"name": "argocd-cm", "namespace": "argocd", "labels": {"app.kubernetes.io/part-of": "argocd"}},
+        "metadata": {
+            "name": "argocd-cm",
+            "namespace": "argocd",
+            "labels": {"app.kubernetes.io/part-of": "argocd"},
+        },
         "data": data,
     }
     return _HEALTH_HEAD + emit(config)

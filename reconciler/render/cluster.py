@@ -41,7 +41,9 @@ def render_cluster(
     engine: EngineRenderer,
     revision: str,
     previous_sentinel: bytes | None = None,
-    render: Callable[[GroupOverlay, EngineRenderer], Mapping[str, bytes]] = render_group,
+    render: Callable[
+        [GroupOverlay, EngineRenderer], Mapping[str, bytes]
+    ] = render_group,
 ) -> dict[str, bytes]:
     """Return all files of a cluster's directory by their path in the repo, in order.
 
@@ -64,11 +66,15 @@ def render_cluster(
                 files[f"{folder}/{name}"] = data
             resources.append(folder)
     files[FILE] = emit(_kustomization(directory.cluster, resources, engine))
-    files[SENTINEL] = _sentinel(directory.cluster, revision, _digest(files), previous_sentinel)
+    files[SENTINEL] = _sentinel(
+        directory.cluster, revision, _digest(files), previous_sentinel
+    )
     return {f"{base}{name}": files[name] for name in sorted(files)}
 
 
-def _kustomization(cluster: str, resources: list[str], engine: EngineRenderer) -> dict[str, Any]:
+def _kustomization(
+    cluster: str, resources: list[str], engine: EngineRenderer
+) -> dict[str, Any]:
     kustomization: dict[str, Any] = {
         **KUSTOMIZATION,
         "resources": resources,
@@ -80,11 +86,15 @@ def _kustomization(cluster: str, resources: list[str], engine: EngineRenderer) -
     return kustomization
 
 
-def _namespace(name: str, meta: NamespaceMeta, engine: EngineRenderer) -> dict[str, Any]:
+def _namespace(
+    name: str, meta: NamespaceMeta, engine: EngineRenderer
+) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name}
     if meta.labels:
         metadata["labels"] = dict(sorted(meta.labels.items()))
-    metadata["annotations"] = dict(sorted({**meta.annotations, **engine.namespace_annotations}.items()))
+    metadata["annotations"] = dict(
+        sorted({**meta.annotations, **engine.namespace_annotations}.items())
+    )
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
@@ -111,7 +121,9 @@ def _digest(files: dict[str, bytes]) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
-def _sentinel(cluster: str, revision: str, digest: str, previous: bytes | None) -> bytes:
+def _sentinel(
+    cluster: str, revision: str, digest: str, previous: bytes | None
+) -> bytes:
     if previous is not None and _recorded_in(previous) == (cluster, digest):
         return previous
     return emit(
@@ -143,11 +155,17 @@ def _refuse_shared_objects(groups: Sequence[GroupOverlay]) -> None:
     for group in groups:
         title = f"group {group.namespace}/{group.group}"
         if (group.namespace, group.group) in seen:
-            raise InvalidObject(f"{title} is rendered twice on one cluster; merge the two")
+            raise InvalidObject(
+                f"{title} is rendered twice on one cluster; merge the two"
+            )
         seen.add((group.namespace, group.group))
         for body in group.objects:
             api_group, kind, own_namespace, name = identity_of(body)
-            namespace = "" if kind in CLUSTER_SCOPED else own_namespace or group.namespace
+            namespace = (
+                "" if kind in CLUSTER_SCOPED else own_namespace or group.namespace
+            )
             other = owners.setdefault((api_group, kind, namespace, name), title)
             if other != title:
-                raise InvalidObject(f"{kind} {name} is claimed by {other} and by {title}; let one of them have it")
+                raise InvalidObject(
+                    f"{kind} {name} is claimed by {other} and by {title}; let one of them have it"
+                )

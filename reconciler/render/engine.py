@@ -59,7 +59,9 @@ class EngineRenderer(Protocol):
     def keep_annotations(self) -> Mapping[str, str]:
         """Annotations that make the engine keep an add-on's CRDs and namespaces when the add-on goes."""
 
-    def own_files(self, clusters: Iterable[str], repo_url: str, branch: str, /) -> dict[str, bytes]:
+    def own_files(
+        self, clusters: Iterable[str], repo_url: str, branch: str, /
+    ) -> dict[str, bytes]:
         """Return the engine's own objects, by path in the repo: what makes it sync `clusters/` of `branch`."""
 
     def cluster_transformers(self) -> list[str]:

@@ -37,10 +37,16 @@ class Flux:
 
     namespace = NAMESPACE
     # A prune of the namespace would delete everything else that users keep in it.
-    namespace_annotations: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
-    keep_annotations: Mapping[str, str] = {"kustomize.toolkit.fluxcd.io/prune": "disabled"}
+    namespace_annotations: Mapping[str, str] = {
+        "kustomize.toolkit.fluxcd.io/prune": "disabled"
+    }
+    keep_annotations: Mapping[str, str] = {
+        "kustomize.toolkit.fluxcd.io/prune": "disabled"
+    }
 
-    def own_files(self, clusters: Iterable[str], repo_url: str, branch: str, /) -> dict[str, bytes]:
+    def own_files(
+        self, clusters: Iterable[str], repo_url: str, branch: str, /
+    ) -> dict[str, bytes]:
         """Return the files under `flux/`: the source of the fleet repo, and two Kustomizations for each cluster."""
         files = {"flux/git-repository.yaml": emit(_source(repo_url, branch))}
         for cluster in sorted(set(clusters)):
@@ -73,7 +79,10 @@ class Flux:
         for body in bodies:
             key = object_key(dict(body))
             is_ray_cluster = (key.group, key.kind) == ("ray.io", "RayCluster")
-            if is_ray_cluster and body.get("spec", {}).get("enableInTreeAutoscaling") is True:
+            if (
+                is_ray_cluster
+                and body.get("spec", {}).get("enableInTreeAutoscaling") is True
+            ):
                 marks.append(Patch(key.group, key.kind, key.name, _mark(body)))
         return marks
 
@@ -83,16 +92,27 @@ class Flux:
         match step.step.source:
             case HelmChart() as chart:
                 resources = ["release.yaml", "repository.yaml"]
-                files[f"{step.folder}/{FILE}"] = emit({**KUSTOMIZATION, "resources": resources})
+                files[f"{step.folder}/{FILE}"] = emit(
+                    {**KUSTOMIZATION, "resources": resources}
+                )
                 files[f"{step.folder}/release.yaml"] = emit(_helm_release(step, chart))
-                files[f"{step.folder}/repository.yaml"] = emit(_helm_repository(step, chart))
+                files[f"{step.folder}/repository.yaml"] = emit(
+                    _helm_repository(step, chart)
+                )
             case RemoteKustomization() as remote:
-                files[f"{step.folder}/source.yaml"] = emit(_addon_git_source(step, remote))
+                files[f"{step.folder}/source.yaml"] = emit(
+                    _addon_git_source(step, remote)
+                )
         return files
 
 
 def _source(repo_url: str, branch: str) -> dict[str, Any]:
-    spec = {"interval": "1m", "url": repo_url, "ref": {"branch": branch}, "secretRef": {"name": "skyray-git"}}
+    spec = {
+        "interval": "1m",
+        "url": repo_url,
+        "ref": {"branch": branch},
+        "secretRef": {"name": "skyray-git"},
+    }
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
@@ -154,14 +174,19 @@ def _ignored() -> list[dict[str, Any]]:
 
 
 def _rule(kind: str, selector: str, paths: list[str]) -> dict[str, Any]:
-    return {"paths": paths, "target": {"group": "ray.io", "kind": kind, "labelSelector": selector}}
+    return {
+        "paths": paths,
+        "target": {"group": "ray.io", "kind": kind, "labelSelector": selector},
+    }
 
 
 def _queued(cluster_spec: str) -> list[str]:
     """Return what Kueue writes into an object that it queues, whose RayCluster spec is at `cluster_spec`."""
     paths = ["/spec/suspend", "/spec/managedBy"]
     groups = [f"{cluster_spec}/headGroupSpec"]
-    groups += [f"{cluster_spec}/workerGroupSpecs/{index}" for index in range(WORKER_GROUPS)]
+    groups += [
+        f"{cluster_spec}/workerGroupSpecs/{index}" for index in range(WORKER_GROUPS)
+    ]
     for group in groups:
         paths += [f"{group}/template/{field}" for field in _KUEUE_IN_TEMPLATES]
     return paths
@@ -169,15 +194,31 @@ def _queued(cluster_spec: str) -> list[str]:
 
 def _mark(body: Mapping[str, Any]) -> Operations:
     """Return the operations that label a RayCluster as autoscaled."""
-    test: dict[str, Any] = {"op": "test", "path": "/spec/enableInTreeAutoscaling", "value": True}
+    test: dict[str, Any] = {
+        "op": "test",
+        "path": "/spec/enableInTreeAutoscaling",
+        "value": True,
+    }
     if body["metadata"].get("labels"):
-        return test, {"op": "add", "path": pointer(("metadata", "labels", AUTOSCALED_LABEL)), "value": "true"}
+        return test, {
+            "op": "add",
+            "path": pointer(("metadata", "labels", AUTOSCALED_LABEL)),
+            "value": "true",
+        }
     # JSON 6902 cannot add to a map that is not there.
-    return test, {"op": "add", "path": "/metadata/labels", "value": {AUTOSCALED_LABEL: "true"}}
+    return test, {
+        "op": "add",
+        "path": "/metadata/labels",
+        "value": {AUTOSCALED_LABEL: "true"},
+    }
 
 
 def _addon_metadata(step: AddOnStep) -> dict[str, Any]:
-    return {"name": step.name, "namespace": NAMESPACE, "labels": {ADDON_LABEL: step.addon}}
+    return {
+        "name": step.name,
+        "namespace": NAMESPACE,
+        "labels": {ADDON_LABEL: step.addon},
+    }
 
 
 def _kube_config(cluster: str) -> dict[str, Any]:
@@ -235,9 +276,16 @@ def _helm_repository(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
 
 
 def _helm_release(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
-    crds = "CreateReplace" if chart.crds else "Skip"  # Helm itself never upgrades a chart's crds/
+    crds = (
+        "CreateReplace" if chart.crds else "Skip"
+    )  # Helm itself never upgrades a chart's crds/
     source = {"kind": "HelmRepository", "name": step.name}
-    pinned = {"chart": chart.chart, "version": chart.version, "sourceRef": source, "interval": "1h"}
+    pinned = {
+        "chart": chart.chart,
+        "version": chart.version,
+        "sourceRef": source,
+        "interval": "1h",
+    }
     remediation = {"retries": 3}
     spec: dict[str, Any] = {
         "interval": "10m",

@@ -16,7 +16,12 @@ from reconciler.manifests.admitted import admit
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label, object_key
 from reconciler.render.engine import EngineRenderer
-from reconciler.render.kustomization import FILE, KUSTOMIZATION, annotations_transformer, object_files
+from reconciler.render.kustomization import (
+    FILE,
+    KUSTOMIZATION,
+    annotations_transformer,
+    object_files,
+)
 from reconciler.render.model import GroupOverlay, Patch
 from reconciler.workloads.patch import apply
 
@@ -32,7 +37,9 @@ def render_group(overlay: GroupOverlay, engine: EngineRenderer) -> dict[str, byt
     check_dns_label(overlay.namespace, "namespace")
     check_dns_label(overlay.group, "group")
     if not overlay.objects:
-        raise InvalidObject(f"group {overlay.namespace}/{overlay.group} has no objects; retire it instead")
+        raise InvalidObject(
+            f"group {overlay.namespace}/{overlay.group} has no objects; retire it instead"
+        )
     bodies = [admit(body, overlay.namespace) for body in overlay.objects]
     named = object_files(bodies)
     files = {name: emit(body) for name, body in named.items()}
@@ -41,9 +48,14 @@ def render_group(overlay: GroupOverlay, engine: EngineRenderer) -> dict[str, byt
 
 
 def _kustomization(
-    overlay: GroupOverlay, resources: list[str], bodies: Sequence[dict[str, Any]], engine: EngineRenderer
+    overlay: GroupOverlay,
+    resources: list[str],
+    bodies: Sequence[dict[str, Any]],
+    engine: EngineRenderer,
 ) -> dict[str, Any]:
-    policy = annotations_transformer("skyray-policy", {POLICY_ANNOTATION: overlay.policy})
+    policy = annotations_transformer(
+        "skyray-policy", {POLICY_ANNOTATION: overlay.policy}
+    )
     kustomization: dict[str, Any] = {
         **KUSTOMIZATION,
         "resources": resources,
@@ -67,14 +79,19 @@ def _patch(patch: Patch) -> dict[str, Any]:
             f"the patch of {patch.kind} {patch.name} must begin with op: test, to fail where it is stale"
         )
     # kustomize reads a target's name as a regular expression.
-    target: dict[str, str] = {"kind": patch.kind, "name": re.escape(patch.name).replace("\\-", "-")}
+    target: dict[str, str] = {
+        "kind": patch.kind,
+        "name": re.escape(patch.name).replace("\\-", "-"),
+    }
     if patch.api_group:
         target = {"group": patch.api_group, **target}
     operations = [dict(operation) for operation in patch.operations]
     return {"target": target, "patch": emit(operations).decode()}
 
 
-def _patched(bodies: Iterable[dict[str, Any]], patches: Sequence[Patch]) -> Iterator[Mapping[str, Any]]:
+def _patched(
+    bodies: Iterable[dict[str, Any]], patches: Sequence[Patch]
+) -> Iterator[Mapping[str, Any]]:
     """Yield the objects as the cluster gets them."""
     for body in bodies:
         key = object_key(body)

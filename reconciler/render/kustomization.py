@@ -12,7 +12,10 @@ from reconciler.manifests.identity import object_key
 from reconciler.policy.groups import as_dns_label
 
 FILE = "kustomization.yaml"
-KUSTOMIZATION = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
+KUSTOMIZATION = {
+    "apiVersion": "kustomize.config.k8s.io/v1beta1",
+    "kind": "Kustomization",
+}
 
 Identity = tuple[str, str, str, str]
 """What makes an object itself on a cluster, in whatever version: API group, kind, namespace and name."""
@@ -36,7 +39,9 @@ def object_files(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, 
     for body in bodies:
         identity = identity_of(body)
         if identity in by_identity:
-            raise InvalidObject(f"{object_key(dict(body))} is in its group twice; keep one of them")
+            raise InvalidObject(
+                f"{object_key(dict(body))} is in its group twice; keep one of them"
+            )
         by_identity[identity] = body
         _, kind, _, name = identity
         stem = as_dns_label(f"{kind.lower()}-{name}")
@@ -54,7 +59,9 @@ def _short_hash(identity: Identity) -> str:
     return hashlib.sha256("/".join(identity).encode()).hexdigest()[:8]
 
 
-def annotations_transformer(name: str, annotations: Mapping[str, str], kinds: Iterable[str] = ()) -> str:
+def annotations_transformer(
+    name: str, annotations: Mapping[str, str], kinds: Iterable[str] = ()
+) -> str:
     """Return an inline kustomize transformer that annotates objects, of the Ray `kinds` where any are given.
 
     `commonAnnotations` is not used: it would also write into pod templates, and so restart pods.
@@ -63,7 +70,9 @@ def annotations_transformer(name: str, annotations: Mapping[str, str], kinds: It
     return annotations_transformer_for(name, annotations, specs or [{}])
 
 
-def annotations_transformer_for(name: str, annotations: Mapping[str, str], targets: Iterable[Mapping[str, str]]) -> str:
+def annotations_transformer_for(
+    name: str, annotations: Mapping[str, str], targets: Iterable[Mapping[str, str]]
+) -> str:
     """Return an inline kustomize transformer that annotates the objects of `targets` (`group` and `kind`, or `{}`)."""
     path = {"path": "metadata/annotations", "create": True}
     transformer = {

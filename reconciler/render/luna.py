@@ -25,11 +25,16 @@ GPU_ANNOTATION = "node.elotl.co/instance-gpu-skus"
 
 _SUBMITTER = {
     "name": "ray-job-submitter",
-    "resources": {"requests": {"cpu": "500m", "memory": "200Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+    "resources": {
+        "requests": {"cpu": "500m", "memory": "200Mi"},
+        "limits": {"cpu": "1", "memory": "1Gi"},
+    },
 }
 
 
-def luna_patches(objects: Iterable[Mapping[str, Any]], cluster: Cluster) -> tuple[Patch, ...]:
+def luna_patches(
+    objects: Iterable[Mapping[str, Any]], cluster: Cluster
+) -> tuple[Patch, ...]:
     """Return the patches for Luna of `objects`, which are bodies as they are deployed on `cluster`.
 
     There are none on a cluster with another autoscaler. Each begins with a `test` of the object, or of the worker
@@ -46,7 +51,11 @@ def luna_patches(objects: Iterable[Mapping[str, Any]], cluster: Cluster) -> tupl
 
 def luna_settings(cluster: Cluster | None) -> tuple[str, ...] | None:
     """Return the GPU SKUs that Luna may use, the only setting that patches depend on; None without Luna."""
-    return cluster.gpu_skus if cluster is not None and cluster.autoscaler == "Luna" else None
+    return (
+        cluster.gpu_skus
+        if cluster is not None and cluster.autoscaler == "Luna"
+        else None
+    )
 
 
 def _patches(body: Mapping[str, Any], skus: Sequence[str]) -> list[Patch]:
@@ -86,7 +95,11 @@ def _submitter(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     There are none where KubeRay makes no submitter, or the user wrote its template.
     """
     job, cluster = rayspec.job_spec(body), rayspec.cluster_spec(body)
-    if job is None or cluster is None or rayspec.submission_mode(job) != rayspec.K8S_JOB_MODE:
+    if (
+        job is None
+        or cluster is None
+        or rayspec.submission_mode(job) != rayspec.K8S_JOB_MODE
+    ):
         return []
     at, parts = job
     if parts.get("submitterPodTemplate") is not None:
@@ -106,7 +119,10 @@ def _submitter_template(head_pod: Mapping[str, Any]) -> dict[str, Any]:
     """Return KubeRay's default template of the submitter, which copies the image of the Ray head, with Luna's label."""
     ray = head_pod["containers"][0]
     copied = {name: ray[name] for name in ("image", "imagePullPolicy") if ray.get(name)}
-    spec: dict[str, Any] = {"containers": [{**_SUBMITTER, **copied}], "restartPolicy": "Never"}
+    spec: dict[str, Any] = {
+        "containers": [{**_SUBMITTER, **copied}],
+        "restartPolicy": "Never",
+    }
     if head_pod.get("imagePullSecrets"):
         spec["imagePullSecrets"] = head_pod["imagePullSecrets"]
     return {"metadata": {"labels": {LABEL: "true"}}, "spec": spec}
@@ -120,7 +136,10 @@ def _requests_gpus(template: Part) -> bool:
             resources = fields.mapping(container, "resources", path)
             for amounts in ("requests", "limits"):
                 asked = fields.mapping(resources, amounts, (*path, "resources"))
-                if any(_is_gpu(name) and str(amount) != "0" for name, amount in asked.items()):
+                if any(
+                    _is_gpu(name) and str(amount) != "0"
+                    for name, amount in asked.items()
+                ):
                     return True
     return False
 

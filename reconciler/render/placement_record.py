@@ -18,11 +18,23 @@ from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
-from reconciler.manifests.kinds import DnsLabel, Items, Located, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.kinds import (
+    DnsLabel,
+    Items,
+    Located,
+    ObjectMeta,
+    SkyRayModel,
+    read_object,
+)
 from reconciler.placement.model import Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
 from reconciler.reasons.written import Written
-from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole, JobResult, PlacedObject
+from reconciler.workloads.cluster_copy import (
+    ClusterCopy,
+    CopyRole,
+    JobResult,
+    PlacedObject,
+)
 from reconciler.workloads.group import GroupKey
 from reconciler.workloads.patch import Patch
 
@@ -54,10 +66,19 @@ class ReadPlacement:
 
 def write(group: PlacedGroup) -> bytes:
     """Return the Placement file of a group; equal states give equal bytes."""
-    status: dict[str, Any] = {"phase": str(group.phase), "reason": group.reason, "message": group.message}
+    status: dict[str, Any] = {
+        "phase": str(group.phase),
+        "reason": group.reason,
+        "message": group.message,
+    }
     if group.candidates:
         status["candidates"] = [
-            {"cluster": one.cluster, "verdict": str(one.verdict), "reason": one.reason, "message": one.message}
+            {
+                "cluster": one.cluster,
+                "verdict": str(one.verdict),
+                "reason": one.reason,
+                "message": one.message,
+            }
             for one in group.candidates
         ]
     status["sourceCommit"] = group.source_commit
@@ -108,7 +129,9 @@ def in_words(group: PlacedGroup) -> PlacedGroup:
     candidates = []
     for one in group.candidates:
         written = isinstance(one.why, Written)
-        candidates.append(one if written else replace(one, why=Written(one.reason, one.message)))
+        candidates.append(
+            one if written else replace(one, why=Written(one.reason, one.message))
+        )
     return replace(group, candidates=tuple(candidates))
 
 
@@ -125,7 +148,10 @@ def read(document: Located) -> ReadPlacement:
     placement = read_object(PlacementKind, document)
     spec, status = placement.spec, placement.status
     if spec.copies is not None and (spec.clusters is not None or spec.run is not None):
-        raise InvalidObject("has spec.copies beside spec.clusters or spec.run: restore this file", document.place)
+        raise InvalidObject(
+            "has spec.copies beside spec.clusters or spec.run: restore this file",
+            document.place,
+        )
     copies = _copies(placement)
     hold = status.hold
     group = PlacedGroup(
@@ -136,14 +162,19 @@ def read(document: Located) -> ReadPlacement:
         reason=status.reason,
         message=status.message,
         candidates=tuple(
-            Candidate(one.cluster, one.verdict, Written(one.reason, one.message)) for one in status.candidates
+            Candidate(one.cluster, one.verdict, Written(one.reason, one.message))
+            for one in status.candidates
         ),
         sources=tuple(spec.sources),
         source_commit=status.source_commit,
         snapshot=status.snapshot_digest,
         decided_at=_unix(status.decided_at),
-        waiting_since=None if status.waiting_since is None else _unix(status.waiting_since),
-        hold=None if hold is None else HeldCapacity(tuple(hold.clusters), _unix(hold.since), _unix(hold.until)),
+        waiting_since=None
+        if status.waiting_since is None
+        else _unix(status.waiting_since),
+        hold=None
+        if hold is None
+        else HeldCapacity(tuple(hold.clusters), _unix(hold.since), _unix(hold.until)),
         job_result=_result(status.job_outcome),
     )
     return ReadPlacement(group, _objects(spec.objects), tuple(own for _, own in copies))
@@ -283,7 +314,17 @@ def _copies(placement: PlacementKind) -> list[_Read]:
         # A group on one cluster had the end of its jobs in the status only.
         result = _result(one.job_outcome or status.job_outcome)
         role = CopyRole.SERVING if result is None else CopyRole.ENDED
-        copy = ClusterCopy(one.name, (), (), _patches(one.patches), one.share, spec.run or 1, role, decided_at, result)
+        copy = ClusterCopy(
+            one.name,
+            (),
+            (),
+            _patches(one.patches),
+            one.share,
+            spec.run or 1,
+            role,
+            decided_at,
+            result,
+        )
         found.append((copy, _own(one.objects)))
     return found
 
@@ -303,7 +344,9 @@ def _copy(part: CopyPart) -> ClusterCopy:
 
 
 def _patches(parts: Iterable[PatchPart]) -> tuple[Patch, ...]:
-    return tuple(Patch(patch.group, patch.kind, patch.name, patch.patch) for patch in parts)
+    return tuple(
+        Patch(patch.group, patch.kind, patch.name, patch.patch) for patch in parts
+    )
 
 
 def _own(parts: Iterable[ObjectPart] | None) -> tuple[PlacedObject, ...] | None:
@@ -330,11 +373,21 @@ def _written_copy(copy: ClusterCopy, objects: Sequence[PlacedObject]) -> dict[st
 
 def _written_patch(patch: Patch) -> dict[str, Any]:
     group = {"group": patch.api_group} if patch.api_group else {}
-    return {**group, "kind": patch.kind, "name": patch.name, "patch": [dict(one) for one in patch.operations]}
+    return {
+        **group,
+        "kind": patch.kind,
+        "name": patch.name,
+        "patch": [dict(one) for one in patch.operations],
+    }
 
 
 def _objects(parts: Iterable[ObjectPart]) -> tuple[PlacedObject, ...]:
-    return tuple(sorted(PlacedObject(one.api_version, one.kind, one.name, one.digest, one.source) for one in parts))
+    return tuple(
+        sorted(
+            PlacedObject(one.api_version, one.kind, one.name, one.digest, one.source)
+            for one in parts
+        )
+    )
 
 
 def _result(part: OutcomePart | None) -> JobResult | None:
@@ -345,13 +398,20 @@ def _result(part: OutcomePart | None) -> JobResult | None:
 
 
 def _written_object(one: PlacedObject) -> dict[str, str]:
-    fields = {"apiVersion": one.api_version, "kind": one.kind, "name": one.name, "digest": one.digest}
+    fields = {
+        "apiVersion": one.api_version,
+        "kind": one.kind,
+        "name": one.name,
+        "digest": one.digest,
+    }
     return fields | ({"source": one.source} if one.source else {})
 
 
 def _written_result(result: JobResult) -> dict[str, Any]:
     fields = {"state": result.state, "reason": result.reason, "message": result.message}
-    written: dict[str, Any] = {name: text for name, text in fields.items() if text or name == "state"}
+    written: dict[str, Any] = {
+        name: text for name, text in fields.items() if text or name == "state"
+    }
     if result.finished_at is not None:
         written["finishedAt"] = _rfc3339(result.finished_at)
     return written

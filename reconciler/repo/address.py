@@ -20,7 +20,9 @@ _USER = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]*")
 _SCP_LIKE = re.compile(r"(?:(?P<user>[^@/:]+)@)?(?P<host>[^/:@]+):(?P<path>.*)")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _USERINFO = re.compile(r"(?<=://)[^/\s'\"]*@")
-_SECRET_QUERY = re.compile(r"([?&][^=&\s]*(?:token|secret|password|key)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE)
+_SECRET_QUERY = re.compile(
+    r"([?&][^=&\s]*(?:token|secret|password|key)[^=&\s]*=)[^&\s'\"]+", re.IGNORECASE
+)
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _REF_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//")
 _SHORT_SECRET = 4
@@ -47,8 +49,12 @@ class Address:
     @property
     def slug(self) -> str:
         """A directory name for this repository: readable, unique, and the same whatever credentials are used."""
-        words = re.sub(r"[^A-Za-z0-9]+", "-", self.shown.partition("://")[2] or self.shown).strip("-")[-60:]
-        return f"{words or 'repo'}-{hashlib.sha256(self.shown.encode()).hexdigest()[:12]}"
+        words = re.sub(
+            r"[^A-Za-z0-9]+", "-", self.shown.partition("://")[2] or self.shown
+        ).strip("-")[-60:]
+        return (
+            f"{words or 'repo'}-{hashlib.sha256(self.shown.encode()).hexdigest()[:12]}"
+        )
 
 
 def redact(text: str) -> str:
@@ -71,7 +77,9 @@ def parse_address(text: str, *, allow_http: bool = False) -> Address:
     """
     shown = redact(_CONTROL.sub("?", text))
     if not text or _CONTROL.search(text) or text != text.strip():
-        raise _refused(shown, "it is empty or has control characters or spaces around it")
+        raise _refused(
+            shown, "it is empty or has control characters or spaces around it"
+        )
     if text.startswith("-"):
         raise _refused(shown, "it starts with '-'")
     if "://" not in text:
@@ -86,13 +94,17 @@ def parse_address(text: str, *, allow_http: bool = False) -> Address:
             return _web(parts, text, ("https", "ssh"))
         case "http":
             if not (allow_http or _is_loopback(parts.hostname or "")):
-                raise _refused(shown, "plain http would send credentials in the clear; use https")
+                raise _refused(
+                    shown, "plain http would send credentials in the clear; use https"
+                )
             return _web(parts, text, ("http", "https"))
         case "ssh":
             return _ssh(parts, text, shown)
         case "file":
             if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/"):
-                raise _refused(shown, "a file address has the form file:///absolute/path")
+                raise _refused(
+                    shown, "a file address has the form file:///absolute/path"
+                )
             return Address(text, text, ("file",))
     raise _refused(shown, f"the transport {parts.scheme!r} is not allowed")
 
@@ -104,7 +116,9 @@ def _web(parts: SplitResult, text: str, protocols: tuple[str, ...]) -> Address:
     secret = password or user  # some forges take a token as the user name
     secrets = {form for form in (secret, unquote(secret)) if len(form) >= _SHORT_SECRET}
     public = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return Address(text, redact(public), protocols, tuple(sorted(secrets, key=len, reverse=True)))
+    return Address(
+        text, redact(public), protocols, tuple(sorted(secrets, key=len, reverse=True))
+    )
 
 
 def _ssh(parts: SplitResult, text: str, shown: str) -> Address:
@@ -171,10 +185,16 @@ def check_ref(name: str, shown: str | None = None) -> str:
         or len(parts) < 3
         or _REF_FORBIDDEN.search(name) is not None
         or name.endswith(".")
-        or any(not part or part.startswith(".") or part.endswith(".lock") for part in parts)
+        or any(
+            not part or part.startswith(".") or part.endswith(".lock") for part in parts
+        )
     )
     if wrong:
-        what = f"{name!r} is not a valid ref name" if shown is None else f"{shown!r} is not a branch name"
+        what = (
+            f"{name!r} is not a valid ref name"
+            if shown is None
+            else f"{shown!r} is not a branch name"
+        )
         raise RepoError(what)
     return name
 

@@ -25,7 +25,13 @@ from reconciler.repo.writer import TEMPORARY_REFS
 
 _DAMAGED = "skyray-damaged"
 _LOCK_POLL_SECONDS = 0.05
-_REF_LOCKS = ("HEAD.lock", "packed-refs.lock", "config.lock", "shallow.lock", "refs/**/*.lock")
+_REF_LOCKS = (
+    "HEAD.lock",
+    "packed-refs.lock",
+    "config.lock",
+    "shallow.lock",
+    "refs/**/*.lock",
+)
 
 
 def default_cache_dir() -> Path:
@@ -40,13 +46,21 @@ def default_cache_dir() -> Path:
 class CachedClone:
     """A bare copy of `address` below `cache_dir`. `command` runs git in it."""
 
-    def __init__(self, address: Address, cache_dir: Path, network_seconds: float = NETWORK_SECONDS) -> None:
+    def __init__(
+        self,
+        address: Address,
+        cache_dir: Path,
+        network_seconds: float = NETWORK_SECONDS,
+    ) -> None:
         self.address = address
         self.path = (cache_dir / f"{address.slug}.git").absolute()
         self._lock_file = self.path.with_suffix(".lock")
         self._lock_seconds = 2 * network_seconds
         self.command = GitCommand(
-            self.path, address=address, on_damage=self.mark_damaged, network_seconds=network_seconds
+            self.path,
+            address=address,
+            on_damage=self.mark_damaged,
+            network_seconds=network_seconds,
         )
         cache_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
 
@@ -59,13 +73,19 @@ class CachedClone:
         """Ask the remote which branch its HEAD is."""
         with self.locked():
             self._prepare()
-            result = self.command.run("ls-remote", "--symref", "--", REMOTE, "HEAD", check=False, network=True)
+            result = self.command.run(
+                "ls-remote", "--symref", "--", REMOTE, "HEAD", check=False, network=True
+            )
         if result.status:
             raise refused(self.command, "ls-remote", result.stderr)
         for line in result.text.splitlines():
             if line.startswith("ref: refs/heads/"):
-                return check_branch(line.removeprefix("ref: refs/heads/").partition("\t")[0])
-        raise RepoError(f"{self.address.shown} does not say what its default branch is; name the branch")
+                return check_branch(
+                    line.removeprefix("ref: refs/heads/").partition("\t")[0]
+                )
+        raise RepoError(
+            f"{self.address.shown} does not say what its default branch is; name the branch"
+        )
 
     def fetch(self, branch: str) -> None:
         """Bring the branch and SkyRay's own refs up to date, making or re-making the copy where needed."""
@@ -84,17 +104,30 @@ class CachedClone:
             f"+{OWN_REFS}*:{OWN_REFS}*",
             f"^{TEMPORARY_REFS}*",
         )
-        flags = ("--quiet", "--no-tags", "--prune", "--no-write-fetch-head", "--no-recurse-submodules")
-        result = self.command.run("fetch", *flags, "--", REMOTE, *refspecs, check=False, network=True)
+        flags = (
+            "--quiet",
+            "--no-tags",
+            "--prune",
+            "--no-write-fetch-head",
+            "--no-recurse-submodules",
+        )
+        result = self.command.run(
+            "fetch", *flags, "--", REMOTE, *refspecs, check=False, network=True
+        )
         if result.status:
             raise refused(self.command, "fetch", result.stderr)
-        self.command.run("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{tree}}")
+        self.command.run(
+            "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{tree}}"
+        )
 
     def _prepare(self) -> None:
         """Make sure there is a usable bare repository. Call with the lock held."""
         if (self.path / _DAMAGED).exists():
             self._discard()
-        if self.path.exists() and self.command.run("rev-parse", "--git-dir", check=False).status:
+        if (
+            self.path.exists()
+            and self.command.run("rev-parse", "--git-dir", check=False).status
+        ):
             self._discard()
         if not self.path.exists():
             fresh = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.new")
@@ -122,7 +155,9 @@ class CachedClone:
     @contextmanager
     def locked(self, monotonic: Callable[[], float] = time.monotonic) -> Iterator[None]:
         """Hold the copy's file lock, which keeps other threads and processes from changing it."""
-        descriptor = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(
+            self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
         try:
             give_up = monotonic() + self._lock_seconds
             while True:
@@ -131,7 +166,9 @@ class CachedClone:
                     break
                 except BlockingIOError:
                     if monotonic() > give_up:
-                        raise RepoError(f"another process has held {self._lock_file} for too long; end it") from None
+                        raise RepoError(
+                            f"another process has held {self._lock_file} for too long; end it"
+                        ) from None
                     time.sleep(_LOCK_POLL_SECONDS)
             yield
         finally:

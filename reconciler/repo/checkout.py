@@ -17,27 +17,40 @@ from reconciler.errors import PushRejected, RepoError
 from reconciler.repo.address import check_ref, check_sha, is_remote, parse_address
 from reconciler.repo.command import GitCommand, last_words
 from reconciler.repo.push import lost_race, refused
-from reconciler.repo.tree import SUBMODULE_MODE, SYMLINK_MODE, Entry, Tree, Unusable, readable_path
+from reconciler.repo.tree import (
+    SUBMODULE_MODE,
+    SYMLINK_MODE,
+    Entry,
+    Tree,
+    Unusable,
+    readable_path,
+)
 
 _BEHIND = ("fetch first", "non-fast-forward", "stale info")
 """What `git push` prints of a branch that lacks commits of the upstream."""
 
 
-def follow(command: GitCommand, old: str, new: str, move_branch: Callable[[], None]) -> None:
+def follow(
+    command: GitCommand, old: str, new: str, move_branch: Callable[[], None]
+) -> None:
     """Take index and worktree from `old` to `new`, then call `move_branch`; take them back when that fails.
 
     Files that differ from `old` and are not touched by the change stay as they are. Raises `RepoError`, with nothing
     changed, when an uncommitted change is in the way. A crash in between leaves SkyRay's change staged.
     """
     command.run("update-index", "-q", "--refresh", check=False)
-    result = command.run("read-tree", "-m", "-u", check_sha(old), check_sha(new), check=False)
+    result = command.run(
+        "read-tree", "-m", "-u", check_sha(old), check_sha(new), check=False
+    )
     if result.status:
         remedy = (
             "another git is at work there (or crashed: then remove the lock file)"
             if ".lock" in result.stderr
             else "commit or stash those changes first; nothing was changed"
         )
-        raise RepoError(f"the checkout {command.work_tree} cannot follow: {last_words(result.stderr)} ({remedy})")
+        raise RepoError(
+            f"the checkout {command.work_tree} cannot follow: {last_words(result.stderr)} ({remedy})"
+        )
     try:
         move_branch()
     except RepoError:
@@ -53,7 +66,9 @@ def worktree(command: GitCommand, revision: str) -> Tree:
     if command.work_tree is None:
         raise RepoError("a bare repository has no uncommitted files")
     root = command.work_tree
-    listing = command.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name").stdout
+    listing = command.run(
+        "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name"
+    ).stdout
     entries, misnamed, contents = [], [], {}
     for raw_path in dict.fromkeys(listing.split(b"\0")[:-1]):
         path, fault = readable_path(raw_path)
@@ -63,7 +78,9 @@ def worktree(command: GitCommand, revision: str) -> Tree:
         mode, content = _read_file(root, path)
         if mode is None:
             continue
-        blob = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+        blob = hashlib.sha1(
+            b"blob %d\0" % len(content) + content, usedforsecurity=False
+        ).hexdigest()
         entries.append(Entry(path, mode, blob, len(content)))
         contents[path] = content
 
@@ -77,7 +94,10 @@ def _read_file(root: Path, path: str) -> tuple[str | None, bytes]:
     """Return a worktree file's mode and content without following links; mode None when there is no file."""
     at = root / path
     if at.parent.resolve() != root.resolve() / Path(path).parent:
-        return None, b""  # tracked below a directory that is now a link: gone, as far as git is concerned
+        return (
+            None,
+            b"",
+        )  # tracked below a directory that is now a link: gone, as far as git is concerned
     try:
         found = at.lstat()
         if stat.S_ISLNK(found.st_mode):
@@ -94,14 +114,24 @@ def _read_file(root: Path, path: str) -> tuple[str | None, bytes]:
 def upstream(command: GitCommand, branch: str) -> tuple[str, str]:
     """Return the remote and the full name of the branch there that `branch` tracks. Raises `RepoError` without one."""
     fields = "%(upstream:remotename)%00%(upstream:remoteref)"
-    printed = command.run("for-each-ref", f"--format={fields}", f"refs/heads/{branch}").text
+    printed = command.run(
+        "for-each-ref", f"--format={fields}", f"refs/heads/{branch}"
+    ).text
     remote, _, target = printed.partition("\0")
     if not remote or not target or remote.startswith("-"):
-        raise RepoError(f"{branch} tracks no remote branch; set one with: git push -u origin {branch}")
+        raise RepoError(
+            f"{branch} tracks no remote branch; set one with: git push -u origin {branch}"
+        )
     return remote, target
 
 
-def push_upstream(command: GitCommand, branch: str, own_refs: Iterable[str], *, allow_http: bool = False) -> None:
+def push_upstream(
+    command: GitCommand,
+    branch: str,
+    own_refs: Iterable[str],
+    *,
+    allow_http: bool = False,
+) -> None:
     """Push a checkout's branch to the branch it tracks, and `own_refs` beside it, fast-forward only.
 
     Raises `PushRejected` when the upstream has commits that the checkout lacks.
@@ -110,13 +140,22 @@ def push_upstream(command: GitCommand, branch: str, own_refs: Iterable[str], *, 
     url = command.run("remote", "get-url", "--push", "--", remote).text
     if is_remote(url):
         command = replace(command, address=parse_address(url, allow_http=allow_http))
-    moves = [f"refs/heads/{branch}:{check_ref(target)}", *(f"{check_ref(ref)}:{ref}" for ref in own_refs)]
+    moves = [
+        f"refs/heads/{branch}:{check_ref(target)}",
+        *(f"{check_ref(ref)}:{ref}" for ref in own_refs),
+    ]
     flags = ("--porcelain", "--atomic", "--no-verify")
-    result = command.run("push", *flags, "--", remote, *moves, check=False, network=True)
+    result = command.run(
+        "push", *flags, "--", remote, *moves, check=False, network=True
+    )
     if result.status == 0:
         return
     reasons = [line for line in result.text.splitlines() if line.startswith("!\t")]
     for reason in reasons:
         if any(sign in reason for sign in _BEHIND):
             raise PushRejected(f"{lost_race(target)} (pull first)")
-    raise refused(command, "push", "\n".join([result.stderr, *(reason.split("\t")[-1] for reason in reasons)]))
+    raise refused(
+        command,
+        "push",
+        "\n".join([result.stderr, *(reason.split("\t")[-1] for reason in reasons)]),
+    )

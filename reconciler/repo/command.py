@@ -136,7 +136,13 @@ class GitCommand:
     on_damage: Callable[[], None] | None = None
     network_seconds: float = NETWORK_SECONDS
 
-    def run(self, *arguments: str, stdin: bytes | None = None, check: bool = True, network: bool = False) -> Result:
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        check: bool = True,
+        network: bool = False,
+    ) -> Result:
         """Run `git ARGUMENTS` to its end and return what it printed.
 
         With `check`, a status other than 0 raises `RepoError` with git's own last words. `network` picks the longer
@@ -151,7 +157,9 @@ class GitCommand:
                 raise RepoError(
                     f"git {arguments[0]} took longer than {seconds:g} s{self._where()} and was stopped"
                 ) from None
-        result = Result(process.returncode, stdout, self.redact(stderr.decode("utf-8", "replace")))
+        result = Result(
+            process.returncode, stdout, self.redact(stderr.decode("utf-8", "replace"))
+        )
         if check and result.status:
             raise self.failure(arguments[0], result.stderr)
         return result
@@ -167,16 +175,23 @@ class GitCommand:
             yield self._pieces(arguments[0], process)
 
     def _pieces(self, verb: str, process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-        stdout, stderr = cast("IO[bytes]", process.stdout), cast("IO[bytes]", process.stderr)
+        stdout, stderr = (
+            cast("IO[bytes]", process.stdout),
+            cast("IO[bytes]", process.stderr),
+        )
         while piece := os.read(stdout.fileno(), 65536):
             yield piece
         if process.wait(LOCAL_SECONDS):
-            raise self.failure(verb, self.redact(stderr.read().decode("utf-8", "replace")))
+            raise self.failure(
+                verb, self.redact(stderr.read().decode("utf-8", "replace"))
+            )
 
     def failure(self, verb: str, stderr: str) -> RepoError:
         """Return the error for a failed `git VERB`: its last words, and `DamagedRepo` when the repository is broken."""
         message = f"git {verb} failed{self._where()}: {last_words(stderr)}"
-        own_lines = "\n".join(line for line in stderr.splitlines() if not line.startswith("remote:"))
+        own_lines = "\n".join(
+            line for line in stderr.splitlines() if not line.startswith("remote:")
+        )
         signs = (*_DAMAGE, f"in file {self.git_dir}/config")
         # A server's words say nothing of the repository on this machine.
         if any(sign in own_lines for sign in signs):
@@ -194,11 +209,15 @@ class GitCommand:
         return self.address.redact(text) if self.address else redact(text)
 
     def _where(self) -> str:
-        place = self.address.shown if self.address else str(self.work_tree or self.git_dir)
+        place = (
+            self.address.shown if self.address else str(self.work_tree or self.git_dir)
+        )
         return f" in {place}"
 
     @contextmanager
-    def _process(self, arguments: Sequence[str], *, piped: bool) -> Iterator[subprocess.Popen[bytes]]:
+    def _process(
+        self, arguments: Sequence[str], *, piped: bool
+    ) -> Iterator[subprocess.Popen[bytes]]:
         from git import Git, GitCommandNotFound
 
         command = [*_without_redirection(os.environ), "git", "--no-pager"]
@@ -216,7 +235,9 @@ class GitCommand:
                 start_new_session=True,
             )
         except GitCommandNotFound:
-            raise RepoError("the program git is not installed, or is not on PATH") from None
+            raise RepoError(
+                "the program git is not installed, or is not on PATH"
+            ) from None
         process = cast("subprocess.Popen[bytes]", running.proc)
         try:
             yield process
@@ -257,6 +278,14 @@ def _without_redirection(environment: Mapping[str, str]) -> list[str]:
 
 def last_words(stderr: str, lines: int = 3) -> str:
     """Return the last lines of git's stderr that give a reason, as one line."""
-    printed = [line.strip() for line in stderr.splitlines() if line.strip() and not line.startswith("hint:")]
-    reasons = [line for line in printed if line.startswith(("fatal:", "error:", "remote:", "["))]
+    printed = [
+        line.strip()
+        for line in stderr.splitlines()
+        if line.strip() and not line.startswith("hint:")
+    ]
+    reasons = [
+        line
+        for line in printed
+        if line.startswith(("fatal:", "error:", "remote:", "["))
+    ]
     return "; ".join((reasons or printed)[-lines:]) or "it gave no reason"

@@ -16,7 +16,16 @@ from reconciler.repo.command import GitCommand
 from reconciler.repo.ownership import has_own_trailer, is_own_path
 from reconciler.repo.tree import readable_path
 
-_FIELDS = ("%H", "%P", "%an", "%ae", "%ct", "%s", "%b", "%(trailers:only=true,unfold=true)")
+_FIELDS = (
+    "%H",
+    "%P",
+    "%an",
+    "%ae",
+    "%ct",
+    "%s",
+    "%b",
+    "%(trailers:only=true,unfold=true)",
+)
 _FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
 _TOUCHED = "--format=tformat:%x00%H"
 _MANY_PATHS = 64
@@ -66,10 +75,17 @@ def read_log(
         arguments += ["--fixed-strings", f"--grep={trailer[0]}: {trailer[1]}"]
     elif limit is not None:
         arguments.append(f"--max-count={limit}")
-    revisions = [check_sha(revision)] if after is None else [check_sha(revision), f"^{check_sha(after)}"]
+    revisions = (
+        [check_sha(revision)]
+        if after is None
+        else [check_sha(revision), f"^{check_sha(after)}"]
+    )
     output = command.run(*arguments, stdin=_asked(revisions, paths)).stdout
     fields = [field.decode("utf-8", "replace") for field in output.split(b"\0")[:-1]]
-    commits = [_commit(fields[at : at + len(_FIELDS)]) for at in range(0, len(fields), len(_FIELDS))]
+    commits = [
+        _commit(fields[at : at + len(_FIELDS)])
+        for at in range(0, len(fields), len(_FIELDS))
+    ]
     if trailer is not None:
         # --grep finds the text anywhere in the message.
         key, value = trailer
@@ -83,7 +99,14 @@ def _commit(fields: Sequence[str]) -> Commit:
     trailers = {key: value for key, separator, value in pairs if separator}
     text = body.strip("\n").removesuffix(raw_trailers.strip("\n")).strip("\n")
     return Commit(
-        sha.strip("\n"), tuple(parents.split()), author, email, int(time), subject, text, MappingProxyType(trailers)
+        sha.strip("\n"),
+        tuple(parents.split()),
+        author,
+        email,
+        int(time),
+        subject,
+        text,
+        MappingProxyType(trailers),
     )
 
 
@@ -98,16 +121,22 @@ def _asked(revisions: Iterable[str], paths: Iterable[str]) -> bytes:
 
 def changed_paths(command: GitCommand, old: str, new: str) -> tuple[PathChange, ...]:
     """Return how the tree at `new` differs from the tree at `old`, in path order, whatever lies between them."""
-    output = command.run("diff-tree", "-r", "-z", "--raw", "--no-renames", check_sha(old), check_sha(new)).stdout
+    output = command.run(
+        "diff-tree", "-r", "-z", "--raw", "--no-renames", check_sha(old), check_sha(new)
+    ).stdout
     tokens = output.split(b"\0")[:-1]
     changes = []
     for head, raw_path in zip(tokens[::2], tokens[1::2], strict=True):
         status = head.rsplit(b" ", 1)[1].decode("ascii")
-        changes.append(PathChange(readable_path(raw_path)[0], _ACTIONS.get(status, "modify")))
+        changes.append(
+            PathChange(readable_path(raw_path)[0], _ACTIONS.get(status, "modify"))
+        )
     return tuple(changes)
 
 
-def only_own_commits(command: GitCommand, old: str, new: str, prefixes: Iterable[str]) -> bool:
+def only_own_commits(
+    command: GitCommand, old: str, new: str, prefixes: Iterable[str]
+) -> bool:
     """Say whether everything from `old` to `new` is SkyRay's own work, so that nothing needs planning again.
 
     False when `old` is not an ancestor of `new`: history was rewritten.
@@ -126,7 +155,9 @@ def only_own_commits(command: GitCommand, old: str, new: str, prefixes: Iterable
 
 def is_ancestor(command: GitCommand, old: str, new: str) -> bool:
     """Say whether `old` is `new` or one of its ancestors. An `old` that the repository does not have is not."""
-    result = command.run("merge-base", "--is-ancestor", check_sha(old), check_sha(new), check=False)
+    result = command.run(
+        "merge-base", "--is-ancestor", check_sha(old), check_sha(new), check=False
+    )
     if result.status in {0, 1}:
         return result.status == 0
     if command.run("cat-file", "-e", old, check=False).status:
@@ -169,18 +200,37 @@ class LastChange:
         """Tell whether `old` is on the line of first parents of `new`."""
         if old == new:
             return True
-        walked = self._command.run("rev-list", "--first-parent", "--parents", new, f"^{old}", check=False)
+        walked = self._command.run(
+            "rev-list", "--first-parent", "--parents", new, f"^{old}", check=False
+        )
         last = walked.text.rsplit("\n", 1)[-1].split()
         return walked.status == 0 and len(last) > 1 and last[1] == old
 
-    def _walk(self, revision: str, after: str | None, wanted: set[str]) -> dict[str, str]:
+    def _walk(
+        self, revision: str, after: str | None, wanted: set[str]
+    ) -> dict[str, str]:
         if not wanted or revision == after:
             return {}
-        revisions = [check_sha(revision)] if after is None else [check_sha(revision), f"^{check_sha(after)}"]
+        revisions = (
+            [check_sha(revision)]
+            if after is None
+            else [check_sha(revision), f"^{check_sha(after)}"]
+        )
         # git compares each path with each changed file, so many paths are asked for by their folders.
-        few = wanted if len(wanted) <= _MANY_PATHS else {path.partition("/")[0] for path in wanted}
+        few = (
+            wanted
+            if len(wanted) <= _MANY_PATHS
+            else {path.partition("/")[0] for path in wanted}
+        )
         found: dict[str, str] = {}
-        arguments = ("log", "--stdin", "-z", "--first-parent", "--diff-merges=first-parent", "--name-only")
+        arguments = (
+            "log",
+            "--stdin",
+            "-z",
+            "--first-parent",
+            "--diff-merges=first-parent",
+            "--name-only",
+        )
         with self._command.stream(
             *arguments,
             "--no-renames",

@@ -81,11 +81,19 @@ def publish_loop(
         base = repo.head()
         proposal = make_drafts(base)
         time_now = now()
-        tip = repo.write_commits(base, proposal.commits, author, time_now, allowed_prefixes)
+        tip = repo.write_commits(
+            base, proposal.commits, author, time_now, allowed_prefixes
+        )
         if tip == base:
             return Published(base, base, attempt)
         kept = (
-            repo.write_ref_files(SNAPSHOT_REF, proposal.snapshots, "keep capacity snapshots", author, time_now)
+            repo.write_ref_files(
+                SNAPSHOT_REF,
+                proposal.snapshots,
+                "keep capacity snapshots",
+                author,
+                time_now,
+            )
             if proposal.snapshots
             else None
         )
@@ -93,7 +101,9 @@ def publish_loop(
             repo.publish(base, tip, extra_refs=() if kept is None else (kept,))
         except PushRejected as lost:
             if attempt == policy.attempts:
-                raise PushRejected(f"lost the race for {repo.branch} {attempt} times: {lost}") from lost
+                raise PushRejected(
+                    f"lost the race for {repo.branch} {attempt} times: {lost}"
+                ) from lost
             sleep(policy.pause(attempt, jitter()))
         else:
             return Published(base, tip, attempt)

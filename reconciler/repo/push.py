@@ -31,28 +31,51 @@ _FOLLOWS_ANOTHER = ("atomic push fail", "atomic transaction fail")
 _REMEDIES = (
     (("transport '",), "use https or ssh"),
     (
-        ("could not read Username", "could not read Password", "Authentication failed", "error: 401"),
+        (
+            "could not read Username",
+            "could not read Password",
+            "Authentication failed",
+            "error: 401",
+        ),
         "check the credentials",
     ),
-    (("Permission denied", "publickey"), "check the ssh key and that it may use this repository"),
+    (
+        ("Permission denied", "publickey"),
+        "check the ssh key and that it may use this repository",
+    ),
     (("Host key verification failed",), "add the host's key to known_hosts"),
     (
         ("error: 403", "not allowed", "denied to", "insufficient permission"),
         "the account may not do this; grant it access",
     ),
-    (("protected branch", "hook declined", "GH006", "GL-HOOK-ERR"), "the server's rules refuse it; allow this account"),
+    (
+        ("protected branch", "hook declined", "GH006", "GL-HOOK-ERR"),
+        "the server's rules refuse it; allow this account",
+    ),
     (
         ("not found", "does not appear to be a git", "does not exist", "error: 404"),
         "check the address and the access to it",
     ),
-    (("couldn't find remote ref",), "create the branch, or set the right one in fleet.yaml"),
-    (("Could not resolve host", "Name or service not known"), "check the host name and DNS"),
+    (
+        ("couldn't find remote ref",),
+        "create the branch, or set the right one in fleet.yaml",
+    ),
+    (
+        ("Could not resolve host", "Name or service not known"),
+        "check the host name and DNS",
+    ),
     (
         ("Failed to connect", "Connection refused", "onnection timed out"),
         "check the network, and that the server is up",
     ),
-    (("SSL certificate", "server certificate", "TLS"), "check the server's certificate and the CA bundle"),
-    (("does not support --atomic",), "the server is too old; SkyRay needs atomic pushes"),
+    (
+        ("SSL certificate", "server certificate", "TLS"),
+        "check the server's certificate and the CA bundle",
+    ),
+    (
+        ("does not support --atomic",),
+        "the server is too old; SkyRay needs atomic pushes",
+    ),
     (("No space left", "disk quota"), "free disk space"),
 )
 
@@ -66,24 +89,49 @@ class RefUpdate:
     new: str
 
 
-def push(command: GitCommand, updates: tuple[RefUpdate, ...], refetch: Callable[[], Mapping[str, str]]) -> None:
+def push(
+    command: GitCommand,
+    updates: tuple[RefUpdate, ...],
+    refetch: Callable[[], Mapping[str, str]],
+) -> None:
     """Move all of `updates` on the remote in one atomic push, each only from its old value.
 
     `refetch` reads the remote again and returns where its refs are; it decides what an unclear outcome was.
     """
-    leases = [f"--force-with-lease={update.ref}:{update.old or ''}" for update in updates]
+    leases = [
+        f"--force-with-lease={update.ref}:{update.old or ''}" for update in updates
+    ]
     moves = [f"{update.new}:{update.ref}" for update in updates]
     result = command.run(
-        "push", "--atomic", "--porcelain", "--no-verify", *leases, "--", REMOTE, *moves, check=False, network=True
+        "push",
+        "--atomic",
+        "--porcelain",
+        "--no-verify",
+        *leases,
+        "--",
+        REMOTE,
+        *moves,
+        check=False,
+        network=True,
     )
     if result.status == 0:
         return
-    reasons = [line.split("\t", 2)[-1] for line in result.text.splitlines() if line.startswith("!\t")]
+    reasons = [
+        line.split("\t", 2)[-1]
+        for line in result.text.splitlines()
+        if line.startswith("!\t")
+    ]
     # In an atomic push the other refs fail only because of the first.
-    own = [reason for reason in reasons if not any(sign in reason for sign in _FOLLOWS_ANOTHER)] or reasons
+    own = [
+        reason
+        for reason in reasons
+        if not any(sign in reason for sign in _FOLLOWS_ANOTHER)
+    ] or reasons
     if not own:
         # No ref has a status: the connection broke, or the server never answered.
-        _check_remote(command, updates, refetch, refused(command, "push", result.stderr))
+        _check_remote(
+            command, updates, refetch, refused(command, "push", result.stderr)
+        )
     elif all(_is_lost_race(reason) for reason in own):
         _check_remote(command, updates, refetch, lost_race(updates[0].ref))
     else:
@@ -110,7 +158,10 @@ def _check_remote(
     except RepoError:
         raise failure from None
     tips = [(there.get(update.ref), update.new) for update in updates]
-    if all(tip is not None and (tip == new or is_ancestor(command, new, tip)) for tip, new in tips):
+    if all(
+        tip is not None and (tip == new or is_ancestor(command, new, tip))
+        for tip, new in tips
+    ):
         return  # accepted; other commits may follow it already
     if any(there.get(update.ref) != update.old for update in updates):
         raise lost_race(updates[0].ref)
@@ -120,7 +171,9 @@ def _check_remote(
 def lost_race(ref: str) -> PushRejected:
     """Return the error for a branch that moved since it was read."""
     name = ref.removeprefix("refs/heads/")
-    return PushRejected(f"{name} moved since it was read; read it again, plan again and push again")
+    return PushRejected(
+        f"{name} moved since it was read; read it again, plan again and push again"
+    )
 
 
 def refused(command: GitCommand, verb: str, printed: str) -> RepoError:
@@ -135,13 +188,24 @@ def refused(command: GitCommand, verb: str, printed: str) -> RepoError:
 def swap_refs(command: GitCommand, updates: tuple[RefUpdate, ...]) -> None:
     """Move all of `updates` in the local repository in one transaction, each only from its old value."""
     moves = [
-        f"create {update.ref} {update.new}" if update.old is None else f"update {update.ref} {update.new} {update.old}"
+        f"create {update.ref} {update.new}"
+        if update.old is None
+        else f"update {update.ref} {update.new} {update.old}"
         for update in updates
     ]
     text = "\n".join(["start", *moves, "prepare", "commit", ""])
-    result = command.run("update-ref", "-m", "skyray: publish", "--stdin", stdin=text.encode(), check=False)
+    result = command.run(
+        "update-ref",
+        "-m",
+        "skyray: publish",
+        "--stdin",
+        stdin=text.encode(),
+        check=False,
+    )
     if result.status == 0:
         return
     if any(sign in result.stderr for sign in (*_LOST_RACE, "File exists")):
-        raise PushRejected(f"{updates[0].ref} could not be moved: {last_words(result.stderr)}; read it again")
+        raise PushRejected(
+            f"{updates[0].ref} could not be moved: {last_words(result.stderr)}; read it again"
+        )
     raise command.failure("update-ref", result.stderr)

@@ -11,7 +11,14 @@ from pathlib import Path
 
 from reconciler.errors import RepoError
 from reconciler.repo import checkout, history, push, tree, writer
-from reconciler.repo.address import check_branch, check_ref, check_revision, check_sha, is_remote, parse_address
+from reconciler.repo.address import (
+    check_branch,
+    check_ref,
+    check_revision,
+    check_sha,
+    is_remote,
+    parse_address,
+)
 from reconciler.repo.cache import CachedClone, default_cache_dir
 from reconciler.repo.command import NETWORK_SECONDS, GitCommand
 from reconciler.repo.ownership import OWN_PREFIXES, OWN_REFS, is_own_path
@@ -25,7 +32,14 @@ _KEPT_TREES = 4
 class GitRepo:
     """A branch of a repository; `open` makes it."""
 
-    def __init__(self, command: GitCommand, branch: str | None, *, clone: CachedClone | None, shown: str) -> None:
+    def __init__(
+        self,
+        command: GitCommand,
+        branch: str | None,
+        *,
+        clone: CachedClone | None,
+        shown: str,
+    ) -> None:
         self.branch = branch
         """The branch that is read by default and published to; None when a checkout's HEAD is detached."""
         self.shown = shown
@@ -56,28 +70,49 @@ class GitRepo:
         text = str(path_or_url)
         if isinstance(path_or_url, str) and is_remote(text):
             address = parse_address(text, allow_http=allow_http)
-            clone = CachedClone(address, cache_dir or default_cache_dir(), network_seconds)
-            repo = cls(clone.command, branch or clone.default_branch(), clone=clone, shown=address.shown)
+            clone = CachedClone(
+                address, cache_dir or default_cache_dir(), network_seconds
+            )
+            repo = cls(
+                clone.command,
+                branch or clone.default_branch(),
+                clone=clone,
+                shown=address.shown,
+            )
             repo.fetch()
             return repo
         return cls._open_local(Path(text).absolute(), branch, network_seconds)
 
     @classmethod
-    def _open_local(cls, path: Path, branch: str | None, network_seconds: float) -> GitRepo:
+    def _open_local(
+        cls, path: Path, branch: str | None, network_seconds: float
+    ) -> GitRepo:
         if not path.is_dir():
             raise RepoError(f"{path} is not a directory")
         finder = GitCommand(None, path)
-        found = finder.run("rev-parse", "--is-bare-repository", "--absolute-git-dir", check=False)
+        found = finder.run(
+            "rev-parse", "--is-bare-repository", "--absolute-git-dir", check=False
+        )
         if found.status:
             if "not a git repository" in found.stderr:
-                raise RepoError(f"{path} is not in a git repository; run `skyray init` or name one with --repo")
+                raise RepoError(
+                    f"{path} is not in a git repository; run `skyray init` or name one with --repo"
+                )
             raise finder.failure("rev-parse", found.stderr)
         bare, git_dir = found.text.split("\n", 1)
-        top = None if bare == "true" else finder.run("rev-parse", "--show-toplevel").text
-        command = GitCommand(Path(git_dir), Path(top) if top else None, network_seconds=network_seconds)
+        top = (
+            None if bare == "true" else finder.run("rev-parse", "--show-toplevel").text
+        )
+        command = GitCommand(
+            Path(git_dir), Path(top) if top else None, network_seconds=network_seconds
+        )
         if branch is None:
             head = command.run("symbolic-ref", "--quiet", "HEAD", check=False).text
-            branch = head.removeprefix("refs/heads/") if head.startswith("refs/heads/") else None
+            branch = (
+                head.removeprefix("refs/heads/")
+                if head.startswith("refs/heads/")
+                else None
+            )
         writer.sweep_temporary_refs(command)
         return cls(command, branch, clone=None, shown=top or git_dir)
 
@@ -96,7 +131,12 @@ class GitRepo:
         tip = "HEAD" if self.branch is None else f"refs/heads/{self.branch}"
         name = tip if rev is None else check_revision(rev)
         result = self._git.run(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", check=False
+            "rev-parse",
+            "--verify",
+            "--quiet",
+            "--end-of-options",
+            f"{name}^{{commit}}",
+            check=False,
         )
         if result.status:
             raise RepoError(
@@ -127,18 +167,27 @@ class GitRepo:
         """
         branch = self._checked_out()
         unborn = bool(branch) and self.ref(branch) is None
-        return checkout.worktree(self._git, tree.NO_COMMIT if unborn else self.head("HEAD"))
+        return checkout.worktree(
+            self._git, tree.NO_COMMIT if unborn else self.head("HEAD")
+        )
 
     def changed_paths(self, old: str, new: str) -> tuple[history.PathChange, ...]:
         """Return how the files at `new` differ from those at `old`, in path order."""
         return history.changed_paths(self._git, old, new)
 
-    def touches_only(self, old: str, new: str, prefixes: Iterable[str] = OWN_PREFIXES) -> bool:
+    def touches_only(
+        self, old: str, new: str, prefixes: Iterable[str] = OWN_PREFIXES
+    ) -> bool:
         """Say whether every path that differs between two commits is below one of `prefixes`."""
         prefixes = tuple(prefixes)
-        return all(is_own_path(change.path, prefixes) for change in self.changed_paths(old, new))
+        return all(
+            is_own_path(change.path, prefixes)
+            for change in self.changed_paths(old, new)
+        )
 
-    def only_own_commits(self, old: str, new: str, prefixes: Iterable[str] = OWN_PREFIXES) -> bool:
+    def only_own_commits(
+        self, old: str, new: str, prefixes: Iterable[str] = OWN_PREFIXES
+    ) -> bool:
         """Say whether all commits after `old` up to `new` are SkyRay's own, by path and trailer together."""
         return history.only_own_commits(self._git, old, new, prefixes)
 
@@ -156,7 +205,14 @@ class GitRepo:
         limit: int | None = None,
     ) -> tuple[history.Commit, ...]:
         """Return commits up to `rev` (default: the tip), newest first; see `history.read_log` for the filters."""
-        return history.read_log(self._git, self.head(rev), after=after, paths=paths, trailer=trailer, limit=limit)
+        return history.read_log(
+            self._git,
+            self.head(rev),
+            after=after,
+            paths=paths,
+            trailer=trailer,
+            limit=limit,
+        )
 
     def last_change(self, sha: str, paths: Collection[str]) -> dict[str, str]:
         """Return, per path, the commit on this branch by which it came to be as it is at `sha`."""
@@ -171,26 +227,45 @@ class GitRepo:
         allowed_prefixes: Iterable[str] = OWN_PREFIXES,
     ) -> str:
         """Write one commit per draft on `base_sha` and return the last one's id; `base_sha` when nothing changes."""
-        return writer.write_commits(self._git, self.tree(base_sha), drafts, author, now, allowed_prefixes)
+        return writer.write_commits(
+            self._git, self.tree(base_sha), drafts, author, now, allowed_prefixes
+        )
 
     def write_ref_files(
-        self, ref: str, files: Mapping[str, bytes | None], message: str, author: Author, now: float
+        self,
+        ref: str,
+        files: Mapping[str, bytes | None],
+        message: str,
+        author: Author,
+        now: float,
     ) -> RefUpdate | None:
         """Write a commit that adds `files` to what `ref` (below `refs/skyray/`) holds; None when it holds them already.
 
         The ref itself moves when the returned update is published.
         """
-        if not check_ref(ref).startswith(OWN_REFS) or ref.startswith(writer.TEMPORARY_REFS):
+        if not check_ref(ref).startswith(OWN_REFS) or ref.startswith(
+            writer.TEMPORARY_REFS
+        ):
             raise RepoError(f"{ref} is not one of SkyRay's own refs")
         draft = CommitDraft(message, changes=files)
         old = self.ref(ref)
         if old is None:
-            return RefUpdate(ref, None, writer.write_orphan(self._git, draft, author, now)) if files else None
-        new = writer.write_commits(self._git, self.tree(old), [draft], author, now, None)
+            return (
+                RefUpdate(ref, None, writer.write_orphan(self._git, draft, author, now))
+                if files
+                else None
+            )
+        new = writer.write_commits(
+            self._git, self.tree(old), [draft], author, now, None
+        )
         return None if new == old else RefUpdate(ref, old, new)
 
     def publish(
-        self, base_sha: str, new_sha: str, branch: str | None = None, extra_refs: Iterable[RefUpdate] = ()
+        self,
+        base_sha: str,
+        new_sha: str,
+        branch: str | None = None,
+        extra_refs: Iterable[RefUpdate] = (),
     ) -> None:
         """Move the branch from `base_sha` to `new_sha`, and `extra_refs` with it, all or none.
 
@@ -198,17 +273,23 @@ class GitRepo:
         """
         name = check_branch(branch) if branch is not None else self._branch()
         if base_sha != new_sha and not self.is_ancestor(base_sha, new_sha):
-            raise RepoError(f"{new_sha[:12]} does not build on {base_sha[:12]}; history is never rewritten")
+            raise RepoError(
+                f"{new_sha[:12]} does not build on {base_sha[:12]}; history is never rewritten"
+            )
         own = RefUpdate(f"refs/heads/{name}", check_sha(base_sha), check_sha(new_sha))
         updates = (own, *extra_refs)
         if self._clone is not None:
             self._publish_remote(self._clone, name, updates)
         elif self.work_tree is not None and self._checked_out() == own.ref:
-            checkout.follow(self._git, base_sha, new_sha, lambda: push.swap_refs(self._git, updates))
+            checkout.follow(
+                self._git, base_sha, new_sha, lambda: push.swap_refs(self._git, updates)
+            )
         else:
             push.swap_refs(self._git, updates)
 
-    def _publish_remote(self, clone: CachedClone, branch: str, updates: tuple[RefUpdate, ...]) -> None:
+    def _publish_remote(
+        self, clone: CachedClone, branch: str, updates: tuple[RefUpdate, ...]
+    ) -> None:
         def refetch() -> Mapping[str, str]:
             clone.fetch(branch)
             return _refs(self._git, "refs/")
@@ -217,25 +298,38 @@ class GitRepo:
         with clone.locked():
             for update in updates:
                 # Fails when another process has fetched a newer commit meanwhile, and that may stay.
-                self._git.run("update-ref", update.ref, update.new, update.old or "", check=False)
+                self._git.run(
+                    "update-ref", update.ref, update.new, update.old or "", check=False
+                )
 
     def check_upstream(self) -> None:
         """Raise `RepoError` when the checkout's branch tracks no remote branch that it could be pushed to."""
         checkout.upstream(self._git, self._branch())
 
-    def push_upstream(self, own_refs: Iterable[str] = (), *, allow_http: bool = False) -> None:
+    def push_upstream(
+        self, own_refs: Iterable[str] = (), *, allow_http: bool = False
+    ) -> None:
         """Push a checkout's branch, and `own_refs`, to where the branch comes from."""
-        checkout.push_upstream(self._git, self._branch(), own_refs, allow_http=allow_http)
+        checkout.push_upstream(
+            self._git, self._branch(), own_refs, allow_http=allow_http
+        )
 
     def _checked_out(self) -> str:
         return self._git.run("symbolic-ref", "--quiet", "HEAD", check=False).text
 
     def _branch(self) -> str:
         if self.branch is None:
-            raise RepoError(f"{self.shown} is on no branch (detached HEAD); check one out or name one")
+            raise RepoError(
+                f"{self.shown} is on no branch (detached HEAD); check one out or name one"
+            )
         return self.branch
 
 
 def _refs(command: GitCommand, pattern: str) -> dict[str, str]:
-    listed = command.run("for-each-ref", "--format=%(refname) %(objectname)", "--", pattern).text
-    return {name: sha for name, _, sha in (line.partition(" ") for line in listed.splitlines())}
+    listed = command.run(
+        "for-each-ref", "--format=%(refname) %(objectname)", "--", pattern
+    ).text
+    return {
+        name: sha
+        for name, _, sha in (line.partition(" ") for line in listed.splitlines())
+    }

@@ -19,9 +19,13 @@ def enclosing_checkout(directory: Path) -> Path | None:
     there = directory.absolute()
     while not there.is_dir():
         there = there.parent
-    found = GitCommand(None, there).run("rev-parse", "--is-inside-work-tree", "--show-toplevel", check=False)
+    found = GitCommand(None, there).run(
+        "rev-parse", "--is-inside-work-tree", "--show-toplevel", check=False
+    )
     if found.text.startswith("false"):
-        raise RepoError(f"{directory} is in a bare repository: clone it, and use the clone")
+        raise RepoError(
+            f"{directory} is in a bare repository: clone it, and use the clone"
+        )
     if found.status:
         return None
     _, top = found.text.split("\n", 1)
@@ -36,13 +40,24 @@ def start_repo(directory: Path, branch: str = "main") -> bool:
     directory.mkdir(parents=True, exist_ok=True)
     if enclosing_checkout(directory) == directory.resolve():
         return False
-    GitCommand(None, directory).run("init", "--quiet", "--template=", f"--initial-branch={check_branch(branch)}")
+    GitCommand(None, directory).run(
+        "init", "--quiet", "--template=", f"--initial-branch={check_branch(branch)}"
+    )
     return True
 
 
-def commit_files(directory: Path, paths: Iterable[str], message: str, author: Author) -> None:
+def commit_files(
+    directory: Path, paths: Iterable[str], message: str, author: Author
+) -> None:
     """Commit `paths` of the checkout at `directory`, as `author`. Raises `RepoError`."""
     command = GitCommand(None, directory)
     command.run("add", "--", *paths)
-    who = ("-c", f"user.name={author.name}", "-c", f"user.email={author.email}", "-c", "commit.gpgSign=false")
+    who = (
+        "-c",
+        f"user.name={author.name}",
+        "-c",
+        f"user.email={author.email}",
+        "-c",
+        "commit.gpgSign=false",
+    )
     command.run(*who, "commit", "--quiet", "--message", message)

@@ -56,7 +56,9 @@ class Tree:
     revision: str
     entries: Mapping[str, Entry]
     misnamed: tuple[Unusable, ...]
-    fetch: Callable[[Iterable[Entry]], dict[str, bytes]] = field(repr=False, compare=False)
+    fetch: Callable[[Iterable[Entry]], dict[str, bytes]] = field(
+        repr=False, compare=False
+    )
     _order: tuple[str, ...] = field(repr=False, compare=False, default=())
 
     @classmethod
@@ -68,8 +70,12 @@ class Tree:
         fetch: Callable[[Iterable[Entry]], dict[str, bytes]],
     ) -> Tree:
         """Build a tree from entries in any order. `fetch` returns contents by path."""
-        by_path = {entry.path: entry for entry in sorted(entries, key=lambda entry: entry.path)}
-        return cls(revision, MappingProxyType(by_path), tuple(misnamed), fetch, tuple(by_path))
+        by_path = {
+            entry.path: entry for entry in sorted(entries, key=lambda entry: entry.path)
+        }
+        return cls(
+            revision, MappingProxyType(by_path), tuple(misnamed), fetch, tuple(by_path)
+        )
 
     def __contains__(self, path: str) -> bool:
         return path in self.entries
@@ -93,7 +99,11 @@ class Tree:
         found = []
         for entry in self.under(prefix):
             if not entry.is_file:
-                why = "is a submodule" if entry.mode == SUBMODULE_MODE else "is a symbolic link"
+                why = (
+                    "is a submodule"
+                    if entry.mode == SUBMODULE_MODE
+                    else "is a symbolic link"
+                )
                 found.append(Unusable(entry.path, why))
         found += [item for item in self.misnamed if item.path.startswith(prefix)]
         return tuple(found)
@@ -109,7 +119,9 @@ class Tree:
             if entry is None:
                 raise RepoError(f"{path}: no such file at {self.revision[:12]}")
             if not entry.is_file:
-                raise RepoError(f"{path}: is a link or a submodule, which is not followed")
+                raise RepoError(
+                    f"{path}: is a link or a submodule, which is not followed"
+                )
             wanted.append(entry)
         return self.fetch(wanted)
 
@@ -133,7 +145,9 @@ class BlobReader:
                 if entry.blob in self._kept:
                     self._kept.move_to_end(entry.blob)
                     blobs[entry.blob] = self._kept[entry.blob]
-        missing = list(dict.fromkeys(entry.blob for entry in wanted if entry.blob not in blobs))
+        missing = list(
+            dict.fromkeys(entry.blob for entry in wanted if entry.blob not in blobs)
+        )
         if missing:
             fresh = self._batch(missing)
             blobs.update(fresh)
@@ -142,7 +156,9 @@ class BlobReader:
 
     def _batch(self, ids: list[str]) -> dict[str, bytes]:
         asked = "".join(f"{check_sha(blob)}\n" for blob in ids).encode()
-        output = memoryview(self._command.run("cat-file", "--batch", stdin=asked).stdout)
+        output = memoryview(
+            self._command.run("cat-file", "--batch", stdin=asked).stdout
+        )
         blobs = {}
         position = 0
         for blob in ids:
@@ -150,7 +166,9 @@ class BlobReader:
             line_end = bytes(output[position : position + 200]).find(b"\n") + position
             header = bytes(output[position:line_end]).split(b" ")
             if len(header) != 3 or header[1] != b"blob":
-                raise self._command.damaged(f"blob {blob} is missing from the repository")
+                raise self._command.damaged(
+                    f"blob {blob} is missing from the repository"
+                )
             size = int(header[2])
             blobs[blob] = bytes(output[line_end + 1 : line_end + 1 + size])
             position = line_end + 1 + size + 1
@@ -169,7 +187,9 @@ class BlobReader:
 
 def list_tree(command: GitCommand, revision: str, fetch: BlobReader) -> Tree:
     """Return the tree of a commit given by its full id."""
-    listing = command.run("ls-tree", "-r", "-z", "-l", "--full-tree", check_sha(revision)).stdout
+    listing = command.run(
+        "ls-tree", "-r", "-z", "-l", "--full-tree", check_sha(revision)
+    ).stdout
     entries, misnamed = [], []
     for record in listing.split(b"\0")[:-1]:
         head, _, raw_path = record.partition(b"\t")

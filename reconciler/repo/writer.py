@@ -57,7 +57,9 @@ class CommitDraft:
         for key, _ in self.trailers:
             if not _TRAILER_KEY.fullmatch(key):
                 raise RepoError(f"{key!r} is not a trailer key")
-        trailers = "\n".join(f"{key}: {_one_line(value)}" for key, value in self.trailers)
+        trailers = "\n".join(
+            f"{key}: {_one_line(value)}" for key, value in self.trailers
+        )
         return "\n\n".join(part for part in (subject, body, trailers) if part) + "\n"
 
 
@@ -106,11 +108,15 @@ def write_commits(
     return import_chain(command, check_sha(base.revision), steps, author, now)
 
 
-def write_orphan(command: GitCommand, draft: CommitDraft, author: Author, now: float) -> str:
+def write_orphan(
+    command: GitCommand, draft: CommitDraft, author: Author, now: float
+) -> str:
     """Write `draft` as a first commit without a parent and return its id."""
     nothing = Tree.of(NO_COMMIT, (), (), lambda _: {})
     step = _Files(nothing).apply(draft, None)
-    return import_chain(command, None, [step or _Step(draft.message.encode(), ())], author, now)
+    return import_chain(
+        command, None, [step or _Step(draft.message.encode(), ())], author, now
+    )
 
 
 class _Files:
@@ -118,19 +124,29 @@ class _Files:
 
     def __init__(self, base: Tree) -> None:
         self._new_hash = hashlib.sha256 if len(base.revision) == 64 else hashlib.sha1
-        self._files = {path: (entry.mode, entry.blob) for path, entry in base.entries.items()}
+        self._files = {
+            path: (entry.mode, entry.blob) for path, entry in base.entries.items()
+        }
         self._directories: dict[str, int] = {}
         for path in self._files:
             self._count(path, 1)
 
-    def apply(self, draft: CommitDraft, prefixes: tuple[str, ...] | None) -> _Step | None:
+    def apply(
+        self, draft: CommitDraft, prefixes: tuple[str, ...] | None
+    ) -> _Step | None:
         """Apply a draft and return what of it is a real change; None when nothing is."""
         for path in draft.changes:
             if fault := path_fault(path):
                 raise RepoError(f"refusing to write {path!r}: the path {fault}")
             if prefixes is not None and not is_own_path(path, prefixes):
-                raise RepoError(f"refusing to write {path!r}: only {', '.join(prefixes)} may be written")
-        removed = [path for path, content in sorted(draft.changes.items()) if content is None and path in self._files]
+                raise RepoError(
+                    f"refusing to write {path!r}: only {', '.join(prefixes)} may be written"
+                )
+        removed = [
+            path
+            for path, content in sorted(draft.changes.items())
+            if content is None and path in self._files
+        ]
         for path in removed:
             del self._files[path]
             self._count(path, -1)
@@ -139,14 +155,22 @@ class _Files:
             if content is not None and self._write(path, content):
                 written.append((path, content))
         changes = (*((path, None) for path in removed), *written)
-        return _Step(draft.message.encode("utf-8", "replace"), changes) if changes else None
+        return (
+            _Step(draft.message.encode("utf-8", "replace"), changes)
+            if changes
+            else None
+        )
 
     def _write(self, path: str, content: bytes) -> bool:
         if self._directories.get(path):
-            raise RepoError(f"refusing to write {path!r}: a directory of that name holds files that would be lost")
+            raise RepoError(
+                f"refusing to write {path!r}: a directory of that name holds files that would be lost"
+            )
         for parent in _parents(path):
             if parent in self._files:
-                raise RepoError(f"refusing to write {path!r}: {parent!r} is a file, link or submodule; remove it first")
+                raise RepoError(
+                    f"refusing to write {path!r}: {parent!r} is a file, link or submodule; remove it first"
+                )
         blob = self._new_hash(b"blob %d\0" % len(content) + content).hexdigest()
         if self._files.get(path) == (_FILE_MODE, blob):
             return False
@@ -167,13 +191,21 @@ def _parents(path: str) -> Iterable[str]:
         at = path.find("/", at + 1)
 
 
-def import_chain(command: GitCommand, base: str | None, steps: Sequence[_Step], author: Author, now: float) -> str:
+def import_chain(
+    command: GitCommand,
+    base: str | None,
+    steps: Sequence[_Step],
+    author: Author,
+    now: float,
+) -> str:
     """Feed the steps to `git fast-import` on a private ref, drop the ref, and return the id of the last commit."""
     ref = f"{TEMPORARY_REFS}{uuid.uuid4().hex}"
     who = f"{_name(author.name)} <{_name(author.email)}> {int(now)} +0000"
     stream = []
     for number, step in enumerate(steps, 1):
-        stream.append(f"commit {ref}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode())
+        stream.append(
+            f"commit {ref}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode()
+        )
         stream.append(b"data %d\n%s\n" % (len(step.message), step.message))
         parent = f":{number - 1}" if number > 1 else base
         if parent is not None:
@@ -187,7 +219,13 @@ def import_chain(command: GitCommand, base: str | None, steps: Sequence[_Step], 
         stream.append(b"\n")
     stream.append(f"get-mark :{len(steps)}\ndone\n".encode())
     try:
-        printed = command.run("fast-import", "--quiet", "--done", "--date-format=raw", stdin=b"".join(stream)).text
+        printed = command.run(
+            "fast-import",
+            "--quiet",
+            "--done",
+            "--date-format=raw",
+            stdin=b"".join(stream),
+        ).text
     finally:
         command.run("update-ref", "-d", ref, check=False)
     return check_sha(printed)
@@ -204,6 +242,8 @@ def _quoted(path: str) -> str:
 
 def sweep_temporary_refs(command: GitCommand) -> None:
     """Delete private refs that a crashed writer left. Safe beside a running writer, which never reads its ref back."""
-    found = command.run("for-each-ref", "--format=delete %(refname)", TEMPORARY_REFS).stdout
+    found = command.run(
+        "for-each-ref", "--format=delete %(refname)", TEMPORARY_REFS
+    ).stdout
     if found:
         command.run("update-ref", "--stdin", stdin=found, check=False)

@@ -16,6 +16,11 @@ PUBLIC_NAMES = {
         "snapshot_files_of",
     ),
     "ready_made": ("add", "advice", "applies_to", "find", "ready_made"),
-    "report": ("decision_document", "errors_of", "explanation_document", "plan_document"),
+    "report": (
+        "decision_document",
+        "errors_of",
+        "explanation_document",
+        "plan_document",
+    ),
     "scaffold": ("lay_down",),
 }

@@ -23,7 +23,9 @@ from reconciler.planning.state import RepoState
 class CapacityReader:
     """Takes a snapshot for each cycle; keeps the last snapshot of clusters that stop answering."""
 
-    def __init__(self, snapshot: str | None = None, environment: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self, snapshot: str | None = None, environment: Mapping[str, str] = os.environ
+    ) -> None:
         """`snapshot`: a file with a FleetSnapshot to use instead of the clusters. Raises `UsageError`, `InputError`."""
         self._mounts = mounts_of(environment)
         self._given = _read(snapshot) if snapshot is not None else None
@@ -41,7 +43,9 @@ class CapacityReader:
     def _observer_with(self, timeout: float, max_age: float) -> Observer:
         """Return the observer of earlier cycles, or a new one where the limits in fleet.yaml have changed."""
         if self._observer is None or self._observer[:2] != (timeout, max_age):
-            observer = Observer(LiveSource(self._mounts, timeout).read, timeout=timeout, max_age=max_age)
+            observer = Observer(
+                LiveSource(self._mounts, timeout).read, timeout=timeout, max_age=max_age
+            )
             self._observer = (timeout, max_age, observer)
         return self._observer[2]
 
@@ -50,16 +54,25 @@ def mounts_of(environment: Mapping[str, str]) -> Mounts:
     """Return where the operator put credentials, from environment variables."""
     home = Path(environment.get("HOME", "/")) / ".kube" / "config"
     kubeconfig = environment.get("KUBECONFIG") or (str(home) if home.is_file() else "")
-    secrets, files = environment.get("SKYRAY_SECRETS_DIR"), environment.get("SKYRAY_KUBECONFIG_DIR")
-    return Mounts(kubeconfig, Path(secrets) if secrets else None, Path(files) if files else None)
+    secrets, files = (
+        environment.get("SKYRAY_SECRETS_DIR"),
+        environment.get("SKYRAY_KUBECONFIG_DIR"),
+    )
+    return Mounts(
+        kubeconfig, Path(secrets) if secrets else None, Path(files) if files else None
+    )
 
 
 def _read(path: str) -> FleetSnapshot:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UsageError(f"{path}: cannot be read ({error.strerror}); `skyray snapshot` makes such a file") from None
+        raise UsageError(
+            f"{path}: cannot be read ({error.strerror}); `skyray snapshot` makes such a file"
+        ) from None
     try:
         return read_fleet_snapshot(data, path)
     except InputError as error:
-        raise InvalidObject(f"{error.message}; `skyray snapshot` makes such a file", error.place) from None
+        raise InvalidObject(
+            f"{error.message}; `skyray snapshot` makes such a file", error.place
+        ) from None

@@ -29,7 +29,12 @@ from reconciler.planning.state import (
     read_state,
     workload_files,
 )
-from reconciler.policy.addon_kind import addon_folders, read_addon_folder, read_addons, unread
+from reconciler.policy.addon_kind import (
+    addon_folders,
+    read_addon_folder,
+    read_addons,
+    unread,
+)
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.tenant import tenancy_of
 from reconciler.render.cluster import ROOT as CLUSTERS
@@ -68,7 +73,9 @@ class _Collector:
             return None
 
 
-def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]) -> Findings:
+def check_files(
+    files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]
+) -> Findings:
     """Check settings, inventory, policies, workloads and decision records, and policies on workloads.
 
     Rendered files are read only to find out what is placed on which cluster.
@@ -80,7 +87,9 @@ def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapp
     found.errors += _snapshot_problems(clusters or (), snapshot_files)
     policies = _policies(files, found.collect)
     cache = PlanCache()
-    workloads = read_workloads(*(found.collect(lambda: workload_files(files)) or ({}, {})), cache.read_file)
+    workloads = read_workloads(
+        *(found.collect(lambda: workload_files(files)) or ({}, {})), cache.read_file
+    )
     found.errors += [file.problem for file in workloads.broken]
     found.errors += [item.problem for item in workloads.objects if item.problem]
     found.warnings += [*workloads.warnings, *_addons(files, found.collect)]
@@ -90,7 +99,10 @@ def check_files(files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapp
         found.warnings += without_effect(policies, formed.groups, labels)
     if formed is not None and fleet is not None and clusters is not None:
         # Only a state that can be read as a whole can be planned.
-        found.errors += found.collect(lambda: _refused(read_state("", files, lambda _: {}, cache))) or ()
+        found.errors += (
+            found.collect(lambda: _refused(read_state("", files, lambda _: {}, cache)))
+            or ()
+        )
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
             found.collect(partial(read_placements, path, data))
@@ -116,21 +128,30 @@ def _check_groups(
     """Check what policies, tenants and priority classes make of the workloads; None where a rule cannot be read."""
     # Without policies nothing can be grouped; the other rules would only repeat their errors.
     rules = files.contents if policies is not None else {}
-    operators = {path: data for path, data in rules.items() if path.startswith(f"{POLICIES}/")}
+    operators = {
+        path: data for path, data in rules.items() if path.startswith(f"{POLICIES}/")
+    }
     classes = found.collect(lambda: read_class_files(operators, addon_files(files)))
-    tenancy = found.collect(lambda: tenancy_of(read_tenant_files(operators), fleet.tenancy if fleet else ""))
+    tenancy = found.collect(
+        lambda: tenancy_of(read_tenant_files(operators), fleet.tenancy if fleet else "")
+    )
     if policies is None or classes is None or tenancy is None:
         return None
     formed = group_objects(workloads, policies, {}, classes)
     errors, warnings = _grouping(formed, workloads)
     governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
     found.errors += [*errors, *governed.findings]
-    found.warnings += [*warnings, *unknown_classes(formed.groups, classes), *beyond_quota(governed.grouping)]
+    found.warnings += [
+        *warnings,
+        *unknown_classes(formed.groups, classes),
+        *beyond_quota(governed.grouping),
+    ]
     return formed
 
 
 def _snapshot_problems(
-    clusters: Sequence[Cluster], snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]
+    clusters: Sequence[Cluster],
+    snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]],
 ) -> list[str]:
     """Return what is wrong with the snapshot files that the inventory names."""
     found = snapshot_files(clusters)
@@ -153,23 +174,34 @@ def _snapshot_problems(
 
 
 def _policies(
-    files: Files, collect: Callable[[Callable[[], tuple[SchedulePolicy, ...]]], tuple[SchedulePolicy, ...] | None]
+    files: Files,
+    collect: Callable[
+        [Callable[[], tuple[SchedulePolicy, ...]]], tuple[SchedulePolicy, ...] | None
+    ],
 ) -> tuple[SchedulePolicy, ...] | None:
     """Read each file of policies by itself, so that all errors are found; then all together, for names used twice."""
     try:
         contents = files.below(POLICIES)
     except InputError as error:
         return collect(partial(_fail, error))
-    each = [collect(partial(read_policy_files, {path: contents[path]})) for path in sorted(contents)]
+    each = [
+        collect(partial(read_policy_files, {path: contents[path]}))
+        for path in sorted(contents)
+    ]
     return collect(partial(read_policy_files, contents)) if None not in each else None
 
 
-def _addons(files: Files, collect: Callable[[Callable[[], object]], object | None]) -> tuple[str, ...]:
+def _addons(
+    files: Files, collect: Callable[[Callable[[], object]], object | None]
+) -> tuple[str, ...]:
     """Read each add-on by itself, so that all errors are found, then all together; return the warnings."""
     contents = collect(lambda: files.below(ADDONS))
     if not isinstance(contents, dict):
         return ()
-    each = [collect(partial(read_addon_folder, contents, folder)) for folder in addon_folders(contents)]
+    each = [
+        collect(partial(read_addon_folder, contents, folder))
+        for folder in addon_folders(contents)
+    ]
     if None not in each:
         collect(partial(read_addons, contents))
     return unread(contents)
@@ -198,7 +230,11 @@ def _grouping(grouping: Grouping, workloads: Workloads) -> tuple[list[str], list
     """Return what is wrong with groups beyond their objects, and a warning for each object that is not placed."""
     known = {item.problem for item in workloads.objects if item.problem}
     # A group repeats the problem of its object.
-    wrong = [group for group in grouping.groups if group.problem and group.problem not in known]
+    wrong = [
+        group
+        for group in grouping.groups
+        if group.problem and group.problem not in known
+    ]
     errors = [f"group {group.key}: {group.problem}" for group in wrong]
     warnings = [
         f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"

@@ -58,11 +58,15 @@ class Reconciler:
             made.append((planned, state))
             return Proposal(planned.drafts, _kept(snapshot, planned))
 
-        published = publish_loop(self.repo, propose, AUTHOR, now=self.now, sleep=self.sleep)
+        published = publish_loop(
+            self.repo, propose, AUTHOR, now=self.now, sleep=self.sleep
+        )
         planned, state = made[-1]
         return Cycle(planned, state, published)
 
-    def watch(self, interval: float, report: Callable[[Cycle | SkyRayError], None]) -> None:
+    def watch(
+        self, interval: float, report: Callable[[Cycle | SkyRayError], None]
+    ) -> None:
         """Run a cycle every `interval` seconds until interrupted; `report` gets each cycle, or its error."""
         while True:
             try:
@@ -76,4 +80,8 @@ def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, bytes]:
     """Return the snapshot as a file, by name, if something was decided on it."""
     if not any(decision.changed for decision in planned.decisions):
         return {}
-    return {f"{snapshot.digest.removeprefix('sha256:')}.json": write_fleet_snapshot(snapshot)}
+    return {
+        f"{snapshot.digest.removeprefix('sha256:')}.json": write_fleet_snapshot(
+            snapshot
+        )
+    }

@@ -16,7 +16,9 @@ from reconciler.policy.eligibility import ClusterFacts, eligible
 from reconciler.workloads.group import GroupKey
 
 
-def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
+def clusters(
+    state: RepoState, snapshot: FleetSnapshot, now: float
+) -> list[dict[str, Any]]:
     """Return a row for each cluster. `gpusFree` leaves out GPUs assumed for groups whose pods do not exist yet."""
     fleet = fleet_state(state, snapshot, now)
     used: set[str] = set()
@@ -24,10 +26,15 @@ def clusters(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict
         # A cluster is idle when all that is on it are jobs that have ended.
         if not group.job_result:
             used.update(group.clusters)
-    return [_cluster(cluster, fleet.cluster(cluster.name), cluster.name not in used) for cluster in state.clusters]
+    return [
+        _cluster(cluster, fleet.cluster(cluster.name), cluster.name not in used)
+        for cluster in state.clusters
+    ]
 
 
-def _cluster(cluster: Cluster, capacity: ClusterState | Unreadable, idle: bool) -> dict[str, Any]:
+def _cluster(
+    cluster: Cluster, capacity: ClusterState | Unreadable, idle: bool
+) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": cluster.name,
         "kubernetesVersion": cluster.kubernetes_version,
@@ -64,9 +71,14 @@ def _gpus(node: Node) -> int:
     return sum(amount for name, amount in node.allocatable.items() if is_gpu(name))
 
 
-def groups(state: RepoState, snapshot: FleetSnapshot, now: float) -> list[dict[str, Any]]:
+def groups(
+    state: RepoState, snapshot: FleetSnapshot, now: float
+) -> list[dict[str, Any]]:
     """Return a row for each group, as a cycle would decide now."""
-    pods = {group.key: sum(s.count for s in group.gang.pod_sets) for group in state.grouping.groups}
+    pods = {
+        group.key: sum(s.count for s in group.gang.pod_sets)
+        for group in state.grouping.groups
+    }
     decisions, _ = decide_groups(state, snapshot, now)
     return [_group(decision, pods) for decision in decisions]
 
@@ -106,7 +118,9 @@ def _placement(group: PlacedGroup) -> dict[str, Any]:
 
 def policies(state: RepoState) -> list[dict[str, Any]]:
     """Return a row for each policy: how many groups it selects now, and which clusters it allows."""
-    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
+    facts = [
+        ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters
+    ]
     used = Counter(group.policy.name for group in state.grouping.groups)
     rows = []
     for policy in state.policies:

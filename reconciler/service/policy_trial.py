@@ -74,15 +74,20 @@ def policies_in(path: str, data: bytes) -> tuple[SchedulePolicy, ...]:
     """Return the policies in a file. Raises `InputError` where it cannot be read, or has none."""
     if not path.endswith(SUFFIXES):
         raise InvalidObject(
-            f"is not read as a policy: call it {' or '.join('*' + suffix for suffix in SUFFIXES)}", Place(path)
+            f"is not read as a policy: call it {' or '.join('*' + suffix for suffix in SUFFIXES)}",
+            Place(path),
         )
-    found = read_policies(document for document in load(data, path).documents if is_policy(document))
+    found = read_policies(
+        document for document in load(data, path).documents if is_policy(document)
+    )
     if not found:
         raise InvalidObject("has no SchedulePolicy", Place(path))
     return found
 
 
-def with_file(files: Files, path: str, data: bytes, replaced: Iterable[str] = ()) -> Files:
+def with_file(
+    files: Files, path: str, data: bytes, replaced: Iterable[str] = ()
+) -> Files:
     """Return `files` with the file `path` of `policies/` added; the policies `replaced` are taken out of all others.
 
     Raises `InputError` for a file of `policies/` that cannot be read.
@@ -93,7 +98,11 @@ def with_file(files: Files, path: str, data: bytes, replaced: Iterable[str] = ()
         if other == path or not other.endswith(SUFFIXES):
             continue
         documents = load(contents[other], other).documents
-        kept = [document for document in documents if not (is_policy(document) and _name(document.body) in names)]
+        kept = [
+            document
+            for document in documents
+            if not (is_policy(document) and _name(document.body) in names)
+        ]
         if len(kept) < len(documents):
             contents[other] = b"---\n".join(emit(document.body) for document in kept)
     contents[path] = data
@@ -106,36 +115,66 @@ def _name(body: Mapping[str, object]) -> object:
 
 
 def attempt(
-    before: RepoState, after: RepoState, policies: Iterable[SchedulePolicy], snapshot: FleetSnapshot, now: float
+    before: RepoState,
+    after: RepoState,
+    policies: Iterable[SchedulePolicy],
+    snapshot: FleetSnapshot,
+    now: float,
 ) -> Trial:
     """Compare the plans without `policies` and with them. `now` is in unix seconds."""
     names = {policy.name for policy in policies}
     there = {policy.name: policy.place for policy in before.policies}
     own = [policy for policy in after.policies if policy.name in names]
     planned, first = preview(after, snapshot, now), preview(before, snapshot, now)
-    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in after.clusters]
+    facts = [
+        ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in after.clusters
+    ]
     outranked = _outranked(after, names)
     tried = []
     for policy in own:
-        keys = sorted(group.key for group in after.grouping.groups if group.policy.name == policy.name)
+        keys = sorted(
+            group.key
+            for group in after.grouping.groups
+            if group.policy.name == policy.name
+        )
         others = tuple(outranked.get(policy.name, ()))
-        tried.append(Tried(policy, there.get(policy.name), eligible(policy, facts), tuple(keys), others))
-    unplaced = tuple(d for d in planned.decisions if d.policy in names and d.action in {Action.WAIT, Action.REJECT})
+        tried.append(
+            Tried(
+                policy,
+                there.get(policy.name),
+                eligible(policy, facts),
+                tuple(keys),
+                others,
+            )
+        )
+    unplaced = tuple(
+        d
+        for d in planned.decisions
+        if d.policy in names and d.action in {Action.WAIT, Action.REJECT}
+    )
     new = tuple(line for line in planned.warnings if line not in first.warnings)
-    return Trial(tuple(tried), _changes(first, planned), _files(first, planned), unplaced, new)
+    return Trial(
+        tuple(tried), _changes(first, planned), _files(first, planned), unplaced, new
+    )
 
 
 def _changes(before: Plan, after: Plan) -> tuple[Change, ...]:
     old = {decision.group: decision for decision in before.decisions}
     new = {decision.group: decision for decision in after.decisions}
-    changes = [Change(group, old.get(group), new.get(group)) for group in sorted({*old, *new})]
+    changes = [
+        Change(group, old.get(group), new.get(group)) for group in sorted({*old, *new})
+    ]
     return tuple(change for change in changes if _differs(change))
 
 
 def _files(before: Plan, after: Plan) -> dict[str, str]:
     """Return the files that only one of the plans writes, or that they write with other contents."""
     old, new = _contents(before), _contents(after)
-    differ = [path for path in sorted({*old, *new}) if old.get(path, _AS_IS) != new.get(path, _AS_IS)]
+    differ = [
+        path
+        for path in sorted({*old, *new})
+        if old.get(path, _AS_IS) != new.get(path, _AS_IS)
+    ]
     return {path: after.changes.get(path, "keep") for path in differ}
 
 
@@ -157,16 +196,27 @@ def _differs(change: Change) -> bool:
 
 def _outcome(decision: Decision) -> tuple[object, ...]:
     shares = tuple((copy.cluster, copy.share) for copy in decision.copies)
-    return (decision.group, decision.action, decision.phase, decision.policy, shares, decision.reason)
+    return (
+        decision.group,
+        decision.action,
+        decision.phase,
+        decision.policy,
+        shares,
+        decision.reason,
+    )
 
 
-def _outranked(state: RepoState, names: set[str]) -> dict[str, list[tuple[ObjectKey, str]]]:
+def _outranked(
+    state: RepoState, names: set[str]
+) -> dict[str, list[tuple[ObjectKey, str]]]:
     """Return for each policy of `names` the objects that it selects, but that another policy has."""
     found: dict[str, list[tuple[ObjectKey, str]]] = {}
     index = PolicyIndex(state.policies)
     for item in state.workloads.objects:
         namespace = state.workloads.namespaces.get(item.key.namespace)
-        match = index.match(item.key, item.labels, namespace.labels if namespace else None)
+        match = index.match(
+            item.key, item.labels, namespace.labels if namespace else None
+        )
         if match is not None:
             for name in names.intersection(match.outranked):
                 found.setdefault(name, []).append((item.key, match.policy.name))

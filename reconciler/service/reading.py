@@ -25,7 +25,9 @@ def read_revision(repo: GitRepo, sha: str, cache: PlanCache | None = None) -> Re
     return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), cache=cache)
 
 
-def read_worktree(repo: GitRepo, change: Callable[[Files], Files] = lambda files: files) -> RepoState:
+def read_worktree(
+    repo: GitRepo, change: Callable[[Files], Files] = lambda files: files
+) -> RepoState:
     """Return the state of a checkout as its files are now, with `change` made to them.
 
     What is not committed comes last in the queue.
@@ -44,17 +46,31 @@ def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
     return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
 
 
-def read_changed(repo: GitRepo, sha: str, change: Callable[[Files], Files]) -> RepoState:
+def read_changed(
+    repo: GitRepo, sha: str, change: Callable[[Files], Files]
+) -> RepoState:
     """Return the state of `sha` as it would be if a commit made `change` to its files."""
     tree = repo.tree(sha)
     return _read(repo, tree, change(files_of(tree)))
 
 
-def _read(repo: GitRepo, tree: Tree, files: Files, sha: str = "", cache: PlanCache | None = None) -> RepoState:
+def _read(
+    repo: GitRepo,
+    tree: Tree,
+    files: Files,
+    sha: str = "",
+    cache: PlanCache | None = None,
+) -> RepoState:
     revision = sha or tree.revision
-    state = read_state(revision, files, lambda paths: _sources(repo, revision, paths), cache)
+    state = read_state(
+        revision, files, lambda paths: _sources(repo, revision, paths), cache
+    )
     committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
-    return replace(state, pictures=snapshot_files_of(tree, state.clusters), committed_at=committed_at)
+    return replace(
+        state,
+        pictures=snapshot_files_of(tree, state.clusters),
+        committed_at=committed_at,
+    )
 
 
 def _is_workload(path: str) -> bool:
@@ -63,8 +79,16 @@ def _is_workload(path: str) -> bool:
 
 def snapshot_files_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
     """Return the snapshot files that the inventory names, by path, as far as they exist."""
-    named = {cluster.access.file for cluster in clusters if isinstance(cluster.access, SnapshotAccess)}
-    files = [path for path in sorted(named) if path in tree.entries and tree.entries[path].is_file]
+    named = {
+        cluster.access.file
+        for cluster in clusters
+        if isinstance(cluster.access, SnapshotAccess)
+    }
+    files = [
+        path
+        for path in sorted(named)
+        if path in tree.entries and tree.entries[path].is_file
+    ]
     return tree.read(files)
 
 

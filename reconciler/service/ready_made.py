@@ -48,7 +48,9 @@ def find(name: str) -> ReadyMade:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(f"there is no ready-made policy {name!r}: {hint}`skyray policy list` lists them")
+        raise UsageError(
+            f"there is no ready-made policy {name!r}: {hint}`skyray policy list` lists them"
+        )
     return known[name]
 
 
@@ -68,11 +70,15 @@ def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
     """
     target = checkout / ready.path
     if target.exists() or target.is_symlink():
-        raise UsageError(f"{ready.path} exists already and stays as it is: edit it, or move it away first")
+        raise UsageError(
+            f"{ready.path} exists already and stays as it is: edit it, or move it away first"
+        )
     names = {policy.name for policy in ready.policies}
     twice = next((policy for policy in state.policies if policy.name in names), None)
     if twice is not None:
-        raise UsageError(f"policy {twice.name} is already defined at {twice.place}: edit it there, or rename it first")
+        raise UsageError(
+            f"policy {twice.name} is already defined at {twice.place}: edit it there, or rename it first"
+        )
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
         file.write(ready.data)
@@ -80,7 +86,9 @@ def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
 
 def advice(policies: Iterable[SchedulePolicy], state: RepoState) -> tuple[str, ...]:
     """Return what `policies` still lack to have an effect in a repo, a line each."""
-    facts = [ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters]
+    facts = [
+        ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters
+    ]
     lines = []
     for policy in policies:
         lines.append(f"{policy.name} applies to {applies_to(policy)}")
@@ -117,8 +125,14 @@ def _wanted(policy: SchedulePolicy) -> list[tuple[str, tuple[str, ...]]]:
     """Return the values of cluster labels that a policy names."""
     wanted = [(label.key, label.values) for label in policy.ordered]
     if policy.cluster_selector:
-        listing = [needed for needed in policy.cluster_selector.requirements if needed.operator == "In"]
-        wanted += [(requirement.key, tuple(requirement.values)) for requirement in listing]
+        listing = [
+            needed
+            for needed in policy.cluster_selector.requirements
+            if needed.operator == "In"
+        ]
+        wanted += [
+            (requirement.key, tuple(requirement.values)) for requirement in listing
+        ]
     spread = policy.spreading
     if spread and spread.split:
         wanted.append((spread.topology_key, tuple(spread.split)))

@@ -21,7 +21,9 @@ def plan_document(plan: Plan, errors: Sequence[str]) -> dict[str, Any]:
         "revision": plan.revision,
         "snapshot": plan.snapshot,
         "decisions": [decision_document(decision) for decision in plan.decisions],
-        "changes": [{"path": path, "action": action} for path, action in plan.changes.items()],
+        "changes": [
+            {"path": path, "action": action} for path, action in plan.changes.items()
+        ],
         "warnings": list(plan.warnings),
         "errors": list(errors),
     }
@@ -34,10 +36,14 @@ def decision_document(decision: Decision) -> dict[str, Any]:
         "action": str(decision.action),
         "phase": str(decision.phase),
         "policy": decision.policy,
-        "clusters": [{"name": copy.cluster, "share": copy.share} for copy in decision.copies],
+        "clusters": [
+            {"name": copy.cluster, "share": copy.share} for copy in decision.copies
+        ],
         "reason": str(decision.reason),
         "message": decision.message,
-        "candidates": [candidate_document(candidate) for candidate in decision.candidates],
+        "candidates": [
+            candidate_document(candidate) for candidate in decision.candidates
+        ],
     }
 
 
@@ -56,9 +62,15 @@ def errors_of(plan: Plan, state: RepoState) -> tuple[str, ...]:
     broken = [file.problem for file in state.workloads.broken]
     invalid = [o.problem for o in state.workloads.objects if o.problem]
     known = {*broken, *invalid}
-    rejected = [decision for decision in plan.decisions if decision.action is Action.REJECT]
+    rejected = [
+        decision for decision in plan.decisions if decision.action is Action.REJECT
+    ]
     # A group repeats the problem of its object.
-    others = [f"{decision.group}: {decision.message}" for decision in rejected if decision.message not in known]
+    others = [
+        f"{decision.group}: {decision.message}"
+        for decision in rejected
+        if decision.message not in known
+    ]
     return (*broken, *invalid, *others)
 
 

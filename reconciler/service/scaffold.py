@@ -46,12 +46,16 @@ def lay_down(directory: Path, name: str, engine: str | None, repo_url: str) -> L
     if settings.is_file():
         fleet = read_fleet(settings.read_bytes(), str(settings))
         if engine not in {None, fleet.engine}:
-            raise UsageError(f"{settings} says engine {fleet.engine}: edit it there, or leave out --engine")
+            raise UsageError(
+                f"{settings} says engine {fleet.engine}: edit it there, or leave out --engine"
+            )
         name, engine, branch = fleet.name, fleet.engine, fleet.branch
     else:
         if not is_dns_label(name):
             rule = "use small letters, digits and '-', at most 63"
-            raise UsageError(f"{name!r} cannot be the fleet's name: {rule}; --name sets it")
+            raise UsageError(
+                f"{name!r} cannot be the fleet's name: {rule}; --name sets it"
+            )
         engine, branch = engine or DEFAULT_ENGINE, "main"
     renderer = engine_renderer(engine)
     files = _template(name, engine)
@@ -64,7 +68,10 @@ def _template(name: str, engine: str) -> dict[str, bytes]:
     values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
     folder = data_folder("fleet-repo-template")
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {str(path.relative_to(folder)): _filled(path.read_bytes(), values) for path in paths}
+    return {
+        str(path.relative_to(folder)): _filled(path.read_bytes(), values)
+        for path in paths
+    }
 
 
 def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
@@ -83,7 +90,9 @@ def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
 
 def _clusters(directory: Path) -> list[str]:
     """Return the names of the clusters in the inventory that is there."""
-    paths = sorted(path for path in (directory / INVENTORY).rglob("*") if path.is_file())
+    paths = sorted(
+        path for path in (directory / INVENTORY).rglob("*") if path.is_file()
+    )
     files = {str(path.relative_to(directory)): path.read_bytes() for path in paths}
     return [cluster.name for cluster in read_inventory(files)]
 

@@ -17,10 +17,20 @@ from reconciler.render import placement_record
 
 def schema_files() -> dict[str, bytes]:
     """Return the published files by name."""
-    policies = {**dialects.json_schemas(), **tenant_kind.json_schemas(), **addon_kind.json_schemas()}
-    schemas = {**fleet.json_schemas(), **policies, "placement.json": placement_record.json_schema()}
+    policies = {
+        **dialects.json_schemas(),
+        **tenant_kind.json_schemas(),
+        **addon_kind.json_schemas(),
+    }
+    schemas = {
+        **fleet.json_schemas(),
+        **policies,
+        "placement.json": placement_record.json_schema(),
+    }
     options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-    return {name: orjson.dumps(schemas[name], option=options) for name in sorted(schemas)}
+    return {
+        name: orjson.dumps(schemas[name], option=options) for name in sorted(schemas)
+    }
 
 
 def write_schemas(folder: Path) -> None:

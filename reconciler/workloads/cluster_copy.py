@@ -83,7 +83,10 @@ class ClusterCopy:
     def listed(self) -> tuple[PlacedObject, ...]:
         """Return the entries of the Placement for this copy, in order of kind and name."""
         entries = [
-            PlacedObject(o.key.api_version, o.key.kind, o.key.name, o.digest, o.place.file) for o in self.admitted
+            PlacedObject(
+                o.key.api_version, o.key.kind, o.key.name, o.digest, o.place.file
+            )
+            for o in self.admitted
         ]
         return tuple(sorted((*entries, *self.missing)))
 
@@ -122,7 +125,9 @@ def same_copies(before: Iterable[ClusterCopy], after: Iterable[ClusterCopy]) -> 
     """Tell whether the same is deployed on the same clusters before and after."""
     old = {copy.cluster: copy for copy in before}
     new = {copy.cluster: copy for copy in after}
-    return old.keys() == new.keys() and all(same_content(old[name], new[name]) for name in new)
+    return old.keys() == new.keys() and all(
+        same_content(old[name], new[name]) for name in new
+    )
 
 
 def grows(before: ClusterCopy, after: ClusterCopy) -> bool:

@@ -19,7 +19,9 @@ from reconciler.workloads.object_references import generated_secret, object_refe
 NamespacedName = tuple[str, str, str]
 """Namespace, kind and name: the target of a reference."""
 
-_IN_EVERY_NAMESPACE = frozenset({(SERVICE_ACCOUNT, "default"), (CONFIG_MAP, "kube-root-ca.crt")})
+_IN_EVERY_NAMESPACE = frozenset(
+    {(SERVICE_ACCOUNT, "default"), (CONFIG_MAP, "kube-root-ca.crt")}
+)
 """The kinds and names that Kubernetes itself puts into every namespace."""
 
 
@@ -38,7 +40,11 @@ class Companions:
     pods, or with a `groupBy` label, is always a member. `policy_of` has the policy of each selected object.
     """
 
-    def __init__(self, objects: Sequence[WorkloadObject], policy_of: Mapping[ObjectKey, SchedulePolicy]) -> None:
+    def __init__(
+        self,
+        objects: Sequence[WorkloadObject],
+        policy_of: Mapping[ObjectKey, SchedulePolicy],
+    ) -> None:
         self._policy_of = policy_of
         self._providers: dict[NamespacedName, list[WorkloadObject]] = defaultdict(list)
         self._always_members: set[ObjectKey] = set()
@@ -73,15 +79,29 @@ class Companions:
         if not unresolved:
             # Most objects: their bodies need not be read again.
             return ()
-        required = (reference for reference in object_references(item.body) if not reference.optional)
-        return tuple(reference for reference in required if (reference.kind, reference.name) in unresolved)
+        required = (
+            reference
+            for reference in object_references(item.body)
+            if not reference.optional
+        )
+        return tuple(
+            reference
+            for reference in required
+            if (reference.kind, reference.name) in unresolved
+        )
 
     def has_group_label(self, item: WorkloadObject) -> bool:
         """Tell whether the object's own `groupBy` label makes it a member of a group."""
         policy = self._policy_of.get(item.key)
-        return policy is not None and bool(policy.group_by) and bool(item.labels.get(policy.group_by))
+        return (
+            policy is not None
+            and bool(policy.group_by)
+            and bool(item.labels.get(policy.group_by))
+        )
 
-    def _companions_referenced_by(self, item: WorkloadObject) -> Iterator[WorkloadObject]:
+    def _companions_referenced_by(
+        self, item: WorkloadObject
+    ) -> Iterator[WorkloadObject]:
         for target in self.referenced_by(item):
             if target.key in self.keys:
                 yield target
@@ -94,13 +114,19 @@ class Companions:
             if item.key in self._always_members:
                 companions |= self._reachable_from(item)
 
-        remaining = [item for item in selected if item.key not in self._always_members | companions]
+        remaining = [
+            item
+            for item in selected
+            if item.key not in self._always_members | companions
+        ]
         referenced: set[ObjectKey] = set()
         for item in remaining:
             referenced |= self._reachable_from(item)
         # Objects that nothing refers to become members first. In a circle of references every object is referenced;
         # there the first by key becomes the member, so that the circle is placed.
-        for item in sorted(remaining, key=lambda each: (each.key in referenced, each.key)):
+        for item in sorted(
+            remaining, key=lambda each: (each.key in referenced, each.key)
+        ):
             if item.key not in companions:
                 companions |= self._reachable_from(item)
         return companions
@@ -144,7 +170,8 @@ def companions_of(
 
 
 def _reached(
-    start: Iterable[WorkloadObject], follow: Callable[[WorkloadObject], Iterator[WorkloadObject]]
+    start: Iterable[WorkloadObject],
+    follow: Callable[[WorkloadObject], Iterator[WorkloadObject]],
 ) -> tuple[WorkloadObject, ...]:
     """Return the objects that `follow` leads to from those of `start`, without these, in order of discovery."""
     to_visit = list(start)
@@ -160,14 +187,18 @@ def _reached(
 
 
 def unresolved_warnings(
-    objects: Iterable[WorkloadObject], companions: Companions, broken: Mapping[str, BrokenFile]
+    objects: Iterable[WorkloadObject],
+    companions: Companions,
+    broken: Mapping[str, BrokenFile],
 ) -> tuple[str, ...]:
     """Return a warning for each target that `objects` require and that no object provides, at its first user.
 
     `broken` has for each namespace a file that cannot be read, if there is any: the target may be in it.
     """
     users: dict[NamespacedName, list[WorkloadObject]] = defaultdict(list)
-    for item in sorted(objects, key=lambda each: (each.place.file, each.place.line, each.key)):
+    for item in sorted(
+        objects, key=lambda each: (each.place.file, each.place.line, each.key)
+    ):
         for kind, name in companions.unresolved(item):
             users[item.key.namespace, kind, name].append(item)
     warnings = []
@@ -177,7 +208,11 @@ def unresolved_warnings(
         if first is not None:
             item, reference = first
             other_users = len(users[target]) - 1
-            warnings.append(_unresolved_warning(item, reference, other_users, broken.get(item.key.namespace)))
+            warnings.append(
+                _unresolved_warning(
+                    item, reference, other_users, broken.get(item.key.namespace)
+                )
+            )
     return tuple(warnings)
 
 
@@ -193,14 +228,25 @@ def _first_required(
     return None
 
 
-def _unresolved_warning(item: WorkloadObject, reference: Reference, other_users: int, broken: BrokenFile | None) -> str:
+def _unresolved_warning(
+    item: WorkloadObject,
+    reference: Reference,
+    other_users: int,
+    broken: BrokenFile | None,
+) -> str:
     refers = f"{item.place}: {item.key} refers in {dotted(reference.path)} to {reference.kind} {reference.name}"
     more = ""
     if other_users:
         more = f" ({other_users} other object{'s refer' if other_users > 1 else ' refers'} to it)"
     if broken is not None:
-        return f"{refers}, which may be in {broken.path}: that file cannot be read{more}"
-    remedy = "an ExternalSecret or SealedSecret that makes it" if reference.kind == SECRET else "its manifest"
+        return (
+            f"{refers}, which may be in {broken.path}: that file cannot be read{more}"
+        )
+    remedy = (
+        "an ExternalSecret or SealedSecret that makes it"
+        if reference.kind == SECRET
+        else "its manifest"
+    )
     return (
         f"{refers}, which is not in workloads/{item.key.namespace}/: add {remedy}, unless the cluster has it "
         f"already{more}"

@@ -94,7 +94,9 @@ def largest_remainder(
 
 
 def replica_shares(
-    item: WorkloadObject, weights: Sequence[int], before: Sequence[WorkloadObject | None]
+    item: WorkloadObject,
+    weights: Sequence[int],
+    before: Sequence[WorkloadObject | None],
 ) -> tuple[ReplicaShare, ...] | None:
     """Return each domain's share of `item`; None for an object that cannot be divided and goes whole to each domain.
 
@@ -102,7 +104,9 @@ def replica_shares(
     whose pods are indexed.
     """
     body = item.body
-    divider = _Divider(weights, [deployed.body if deployed else {} for deployed in before])
+    divider = _Divider(
+        weights, [deployed.body if deployed else {} for deployed in before]
+    )
     kind = (item.key.api_version, item.key.kind)
     if kind in _REPLICATED:
         return _replicated_shares(body, divider)
@@ -116,7 +120,9 @@ def replica_shares(
 class _Divider:
     """Divides numbers by the same weights; of equal remainders, the domain that has more now gets more."""
 
-    def __init__(self, weights: Sequence[int], before: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(
+        self, weights: Sequence[int], before: Sequence[Mapping[str, Any]]
+    ) -> None:
         self.weights = weights
         self._before = before
 
@@ -136,7 +142,9 @@ class _Divider:
         return largest_remainder(total, weights or self.weights, before, least, most)
 
 
-def _replicated_shares(body: Mapping[str, Any], divider: _Divider) -> tuple[ReplicaShare, ...]:
+def _replicated_shares(
+    body: Mapping[str, Any], divider: _Divider
+) -> tuple[ReplicaShare, ...]:
     path: Path = ("spec", "replicas")
     replicas = fields.count(fields.mapping(body, "spec", ()), "replicas", ("spec",), 1)
     divided = [_DividedField(path, divider.divide(replicas, path), 1)]
@@ -162,16 +170,23 @@ def _job_shares(item: WorkloadObject, divider: _Divider) -> tuple[ReplicaShare, 
     divided = [_DividedField((*at, "parallelism"), running, 1)]
     if completions is not None and parallelism:
         # Completions go only to domains with pods; elsewhere they would never be reached.
-        weights = [weight if pods else 0 for weight, pods in zip(divider.weights, running, strict=True)]
+        weights = [
+            weight if pods else 0
+            for weight, pods in zip(divider.weights, running, strict=True)
+        ]
         most = [completions if pods else 0 for pods in running]
-        completed = divider.divide(completions, (*at, "completions"), running, most, weights)
+        completed = divider.divide(
+            completions, (*at, "completions"), running, most, weights
+        )
         divided.append(_DividedField((*at, "completions"), completed, None))
     # With parallelism 0 no domain has pods, so the Job is kept in all of them.
     empty = [parallelism > 0 and not pods for pods in running]
     return _shares(body, divided, empty)
 
 
-def _ray_shares(body: Mapping[str, Any], divider: _Divider) -> tuple[ReplicaShare, ...] | None:
+def _ray_shares(
+    body: Mapping[str, Any], divider: _Divider
+) -> tuple[ReplicaShare, ...] | None:
     cluster = rayspec.cluster_spec(body)
     if cluster is None:
         # A RayJob with clusterSelector makes no pods of its own.
@@ -182,7 +197,9 @@ def _ray_shares(body: Mapping[str, Any], divider: _Divider) -> tuple[ReplicaShar
     for at, group in rayspec.worker_groups(cluster):
         group_fields, group_most = _worker_group(group, at, divider, scaling=scaling)
         divided += group_fields
-        most_workers = [total + more for total, more in zip(most_workers, group_most, strict=True)]
+        most_workers = [
+            total + more for total, more in zip(most_workers, group_most, strict=True)
+        ]
     if not sum(most_workers):
         # Without any worker there is nothing to divide; the head goes whole to each domain.
         return None
@@ -209,7 +226,9 @@ def _worker_group(
     if maximum is None:
         # Without maxReplicas the Ray autoscaler has no bound, so each domain can get workers.
         return divided, tuple(1 for _ in shares) if scaling else shares
-    maximums = divider.divide(max(maximum, replicas), (*at, "maxReplicas"), least=shares)
+    maximums = divider.divide(
+        max(maximum, replicas), (*at, "maxReplicas"), least=shares
+    )
     divided.append(_DividedField((*at, "maxReplicas"), maximums, None))
     return divided, maximums if scaling else shares
 
@@ -226,7 +245,9 @@ def _shares(
     return tuple(shares)
 
 
-def _operations(body: Mapping[str, Any], field: _DividedField, domain: int) -> Operations:
+def _operations(
+    body: Mapping[str, Any], field: _DividedField, domain: int
+) -> Operations:
     """Return the operations that set the domain's count; a replacement first tests the undivided value."""
     current = find(body, field.path)
     value = field.counts[domain]
@@ -235,4 +256,7 @@ def _operations(body: Mapping[str, Any], field: _DividedField, domain: int) -> O
         return ()
     if current is None:
         return ({"op": "add", "path": path, "value": value},)
-    return ({"op": "test", "path": path, "value": current}, {"op": "replace", "path": path, "value": value})
+    return (
+        {"op": "test", "path": path, "value": current},
+        {"op": "replace", "path": path, "value": value},
+    )

@@ -76,7 +76,11 @@ def read_workloads(
     read = read or read_file
     objects: list[WorkloadObject] = []
     written_namespaces: list[WorkloadObject] = []
-    broken = [_unusable(path, why) for path, why in sorted(unusable.items()) if is_workload_file(path)]
+    broken = [
+        _unusable(path, why)
+        for path, why in sorted(unusable.items())
+        if is_workload_file(path)
+    ]
     warnings = _outside_namespaces((*files, *unusable))
     for path in sorted(files):
         if not is_workload_file(path):
@@ -93,7 +97,12 @@ def read_workloads(
             else:
                 objects.append(item)
     namespaces, broken_namespaces = _namespaces(written_namespaces)
-    return Workloads(_marked_duplicates(objects), (*broken, *broken_namespaces), namespaces, tuple(warnings))
+    return Workloads(
+        _marked_duplicates(objects),
+        (*broken, *broken_namespaces),
+        namespaces,
+        tuple(warnings),
+    )
 
 
 def _folder(path: str) -> str:
@@ -102,7 +111,11 @@ def _folder(path: str) -> str:
 
 
 def _unusable(path: str, why: str) -> BrokenFile:
-    return BrokenFile(path, _folder(path), f"{path}: {why}: put an ordinary file in its place, or remove it")
+    return BrokenFile(
+        path,
+        _folder(path),
+        f"{path}: {why}: put an ordinary file in its place, or remove it",
+    )
 
 
 def _outside_namespaces(paths: Iterable[str]) -> list[str]:
@@ -114,7 +127,9 @@ def _outside_namespaces(paths: Iterable[str]) -> list[str]:
     ]
 
 
-def _namespaces(written: Iterable[WorkloadObject]) -> tuple[dict[str, WorkloadObject], list[BrokenFile]]:
+def _namespaces(
+    written: Iterable[WorkloadObject],
+) -> tuple[dict[str, WorkloadObject], list[BrokenFile]]:
     """Return the Namespaces that can be used, by name, and the files of all others."""
     by_name: dict[str, list[WorkloadObject]] = defaultdict(list)
     broken: dict[str, BrokenFile] = {}
@@ -131,7 +146,9 @@ def _namespaces(written: Iterable[WorkloadObject]) -> tuple[dict[str, WorkloadOb
             usable[name] = first
         for duplicate in duplicates:
             path = duplicate.place.file
-            broken.setdefault(path, BrokenFile(path, name, _duplicate_problem(first, duplicate)))
+            broken.setdefault(
+                path, BrokenFile(path, name, _duplicate_problem(first, duplicate))
+            )
     return usable, list(broken.values())
 
 
@@ -139,12 +156,16 @@ def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
     """Read the one object of an admitted copy in a cluster's directory. Raises `InputError`."""
     documents = load(data, path).documents
     if len(documents) != 1:
-        raise InvalidObject(f"has {len(documents)} documents instead of one", Place(path))
+        raise InvalidObject(
+            f"has {len(documents)} documents instead of one", Place(path)
+        )
     document = documents[0]
     body = document.body
     key = object_key(body, namespace, document.place)
     demand = demand_of(body, namespace)
-    return WorkloadObject(key, body, canonical_digest(body), document.place, demand, _targets(body))
+    return WorkloadObject(
+        key, body, canonical_digest(body), document.place, demand, _targets(body)
+    )
 
 
 def read_file(path: str, data: bytes) -> Contents:
@@ -155,7 +176,10 @@ def read_file(path: str, data: bytes) -> Contents:
     namespace = _folder(path)
     if not is_dns_label(namespace):
         rule = "use small letters, digits and '-', at most 63"
-        raise InvalidObject(f"the folder {namespace!r} under {ROOT}/ cannot be a namespace: {rule}", Place(path))
+        raise InvalidObject(
+            f"the folder {namespace!r} under {ROOT}/ cannot be a namespace: {rule}",
+            Place(path),
+        )
     loaded = load(data, path)
     warnings = [str(warning) for warning in loaded.warnings]
     objects = []
@@ -166,7 +190,9 @@ def read_file(path: str, data: bytes) -> Contents:
     return tuple(objects), tuple(warnings)
 
 
-def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, list[str]]:
+def _read_object(
+    document: Document, namespace: str
+) -> tuple[WorkloadObject, list[str]]:
     key = object_key(document.body, namespace, document.place)
     if key.kind == "Namespace":
         key = replace(key, namespace="")
@@ -186,21 +212,35 @@ def _read_object(document: Document, namespace: str) -> tuple[WorkloadObject, li
     except InvalidObject as error:
         problem = _with_place(error, document)
         item = WorkloadObject(
-            key, _with_text_metadata(body), canonical_digest(body), document.place, None, targets, problem
+            key,
+            _with_text_metadata(body),
+            canonical_digest(body),
+            document.place,
+            None,
+            targets,
+            problem,
         )
         return item, warnings
     if is_plain_secret(key, body):
         warnings.append(f"{document.place}: {key}: {_READABLE_BY_ALL}")
-    return WorkloadObject(key, body, canonical_digest(body), document.place, demand, targets), warnings
+    return WorkloadObject(
+        key, body, canonical_digest(body), document.place, demand, targets
+    ), warnings
 
 
 def _targets(body: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     """Return the kinds and names that an object refers to in its namespace."""
-    return frozenset((reference.kind, reference.name) for reference in object_references(body))
+    return frozenset(
+        (reference.kind, reference.name) for reference in object_references(body)
+    )
 
 
 def _warning_lines(findings: Iterable[Problem], document: Document) -> list[str]:
-    return [f"{document.locate(*each.path)}: {each.message}" for each in findings if each.severity == "warning"]
+    return [
+        f"{document.locate(*each.path)}: {each.message}"
+        for each in findings
+        if each.severity == "warning"
+    ]
 
 
 def _raise_first_error(findings: Iterable[Problem], document: Document) -> None:
@@ -213,7 +253,11 @@ def _with_place(error: InvalidObject, document: Document) -> str:
     """Return the error with its place; one that names none is at its field, or at the start of the document."""
     if error.place:
         return str(error)
-    at = document.locate(*error.path) if isinstance(error, InvalidField) else document.place
+    at = (
+        document.locate(*error.path)
+        if isinstance(error, InvalidField)
+        else document.place
+    )
     return f"{at}: {error}"
 
 
@@ -229,7 +273,10 @@ def _check_metadata(document: Document) -> None:
     for name in fields.text_map(metadata, "annotations", ("metadata",)):
         # The API server lower-cases an annotation's key before it checks it (apimachinery, `ValidateAnnotations`).
         if not is_label_key(name.lower()):
-            raise InvalidField(("metadata", "annotations", name), f"has a key that cannot be one: {_LABEL_KEY_RULE}")
+            raise InvalidField(
+                ("metadata", "annotations", name),
+                f"has a key that cannot be one: {_LABEL_KEY_RULE}",
+            )
 
 
 def _with_text_metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -238,7 +285,11 @@ def _with_text_metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
     for part in ("labels", "annotations"):
         written = metadata.get(part)
         entries = written.items() if isinstance(written, dict) else ()
-        metadata[part] = {name: _as_text(value) for name, value in entries if isinstance(value, str | int | float)}
+        metadata[part] = {
+            name: _as_text(value)
+            for name, value in entries
+            if isinstance(value, str | int | float)
+        }
     return {**body, "metadata": metadata}
 
 
@@ -251,28 +302,40 @@ def _check_identity(document: Document, key: ObjectKey, namespace: str) -> None:
     kind, name = key.kind, key.name
     if not is_dns_subdomain(name):
         where = document.locate("metadata", "name")
-        raise InvalidObject(f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'", where)
+        raise InvalidObject(
+            f"the name {name!r} is no DNS name: use small letters, digits, '-' and '.'",
+            where,
+        )
     if kind == "Namespace":
         _check_namespace(document, key, namespace)
         return
     if kind in CLUSTER_SCOPED:
-        raise InvalidObject(f"{kind} {name} is cluster-scoped: put it under addons/, not {ROOT}/", document.place)
+        raise InvalidObject(
+            f"{kind} {name} is cluster-scoped: put it under addons/, not {ROOT}/",
+            document.place,
+        )
     own = document.body["metadata"].get("namespace")
     if own and own != namespace:
         where = document.locate("metadata", "namespace")
         raise InvalidObject(
-            f"{kind} {name} names namespace {own}, yet its folder is {namespace}: make them agree", where
+            f"{kind} {name} names namespace {own}, yet its folder is {namespace}: make them agree",
+            where,
         )
 
 
 def _check_namespace(document: Document, key: ObjectKey, namespace: str) -> None:
     if key.api_version != "v1":
         where = document.locate("apiVersion")
-        raise InvalidObject(f"the apiVersion of a Namespace is v1, not {key.api_version}", where)
+        raise InvalidObject(
+            f"the apiVersion of a Namespace is v1, not {key.api_version}", where
+        )
     # A tenant that writes one folder must not set the labels of another tenant's namespace.
     if key.name != namespace:
         where = document.locate("metadata", "name")
-        raise InvalidObject(f"Namespace {key.name} is in the folder of namespace {namespace}: move it", where)
+        raise InvalidObject(
+            f"Namespace {key.name} is in the folder of namespace {namespace}: move it",
+            where,
+        )
 
 
 def _marked_duplicates(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:

@@ -64,11 +64,15 @@ def govern(
         denied = _denied(group, owner, locate, check)
         findings.update(dict.fromkeys(denied))
         owned = replace(group, tenant=owner.tenant)
-        groups.append(_refused(owned, denied, owner.refusal.code if owner.refusal else DENIED))
+        groups.append(
+            _refused(owned, denied, owner.refusal.code if owner.refusal else DENIED)
+        )
     return Governed(replace(grouping, groups=tuple(groups)), tuple(findings))
 
 
-def _owner(tenancy: Tenancy, namespace: str, namespaces: Mapping[str, WorkloadObject]) -> Owner:
+def _owner(
+    tenancy: Tenancy, namespace: str, namespaces: Mapping[str, WorkloadObject]
+) -> Owner:
     written = namespaces.get(namespace)
     return tenancy.owner(namespace, written.labels if written else {})
 

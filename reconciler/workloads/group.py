@@ -58,7 +58,9 @@ class WorkloadObject:
     @property
     def annotations(self) -> Mapping[str, str]:
         """Return its annotations; empty when it has none."""
-        annotations: Mapping[str, str] = self.body.get("metadata", {}).get("annotations") or {}
+        annotations: Mapping[str, str] = (
+            self.body.get("metadata", {}).get("annotations") or {}
+        )
         return annotations
 
     @property
@@ -103,7 +105,9 @@ class Group:
     problem: str = ""
     refused_as: str = "InvalidObject"
     tenant: Tenant | None = None
-    cluster_variants: Mapping[str, tuple[WorkloadObject, ...]] = field(default_factory=dict)
+    cluster_variants: Mapping[str, tuple[WorkloadObject, ...]] = field(
+        default_factory=dict
+    )
 
     @property
     def objects(self) -> tuple[WorkloadObject, ...]:
@@ -117,13 +121,24 @@ class Group:
         if not self.cluster_variants:
             return gang
         # Many clusters may share one variant: each is worked out once.
-        gangs = {id(objects): gang_of(objects) for objects in self.cluster_variants.values()}
-        variants = {cluster: gangs[id(objects)] for cluster, objects in self.cluster_variants.items()}
+        gangs = {
+            id(objects): gang_of(objects) for objects in self.cluster_variants.values()
+        }
+        variants = {
+            cluster: gangs[id(objects)]
+            for cluster, objects in self.cluster_variants.items()
+        }
         return replace(gang, cluster_variants=variants)
 
 
 def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:
     """Return the pods of all `objects`, those created last at the end."""
-    sets = [pod_set for o in objects if o.demand for pod_set in o.demand.pod_sets if pod_set.count]
+    sets = [
+        pod_set
+        for o in objects
+        if o.demand
+        for pod_set in o.demand.pod_sets
+        if pod_set.count
+    ]
     unsized = tuple(reason for o in objects if o.demand for reason in o.demand.unsized)
     return Gang(tuple(sorted(sets, key=lambda pod_set: pod_set.after)), unsized)

@@ -22,7 +22,13 @@ from reconciler.reasons.reason import Reason
 from reconciler.reasons.transitions import PartUnreadable
 from reconciler.workloads.companions import Companions, unresolved_warnings
 from reconciler.workloads.files import Workloads
-from reconciler.workloads.group import BrokenFile, Group, GroupKey, Source, WorkloadObject
+from reconciler.workloads.group import (
+    BrokenFile,
+    Group,
+    GroupKey,
+    Source,
+    WorkloadObject,
+)
 from reconciler.workloads.queue import queue_key
 
 SHARED = "shared"
@@ -69,7 +75,11 @@ def group_objects(
     groups = []
     for key, group_members in members.items():
         group = _group(key, group_members, companions, matched.of, sources)
-        problem = group.problem or conflicts.get(key, "") or _companion_conflict(group, companions, matched.of)
+        problem = (
+            group.problem
+            or conflicts.get(key, "")
+            or _companion_conflict(group, companions, matched.of)
+        )
         groups.append(replace(group, problem=problem) if problem else group)
     groups.sort(key=lambda group: queue_key(group, classes))
 
@@ -78,11 +88,19 @@ def group_objects(
     broken = {file.namespace: file for file in reversed(workloads.broken)}
     warnings = unresolved_warnings(grouped.values(), companions, broken)
     selects_by_labels = any(_selects_by_namespace_labels(policy) for policy in policies)
-    unread = _unread(groups, workloads, companions, broken, selects_by_namespace_labels=selects_by_labels)
+    unread = _unread(
+        groups,
+        workloads,
+        companions,
+        broken,
+        selects_by_namespace_labels=selects_by_labels,
+    )
     return Grouping(tuple(groups), tuple(unplaced), unread, warnings)
 
 
-def _match_policies(workloads: Workloads, policies: Sequence[SchedulePolicy]) -> _MatchedPolicies:
+def _match_policies(
+    workloads: Workloads, policies: Sequence[SchedulePolicy]
+) -> _MatchedPolicies:
     """Return the policy that applies to each object; objects that no policy selects are left out."""
     policy_of: dict[ObjectKey, SchedulePolicy] = {}
     rival_of: dict[ObjectKey, SchedulePolicy] = {}
@@ -90,7 +108,9 @@ def _match_policies(workloads: Workloads, policies: Sequence[SchedulePolicy]) ->
     by_name = {policy.name: policy for policy in policies}
     for item in workloads.objects:
         namespace = workloads.namespaces.get(item.key.namespace)
-        match = index.match(item.key, item.labels, namespace.labels if namespace else None)
+        match = index.match(
+            item.key, item.labels, namespace.labels if namespace else None
+        )
         if match is None:
             continue
         policy_of[item.key] = match.policy
@@ -101,7 +121,9 @@ def _match_policies(workloads: Workloads, policies: Sequence[SchedulePolicy]) ->
     return _MatchedPolicies(policy_of, rival_of)
 
 
-def _rival(item: WorkloadObject, policy: SchedulePolicy, outranked: Iterable[SchedulePolicy]) -> SchedulePolicy | None:
+def _rival(
+    item: WorkloadObject, policy: SchedulePolicy, outranked: Iterable[SchedulePolicy]
+) -> SchedulePolicy | None:
     """Return the policy of equal priority that puts `item` into another group by a label; None when there is none."""
     own_label = _group_label(item, policy)
     for other in outranked:
@@ -120,7 +142,9 @@ def _group_label(item: WorkloadObject, policy: SchedulePolicy) -> str:
 
 
 def _members(
-    objects: Iterable[WorkloadObject], policy_of: Mapping[ObjectKey, SchedulePolicy], companions: Companions
+    objects: Iterable[WorkloadObject],
+    policy_of: Mapping[ObjectKey, SchedulePolicy],
+    companions: Companions,
 ) -> tuple[dict[GroupKey, list[WorkloadObject]], list[WorkloadObject]]:
     """Return the members of each group, and the objects that are neither members nor companions."""
     members: dict[GroupKey, list[WorkloadObject]] = defaultdict(list)
@@ -136,7 +160,9 @@ def _members(
     return members, unplaced
 
 
-def _policy_conflicts(objects: Iterable[WorkloadObject], matched: _MatchedPolicies) -> dict[GroupKey, str]:
+def _policy_conflicts(
+    objects: Iterable[WorkloadObject], matched: _MatchedPolicies
+) -> dict[GroupKey, str]:
     """Return a problem for both groups into which two policies of equal priority put one object."""
     conflicts: dict[GroupKey, str] = {}
     for item in objects:
@@ -158,14 +184,20 @@ def _policy_conflicts(objects: Iterable[WorkloadObject], matched: _MatchedPolici
     return conflicts
 
 
-def _companion_conflict(group: Group, companions: Companions, policy_of: Mapping[ObjectKey, SchedulePolicy]) -> str:
+def _companion_conflict(
+    group: Group, companions: Companions, policy_of: Mapping[ObjectKey, SchedulePolicy]
+) -> str:
     """Return a problem if `group` refers to an object that the label of another group claims; empty otherwise."""
     own = {item.key for item in group.members}
     for user in group.objects:
         for item in companions.referenced_by(user):
             # An object under another policy goes where that policy says, and is no companion of this group.
             same_policy = policy_of.get(item.key) is group.policy
-            if item.key in own or not same_policy or not companions.has_group_label(item):
+            if (
+                item.key in own
+                or not same_policy
+                or not companions.has_group_label(item)
+            ):
                 continue
             holder = _group_key(item, group.policy)
             referrer = f"{user.key.kind} {user.key.name}"
@@ -204,20 +236,26 @@ def _group(
     try:
         for item in members:
             group_name(policy, item.key, item.labels, item.place)
-        pin = pinned_cluster((item.annotations for item in members), members[0].place) or ""
+        pin = (
+            pinned_cluster((item.annotations for item in members), members[0].place)
+            or ""
+        )
     except InvalidObject as error:
         problem = problem or str(error)
     return Group(key, policy, tuple(members), following, source, pin, problem)
 
 
-def _problem(key: GroupKey, objects: Iterable[WorkloadObject], policy: SchedulePolicy) -> str:
+def _problem(
+    key: GroupKey, objects: Iterable[WorkloadObject], policy: SchedulePolicy
+) -> str:
     """Return the first reason why the group cannot be placed as it is; empty when it can."""
     for item in objects:
         if item.problem:
             return item.problem
     if key.name == SHARED:
         return (
-            f"a group cannot be called {SHARED!r}, which is the folder of shared companions: choose another label value"
+            f"a group cannot be called {SHARED!r}, which is the folder of shared companions: "
+            "choose another label value"
         )
     missing = unsupported(policy)
     if missing:
@@ -235,7 +273,10 @@ def _mixed_policies(policies: Iterable[SchedulePolicy]) -> str:
 
 def _selects_by_namespace_labels(policy: SchedulePolicy) -> bool:
     """Tell whether what `policy` selects depends on labels of a Namespace other than its name."""
-    return any(requirement.key != NAME_LABEL for requirement in policy.namespace_selector.requirements)
+    return any(
+        requirement.key != NAME_LABEL
+        for requirement in policy.namespace_selector.requirements
+    )
 
 
 def _unread(

@@ -44,7 +44,9 @@ def missing_reference_warnings(
 
 
 def _providers(groups: Iterable[Group]) -> Providers:
-    providers: dict[NamespacedName, list[tuple[Group, WorkloadObject]]] = defaultdict(list)
+    providers: dict[NamespacedName, list[tuple[Group, WorkloadObject]]] = defaultdict(
+        list
+    )
     for group in groups:
         for item in group.members:
             # Objects with pods are no targets of references; companions follow their users anyway.
@@ -70,7 +72,9 @@ def _warning(
     if not lacking or reference is None:
         return ""
     holder, target = providers[name][0]
-    where = f"is on {', '.join(sorted(provided_on))}" if provided_on else "is not placed"
+    where = (
+        f"is on {', '.join(sorted(provided_on))}" if provided_on else "is not placed"
+    )
     return (
         f"{item.place}: {item.key} is on {', '.join(sorted(lacking))}, and {target.key}, to which it refers in "
         f"{dotted(reference.path)}, {where} by policy {holder.policy.name}: let policy {group.policy.name} select "
@@ -78,7 +82,9 @@ def _warning(
     )
 
 
-def _required_reference(item: WorkloadObject, target: NamespacedName) -> Reference | None:
+def _required_reference(
+    item: WorkloadObject, target: NamespacedName
+) -> Reference | None:
     _, kind, name = target
     for reference in object_references(item.body):
         if (reference.kind, reference.name) == (kind, name) and not reference.optional:

@@ -13,7 +13,13 @@ from typing import Any
 from reconciler.manifests import fields
 from reconciler.manifests.fields import Path
 from reconciler.manifests.identity import ObjectKey
-from reconciler.ray.references import CONFIG_MAP, SECRET, SERVICE_ACCOUNT, Reference, references
+from reconciler.ray.references import (
+    CONFIG_MAP,
+    SECRET,
+    SERVICE_ACCOUNT,
+    Reference,
+    references,
+)
 
 EXTERNAL_SECRETS, SEALED_SECRETS = "external-secrets.io", "bitnami.com"
 _EXTERNAL_SECRET, _SECRET_STORE = "ExternalSecret", "SecretStore"
@@ -41,7 +47,11 @@ def object_references(body: Mapping[str, Any]) -> tuple[Reference, ...]:
 
 def is_plain_secret(key: ObjectKey, body: Mapping[str, Any]) -> bool:
     """Tell whether the object is a Secret with contents in Git; a Secret that a controller fills has none."""
-    return key.kind == SECRET and not key.group and bool(body.get("data") or body.get("stringData"))
+    return (
+        key.kind == SECRET
+        and not key.group
+        and bool(body.get("data") or body.get("stringData"))
+    )
 
 
 def generated_secret(key: ObjectKey, body: Mapping[str, Any]) -> str:
@@ -92,7 +102,9 @@ def _external_secret(spec: Mapping[str, Any], at: Path) -> _References:
     template = fields.mapping(target, "template", target_at)
     for path, source in fields.maps(template, "templateFrom", template_at):
         for field, kind in (("configMap", CONFIG_MAP), ("secret", SECRET)):
-            yield from _by_name(kind, fields.mapping(source, field, path), "name", (*path, field))
+            yield from _by_name(
+                kind, fields.mapping(source, field, path), "name", (*path, field)
+            )
 
 
 def _generator(source: Mapping[str, Any], at: Path) -> _References:

@@ -28,11 +28,15 @@ _Patched = tuple[tuple[WorkloadObject, ...], tuple[Patch, ...]]
 class OverrideApplier:
     """Makes the copies of a group's objects; clusters with the same overrides share the patched objects."""
 
-    def __init__(self, overrides: Sequence[Override], labels: Mapping[str, Mapping[str, str]]) -> None:
+    def __init__(
+        self, overrides: Sequence[Override], labels: Mapping[str, Mapping[str, str]]
+    ) -> None:
         """`labels`: those of every cluster."""
         self._overrides = overrides
         self._labels = labels
-        self._known: dict[tuple[int, int, tuple[int, ...]], tuple[object, object, _Patched]] = {}
+        self._known: dict[
+            tuple[int, int, tuple[int, ...]], tuple[object, object, _Patched]
+        ] = {}
 
     def for_cluster(
         self,
@@ -47,20 +51,30 @@ class OverrideApplier:
         apply or makes an object invalid.
         """
         labels = self._labels.get(cluster, {})
-        chosen = [number for number, one in enumerate(self._overrides) if one.clusters.matches(labels)]
+        chosen = [
+            number
+            for number, one in enumerate(self._overrides)
+            if one.clusters.matches(labels)
+        ]
         if not chosen and not division:
             return ClusterCopy(cluster, objects, objects, share=share)
         # The objects and the division are kept beside the result, so that nothing else can get their ids.
         key = (id(objects), id(division), tuple(chosen))
         if key not in self._known:
             overrides = [self._overrides[number] for number in chosen]
-            self._known[key] = (objects, division, _patched_objects(objects, overrides, division))
+            self._known[key] = (
+                objects,
+                division,
+                _patched_objects(objects, overrides, division),
+            )
         deployed, patches = self._known[key][2]
         return ClusterCopy(cluster, objects, deployed, patches, share)
 
 
 def without_effect(
-    policies: Iterable[SchedulePolicy], groups: Iterable[Group], labels: Mapping[str, Mapping[str, str]]
+    policies: Iterable[SchedulePolicy],
+    groups: Iterable[Group],
+    labels: Mapping[str, Mapping[str, str]],
 ) -> tuple[str, ...]:
     """Return a warning for each override that no cluster, or no object that has its name, can get now.
 
@@ -76,11 +90,17 @@ def without_effect(
             objects, target = having.get(policy.name, []), override.target
             if not any(override.clusters.matches(one) for one in labels.values()):
                 what = f"is for clusters with {override.clusters}, and the inventory has none"
-            elif objects and target.name is not None and not any(target.selects(item.key) for item in objects):
+            elif (
+                objects
+                and target.name is not None
+                and not any(target.selects(item.key) for item in objects)
+            ):
                 what = f"is for {_named(target)}, and no group of policy {policy.name} has it"
             else:
                 continue
-            said.setdefault((policy.name, what), f"{override.place}: this override {what}")
+            said.setdefault(
+                (policy.name, what), f"{override.place}: this override {what}"
+            )
     return tuple(said.values())
 
 
@@ -88,7 +108,9 @@ def _named(target: Target) -> str:
     """Return the object that an override names, as its manifest would."""
     version = "/".join(one for one in (target.group, target.version) if one)
     where = f"{target.namespace}/" if target.namespace else ""
-    return " ".join(one for one in (version, target.kind, f"{where}{target.name}") if one)
+    return " ".join(
+        one for one in (version, target.kind, f"{where}{target.name}") if one
+    )
 
 
 def patched(item: WorkloadObject, patches: Iterable[Patch]) -> WorkloadObject:
@@ -101,7 +123,9 @@ def patched(item: WorkloadObject, patches: Iterable[Patch]) -> WorkloadObject:
 
 
 def _patched_objects(
-    objects: tuple[WorkloadObject, ...], overrides: Sequence[Override], division: Mapping[ObjectKey, Operations]
+    objects: tuple[WorkloadObject, ...],
+    overrides: Sequence[Override],
+    division: Mapping[ObjectKey, Operations],
 ) -> _Patched:
     deployed, patches = [], []
     for item in objects:
@@ -138,14 +162,23 @@ def _overridden(
     return (patch_of(item.key, body, operations),), after
 
 
-def _checked(item: WorkloadObject, body: Mapping[str, Any], place: Place) -> WorkloadObject:
+def _checked(
+    item: WorkloadObject, body: Mapping[str, Any], place: Place
+) -> WorkloadObject:
     """Return the patched object, unless it must not be deployed as it is now."""
     said = f"{item.key} ({item.place}) as changed for a cluster"
     try:
-        if object_key(dict(body), item.key.namespace) != item.key or admit(body, item.key.namespace) != body:
-            raise InvalidObject("its name, namespace, kind and what a server sets cannot be overridden")  # noqa: TRY301  (one exit for all refusals)
+        if (
+            object_key(dict(body), item.key.namespace) != item.key
+            or admit(body, item.key.namespace) != body
+        ):
+            raise InvalidObject(  # noqa: TRY301  (one exit for all refusals)
+                "its name, namespace, kind and what a server sets cannot be overridden"
+            )
         if _has_rounded(body):
-            raise InvalidObject("kustomize rounds whole numbers beyond 2^53 in what it patches; quote them")  # noqa: TRY301  (as above)
+            raise InvalidObject(  # noqa: TRY301  (as above)
+                "kustomize rounds whole numbers beyond 2^53 in what it patches; quote them"
+            )
         error = next((one for one in problems(body) if one.severity == "error"), None)
         if error is not None:
             raise InvalidObject(error.message)  # noqa: TRY301  (as above)
@@ -165,4 +198,6 @@ def _has_rounded(value: Any) -> bool:
 def _rebuilt(item: WorkloadObject, body: Mapping[str, Any]) -> WorkloadObject:
     refers = frozenset((r.kind, r.name) for r in references(body))
     demand = demand_of(body, item.key.namespace)
-    return replace(item, body=body, digest=canonical_digest(body), demand=demand, references=refers)
+    return replace(
+        item, body=body, digest=canonical_digest(body), demand=demand, references=refers
+    )

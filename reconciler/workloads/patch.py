@@ -44,7 +44,9 @@ class Patch:
         return (self.api_group, self.kind, self.name) == (key.group, key.kind, key.name)
 
 
-def patch_of(key: ObjectKey, body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> Patch:
+def patch_of(
+    key: ObjectKey, body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+) -> Patch:
     """Return the patch with `operations` on `body`, behind a `test` unless they begin with one."""
     first = operations[0]
     all_operations = [dict(operation) for operation in operations]
@@ -75,7 +77,9 @@ def guard(body: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
     return _test(("metadata", "name"), body["metadata"]["name"])
 
 
-def _existing_part(body: Any, path: Sequence[str | int]) -> tuple[list[str | int], list[Any]]:
+def _existing_part(
+    body: Any, path: Sequence[str | int]
+) -> tuple[list[str | int], list[Any]]:
     """Return the steps of `path` that exist in `body`, and the values on the way, from `body` itself on."""
     steps: list[str | int] = []
     values = [body]
@@ -92,14 +96,23 @@ def _test(path: Sequence[str | int], value: Any) -> dict[str, Any]:
     return {"op": "test", "path": pointer(path), "value": value}
 
 
-def apply(body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def apply(
+    body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return a patched copy of `body`. Raises `InvalidObject` for an operation that does not apply."""
     patched: Any = body
     for operation in operations:
         try:
             _check(patched, operation)
             patched = JsonPatch([dict(operation)]).apply(patched)
-        except (JsonPatchException, JsonPointerException, TypeError, KeyError, ValueError, AttributeError):
+        except (
+            JsonPatchException,
+            JsonPointerException,
+            TypeError,
+            KeyError,
+            ValueError,
+            AttributeError,
+        ):
             # jsonpatch raises each of these, depending on what is missing or of the wrong type.
             raise InvalidObject(_refusal(patched, operation)) from None
     return dict(patched)
@@ -129,7 +142,9 @@ def find(body: Any, path: Sequence[str | int]) -> Any:
 
 def _is_plain(value: Any) -> bool:
     """Tell whether jsonpatch and kustomize compare the value in the same way."""
-    return isinstance(value, bool | int) or (isinstance(value, str) and _SAFE.fullmatch(value) is not None)
+    return isinstance(value, bool | int) or (
+        isinstance(value, str) and _SAFE.fullmatch(value) is not None
+    )
 
 
 def _check(body: Any, operation: Mapping[str, Any]) -> None:
@@ -164,7 +179,9 @@ def _equal(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(_equal(one[key], other[key]) for key in one)
+        return one.keys() == other.keys() and all(
+            _equal(one[key], other[key]) for key in one
+        )
     if isinstance(one, list):
         return len(one) == len(other) and all(map(_equal, one, other))
     return bool(one == other)
@@ -181,7 +198,9 @@ def _refusal(body: Any, operation: Mapping[str, Any]) -> str:
     for token in parse_pointer(str(source)):
         steps.append(token)
         if find(body, steps) is None:
-            return f"op {op} does not apply at {path}: the object has no {pointer(steps)}"
+            return (
+                f"op {op} does not apply at {path}: the object has no {pointer(steps)}"
+            )
     return f"op {op} does not apply at {path}"
 
 
@@ -199,9 +218,15 @@ def steps_to(body: Mapping[str, Any], path: Path, value: Any) -> Operations:
     replace = ({"op": "replace", "path": pointer(path), "value": value},)
     if find(body, path) is not None:
         return replace
-    is_metadata_map = len(path) == 3 and path[0] == "metadata" and path[1] in {"labels", "annotations"}
+    is_metadata_map = (
+        len(path) == 3
+        and path[0] == "metadata"
+        and path[1] in {"labels", "annotations"}
+    )
     if is_metadata_map and not find(body, path[:2]):
-        return ({"op": "add", "path": pointer(path[:2]), "value": {str(path[2]): value}},)
+        return (
+            {"op": "add", "path": pointer(path[:2]), "value": {str(path[2]): value}},
+        )
     if isinstance(path[-1], int):
         # A list element is only ever replaced, never added, so this is refused.
         return replace

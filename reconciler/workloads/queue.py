@@ -22,7 +22,9 @@ def queue_key(group: Group, classes: PriorityClasses) -> QueueKey:
     return (-group.policy.priority, -class_value, group.source.order, group.key)
 
 
-def unknown_classes(groups: Iterable[Group], classes: PriorityClasses) -> tuple[str, ...]:
+def unknown_classes(
+    groups: Iterable[Group], classes: PriorityClasses
+) -> tuple[str, ...]:
     """Return one warning for each priority class that pods name and no manifest defines."""
     first_user: dict[str, Group] = {}
     for group in groups:

@@ -31,11 +31,19 @@ class PlayedDecision:
 
 def cluster_description(cluster: str) -> str:
     """Return the description of a cluster: the comment in the first line of its inventory file."""
-    return (FILES / "inventory" / f"{cluster}.yaml").read_text().splitlines()[0].removeprefix("# ")
+    return (
+        (FILES / "inventory" / f"{cluster}.yaml")
+        .read_text()
+        .splitlines()[0]
+        .removeprefix("# ")
+    )
 
 
 def play(
-    story: Story, directory: Path, notice: Callable[[str], None], now: Callable[[], float] = time.time
+    story: Story,
+    directory: Path,
+    notice: Callable[[str], None],
+    now: Callable[[], float] = time.time,
 ) -> list[PlayedDecision]:
     """Play `story` in the empty `directory`; return what was decided, in order.
 
@@ -49,7 +57,9 @@ def play(
             _write(directory / path, (FILES / path).read_bytes())
     policy = find(story.policy)
     _write(directory / policy.path, policy.data)
-    commit_files(directory, ["."], f"a fleet of {_NUMBERS[len(story.clusters)]} clusters", _USER)
+    commit_files(
+        directory, ["."], f"a fleet of {_NUMBERS[len(story.clusters)]} clusters", _USER
+    )
     reconciler = Reconciler(GitRepo.open(directory), CapacityReader(), now=now)
     reconciler.run()
     decisions: list[PlayedDecision] = []

@@ -45,7 +45,12 @@ JOBS = ("rayjob1", "rayjob2", "rayjob3")
 def _jobs(names: tuple[str, ...], label: str) -> tuple[Step, ...]:
     """Commit the training job once in each of some namespaces, with `label` as the label that policies look at."""
     swaps = {"training.class: production": label}
-    return tuple(Step(f"workloads/{name}/rayjob.yaml", "rayjob.yaml", f"train: add {name}", swaps) for name in names)
+    return tuple(
+        Step(
+            f"workloads/{name}/rayjob.yaml", "rayjob.yaml", f"train: add {name}", swaps
+        )
+        for name in names
+    )
 
 
 def _service(namespace: str, name: str) -> Step:
@@ -63,11 +68,20 @@ FILL_AND_SPILL = Story(
     "fill-and-spill",
     _jobs(JOBS, "training.class: production"),
     (
-        ("skyray explain rayjob3/rayjob", "why the third job did not go to static-cluster"),
+        (
+            "skyray explain rayjob3/rayjob",
+            "why the third job did not go to static-cluster",
+        ),
         ("skyray log rayjob3/rayjob", "its decisions"),
         ("git show HEAD", "the commit that placed it"),
-        ("kubectl kustomize clusters/dynamic-cluster", "what Argo CD or Flux would apply"),
-        ("git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile", ""),
+        (
+            "kubectl kustomize clusters/dynamic-cluster",
+            "what Argo CD or Flux would apply",
+        ),
+        (
+            "git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile",
+            "",
+        ),
     ),
 )
 
@@ -81,8 +95,14 @@ FILL_NO_SPILL = Story(
     _jobs(JOBS, "training.class: experimental"),
     (
         ("skyray explain rayjob3/rayjob", "what it waits for"),
-        ("skyray policy test fill-and-spill", "that policy selects another label, so nothing would change"),
-        ("git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile", ""),
+        (
+            "skyray policy test fill-and-spill",
+            "that policy selects another label, so nothing would change",
+        ),
+        (
+            "git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile",
+            "",
+        ),
     ),
 )
 
@@ -93,11 +113,18 @@ RIGHT_CLUSTER = Story(
     "there, though production has room.",
     ("production-cluster", "development-cluster"),
     "right-cluster",
-    (_service("development", "chat"), _service("production", "chat"), _service("development", "translate")),
+    (
+        _service("development", "chat"),
+        _service("production", "chat"),
+        _service("development", "translate"),
+    ),
     (
         ("skyray get policies", "which clusters each policy allows"),
         ("skyray explain development/translate", "why it is not on production-cluster"),
-        ("kubectl kustomize clusters/production-cluster", "what Argo CD or Flux would apply"),
+        (
+            "kubectl kustomize clusters/production-cluster",
+            "what Argo CD or Flux would apply",
+        ),
     ),
 )
 
@@ -109,13 +136,24 @@ TASK_CLUSTER = Story(
     ("cpu-cluster", "serving-cluster"),
     "task-cluster",
     (
-        Step("workloads/rag/ingestion.yaml", "ingestion.yaml", "rag: read the documents", {}),
+        Step(
+            "workloads/rag/ingestion.yaml",
+            "ingestion.yaml",
+            "rag: read the documents",
+            {},
+        ),
         Step("workloads/rag/serving.yaml", "serving.yaml", "rag: answer questions", {}),
     ),
     (
         ("skyray size workloads/rag/*.yaml", "the pods that they ask for"),
-        ("cat placements/rag/serving.yaml", "the decision: which objects, where, and why"),
-        ("kubectl kustomize clusters/serving-cluster", "what Argo CD or Flux would apply"),
+        (
+            "cat placements/rag/serving.yaml",
+            "the decision: which objects, where, and why",
+        ),
+        (
+            "kubectl kustomize clusters/serving-cluster",
+            "what Argo CD or Flux would apply",
+        ),
     ),
 )
 
@@ -130,10 +168,14 @@ COST = Story(
     (
         ("skyray explain rayjob2/rayjob", "what each cluster would have cost"),
         ("skyray policy show cost", "the policy"),
-        ("git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile", ""),
+        (
+            "git rm -r workloads/rayjob1 && git commit -m 'stop job 1' && skyray reconcile",
+            "",
+        ),
     ),
 )
 
 STORIES: Mapping[str, Story] = {
-    story.name: story for story in (FILL_AND_SPILL, FILL_NO_SPILL, RIGHT_CLUSTER, TASK_CLUSTER, COST)
+    story.name: story
+    for story in (FILL_AND_SPILL, FILL_NO_SPILL, RIGHT_CLUSTER, TASK_CLUSTER, COST)
 }

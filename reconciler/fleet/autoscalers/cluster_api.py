@@ -23,10 +23,19 @@ GROUP = "cluster.x-k8s.io"
 
 _CAPACITY = "capacity.cluster-autoscaler.kubernetes.io/"
 _MAX_SIZE = "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"
-_RESOURCES = {"cpu": "cpu", "memory": "memory", "ephemeral-disk": "ephemeral-storage", "maxPods": "pods"}
+_RESOURCES = {
+    "cpu": "cpu",
+    "memory": "memory",
+    "ephemeral-disk": "ephemeral-storage",
+    "maxPods": "pods",
+}
 """The resource of each capacity annotation; devices have annotations of their own."""
 
-_PASSED_ON = ("node.cluster.x-k8s.io/", "node-restriction.kubernetes.io/", "node-role.kubernetes.io/")
+_PASSED_ON = (
+    "node.cluster.x-k8s.io/",
+    "node-restriction.kubernetes.io/",
+    "node-role.kubernetes.io/",
+)
 """The labels of a machine that Cluster API also sets on its node."""
 
 
@@ -61,17 +70,24 @@ class ClusterApiReader:
 
     kind = "ClusterAutoscaler"
     subject = "Cluster API's machine deployments"
-    wants = (ObjectPath("machinedeployments", group=GROUP), ObjectPath("machinepools", group=GROUP))
+    wants = (
+        ObjectPath("machinedeployments", group=GROUP),
+        ObjectPath("machinepools", group=GROUP),
+    )
     decoder = msgspec.json.Decoder(MachineSet)
 
-    def pools(self, objects: Sequence[MachineSet], cluster: ObservedCluster) -> tuple[NodePool, ...]:
+    def pools(
+        self, objects: Sequence[MachineSet], cluster: ObservedCluster
+    ) -> tuple[NodePool, ...]:
         """Return the pools of this cluster; of several with one name, in different namespaces, the last."""
         found = machine_pools(objects, cluster.names, cluster.nodes)
         by_name = {pool.name: pool for pool in (*cluster.pools, *found)}
         return tuple(by_name.values())
 
 
-def machine_pools(items: Iterable[MachineSet], clusters: Iterable[str], nodes: Sequence[Node]) -> tuple[NodePool, ...]:
+def machine_pools(
+    items: Iterable[MachineSet], clusters: Iterable[str], nodes: Sequence[Node]
+) -> tuple[NodePool, ...]:
     """Return the pools that an autoscaler may grow in the cluster that has the names `clusters`.
 
     Raises `InvalidObject` for an annotation that cannot be read.
@@ -90,15 +106,25 @@ def _machine_pool(item: MachineSet, nodes: Sequence[Node]) -> NodePool:
     where = f"{item.metadata.namespace}/{name}"
     max_size = annotations[_MAX_SIZE]
     if not max_size.isdecimal():
-        raise InvalidObject(f"{where}: annotation {_MAX_SIZE} is {max_size!r}; write a number of nodes")
+        raise InvalidObject(
+            f"{where}: annotation {_MAX_SIZE} is {max_size!r}; write a number of nodes"
+        )
     existing = item.status.replicas
     # Before its controller has seen it, an object has no status, only the size that is asked for.
     if existing is None:
         existing = item.spec.replicas or 0
     machine_labels = item.spec.template.metadata.labels or {}
-    node_labels = {key: value for key, value in machine_labels.items() if key.startswith(_PASSED_ON)}
+    node_labels = {
+        key: value
+        for key, value in machine_labels.items()
+        if key.startswith(_PASSED_ON)
+    }
     held = "it is being deleted" if item.metadata.deletion_timestamp else ""
-    capacity = {key.removeprefix(_CAPACITY): value for key, value in annotations.items() if key.startswith(_CAPACITY)}
+    capacity = {
+        key.removeprefix(_CAPACITY): value
+        for key, value in annotations.items()
+        if key.startswith(_CAPACITY)
+    }
     # A shape without cpu or memory is no shape: a pod would not fit. Then nodes that exist show what it is.
     if "cpu" not in capacity or "memory" not in capacity:
         pool = pool_of_group(NodeGroup(name, int(max_size), existing, held), nodes)
@@ -116,7 +142,9 @@ def _machine_pool(item: MachineSet, nodes: Sequence[Node]) -> NodePool:
 
 def _amounts(capacity: Mapping[str, str]) -> dict[str, str]:
     """Return what a machine has, by resource; Cluster Autoscaler counts it as what pods can have."""
-    amounts = {_RESOURCES[key]: value for key, value in capacity.items() if key in _RESOURCES}
+    amounts = {
+        _RESOURCES[key]: value for key, value in capacity.items() if key in _RESOURCES
+    }
     devices = capacity.get("gpu-count", "0")
     if devices != "0":
         amounts[capacity.get("gpu-type", "nvidia.com/gpu")] = devices

@@ -25,7 +25,10 @@ _NAME = re.compile(r"^\s*Name:\s+(\S+)\s*$")
 _HEALTH = re.compile(r"^\s*Health:\s+(\w+).*\bregistered=(\d+).*\bmaxSize=(\d+)\)")
 _SCALE_UP = re.compile(r"^\s*ScaleUp:\s+(\w+)")
 _HEALTH_OF_ALL = re.compile(r"^Cluster-wide:\s+Health:\s+(\w+)", re.MULTILINE)
-_TIME = re.compile(r"(?:status at|^time:) ['\"]?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? ([+-]\d{4})", re.MULTILINE)
+_TIME = re.compile(
+    r"(?:status at|^time:) ['\"]?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)(?:\.\d+)? ([+-]\d{4})",
+    re.MULTILINE,
+)
 _UNHEALTHY = "Unhealthy"
 _SILENT = 900.0
 """Seconds without a new status after which an autoscaler counts as stopped; it writes one every few seconds."""
@@ -93,7 +96,9 @@ class ClusterAutoscalerReader:
     wants = (ObjectPath(STATUS, is_list=False),)
     decoder = msgspec.json.Decoder(StatusConfigMap)
 
-    def pools(self, objects: Sequence[StatusConfigMap], cluster: ObservedCluster) -> tuple[NodePool, ...]:
+    def pools(
+        self, objects: Sequence[StatusConfigMap], cluster: ObservedCluster
+    ) -> tuple[NodePool, ...]:
         """Return the pools that its node groups are, and those of Cluster API that no group is."""
         (config_map,) = objects
         status = (config_map.data or {}).get("status", "")
@@ -135,12 +140,18 @@ def _of_yaml(status: str) -> tuple[tuple[NodeGroup, ...], str]:
         body = yaml.load(status, yaml.CBaseLoader)  # noqa: S506  (makes plain texts, lists and maps only)
         read = msgspec.convert(body, _Status, strict=False)
     except (yaml.YAMLError, msgspec.ValidationError, RecursionError) as error:
-        raise InvalidObject(f"is no status of Cluster Autoscaler: {str(error).splitlines()[0]}") from None
+        raise InvalidObject(
+            f"is no status of Cluster Autoscaler: {str(error).splitlines()[0]}"
+        ) from None
     groups = []
     for group in read.node_groups:
         health = group.health
         held = _held(health.status, group.scale_up)
-        groups.append(NodeGroup(group.name, health.max_size, health.node_counts.registered.total, held))
+        groups.append(
+            NodeGroup(
+                group.name, health.max_size, health.node_counts.registered.total, held
+            )
+        )
     return tuple(groups), read.cluster_wide.health.status
 
 

@@ -15,7 +15,15 @@ import msgspec
 
 from reconciler.fleet.autoscalers.reader import ObjectPath, ObservedCluster
 from reconciler.fleet.poolnames import KARPENTER_POOL
-from reconciler.fleet.pools import TYPE_LABELS, ZONE, ZONES, PoolMeta, least, shared_labels, units
+from reconciler.fleet.pools import (
+    TYPE_LABELS,
+    ZONE,
+    ZONES,
+    PoolMeta,
+    least,
+    shared_labels,
+    units,
+)
 from reconciler.fleet.snapshot import Node, NodePool
 from reconciler.manifests.podshape import Taint
 
@@ -58,7 +66,9 @@ class _KarpenterTemplateSpec(msgspec.Struct):
 
 
 class _KarpenterTemplate(msgspec.Struct):
-    metadata: _KarpenterTemplateMeta = msgspec.field(default_factory=_KarpenterTemplateMeta)
+    metadata: _KarpenterTemplateMeta = msgspec.field(
+        default_factory=_KarpenterTemplateMeta
+    )
     spec: _KarpenterTemplateSpec = msgspec.field(default_factory=_KarpenterTemplateSpec)
 
 
@@ -96,7 +106,9 @@ class KarpenterReader:
     wants = (ObjectPath(NODE_POOLS),)
     decoder = msgspec.json.Decoder(KarpenterPool)
 
-    def pools(self, objects: Sequence[KarpenterPool], cluster: ObservedCluster) -> tuple[NodePool, ...]:
+    def pools(
+        self, objects: Sequence[KarpenterPool], cluster: ObservedCluster
+    ) -> tuple[NodePool, ...]:
         """Return Karpenter's pools; raises `InvalidObject` for an amount that is not a quantity."""
         capacities = {}
         for name, amounts in cluster.capacities.items():
@@ -112,7 +124,9 @@ def karpenter_pools(
     A pool that may choose among zones, capacity types or the kinds of nodes that it has now becomes a family of pools,
     one for each choice. Raises `InvalidObject` for an amount that is not a quantity.
     """
-    by_weight = sorted(items, key=lambda item: (-(item.spec.weight or 0), item.metadata.name))
+    by_weight = sorted(
+        items, key=lambda item: (-(item.spec.weight or 0), item.metadata.name)
+    )
     pools: list[NodePool] = []
     for item in by_weight:
         pools.extend(_family(item, nodes, capacities))
@@ -128,7 +142,9 @@ class _Shape:
     labels: Mapping[str, str] = field(default_factory=dict)
 
 
-def _family(item: KarpenterPool, nodes: Sequence[Node], capacities: Capacities) -> Iterator[NodePool]:
+def _family(
+    item: KarpenterPool, nodes: Sequence[Node], capacities: Capacities
+) -> Iterator[NodePool]:
     """Yield a pool for each kind of node, zone and capacity type that a NodePool may add."""
     name = item.metadata.name
     template = item.spec.template
@@ -140,7 +156,10 @@ def _family(item: KarpenterPool, nodes: Sequence[Node], capacities: Capacities) 
         name=name,
         max_nodes=len(own) + _most_more(left, own, capacities),
         allocatable={},
-        taints=tuple(Taint(taint.key, taint.effect, taint.value or "") for taint in template.spec.taints or ()),
+        taints=tuple(
+            Taint(taint.key, taint.effect, taint.value or "")
+            for taint in template.spec.taints or ()
+        ),
         existing=len(own),
         family=name,
         exact=False,
@@ -149,7 +168,11 @@ def _family(item: KarpenterPool, nodes: Sequence[Node], capacities: Capacities) 
         held=_held(item),
     )
     required, choices = _required(requirements)
-    fixed_labels = {**required, **(template.metadata.labels or {}), KARPENTER_POOL: name}
+    fixed_labels = {
+        **required,
+        **(template.metadata.labels or {}),
+        KARPENTER_POOL: name,
+    }
     for shape, chosen in product(shapes or [_Shape()], _ways(choices)):
         steps = [name]
         if len(shapes) > 1:
@@ -176,7 +199,11 @@ def _shapes(requirements: Sequence[_Requirement], own: Sequence[Node]) -> list[_
     shapes = []
     for instance_type in sorted(by_type)[:_MAX_SHAPES]:
         alike = by_type[instance_type]
-        labels = {key: value for key, value in shared_labels(alike).items() if key not in _CHOSEN}
+        labels = {
+            key: value
+            for key, value in shared_labels(alike).items()
+            if key not in _CHOSEN
+        }
         shapes.append(_Shape(instance_type, least(alike), labels))
     return shapes
 
@@ -222,7 +249,9 @@ def _allows(rule: _Requirement, labels: Mapping[str, str]) -> bool:
             return rule.operator == "Exists"
 
 
-def _required(requirements: Iterable[_Requirement]) -> tuple[dict[str, str], dict[str, list[str]]]:
+def _required(
+    requirements: Iterable[_Requirement],
+) -> tuple[dict[str, str], dict[str, list[str]]]:
     """Return the labels that every new node has, and the zones and capacity types among which Karpenter chooses."""
     allowed: dict[str, list[str]] = {}
     for rule in requirements:
@@ -248,13 +277,22 @@ def _ways(choices: Mapping[str, list[str]]) -> list[dict[str, str]]:
 
 def _sizes(own: Sequence[Node], capacities: Capacities) -> list[dict[str, int]]:
     """Return what Karpenter's limits count of each node; `nodes` is the node itself."""
-    return [{"nodes": 1, **node.allocatable, **capacities.get(node.name, {})} for node in own]
+    return [
+        {"nodes": 1, **node.allocatable, **capacities.get(node.name, {})}
+        for node in own
+    ]
 
 
-def _limits_left(item: KarpenterPool, own: Sequence[Node], capacities: Capacities) -> dict[str, int]:
+def _limits_left(
+    item: KarpenterPool, own: Sequence[Node], capacities: Capacities
+) -> dict[str, int]:
     """Return what the limits leave, by resource; `nodes` is a number of nodes."""
-    limits = units(item.spec.limits or {}, f"NodePool {item.metadata.name}: spec.limits")
-    used = units(item.status.resources or {}, f"NodePool {item.metadata.name}: status.resources")
+    limits = units(
+        item.spec.limits or {}, f"NodePool {item.metadata.name}: spec.limits"
+    )
+    used = units(
+        item.status.resources or {}, f"NodePool {item.metadata.name}: status.resources"
+    )
     sizes = _sizes(own, capacities)
     left = {}
     for name, limit in limits.items():
@@ -266,7 +304,9 @@ def _limits_left(item: KarpenterPool, own: Sequence[Node], capacities: Capacitie
     return left
 
 
-def _most_more(left: Mapping[str, int], own: Sequence[Node], capacities: Capacities) -> int:
+def _most_more(
+    left: Mapping[str, int], own: Sequence[Node], capacities: Capacities
+) -> int:
     """Return how many more nodes its limits surely allow, if each is of the largest kind that it has."""
     sizes = _sizes(own, capacities) or [{"nodes": 1}]
     most = []

@@ -22,6 +22,10 @@ class LunaReader:
     wants: tuple[ObjectPath, ...] = ()
     decoder = msgspec.json.Decoder(Any)
 
-    def pools(self, objects: Sequence[Any], cluster: ObservedCluster) -> tuple[NodePool, ...]:  # noqa: ARG002  (the interface)
+    def pools(
+        self,
+        objects: Sequence[Any],  # noqa: ARG002  (the interface)
+        cluster: ObservedCluster,
+    ) -> tuple[NodePool, ...]:
         """Return the pools of earlier readers, of which there are none."""
         return cluster.pools

@@ -40,7 +40,9 @@ def pools_of_groups(
         declared = without_group.pop(group_name(group.name), None)
         if declared is not None:
             held = declared.held or pool.held
-            pool = replace(declared, max_nodes=pool.max_nodes, existing=pool.existing, held=held)
+            pool = replace(
+                declared, max_nodes=pool.max_nodes, existing=pool.existing, held=held
+            )
         same_name = by_name.get(pool.name)
         by_name[pool.name] = pool if same_name is None else together([same_name, pool])
     return tuple({**by_name, **without_group}.values())
@@ -64,10 +66,20 @@ def pool_of_group(group: NodeGroup, nodes: Sequence[Node]) -> NodePool:
         return pool
     zone = zone_of(group.name)
     # Nodes of a group without a zone can be in one by chance: the next node may be in another.
-    labels = {key: value for key, value in shared_labels(own).items() if key not in ZONES or value == zone}
+    labels = {
+        key: value
+        for key, value in shared_labels(own).items()
+        if key not in ZONES or value == zone
+    }
     has_zones = any(key in node.labels for node in own for key in ZONES)
     any_zone = has_zones and not zone
-    return replace(pool, allocatable=least(own), labels=labels, taints=lasting(own[0].taints), exact=not any_zone)
+    return replace(
+        pool,
+        allocatable=least(own),
+        labels=labels,
+        taints=lasting(own[0].taints),
+        exact=not any_zone,
+    )
 
 
 def _name(group: NodeGroup, own: Sequence[Node]) -> str:

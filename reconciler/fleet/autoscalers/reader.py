@@ -42,7 +42,9 @@ class ObservedCluster:
 
     names: tuple[str, ...] = ()
     nodes: Sequence[Node] = ()
-    capacities: Mapping[str, Mapping[str, str | int | float]] = field(default_factory=dict)
+    capacities: Mapping[str, Mapping[str, str | int | float]] = field(
+        default_factory=dict
+    )
     taken_at: float = 0.0
     pools: tuple[NodePool, ...] = ()
 
@@ -70,7 +72,9 @@ class AutoscalerReader(Protocol[T]):
         threads make it learn a type at the same time.
         """
 
-    def pools(self, objects: Sequence[T], cluster: ObservedCluster) -> tuple[NodePool, ...]:
+    def pools(
+        self, objects: Sequence[T], cluster: ObservedCluster
+    ) -> tuple[NodePool, ...]:
         """Return the pools that `objects` describe, together with `cluster.pools`.
 
         Raises `InvalidObject` for an object that cannot be understood; then `cluster.pools` stays as it is.

@@ -42,7 +42,9 @@ def choose(access: KubeconfigAccess, mounts: Mounts) -> Chosen:
     """Return the kubeconfig that `access` names. Raises `Unreachable` where the operator has not provided it."""
     if access.context:
         if not mounts.kubeconfig:
-            raise Unreachable(f"context {access.context!r}: no kubeconfig is configured; set one for SkyRay")
+            raise Unreachable(
+                f"context {access.context!r}: no kubeconfig is configured; set one for SkyRay"
+            )
         return Chosen(mounts.kubeconfig, access.context)
     if access.secret:
         what = f"secret {access.secret!r}"
@@ -50,12 +52,22 @@ def choose(access: KubeconfigAccess, mounts: Mounts) -> Chosen:
         for key in _SECRET_KEYS:
             if (folder / key).is_file():
                 # The key can be a symlink, so it is checked as well.
-                return Chosen(str(_beneath(mounts.secrets, f"{access.secret}/{key}", what, "secret")))
-        raise Unreachable(f"{what}: not mounted with a key {' or '.join(_SECRET_KEYS)}; mount it for SkyRay")
+                return Chosen(
+                    str(
+                        _beneath(
+                            mounts.secrets, f"{access.secret}/{key}", what, "secret"
+                        )
+                    )
+                )
+        raise Unreachable(
+            f"{what}: not mounted with a key {' or '.join(_SECRET_KEYS)}; mount it for SkyRay"
+        )
     what = f"kubeconfig file {access.file!r}"
     path = _beneath(mounts.files, access.file, what, "kubeconfig")
     if not path.is_file():
-        raise Unreachable(f"{what}: does not exist in SkyRay's kubeconfig mount; add it there")
+        raise Unreachable(
+            f"{what}: does not exist in SkyRay's kubeconfig mount; add it there"
+        )
     return Chosen(str(path))
 
 
@@ -65,5 +77,7 @@ def _beneath(root: Path | None, name: str, what: str, mount: str) -> Path:
         raise Unreachable(f"{what}: no {mount} mount is configured; set one for SkyRay")
     path = (root / name).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise Unreachable(f"{what}: leads out of SkyRay's {mount} mount; name something in the mount")
+        raise Unreachable(
+            f"{what}: leads out of SkyRay's {mount} mount; name something in the mount"
+        )
     return path

@@ -20,7 +20,15 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from reconciler.errors import InputError, Unreachable
-from reconciler.fleet.apiobjects import RAY_KINDS, NodeObject, PodObject, PodReader, RayObject, node_of, ray_of
+from reconciler.fleet.apiobjects import (
+    RAY_KINDS,
+    NodeObject,
+    PodObject,
+    PodReader,
+    RayObject,
+    node_of,
+    ray_of,
+)
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.observers.kubeconfig import Chosen, Mounts, choose
 from reconciler.fleet.observers.pools import read_pools
@@ -81,7 +89,9 @@ class LiveSource:
     def read(self, cluster: Cluster, now: float) -> ClusterSnapshot:
         """Return the cluster as it is; `now` (unix seconds) becomes `taken_at`. Raises `Unreachable`."""
         if not isinstance(cluster.access, KubeconfigAccess):
-            raise Unreachable(f"cluster {cluster.name}: has no kubeconfig to read it live")
+            raise Unreachable(
+                f"cluster {cluster.name}: has no kubeconfig to read it live"
+            )
         deadline = time.monotonic() + self._timeout
         try:
             client = self._client(cluster.name, choose(cluster.access, self._mounts))
@@ -137,17 +147,28 @@ class ApiServer:
         except http.NameResolutionError:
             raise Unreachable("the name of its API server does not resolve") from None
         except http.NewConnectionError as error:
-            raise Unreachable(f"its API server refuses the connection{_errno(error)}") from None
+            raise Unreachable(
+                f"its API server refuses the connection{_errno(error)}"
+            ) from None
         except http.TimeoutError:
             raise self._late() from None
         except http.ProxyError:
             raise Unreachable("the proxy to its API server does not answer") from None
-        except (ApiException, http.SSLError) as error:  # the library wraps TLS errors, and only these
-            raise Unreachable(f"TLS to its API server fails: {_tls_reason(str(error))}") from None
+        except (
+            ApiException,
+            http.SSLError,
+        ) as error:  # the library wraps TLS errors, and only these
+            raise Unreachable(
+                f"TLS to its API server fails: {_tls_reason(str(error))}"
+            ) from None
         except (http.HTTPError, OSError, ValueError) as error:
-            raise Unreachable(f"its API server broke off ({type(error).__name__})") from None
+            raise Unreachable(
+                f"its API server broke off ({type(error).__name__})"
+            ) from None
 
-    def items(self, path: str, decoder: msgspec.json.Decoder[_Page[T]], **query: str) -> list[T]:
+    def items(
+        self, path: str, decoder: msgspec.json.Decoder[_Page[T]], **query: str
+    ) -> list[T]:
         """Return all objects of a list, got page by page. Raises `Unreachable`: `NotServed` for an unknown path."""
         listed: list[T] = []
         after = ""
@@ -179,7 +200,9 @@ class ApiServer:
             size += len(chunk)
             if size > MAX_ANSWER_BYTES:
                 response.close()
-                raise Unreachable(f"its API server sent more than {MAX_ANSWER_BYTES >> 20} MiB in one answer")
+                raise Unreachable(
+                    f"its API server sent more than {MAX_ANSWER_BYTES >> 20} MiB in one answer"
+                )
             if time.monotonic() > self._deadline:
                 response.close()
                 raise self._late()
@@ -201,7 +224,9 @@ class NotServed(Unreachable):
     """The API server does not know the path: the kind is not installed there."""
 
 
-def take_snapshot(server: ApiServer, cluster: str, taken_at: float) -> tuple[ClusterSnapshot, Capacities]:
+def take_snapshot(
+    server: ApiServer, cluster: str, taken_at: float
+) -> tuple[ClusterSnapshot, Capacities]:
     """Return nodes, pods and Ray resources as the API server lists them now, and the capacity of its nodes.
 
     Raises `Unreachable`, also for an object that cannot be read.
@@ -211,10 +236,15 @@ def take_snapshot(server: ApiServer, cluster: str, taken_at: float) -> tuple[Clu
     try:
         listed = server.items("/api/v1/nodes", _NODES)
         nodes = [node_of(item) for item in listed]
-        found = [reader.pod(item) for item in server.items("/api/v1/pods", _PODS, fieldSelector=_RUNNING)]
+        found = [
+            reader.pod(item)
+            for item in server.items("/api/v1/pods", _PODS, fieldSelector=_RUNNING)
+        ]
         ray = [status for kind in RAY_KINDS for status in _ray(server, kind)]
     except InputError as error:
-        raise Unreachable(f"its API server returned an object that cannot be read: {error.message}") from None
+        raise Unreachable(
+            f"its API server returned an object that cannot be read: {error.message}"
+        ) from None
     pods: list[Pod] = [pod for pod in found if pod is not None]
     capacities = {item.metadata.name: item.status.capacity or {} for item in listed}
     snapshot = ClusterSnapshot(
@@ -222,7 +252,9 @@ def take_snapshot(server: ApiServer, cluster: str, taken_at: float) -> tuple[Clu
         taken_at=taken_at,
         nodes=tuple(sorted(nodes, key=lambda node: node.name)),
         pods=tuple(sorted(pods, key=lambda pod: (pod.namespace, pod.name))),
-        ray=tuple(sorted(ray, key=lambda status: (status.kind, status.namespace, status.name))),
+        ray=tuple(
+            sorted(ray, key=lambda status: (status.kind, status.namespace, status.name))
+        ),
         version=version,
     )
     return snapshot, capacities
@@ -231,7 +263,10 @@ def take_snapshot(server: ApiServer, cluster: str, taken_at: float) -> tuple[Clu
 def _ray(server: ApiServer, kind: str) -> list[RayStatus]:
     """Return the Ray resources of a kind; none where KubeRay is not installed."""
     try:
-        return [ray_of(kind, item) for item in server.items(f"{RAY_API}/{RAY_KINDS[kind]}", _RAYS)]
+        return [
+            ray_of(kind, item)
+            for item in server.items(f"{RAY_API}/{RAY_KINDS[kind]}", _RAYS)
+        ]
     except NotServed:
         return []
 
@@ -239,13 +274,17 @@ def _ray(server: ApiServer, kind: str) -> list[RayStatus]:
 D = TypeVar("D")
 
 
-def _decoded(decoder: msgspec.json.Decoder[D], status: int, body: bytes, path: str) -> D:
+def _decoded(
+    decoder: msgspec.json.Decoder[D], status: int, body: bytes, path: str
+) -> D:
     if status != 200:
         raise _refusal(status, body, path)
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreachable(f"its API server answered {path} with something other than a list: {error}") from None
+        raise Unreachable(
+            f"its API server answered {path} with something other than a list: {error}"
+        ) from None
 
 
 def _refusal(status: int, body: bytes, path: str) -> Unreachable:
@@ -258,7 +297,9 @@ def _refusal(status: int, body: bytes, path: str) -> Unreachable:
     reason = f": {message}" if message else ""
     match status:
         case 401:
-            return Unreachable("its API server does not accept the credentials (401); renew them in the kubeconfig")
+            return Unreachable(
+                "its API server does not accept the credentials (401); renew them in the kubeconfig"
+            )
         case 403:
             return Unreachable(
                 f"its account may not list {plural} (403); allow it to get, list and watch nodes, pods and Ray's kinds"
@@ -279,12 +320,19 @@ def _new_client(chosen: Chosen) -> Any:
     make: Any = config.new_client_from_config  # the library does not type it
     try:
         return make(
-            config_file=chosen.path, context=chosen.context, persist_config=False, client_configuration=settings
+            config_file=chosen.path,
+            context=chosen.context,
+            persist_config=False,
+            client_configuration=settings,
         )
     except config.ConfigException as error:
-        raise Unreachable(f"its kubeconfig is not usable: {str(error).splitlines()[0][:200]}") from None
+        raise Unreachable(
+            f"its kubeconfig is not usable: {str(error).splitlines()[0][:200]}"
+        ) from None
     except Exception as error:  # noqa: BLE001  (the library does not catch YAML, key and type errors of a bad file)
-        raise Unreachable(f"its kubeconfig is not usable ({type(error).__name__}); check the file") from None
+        raise Unreachable(
+            f"its kubeconfig is not usable ({type(error).__name__}); check the file"
+        ) from None
 
 
 def _modified(path: str) -> int:

@@ -37,12 +37,19 @@ Read = Callable[[Cluster, float], ClusterSnapshot]
 class _Reading:
     """A read of one cluster on a thread of its own; `outcome` is its snapshot, or the reason of its failure."""
 
-    def __init__(self, read: Read, cluster: Cluster, now: float, changed: threading.Condition) -> None:
+    def __init__(
+        self, read: Read, cluster: Cluster, now: float, changed: threading.Condition
+    ) -> None:
         self.started = time.monotonic()
         self.taken_at = now
         self.outcome: ClusterSnapshot | str | None = None
         self._changed = changed
-        threading.Thread(target=self._run, args=(read, cluster), name=f"observe-{cluster.name}", daemon=True).start()
+        threading.Thread(
+            target=self._run,
+            args=(read, cluster),
+            name=f"observe-{cluster.name}",
+            daemon=True,
+        ).start()
 
     def _run(self, read: Read, cluster: Cluster) -> None:
         outcome: ClusterSnapshot | str
@@ -71,7 +78,9 @@ class _LiveCluster:
 class Observer:
     """Takes snapshots of a fleet. Not safe to share by threads."""
 
-    def __init__(self, read: Read, *, timeout: float, max_age: float, parallel: int = PARALLEL) -> None:
+    def __init__(
+        self, read: Read, *, timeout: float, max_age: float, parallel: int = PARALLEL
+    ) -> None:
         """`timeout`: seconds that `read` gives a cluster. `max_age`: seconds for which a last snapshot counts."""
         self._read = read
         self._timeout = timeout
@@ -85,21 +94,33 @@ class Observer:
     @property
     def failing(self) -> Mapping[str, Unreadable]:
         """Clusters whose last read failed, also those whose last snapshot still counts."""
-        return {name: known.failure for name, known in self._known.items() if known.failure is not None}
+        return {
+            name: known.failure
+            for name, known in self._known.items()
+            if known.failure is not None
+        }
 
-    def observe(self, clusters: Iterable[Cluster], now: float, files: RepoFiles) -> FleetSnapshot:
+    def observe(
+        self, clusters: Iterable[Cluster], now: float, files: RepoFiles
+    ) -> FleetSnapshot:
         """Return the fleet as of `now` (unix seconds).
 
         Waits for the clusters whose last read did not fail, at most the timeout (for each batch of `parallel`).
         """
         clusters = tuple(clusters)
-        live = [cluster for cluster in clusters if isinstance(cluster.access, KubeconfigAccess)]
+        live = [
+            cluster
+            for cluster in clusters
+            if isinstance(cluster.access, KubeconfigAccess)
+        ]
         self._update(live)
         with self._changed:
             for known in self._known.values():
                 self._collect(known, now)
             healthy = [known for known in self._known.values() if known.failure is None]
-            failed = [known for known in self._known.values() if known.failure is not None]
+            failed = [
+                known for known in self._known.values() if known.failure is not None
+            ]
             self._read_and_wait(healthy, now)
             self._start_background(failed, now)
         snapshots: list[ClusterSnapshot | Unreadable] = []
@@ -130,7 +151,9 @@ class Observer:
                 known = waiting.popleft()
                 known.reading = _Reading(self._read, known.cluster, now, self._changed)
                 active.append(known)
-            first_start = min(known.reading.started for known in active if known.reading)
+            first_start = min(
+                known.reading.started for known in active if known.reading
+            )
             overdue = first_start + self._timeout + _GRACE
             self._changed.wait(max(0.0, overdue - time.monotonic()))
             for known in active:
@@ -171,6 +194,8 @@ class Observer:
     def _current(self, known: _LiveCluster, now: float) -> ClusterSnapshot | Unreadable:
         """Return the last snapshot while it counts, else why there is none."""
         snapshot, failure = known.snapshot, known.failure
-        if snapshot is not None and (failure is None or now - snapshot.taken_at <= self._max_age):
+        if snapshot is not None and (
+            failure is None or now - snapshot.taken_at <= self._max_age
+        ):
             return snapshot
         return failure or Unreadable(known.cluster.name, "it was not read yet", now)

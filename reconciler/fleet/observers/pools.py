@@ -14,7 +14,11 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from reconciler.errors import InvalidObject, Unreachable
-from reconciler.fleet.autoscalers.reader import AutoscalerReader, ObjectPath, ObservedCluster
+from reconciler.fleet.autoscalers.reader import (
+    AutoscalerReader,
+    ObjectPath,
+    ObservedCluster,
+)
 from reconciler.fleet.autoscalers.registry import readers_of
 from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.snapshot import Node, NodePool
@@ -60,7 +64,9 @@ def read_pools(
     `nodes` and `capacities` (`status.capacity` of each node, by name) are those of its snapshot, taken at `now`, unix
     seconds.
     """
-    observed = ObservedCluster((cluster.name, cluster.kubernetes_cluster), nodes, capacities, now)
+    observed = ObservedCluster(
+        (cluster.name, cluster.kubernetes_cluster), nodes, capacities, now
+    )
     notes = []
     for reader in readers_of(cluster.autoscaler):
         try:
@@ -79,7 +85,9 @@ def _objects(server: Server, reader: AutoscalerReader[T]) -> list[T]:
     for wanted in reader.wants:
         if wanted.group and wanted.group not in versions:
             versions[wanted.group] = _preferred_version(server, wanted.group)
-        objects.extend(_objects_at(server, wanted, versions.get(wanted.group, ""), reader.decoder))
+        objects.extend(
+            _objects_at(server, wanted, versions.get(wanted.group, ""), reader.decoder)
+        )
     return objects
 
 
@@ -92,7 +100,9 @@ def _preferred_version(server: Server, group: str) -> str:
     return _decoded(status, body, _GROUP, path).preferred_version.group_version
 
 
-def _objects_at(server: Server, wanted: ObjectPath, version: str, decoder: msgspec.json.Decoder[T]) -> list[T]:
+def _objects_at(
+    server: Server, wanted: ObjectPath, version: str, decoder: msgspec.json.Decoder[T]
+) -> list[T]:
     path = wanted.path
     if wanted.group:
         if not version:
@@ -115,12 +125,18 @@ def _item(raw: msgspec.Raw, decoder: msgspec.json.Decoder[T], path: str) -> T:
         raise InvalidObject(f"{path}: {error}") from None
 
 
-def _decoded(status: int, body: bytes, decoder: msgspec.json.Decoder[T], path: str) -> T:
+def _decoded(
+    status: int, body: bytes, decoder: msgspec.json.Decoder[T], path: str
+) -> T:
     if status == 403:
-        raise Unreachable(f"its account may not get {path} (403); kustomize/workload-cluster-rbac has what it takes")
+        raise Unreachable(
+            f"its account may not get {path} (403); kustomize/workload-cluster-rbac has what it takes"
+        )
     if status != 200:
         raise Unreachable(f"its API server answered {path} with {status}")
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreachable(f"its API server answered {path} with what cannot be read: {error}") from None
+        raise Unreachable(
+            f"its API server answered {path} with what cannot be read: {error}"
+        ) from None

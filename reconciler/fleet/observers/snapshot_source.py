@@ -39,7 +39,11 @@ class SnapshotSource:
         path = cluster.access.file
         data = files.read(path)
         if data is None:
-            return Unreadable(cluster.name, f"{path}: there is no such file in the fleet repo", files.committed_at)
+            return Unreadable(
+                cluster.name,
+                f"{path}: there is no such file in the fleet repo",
+                files.committed_at,
+            )
         known = self._known.get(cluster.name)
         if known is not None and known[:2] == (data, files.committed_at):
             return known[2]
