@@ -12,9 +12,11 @@ from benchmarks.measuring import Row, show, timed
 from benchmarks.synthetic import NOW, Fleet
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.kube_scheduler.gang import Gang
+from reconciler.planning.files import Files
+from reconciler.planning.namespaces import Sources
 from reconciler.planning.pipeline import decide_groups
 from reconciler.planning.plan_cache import PlanCache
-from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.planning.state import RepoState, read_state
 from reconciler.workloads.group import Source
 
 WAITING = 200
@@ -37,7 +39,9 @@ def state_of(fleet: Fleet) -> RepoState:
     """Read the fleet's files, all of them committed in one commit."""
     files = fleet.files()
     return read_state(
-        "0" * 40, Files(files), lambda paths: dict.fromkeys(paths, Source("0" * 40, 0))
+        "0" * 40,
+        Files(files),
+        Sources(lambda paths: dict.fromkeys(paths, Source("0" * 40, 0))),
     )
 
 

@@ -10,9 +10,11 @@ from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_file import fleet_snapshot
 from reconciler.placement.decision import Decision
+from reconciler.planning.files import Files
+from reconciler.planning.namespaces import Sources
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
-from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.planning.state import RepoState, read_state
 from reconciler.workloads.group import Source
 
 NOW = 1_800_000_000.0
@@ -156,11 +158,20 @@ class Fleet:
     def state(self) -> RepoState:
         files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}
         sha = f"{self.revision:040x}"
-        return read_state(sha, Files(files, self.unusable), self._sources)
+        return read_state(sha, Files(files, self.unusable), self.sources())
 
-    def _sources(self, paths: Iterable[str]) -> dict[str, Source]:
-        known = {path: self.order[path] for path in paths if path in self.order}
-        return {path: Source(f"{int(number):040x}", number) for path, number in known.items()}
+    def sources(self) -> Sources:
+        """Return which commit changed each file last."""
+
+        def of(paths: Iterable[str]) -> dict[str, Source]:
+            known = {path: self.order[path] for path in paths if path in self.order}
+            return {path: Source(f"{int(number):040x}", number) for path, number in known.items()}
+
+        def version(namespace: str) -> tuple[tuple[str, float], ...]:
+            folder = f"workloads/{namespace}/"
+            return tuple(sorted((path, number) for path, number in self.order.items() if path.startswith(folder)))
+
+        return Sources(of, version)
 
     def snapshot(self, unreadable: tuple[str, ...] = ()) -> FleetSnapshot:
         source, pictures = SnapshotSource(), list[ClusterSnapshot | Unreadable]()

@@ -20,7 +20,8 @@ from reconciler.cli.repo_options import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reconciler.planning.state import Files, RepoState
+    from reconciler.planning.files import Files
+    from reconciler.planning.state import RepoState
     from reconciler.repo.repository import GitRepo
     from reconciler.service.policy_trial import Change, Trial, Tried
 

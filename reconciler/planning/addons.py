@@ -8,7 +8,7 @@ shows Ray resources there, and while there is no snapshot that could show them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -33,12 +33,12 @@ _RAY = "ray.io"
 
 @dataclass(frozen=True, slots=True)
 class AddOnPlan:
-    """The add-ons' files by path, and why some stay that are not asked for.
+    """The add-ons' files by cluster and path, and why some stay that are not asked for.
 
     `placed` and `left` name an add-on and its cluster each: those that were there before the plan, and those that go.
     """
 
-    files: Mapping[str, bytes]
+    files: Mapping[str, Mapping[str, bytes]]
     warnings: tuple[str, ...]
     placed: tuple[str, ...]
     left: tuple[str, ...]
@@ -55,55 +55,76 @@ def plan_addons(
     state: RepoState, snapshot: FleetSnapshot, cache: PlanCache
 ) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
-    spread, present = spread_of(state), _present(state.rendered)
-    there_are = _placed(state)
+    spread = spread_of(state)
+    directories = state.files.folder(ROOT).folders
+    with_addons = {name for name, one in directories.items() if FOLDER in one.folders}
     engine = engine_renderer(state.fleet.engine)
     known = set(spread.placed)
-    files: dict[str, bytes] = {}
-    warnings, placed, left = [], [], []
-    for cluster in sorted(known | set(present)):
-        there, wanted = present.get(cluster, {}), spread.placed.get(cluster, ())
-        standing, names = _addons_of(cluster, there), {addon.name for addon in wanted}
-        leaving = [old for old in standing if old.name not in names]
+    there_are: Mapping[str, list[PlacedGroup]] | None = None
+    files: dict[str, Mapping[str, bytes]] = {}
+    warnings: list[str] = []
+    placed: list[str] = []
+    left: list[str] = []
+    for cluster in sorted(known | with_addons):
+        wanted = spread.placed.get(cluster, ())
+        standing = _standing(state, cluster, cache)
         placed += [_on(old, cluster) for old in standing]
-        picture = snapshot.clusters.get(cluster) if cluster in known else None
-        needed = [
-            f"add-on {old.name} stays on {cluster}: {why}"
-            for old in leaving
-            if (
-                why := _still_needed(
-                    old, there_are[cluster], picture, joined=cluster in known
-                )
+        names = {addon.name for addon in wanted}
+        leaving = [old for old in standing if old.name not in names]
+        needed = []
+        if leaving:
+            if there_are is None:
+                there_are = _placed(state)
+            picture = snapshot.clusters.get(cluster) if cluster in known else None
+            needed = _needed(
+                leaving, cluster, there_are[cluster], picture, joined=cluster in known
             )
-        ]
         warnings += needed
-        left += [] if needed else [_on(old, cluster) for old in leaving]
-        if needed:  # the others that would leave may be what the needed one rests on
-            wanted_files = render_addons(cluster, engine, wanted, leaving)
-        elif cluster in known and (wanted or there):
+        if needed:
+            # The others that would leave may be what the needed one rests on.
+            files[cluster] = render_addons(cluster, engine, wanted, leaving)
+            continue
+        left += [_on(old, cluster) for old in leaving]
+        if cluster in known and (wanted or cluster in with_addons):
             key = (engine, cluster, tuple(map(Same, wanted)))
-            wanted_files = cache.addon_files.of(
+            files[cluster] = cache.addon_files.of(
                 key, partial(render_addons, cluster, engine, wanted)
             )
-        else:
-            continue
-        files |= wanted_files
     return AddOnPlan(files, tuple(warnings), tuple(placed), tuple(left))
+
+
+def _standing(
+    state: RepoState, cluster: str, cache: PlanCache
+) -> tuple[KeptAddOn, ...]:
+    """Return the add-ons that are on a cluster, by what its directory has."""
+    folder = state.files.root.folder(f"{ROOT}/{cluster}/{FOLDER}")
+    if folder is None:
+        return ()
+    return cache.addons_there.of(
+        (cluster, folder.id),
+        lambda: tuple(_addons_of(cluster, state.files.read(folder))),
+    )
+
+
+def _needed(
+    leaving: Iterable[KeptAddOn],
+    cluster: str,
+    groups: list[PlacedGroup],
+    picture: object,
+    *,
+    joined: bool,
+) -> list[str]:
+    """Return a warning for each of the add-ons that are asked for no more and cannot leave yet."""
+    warnings = []
+    for old in leaving:
+        why = _still_needed(old, groups, picture, joined=joined)
+        if why:
+            warnings.append(f"add-on {old.name} stays on {cluster}: {why}")
+    return warnings
 
 
 def _on(addon: KeptAddOn, cluster: str) -> str:
     return f"{addon.name} on {cluster}"
-
-
-def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
-    """Return the files under `_addons/` that are in the repo, by cluster."""
-    found: dict[str, dict[str, bytes]] = defaultdict(dict)
-    for path, data in rendered.items():
-        root, _, rest = path.partition("/")
-        cluster, _, inside = rest.partition("/")
-        if root == ROOT and inside.startswith(f"{FOLDER}/"):
-            found[cluster][path] = data
-    return found
 
 
 def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:

@@ -34,7 +34,7 @@ def drafts_of(
     decisions: Sequence[Decision],
     snapshot: str,
     cache: PlanCache,
-    addons: Mapping[str, bytes],
+    addons: Mapping[str, Mapping[str, bytes]],
 ) -> tuple[CommitDraft, ...]:
     """Return the commits that carry out `decisions` on `state`; the files of `addons` come with the first one."""
     directories = Directories(state, cache, addons)

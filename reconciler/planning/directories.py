@@ -1,258 +1,431 @@
 """The cluster directories while a plan is carried out: what is placed there, and which files each decision changes.
 
-A directory is always rendered whole from the groups that are placed on its cluster, and compared with the files that
-are there, so a change made by hand, a crash half-way and a stale file all end in the same clean rendering.
-A companion that several groups of a namespace refer to is rendered once, in the folder `shared`.
+A directory is a function of what is placed on its cluster. It is compared with the files that are there, so a change
+made by hand, a crash half-way and a stale file all end in the same clean rendering. What was compared once and did not
+change since, on either side, is not compared again. A companion that several groups of a namespace refer to is rendered
+once, in the folder `shared`.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from functools import partial
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
+from reconciler.fleet.inventory import Cluster
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.decision import Decision
-from reconciler.placement.placed_group import PlacedGroup
+from reconciler.planning.files import blob_id
+from reconciler.planning.placements import PlacedCopy
 from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.rendered import KeptTop, RenderedGroup, RenderedPart
 from reconciler.planning.state import RepoState
-from reconciler.render.cluster import SENTINEL, directory_of, render_cluster
-from reconciler.render.engine import EngineRenderer
+from reconciler.render.addons import FOLDER as ADDONS
+from reconciler.render.cluster import (
+    ROOT,
+    SENTINEL,
+    ClusterTop,
+    Sentinel,
+    directory_of,
+    render_namespace,
+    render_top,
+    sentinel_of,
+)
 from reconciler.render.engines import engine_renderer
 from reconciler.render.group import render_group
+from reconciler.render.kustomization import FILE
 from reconciler.render.luna import luna_patches, luna_settings
-from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
-from reconciler.render.placement_record import path_of, write
+from reconciler.render.model import GroupOverlay, NamespaceMeta
+from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.repo.folder import EMPTY, Entry, Folder
 from reconciler.workloads.cluster_copy import ClusterCopy
-from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import GroupKey, WorkloadObject
 from reconciler.workloads.grouping import SHARED
 from reconciler.workloads.patch import Patch
 
-_Objects = tuple[WorkloadObject, ...]
+Changes = dict[str, bytes | None]
+"""Contents by path, None to delete."""
+
+_Groups = dict[GroupKey, PlacedCopy]
+
+_NO_FILES: Mapping[str, bytes] = {}
+
+
+@dataclass(slots=True)
+class _Open:
+    """A cluster's directory as the commits made so far leave it; `top` is None where it has no files."""
+
+    parts: dict[str, RenderedPart]
+    top: ClusterTop | None
+    groups: dict[str, _Groups] = field(default_factory=dict)
 
 
 class Directories:
-    """Every cluster's directory, as the commits made so far leave it."""
+    """Every cluster's directory, as the commits made so far leave it. `addons` are those of each cluster, by path."""
 
     def __init__(
         self,
         state: RepoState,
         cache: PlanCache,
-        addons: Mapping[str, bytes] | None = None,
+        addons: Mapping[str, Mapping[str, bytes]] | None = None,
     ) -> None:
         self._state = state
         self._addons = addons or {}
         self._cache = cache
         self._engine = engine_renderer(state.fleet.engine)
-        self._namespaces = _namespaces(state.workloads)
-        self._groups: dict[str, dict[GroupKey, tuple[str, ClusterCopy]]] = {
-            c.name: {} for c in state.clusters
-        }
-        self._known = frozenset(self._groups)
         self._clusters = {cluster.name: cluster for cluster in state.clusters}
-        self._files: dict[str, dict[str, bytes]] = {}
-        for key, group in state.placements.items():
-            for copy in group.copies:
-                self._groups.setdefault(copy.cluster, {})[key] = (group.policy, copy)
+        self._placed = cache.placed
+        self._placed.update(state.namespaces)
+        self._opened: dict[str, _Open] = {}
 
-    def repair(self) -> dict[str, bytes | None]:
-        """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
-        wanted = {
-            path_of(key): self._written(group)
-            for key, group in self._state.placements.items()
-        }
-        wanted |= self._addons
-        present = self._state.rendered
-        for cluster in self._groups:
-            base = directory_of(cluster)
-            self._files[cluster] = self._render(
-                cluster, present.get(f"{base}{SENTINEL}")
-            )
-            wanted |= self._files[cluster]
-        return _difference(present, wanted)
-
-    def apply(self, decision: Decision) -> dict[str, bytes | None]:
-        """Carry out one decision; return the changes under `clusters/`. Call `repair` first."""
-        before = set(decision.before.clusters) if decision.before else set()
-        after = (
-            {copy.cluster: copy for copy in decision.after.copies}
-            if decision.after
-            else {}
-        )
-        changes: dict[str, bytes | None] = {}
-        for cluster in sorted(before | after.keys()):
-            groups = self._groups.setdefault(cluster, {})
-            if cluster in after:
-                _give_way(groups, after[cluster])
-                groups[decision.group] = (decision.policy, after[cluster])
-            else:
-                groups.pop(decision.group, None)
-            old = self._files.get(cluster, {})
-            new = self._render(cluster, old.get(f"{directory_of(cluster)}{SENTINEL}"))
-            self._files[cluster] = new
-            changes |= _difference(old, new)
+    def repair(self) -> Changes:
+        """Return the changes that bring SkyRay's folders to what the records say."""
+        files = self._state.files
+        changes: Changes = {}
+        for entry in files.folder(PLACEMENTS).files.values():
+            changes[entry.path] = None
+        for namespace in self._state.namespaces.values():
+            changes |= namespace.placed.repairs
+        top = files.folder(ROOT)
+        for entry in top.files.values():
+            changes[entry.path] = None
+        every = {*self._clusters, *top.folders, *self._placed.clusters}
+        for cluster in sorted(every):
+            changes |= self._repaired(cluster, top.folders.get(cluster, EMPTY))
+        self._cache.rendered.retain(every)
         return changes
 
-    def _render(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
-        groups = self._groups[cluster]
-        if not groups and cluster not in self._known:
-            return {}
-        follows_from = (
-            self._engine,
-            cluster,
-            luna_settings(self._clusters.get(cluster)),
-            tuple(
-                (key, policy, _likeness(part))
-                for key, (policy, part) in sorted(groups.items())
-            ),
-            tuple(self._namespace_digest(key.namespace) for key in sorted(groups)),
-        )
-        path = f"{directory_of(cluster)}{SENTINEL}"
-        # An unchanged directory keeps its sentinel, whatever the revision; only then is it the same as before.
-        return self._cache.directories.of(
-            follows_from,
-            partial(self._rendered, cluster, sentinel),
-            holds=lambda known: known[path] == sentinel,
-        )
+    def apply(self, decision: Decision) -> Changes:
+        """Carry out one decision; return the changes under `clusters/`. Call `repair` first."""
+        before = set(decision.before.clusters) if decision.before else set()
+        after: dict[str, ClusterCopy] = {}
+        if decision.after is not None:
+            after = {copy.cluster: copy for copy in decision.after.copies}
+        changes: Changes = {}
+        for cluster in sorted(before | after.keys()):
+            changes |= self._applied(cluster, decision, after.get(cluster))
+        return changes
 
-    def _rendered(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
-        directory = ClusterDirectory(
-            cluster, self._overlays(self._groups[cluster]), self._namespaces
+    def _applied(
+        self, cluster: str, decision: Decision, copy: ClusterCopy | None
+    ) -> Changes:
+        """Carry out what a decision does on one cluster: the group has `copy` there, or nothing any more."""
+        opened = self._open(cluster)
+        namespace = decision.group.namespace
+        groups = opened.groups.get(namespace)
+        if groups is None:
+            placed = self._placed.on(cluster).get(namespace, ())
+            groups = opened.groups[namespace] = {one.group: one for one in placed}
+        if copy is None:
+            groups.pop(decision.group, None)
+        else:
+            _give_way(groups, copy)
+            groups[decision.group] = PlacedCopy(decision.group, decision.policy, copy)
+        old_part, old_top = opened.parts.pop(namespace, None), opened.top
+        new_part = self._part(cluster, namespace, groups)
+        if new_part is not None:
+            opened.parts[namespace] = new_part
+        previous = old_top.sentinel if old_top is not None else None
+        opened.top = self._top(cluster, opened.parts, previous)
+        base = directory_of(cluster)
+        old = old_part.rendered.files if old_part is not None else {}
+        new = new_part.rendered.files if new_part is not None else {}
+        found = {**_top_files(old_top)}, {**_top_files(opened.top)}
+        changes = _difference(old, new) | _difference(*found)
+        return {f"{base}{name}": changes[name] for name in changes}
+
+    def _open(self, cluster: str) -> _Open:
+        """Return the directory of a cluster as it should be before this plan's decisions."""
+        found = self._opened.get(cluster)
+        if found is not None:
+            return found
+        parts: dict[str, RenderedPart] = {}
+        for namespace, copies in self._placed.on(cluster).items():
+            groups = {one.group: one for one in copies}
+            part = self._part(cluster, namespace, groups)
+            if part is not None:
+                parts[namespace] = part
+        path = f"{directory_of(cluster)}{SENTINEL}"
+        entry = self._state.files.root.entry(path)
+        blob = entry.blob if entry is not None else ""
+        known = self._cache.rendered.tops.get(cluster)
+        ordered = _in_order(parts)
+        if (
+            known is not None
+            and known.engine == self._state.fleet.engine
+            and known.sentinel == blob
+            and _same(known.parts, ordered)
+        ):
+            top: ClusterTop | None = known.top
+        else:
+            previous = sentinel_of(self._state.files.get(path))
+            top = self._top(cluster, parts, previous)
+        found = self._opened[cluster] = _Open(parts, top)
+        return found
+
+    def _top(
+        self,
+        cluster: str,
+        parts: Mapping[str, RenderedPart],
+        previous: Sentinel | None,
+    ) -> ClusterTop | None:
+        """Return the files on top; None for a cluster that is not in the inventory and has nothing."""
+        if not parts and cluster not in self._clusters:
+            return None
+        ordered = _in_order(parts)
+        top = render_top(
+            cluster,
+            [part.rendered for part in ordered],
+            self._engine,
+            self._state.revision,
+            previous,
         )
-        return render_cluster(
-            directory, self._engine, self._state.revision, sentinel, self._group
+        blob = blob_id(top.sentinel.data)
+        self._cache.rendered.tops[cluster] = KeptTop(
+            ordered, self._state.fleet.engine, blob, top
         )
+        return top
+
+    def _repaired(self, cluster: str, folder: Folder) -> Changes:
+        """Return the changes that bring one cluster's directory to what is placed there."""
+        addons = self._addons.get(cluster, _NO_FILES)
+        follows_from = (
+            self._placed.version(cluster),
+            folder.id,
+            self._state.fleet.engine,
+            luna_settings(self._clusters.get(cluster)),
+            cluster in self._clusters,
+            Same(addons),
+        )
+        clean = self._cache.rendered.clean
+        if clean.get(cluster) == follows_from:
+            return {}
+        opened = self._open(cluster)
+        base = directory_of(cluster)
+        top = {name: blob_id(data) for name, data in _top_files(opened.top).items()}
+        changes = _compared(base, folder.files, top, _top_files(opened.top))
+        for name in folder.folders.keys() | opened.parts.keys() | {ADDONS}:
+            inner = folder.folders.get(name, EMPTY)
+            if name == ADDONS:
+                changes |= _addon_changes(inner, addons)
+            else:
+                changes |= self._part_changes(cluster, name, inner, opened.parts)
+        if changes:
+            clean.pop(cluster, None)
+        else:
+            clean[cluster] = follows_from
+        return changes
+
+    def _part_changes(
+        self,
+        cluster: str,
+        namespace: str,
+        folder: Folder,
+        parts: Mapping[str, RenderedPart],
+    ) -> Changes:
+        part = parts.get(namespace)
+        if part is None:
+            return {entry.path: None for entry in folder.walk()}
+        same = self._cache.rendered.same
+        if same.get((cluster, namespace)) == (part, folder.id):
+            return {}
+        base = directory_of(cluster)
+        present = {entry.path.removeprefix(base): entry for entry in folder.walk()}
+        changes = _compared(base, present, part.blobs, part.rendered.files)
+        if not changes:
+            same[cluster, namespace] = (part, folder.id)
+        return changes
+
+    def _part(
+        self, cluster: str, namespace: str, groups: Mapping[GroupKey, PlacedCopy]
+    ) -> RenderedPart | None:
+        """Return one namespace of a cluster's directory; None where no group has anything there."""
+        cache = self._cache.rendered.parts
+        known = cache.get((cluster, namespace))
+        settings = luna_settings(self._clusters.get(cluster))
+        overlays = _overlays(groups)
+        wanted: dict[Hashable, _Overlay] = {}
+        for overlay in overlays:
+            wanted[overlay.key(settings, self._state.fleet.engine)] = overlay
+        written = self._state.namespaces[namespace].workloads.namespaces.get(namespace)
+        key = (written.digest if written is not None else "", tuple(wanted))
+        if known is not None and known.key == key:
+            return known
+        if not wanted:
+            cache.pop((cluster, namespace), None)
+            return None
+        rendered: dict[Hashable, RenderedGroup] = {}
+        for own_key, overlay in wanted.items():
+            before = known.groups.get(own_key) if known is not None else None
+            rendered[own_key] = before or self._group(
+                own_key, overlay, self._clusters.get(cluster)
+            )
+        meta = NamespaceMeta()
+        if written is not None:
+            meta = NamespaceMeta(written.labels, written.annotations)
+        by_name = sorted(rendered.values(), key=lambda one: one.overlay.group)
+        files = render_namespace(
+            namespace, meta, [(one.overlay, one.files) for one in by_name], self._engine
+        )
+        part = cache[cluster, namespace] = RenderedPart(key, files, rendered)
+        return part
 
     def _group(
-        self, overlay: GroupOverlay, engine: EngineRenderer
-    ) -> Mapping[str, bytes]:
-        return self._cache.groups.of(
-            (Same(overlay), engine), partial(render_group, overlay, engine)
-        )
+        self, key: Hashable, overlay: _Overlay, cluster: Cluster | None
+    ) -> RenderedGroup:
+        """Return a rendered group: once for all clusters on which it is the same."""
 
-    def _written(self, group: PlacedGroup) -> bytes:
-        return self._cache.written.of(Same(group), partial(write, group))
-
-    def _namespace_digest(self, namespace: str) -> str:
-        written = self._state.workloads.namespaces.get(namespace)
-        return written.digest if written else ""
-
-    def _overlays(
-        self, groups: Mapping[GroupKey, tuple[str, ClusterCopy]]
-    ) -> tuple[GroupOverlay, ...]:
-        """Return the overlays of one cluster.
-
-        Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
-        """
-        uses = Counter(
-            o.key
-            for _, part in groups.values()
-            for o in part.admitted
-            if o.demand is None
-        )
-        shared: dict[str, dict[ObjectKey, tuple[WorkloadObject, ClusterCopy]]] = (
-            defaultdict(dict)
-        )
-        overlays = []
-        for key, (policy, part) in sorted(groups.items()):
-            own = []
-            for item in part.admitted:
-                if uses[item.key] > 1:
-                    shared[key.namespace][item.key] = (item, part)
-                else:
-                    own.append(item)
-            if own:
-                patches = tuple(
-                    patch for item in own for patch in self._patches(item, part)
-                )
-                overlays.append(
-                    self._overlay(key.namespace, key.name, policy, tuple(own), patches)
-                )
-        for namespace, items in shared.items():
-            each = [items[key] for key in sorted(items)]
-            patches = tuple(
-                patch for item, part in each for patch in self._patches(item, part)
+        def rendered() -> RenderedGroup:
+            patches: list[Patch] = []
+            for item, copy in overlay.items:
+                patches += _patches(item, copy, cluster)
+            made = GroupOverlay(
+                overlay.namespace,
+                overlay.name,
+                overlay.policy,
+                tuple(item.body for item, _ in overlay.items),
+                tuple(patches),
             )
-            overlays.append(
-                self._overlay(
-                    namespace, SHARED, SHARED, tuple(item for item, _ in each), patches
-                )
-            )
-        return tuple(overlays)
+            return RenderedGroup(made, render_group(made, self._engine))
 
-    def _patches(self, item: WorkloadObject, part: ClusterCopy) -> Iterator[Patch]:
-        """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
-        yield from (patch for patch in part.patches if patch.is_for(item.key))
-        cluster = self._clusters.get(part.cluster)
-        if cluster is not None and item.demand is not None:
-            yield from luna_patches(
-                (one.body for one in part.deployed if one.key == item.key), cluster
-            )
+        return self._cache.groups.of(key, rendered)
 
-    def _overlay(
-        self,
-        namespace: str,
-        group: str,
-        policy: str,
-        objects: _Objects,
-        patches: tuple[Patch, ...],
-    ) -> GroupOverlay:
-        return self._cache.overlays.of(
-            (namespace, group, policy, _digests(objects), repr(patches)),
-            lambda: GroupOverlay(
-                namespace, group, policy, tuple(o.body for o in objects), patches
-            ),
+
+@dataclass(frozen=True, slots=True)
+class _Overlay:
+    """What is rendered as one group: objects, each with the copy that it is from."""
+
+    namespace: str
+    name: str
+    policy: str
+    items: tuple[tuple[WorkloadObject, ClusterCopy], ...]
+
+    def key(self, luna: tuple[str, ...] | None, engine: str) -> Hashable:
+        """Return what its rendering follows from."""
+        digests = tuple(item.digest for item, _ in self.items)
+        patches = {repr(copy.patches) for _, copy in self.items if copy.patches}
+        if len(patches) > 1:
+            patches = {repr([copy.patches for _, copy in self.items])}
+        return (
+            self.namespace,
+            self.name,
+            self.policy,
+            digests,
+            tuple(patches),
+            luna,
+            engine,
         )
 
 
-def _give_way(
-    groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy
-) -> None:
+def _overlays(groups: Mapping[GroupKey, PlacedCopy]) -> list[_Overlay]:
+    """Return what is rendered of the groups of one namespace.
+
+    Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
+    """
+    uses = Counter(
+        item.key
+        for one in groups.values()
+        for item in one.copy.admitted
+        if item.demand is None
+    )
+    shared: dict[ObjectKey, tuple[WorkloadObject, ClusterCopy]] = {}
+    overlays = []
+    for key in sorted(groups):
+        one = groups[key]
+        own = []
+        for item in one.copy.admitted:
+            if uses[item.key] > 1:
+                shared[item.key] = (item, one.copy)
+            else:
+                own.append((item, one.copy))
+        if own:
+            overlays.append(_Overlay(key.namespace, key.name, one.policy, tuple(own)))
+    if shared:
+        namespace = next(iter(groups)).namespace
+        items = tuple(shared[key] for key in sorted(shared))
+        overlays.append(_Overlay(namespace, SHARED, SHARED, items))
+    return overlays
+
+
+def _patches(
+    item: WorkloadObject, copy: ClusterCopy, cluster: Cluster | None
+) -> Iterator[Patch]:
+    """Yield what changes `item` on the cluster of `copy`: what its policy says, then what its autoscaler needs."""
+    yield from (patch for patch in copy.patches if patch.is_for(item.key))
+    if cluster is not None and item.demand is not None:
+        deployed = (one.body for one in copy.deployed if one.key == item.key)
+        yield from luna_patches(deployed, cluster)
+
+
+def _give_way(groups: _Groups, fresh: ClusterCopy) -> None:
     """Bring the other groups of a cluster in line with `fresh`, since each commit must render without the next ones.
 
     Objects that it takes over leave their former group, and objects that it shares are the ones that it has now.
     """
     taken = {item.key for item in fresh.admitted if item.demand is not None}
-    shared = {
-        item.key: item
-        for item in fresh.admitted
-        if item.demand is None and not _patched(fresh, item)
-    }
-    for key, (policy, part) in groups.items():
-        admitted = tuple(
-            shared.get(item.key, item) if not _patched(part, item) else item
-            for item in part.admitted
-            if item.key not in taken
-        )
-        if _digests(admitted) != _digests(part.admitted):
-            deployed = tuple(item for item in part.deployed if item.key not in taken)
-            groups[key] = (policy, replace(part, admitted=admitted, deployed=deployed))
+    shared: dict[ObjectKey, WorkloadObject] = {}
+    for item in fresh.admitted:
+        if item.demand is None and not fresh.patches_of(item.key):
+            shared[item.key] = item
+    for key, one in groups.items():
+        copy = one.copy
+        admitted = []
+        for item in copy.admitted:
+            if item.key in taken:
+                continue
+            other = shared.get(item.key)
+            patched = other is not None and bool(copy.patches_of(item.key))
+            admitted.append(item if other is None or patched else other)
+        if [item.digest for item in admitted] == [o.digest for o in copy.admitted]:
+            continue
+        deployed = tuple(item for item in copy.deployed if item.key not in taken)
+        changed = replace(copy, admitted=tuple(admitted), deployed=deployed)
+        groups[key] = replace(one, copy=changed)
 
 
-def _patched(part: ClusterCopy, item: WorkloadObject) -> bool:
-    return any(patch.is_for(item.key) for patch in part.patches)
+def _in_order(parts: Mapping[str, RenderedPart]) -> tuple[RenderedPart, ...]:
+    return tuple(parts[name] for name in sorted(parts))
 
 
-def _likeness(part: ClusterCopy) -> tuple[object, ...]:
-    return (_digests(part.admitted), repr(part.patches))
+def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
+    if len(one) != len(other):
+        return False
+    return all(left is right for left, right in zip(one, other, strict=True))
 
 
-def _digests(objects: _Objects) -> tuple[str, ...]:
-    return tuple(o.digest for o in objects)
+def _top_files(top: ClusterTop | None) -> dict[str, bytes]:
+    if top is None:
+        return {}
+    return {FILE: top.kustomization, SENTINEL: top.sentinel.data}
 
 
-def _difference(
-    old: Mapping[str, bytes], new: Mapping[str, bytes]
-) -> dict[str, bytes | None]:
-    changes: dict[str, bytes | None] = {path: None for path in old if path not in new}
-    changes |= {path: data for path, data in new.items() if old.get(path) != data}
+def _difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> Changes:
+    changes: Changes = {name: None for name in old if name not in new}
+    for name, data in new.items():
+        if old.get(name) != data:
+            changes[name] = data
     return changes
 
 
-def _namespaces(workloads: Workloads) -> dict[str, NamespaceMeta]:
-    return {
-        name: NamespaceMeta(item.labels, item.annotations)
-        for name, item in workloads.namespaces.items()
-    }
+def _compared(
+    base: str,
+    present: Mapping[str, Entry],
+    blobs: Mapping[str, str],
+    contents: Mapping[str, bytes],
+) -> Changes:
+    """Return what must change for the files `present` to be `contents`, whose ids are `blobs`, all below `base`."""
+    changes: Changes = {}
+    for name in present:
+        if name not in blobs:
+            changes[f"{base}{name}"] = None
+    for name, blob in blobs.items():
+        entry = present.get(name)
+        if entry is None or not entry.is_file or entry.blob != blob:
+            changes[f"{base}{name}"] = contents[name]
+    return changes
+
+
+def _addon_changes(folder: Folder, wanted: Mapping[str, bytes]) -> Changes:
+    present = {entry.path: entry for entry in folder.walk()}
+    blobs = {path: blob_id(data) for path, data in wanted.items()}
+    return _compared("", present, blobs, wanted)

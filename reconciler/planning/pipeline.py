@@ -32,6 +32,7 @@ from reconciler.planning.admit import admit
 from reconciler.planning.admitted import Clock
 from reconciler.planning.commits import drafts_of
 from reconciler.planning.decide import decide, decide_file
+from reconciler.planning.files import blob_id
 from reconciler.planning.fold import Admission, assumed_copies
 from reconciler.planning.guard import guard_report
 from reconciler.planning.plan import Plan
@@ -39,6 +40,7 @@ from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.policy.groups import as_dns_label
+from reconciler.repo.folder import Entry
 from reconciler.workloads.group import BrokenFile, GroupKey
 from reconciler.workloads.missing_references import missing_reference_warnings
 from reconciler.workloads.overrides import without_effect
@@ -59,7 +61,7 @@ def plan(
     changes: dict[str, str] = {}
     for draft in drafts:
         for path, content in draft.changes.items():
-            changes[path] = _change(state.rendered.get(path), content)
+            changes[path] = _change(state.files.root.entry(path), content)
     after = [decision.after for decision in decisions if decision.after is not None]
     warnings = (
         *_warnings(state, after),
@@ -285,12 +287,13 @@ def _unclaimed(
     ]
 
 
-def _change(before: bytes | None, after: bytes | None) -> str:
-    if before == after:
-        return ""
+def _change(before: Entry | None, after: bytes | None) -> str:
     if before is None:
-        return "add"
-    return "delete" if after is None else "modify"
+        return "" if after is None else "add"
+    if after is None:
+        return "delete"
+    same = before.is_file and before.blob == blob_id(after)
+    return "" if same else "modify"
 
 
 def _warnings(state: RepoState, after: Iterable[PlacedGroup]) -> tuple[str, ...]:

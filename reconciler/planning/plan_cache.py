@@ -12,16 +12,17 @@ from dataclasses import dataclass, field, fields
 from typing import Generic, TypeVar
 
 from reconciler.errors import InputError
-from reconciler.fleet.inventory import Cluster
+from reconciler.fleet.settings import Fleet
 from reconciler.placement.fleet_state import BaselineCache
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.policy.addon import AddOn
-from reconciler.policy.model import SchedulePolicy
-from reconciler.policy.priority_class import PriorityClasses
+from reconciler.planning.namespaces import ReadNamespaces, Rules
+from reconciler.planning.placed_index import PlacedIndex
+from reconciler.planning.rendered import RenderCache, RenderedGroup
 from reconciler.policy.tenant import Denial, Tenant
-from reconciler.render.model import GroupOverlay
+from reconciler.render import placement_record
+from reconciler.render.addons import KeptAddOn
 from reconciler.render.placement_record import ReadPlacement, read_back
-from reconciler.workloads.files import read_admitted, read_file
+from reconciler.workloads.files import Contents, read_admitted, read_file
 from reconciler.workloads.governance import check_object
 from reconciler.workloads.group import WorkloadObject
 
@@ -85,48 +86,34 @@ class Same:
 
 @dataclass(slots=True)
 class PlanCache:
-    """All that is remembered. Not to be shared by threads."""
+    """All that is remembered. Not to be shared by threads.
+
+    `namespaces` are those of the revision that was read last; within them lies what was read of each file.
+    """
 
     baselines: BaselineCache = field(default_factory=BaselineCache)
-    inventory: GenerationCache[Hashable, tuple[Cluster, ...]] = field(
+    namespaces: ReadNamespaces = field(default_factory=ReadNamespaces)
+    settings: GenerationCache[str, Fleet] = field(default_factory=GenerationCache)
+    operators: GenerationCache[Hashable, object] = field(
         default_factory=GenerationCache
     )
-    policies: GenerationCache[Hashable, tuple[SchedulePolicy, ...]] = field(
-        default_factory=GenerationCache
-    )
-    tenants: GenerationCache[Hashable, tuple[Tenant, ...]] = field(
-        default_factory=GenerationCache
-    )
-    classes: GenerationCache[Hashable, PriorityClasses] = field(
-        default_factory=GenerationCache
-    )
-    addons: GenerationCache[Hashable, tuple[AddOn, ...]] = field(
-        default_factory=GenerationCache
-    )
+    rules: GenerationCache[Hashable, Rules] = field(default_factory=GenerationCache)
     denials: GenerationCache[Hashable, tuple[Denial, ...]] = field(
         default_factory=GenerationCache
     )
-    workloads: GenerationCache[
-        Hashable, tuple[tuple[WorkloadObject, ...], tuple[str, ...]]
-    ] = field(default_factory=GenerationCache)
-    admitted: GenerationCache[Hashable, WorkloadObject | None] = field(
+    workloads: GenerationCache[Hashable, Contents] = field(
         default_factory=GenerationCache
     )
     records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(
         default_factory=GenerationCache
     )
     own_files: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
-    written: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
-    placements: GenerationCache[Hashable, PlacedGroup] = field(
+    placed: PlacedIndex = field(default_factory=PlacedIndex)
+    rendered: RenderCache = field(default_factory=RenderCache)
+    groups: GenerationCache[Hashable, RenderedGroup] = field(
         default_factory=GenerationCache
     )
-    overlays: GenerationCache[Hashable, GroupOverlay] = field(
-        default_factory=GenerationCache
-    )
-    groups: GenerationCache[Hashable, dict[str, bytes]] = field(
-        default_factory=GenerationCache
-    )
-    directories: GenerationCache[Hashable, dict[str, bytes]] = field(
+    addons_there: GenerationCache[Hashable, tuple[KeptAddOn, ...]] = field(
         default_factory=GenerationCache
     )
     addon_files: GenerationCache[Hashable, dict[str, bytes]] = field(
@@ -140,11 +127,24 @@ class PlanCache:
             if isinstance(kept, GenerationCache):
                 kept.start_generation()
 
-    def read_file(
-        self, path: str, data: bytes
-    ) -> tuple[tuple[WorkloadObject, ...], tuple[str, ...]]:
+    def read_file(self, path: str, data: bytes) -> Contents:
         """Read a workload file, as `workloads.files.read_file` does."""
         return self.workloads.of((path, data), lambda: read_file(path, data))
+
+    def read_placements(self, path: str, data: bytes) -> tuple[ReadPlacement, ...]:
+        """Read the Placements of a file, as `placement_record.read` does."""
+        return self.records.of(
+            (path, data), lambda: placement_record.read_file(path, data)
+        )
+
+    def read_copy(
+        self, path: str, data: bytes, namespace: str
+    ) -> WorkloadObject | None:
+        """Read an admitted copy; None where it cannot be read."""
+        try:
+            return read_admitted(path, data, namespace)
+        except InputError:
+            return None
 
     def check_object(self, tenant: Tenant, item: WorkloadObject) -> tuple[Denial, ...]:
         """Return what of an object its tenant may not have, as `workloads.governance.check_object` does."""
@@ -158,23 +158,6 @@ class PlanCache:
         self.records.note((path, data), (read,))
         self.own_files.note(Same(read), data)
 
-    def note_read(self, read: ReadPlacement, group: PlacedGroup) -> None:
-        """Take in that `group` was made of `read`: where that is a file of ours, it would be written the same again."""
-        data = self.own_files.known(Same(read))
-        if data is not None:
-            self.written.note(Same(group), data)
-
-    def read_copy(
-        self, path: str, data: bytes, namespace: str
-    ) -> WorkloadObject | None:
-        """Read an admitted copy; None where it cannot be read."""
-        return self.admitted.of(
-            (path, data, namespace), lambda: _copy(path, data, namespace)
-        )
-
-
-def _copy(path: str, data: bytes, namespace: str) -> WorkloadObject | None:
-    try:
-        return read_admitted(path, data, namespace)
-    except InputError:
-        return None
+    def is_own(self, read: ReadPlacement) -> bool:
+        """Tell whether a Placement is one that was just written: its file would be written the same again."""
+        return self.own_files.known(Same(read)) is not None

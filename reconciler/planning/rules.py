@@ -51,11 +51,13 @@ def read_class_files(
     return read_priority_classes([*documents_of(policies), *_readable(addons)])
 
 
-def locator(contents: Mapping[str, bytes]) -> Callable[[WorkloadObject, Path], Place]:
-    """Return what finds a field of an object in its file, for messages; it reads the file once more."""
+def locator(
+    contents: Callable[[str], bytes | None],
+) -> Callable[[WorkloadObject, Path], Place]:
+    """Return what finds a field of an object in its file, for messages; `contents` reads the file once more."""
 
     def locate(item: WorkloadObject, path: Path) -> Place:
-        data = contents.get(item.place.file, b"")
+        data = contents(item.place.file) or b""
         found = (
             d for d in load(data, item.place.file).documents if d.place == item.place
         )

@@ -8,7 +8,8 @@ being empty: of an empty one Flux would prune everything, and Argo CD would neve
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +22,12 @@ from reconciler.manifests.loader import load
 from reconciler.render.engine import EngineRenderer
 from reconciler.render.engines import ENGINES
 from reconciler.render.group import render_group
-from reconciler.render.kustomization import FILE, KUSTOMIZATION, identity_of
+from reconciler.render.kustomization import (
+    FILE,
+    KUSTOMIZATION,
+    Identity,
+    identity_of,
+)
 from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
 
 ROOT = "clusters"
@@ -29,6 +35,9 @@ SENTINEL = "skyray.yaml"
 NAMESPACE = "namespace.yaml"
 SENTINEL_NAME = "skyray"
 CLUSTER_LABEL = "skyray.dev/cluster"
+
+_SENTINEL: Identity = ("", "ConfigMap", "default", SENTINEL_NAME)
+_OWN_SENTINEL = "SkyRay's own sentinel"
 
 
 def directory_of(cluster: str) -> str:
@@ -41,35 +50,112 @@ def render_cluster(
     engine: EngineRenderer,
     revision: str,
     previous_sentinel: bytes | None = None,
-    render: Callable[
-        [GroupOverlay, EngineRenderer], Mapping[str, bytes]
-    ] = render_group,
 ) -> dict[str, bytes]:
     """Return all files of a cluster's directory by their path in the repo, in order.
 
     `revision` is the commit that this rendering follows from; it is written only where something else changes too, for
     which `previous_sentinel` must be the bytes of the present `skyray.yaml`. Raises `InvalidObject` for names that are
-    no DNS labels, and for an object that two groups claim. `render` does what `render_group` does, perhaps cached.
+    no DNS labels, and for an object that two groups claim.
     """
     base = directory_of(directory.cluster)
     groups = sorted(directory.groups, key=lambda group: (group.namespace, group.group))
-    _refuse_shared_objects(groups)
-    files: dict[str, bytes] = {}
-    resources = [SENTINEL]
+    rendered = []
     for namespace, members in groupby(groups, key=lambda group: group.namespace):
         meta = directory.namespaces.get(namespace, NamespaceMeta())
-        files[f"{namespace}/{NAMESPACE}"] = emit(_namespace(namespace, meta, engine))
-        resources.append(f"{namespace}/{NAMESPACE}")
-        for group in members:
-            folder = f"{namespace}/{group.group}"
-            for name, data in render(group, engine).items():
-                files[f"{folder}/{name}"] = data
-            resources.append(folder)
-    files[FILE] = emit(_kustomization(directory.cluster, resources, engine))
-    files[SENTINEL] = _sentinel(
-        directory.cluster, revision, _digest(files), previous_sentinel
+        files = [(group, render_group(group, engine)) for group in members]
+        rendered.append(render_namespace(namespace, meta, files, engine))
+    previous = sentinel_of(previous_sentinel)
+    top = render_top(directory.cluster, rendered, engine, revision, previous)
+    found = {FILE: top.kustomization, SENTINEL: top.sentinel.data}
+    for one in rendered:
+        found |= one.files
+    return {f"{base}{name}": found[name] for name in sorted(found)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RenderedNamespace:
+    """One namespace of a cluster's directory: its files by their path in that, and what its kustomization lists.
+
+    `claims` are the objects in it that belong to the whole cluster, each with the one that has it.
+    """
+
+    namespace: str
+    files: Mapping[str, bytes]
+    resources: tuple[str, ...]
+    claims: Mapping[Identity, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinel:
+    """`skyray.yaml`: its bytes, and the cluster and the contents that it records."""
+
+    data: bytes
+    cluster: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterTop:
+    """The files of a cluster's directory that follow from all of its namespaces."""
+
+    kustomization: bytes
+    sentinel: Sentinel
+
+
+def render_namespace(
+    namespace: str,
+    meta: NamespaceMeta,
+    groups: Sequence[tuple[GroupOverlay, Mapping[str, bytes]]],
+    engine: EngineRenderer,
+) -> RenderedNamespace:
+    """Put the rendered groups of a namespace together; `groups` are sorted by name, each with its files.
+
+    Raises `InvalidObject` for an object that two groups claim.
+    """
+    claims = _claims(namespace, [overlay for overlay, _ in groups])
+    files = {f"{namespace}/{NAMESPACE}": emit(_namespace(namespace, meta, engine))}
+    resources = [f"{namespace}/{NAMESPACE}"]
+    for overlay, own in groups:
+        folder = f"{namespace}/{overlay.group}"
+        for name, data in own.items():
+            files[f"{folder}/{name}"] = data
+        resources.append(folder)
+    ordered = {name: files[name] for name in sorted(files)}
+    return RenderedNamespace(namespace, ordered, tuple(resources), claims)
+
+
+def render_top(
+    cluster: str,
+    namespaces: Sequence[RenderedNamespace],
+    engine: EngineRenderer,
+    revision: str,
+    previous: Sentinel | None,
+) -> ClusterTop:
+    """Return the files on top of the `namespaces`, which are sorted by name.
+
+    `previous` is the sentinel that is there; it stays, whatever the revision, as long as all other files do. Raises
+    `InvalidObject` for an object of the whole cluster that two namespaces claim.
+    """
+    _refuse_shared_claims(namespaces)
+    resources = [SENTINEL]
+    for one in namespaces:
+        resources += one.resources
+    kustomization = emit(_kustomization(cluster, resources, engine))
+    content = _digest(namespaces, kustomization)
+    if previous is not None and (previous.cluster, previous.content) == (
+        cluster,
+        content,
+    ):
+        return ClusterTop(kustomization, previous)
+    data = emit(
+        {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": SENTINEL_NAME, "namespace": "default"},
+            "data": {"cluster": cluster, "revision": revision, "content": content},
+        }
     )
-    return {f"{base}{name}": files[name] for name in sorted(files)}
+    return ClusterTop(kustomization, Sentinel(data, cluster, content))
 
 
 def _kustomization(
@@ -114,58 +200,64 @@ def namespace_meta(written: bytes, path: str) -> NamespaceMeta | None:
     return NamespaceMeta(labels, annotations)
 
 
-def _digest(files: dict[str, bytes]) -> str:
+def _digest(namespaces: Iterable[RenderedNamespace], kustomization: bytes) -> str:
+    """Return the digest of all files but the sentinel, in order of their paths."""
+    parts = [(f"{one.namespace}/", one.files) for one in namespaces]
+    parts.append((FILE, {FILE: kustomization}))
     total = hashlib.sha256()
-    for name in sorted(files):
-        total.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+    for _, files in sorted(parts, key=lambda part: part[0]):
+        for name, data in files.items():
+            total.update(f"{name}\0{len(data)}\0".encode())
+            total.update(data)
     return f"sha256:{total.hexdigest()}"
 
 
-def _sentinel(
-    cluster: str, revision: str, digest: str, previous: bytes | None
-) -> bytes:
-    if previous is not None and _recorded_in(previous) == (cluster, digest):
-        return previous
-    return emit(
-        {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": SENTINEL_NAME, "namespace": "default"},
-            "data": {"cluster": cluster, "revision": revision, "content": digest},
-        }
-    )
-
-
-def _recorded_in(sentinel: bytes) -> tuple[Any, Any] | None:
-    """Return the cluster and the digest that a sentinel records; None for a file that SkyRay did not write."""
+def sentinel_of(data: bytes | None) -> Sentinel | None:
+    """Return the sentinel in a file; None where there is none, or one that SkyRay did not write."""
     try:
-        (document,) = load(sentinel, SENTINEL).documents
-        data = document.body["data"]
-        return data["cluster"], data["content"]
+        (document,) = load(data or b"", SENTINEL).documents
+        recorded = document.body["data"]
+        return Sentinel(data or b"", recorded["cluster"], recorded["content"])
     except (ManifestError, ValueError, KeyError, TypeError):
         return None
 
 
-def _refuse_shared_objects(groups: Sequence[GroupOverlay]) -> None:
-    """Raise for an object that two groups claim: it would be deployed twice, and pruned with the first of them."""
-    owners = {("", "ConfigMap", "default", SENTINEL_NAME): "SkyRay's own sentinel"}
+def _claims(namespace: str, groups: Iterable[GroupOverlay]) -> dict[Identity, str]:
+    """Return the objects of the whole cluster that a namespace has.
+
+    Raises `InvalidObject` for an object that two groups claim: it would be deployed twice, and pruned with the first.
+    """
+    owners: dict[Identity, str] = {
+        _SENTINEL: _OWN_SENTINEL,
+        ("", "Namespace", "", namespace): "SkyRay's own namespace.yaml",
+    }
+    seen: set[str] = set()
     for group in groups:
-        owners["", "Namespace", "", group.namespace] = "SkyRay's own namespace.yaml"
-    seen: set[tuple[str, str]] = set()
-    for group in groups:
-        title = f"group {group.namespace}/{group.group}"
-        if (group.namespace, group.group) in seen:
+        title = f"group {namespace}/{group.group}"
+        if group.group in seen:
             raise InvalidObject(
                 f"{title} is rendered twice on one cluster; merge the two"
             )
-        seen.add((group.namespace, group.group))
+        seen.add(group.group)
         for body in group.objects:
             api_group, kind, own_namespace, name = identity_of(body)
-            namespace = (
-                "" if kind in CLUSTER_SCOPED else own_namespace or group.namespace
-            )
-            other = owners.setdefault((api_group, kind, namespace, name), title)
-            if other != title:
-                raise InvalidObject(
-                    f"{kind} {name} is claimed by {other} and by {title}; let one of them have it"
-                )
+            scope = "" if kind in CLUSTER_SCOPED else own_namespace or namespace
+            _claim(owners, (api_group, kind, scope, name), title)
+    return {identity: title for identity, title in owners.items() if not identity[2]}
+
+
+def _refuse_shared_claims(namespaces: Iterable[RenderedNamespace]) -> None:
+    """Raise `InvalidObject` for an object of the whole cluster that two namespaces claim."""
+    owners: dict[Identity, str] = {}
+    for one in namespaces:
+        for identity, title in one.claims.items():
+            _claim(owners, identity, title)
+
+
+def _claim(owners: dict[Identity, str], identity: Identity, title: str) -> None:
+    other = owners.setdefault(identity, title)
+    if other != title:
+        _, kind, _, name = identity
+        raise InvalidObject(
+            f"{kind} {name} is claimed by {other} and by {title}; let one of them have it"
+        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests.emitter import emit
-from reconciler.manifests.identity import object_key
+from reconciler.manifests.identity import ObjectKey, object_key
 from reconciler.policy.groups import as_dns_label
 
 FILE = "kustomization.yaml"
@@ -44,7 +44,7 @@ def object_files(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, 
             )
         by_identity[identity] = body
         _, kind, _, name = identity
-        stem = as_dns_label(f"{kind.lower()}-{name}")
+        stem = _stem(kind, name)
         by_stem.setdefault(stem, []).append(identity)
     named: dict[str, Mapping[str, Any]] = {}
     for stem, identities in by_stem.items():
@@ -53,6 +53,15 @@ def object_files(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, 
             unique = stem if len(identities) == 1 else f"{stem}-{_short_hash(identity)}"
             named[f"{unique}.yaml"] = by_identity[identity]
     return named
+
+
+def file_name(key: ObjectKey) -> str:
+    """Return the file that an object has in its group, unless another one would have it too."""
+    return f"{_stem(key.kind, key.name)}.yaml"
+
+
+def _stem(kind: str, name: str) -> str:
+    return as_dns_label(f"{kind.lower()}-{name}")
 
 
 def _short_hash(identity: Identity) -> str:

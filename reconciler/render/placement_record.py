@@ -26,6 +26,7 @@ from reconciler.manifests.kinds import (
     SkyRayModel,
     read_object,
 )
+from reconciler.manifests.loader import load
 from reconciler.placement.model import Candidate, Phase, Verdict
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
 from reconciler.reasons.written import Written
@@ -178,6 +179,11 @@ def read(document: Located) -> ReadPlacement:
         job_result=_result(status.job_outcome),
     )
     return ReadPlacement(group, _objects(spec.objects), tuple(own for _, own in copies))
+
+
+def read_file(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
+    """Return the Placements in one file of `placements/`. Raises `InputError`."""
+    return tuple(read(document) for document in load(data, path).documents)
 
 
 def json_schema() -> dict[str, Any]:

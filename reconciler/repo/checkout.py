@@ -16,15 +16,9 @@ from pathlib import Path
 from reconciler.errors import PushRejected, RepoError
 from reconciler.repo.address import check_ref, check_sha, is_remote, parse_address
 from reconciler.repo.command import GitCommand, last_words
+from reconciler.repo.folder import SUBMODULE_MODE, SYMLINK_MODE, Entry, Unusable
 from reconciler.repo.push import lost_race, refused
-from reconciler.repo.tree import (
-    SUBMODULE_MODE,
-    SYMLINK_MODE,
-    Entry,
-    Tree,
-    Unusable,
-    readable_path,
-)
+from reconciler.repo.tree import Tree, readable_path
 
 _BEHIND = ("fetch first", "non-fast-forward", "stale info")
 """What `git push` prints of a branch that lacks commits of the upstream."""
@@ -81,7 +75,7 @@ def worktree(command: GitCommand, revision: str) -> Tree:
         blob = hashlib.sha1(
             b"blob %d\0" % len(content) + content, usedforsecurity=False
         ).hexdigest()
-        entries.append(Entry(path, mode, blob, len(content)))
+        entries.append(Entry(path, mode, blob))
         contents[path] = content
 
     def fetch(wanted: Iterable[Entry]) -> dict[str, bytes]:

@@ -5,8 +5,8 @@ Everything is read from the output of git's own commands, many commits in each r
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -28,7 +28,6 @@ _FIELDS = (
 )
 _FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
 _TOUCHED = "--format=tformat:%x00%H"
-_MANY_PATHS = 64
 
 Action = Literal["add", "modify", "delete"]
 _ACTIONS: Mapping[str, Action] = {"A": "add", "D": "delete"}
@@ -166,35 +165,69 @@ def is_ancestor(command: GitCommand, old: str, new: str) -> bool:
     raise command.failure("merge-base", result.stderr)
 
 
+@dataclass(frozen=True, slots=True)
+class LastChanges:
+    """The commit that last changed each file of a folder, up to `revision`.
+
+    `commits` is by path, and may have paths that are gone. `numbers` orders the commits from old to new. `versions`
+    counts the commits that touched each folder inside, by its name.
+    """
+
+    revision: str
+    commits: Mapping[str, str]
+    numbers: Mapping[str, int]
+    versions: Mapping[str, int]
+
+    def of(self, paths: Iterable[str]) -> dict[str, str]:
+        """Return the commit of each of `paths` that any commit changed."""
+        return {path: self.commits[path] for path in paths if path in self.commits}
+
+
 class LastChange:
-    """Finds the commit that last changed each of many paths, in one walk along the branch.
+    """Finds the commit that last changed each file of one folder, in one walk along the branch.
 
     The walk follows first parents, so a merged pull request counts as its merge commit: the moment it took effect. What
     one walk found is kept, and the next walk covers only what came since.
     """
 
-    def __init__(self, command: GitCommand) -> None:
+    def __init__(self, command: GitCommand, folder: str) -> None:
         self._command = command
-        self._known: tuple[str, Mapping[str, str]] | None = None
+        self._folder = folder
+        self._known: LastChanges | None = None
 
-    def __call__(self, revision: str, paths: Collection[str]) -> dict[str, str]:
-        """Return the commit id per path, newest first. Paths that were never changed up to `revision` are left out."""
-        wanted = set(paths)
+    def __call__(
+        self, revision: str, paths: Callable[[], Iterable[str]]
+    ) -> LastChanges:
+        """Return the last changes up to `revision`; `paths` returns the files that the folder has then."""
         known = self._known
-        if known is None or not self._continues(known[0], revision):
+        if known is None or not self._continues(known.revision, revision):
             # The first walk, or a branch that was rewritten.
-            found = self._walk(revision, None, wanted)
+            commits = self._walk(revision, None, set(paths()))
+            earlier = LastChanges("", {}, {}, known.versions if known else {})
+        elif known.revision == revision:
+            return known
         else:
-            old, earlier = known
-            found = self._walk(revision, old, wanted)
-            unchanged = wanted - found.keys()
-            for path, commit in earlier.items():
-                if path in unchanged:
-                    found[path] = commit
-            # Paths that no earlier call asked for.
-            found |= self._walk(old, None, unchanged - earlier.keys())
-        self._known = (revision, found)
-        return found
+            commits = self._walk(revision, known.revision, None)
+            earlier = known
+        self._known = self._joined(revision, earlier, commits)
+        return self._known
+
+    def _joined(
+        self, revision: str, earlier: LastChanges, found: Mapping[str, str]
+    ) -> LastChanges:
+        if not found and earlier.revision:
+            return replace(earlier, revision=revision)
+        numbers = dict(earlier.numbers)
+        for commit in reversed(dict.fromkeys(found.values())):
+            numbers[commit] = len(numbers)
+        versions = dict(earlier.versions)
+        touched = {path.removeprefix(self._folder).partition("/")[0] for path in found}
+        if not earlier.revision:
+            # Whatever was known of a folder is from another history.
+            touched |= versions.keys()
+        for name in touched:
+            versions[name] = versions.get(name, 0) + 1
+        return LastChanges(revision, {**earlier.commits, **found}, numbers, versions)
 
     def _continues(self, old: str, new: str) -> bool:
         """Tell whether `old` is on the line of first parents of `new`."""
@@ -207,21 +240,14 @@ class LastChange:
         return walked.status == 0 and len(last) > 1 and last[1] == old
 
     def _walk(
-        self, revision: str, after: str | None, wanted: set[str]
+        self, revision: str, after: str | None, wanted: set[str] | None
     ) -> dict[str, str]:
-        if not wanted or revision == after:
+        """Return the commit by path, newest first; only of paths that are `wanted`, if any are given."""
+        if wanted is not None and not wanted:
             return {}
-        revisions = (
-            [check_sha(revision)]
-            if after is None
-            else [check_sha(revision), f"^{check_sha(after)}"]
-        )
-        # git compares each path with each changed file, so many paths are asked for by their folders.
-        few = (
-            wanted
-            if len(wanted) <= _MANY_PATHS
-            else {path.partition("/")[0] for path in wanted}
-        )
+        revisions = [check_sha(revision)]
+        if after is not None:
+            revisions.append(f"^{check_sha(after)}")
         found: dict[str, str] = {}
         arguments = (
             "log",
@@ -236,10 +262,12 @@ class LastChange:
             "--no-renames",
             "--no-show-signature",
             _TOUCHED,
-            stdin=_asked(revisions, sorted(few)),
+            stdin=_asked(revisions, [self._folder]),
         ) as pieces:
             for commit, path in _touches(pieces):
-                if path in wanted:
+                if wanted is None:
+                    found.setdefault(path, commit)
+                elif path in wanted:
                     found.setdefault(path, commit)
                     if len(found) == len(wanted):
                         break

@@ -6,7 +6,7 @@ no ref points at; only `publish` moves a branch, and only from the commit that w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from reconciler.errors import RepoError
@@ -48,7 +48,8 @@ class GitRepo:
         self._clone = clone
         self._blobs = tree.BlobReader(command)
         self._trees: dict[str, Tree] = {}
-        self._last_change = history.LastChange(command)
+        self._latest: dict[str, Tree] = {}
+        self._last_change: dict[str, history.LastChange] = {}
 
     @classmethod
     def open(
@@ -150,14 +151,22 @@ class GitRepo:
         """Return the commit that a full ref name points at, or None when there is no such ref."""
         return _refs(self._git, check_ref(name)).get(name)
 
-    def tree(self, sha: str) -> Tree:
-        """Return the files at a commit."""
+    def tree(self, sha: str, line: str = "") -> Tree:
+        """Return the files at a commit.
+
+        It is made of the tree that was read last on the same `line` of history: the branch, or a ref of SkyRay's own.
+        """
         found = self._trees.get(sha)
         if found is None:
-            found = tree.list_tree(self._git, sha, self._blobs)
+            base = self._latest.get(line)
+            if base is not None:
+                found = tree.next_tree(self._git, sha, base)
+            if found is None:
+                found = tree.list_tree(self._git, sha, self._blobs)
             newest = list(self._trees.items())[1 - _KEPT_TREES :]
-            # A new dict, so that other threads read a whole one.
+            # New dicts, so that other threads read whole ones.
             self._trees = dict([*newest, (sha, found)])
+            self._latest = {**self._latest, line: found}
         return found
 
     def worktree(self) -> Tree:
@@ -214,9 +223,17 @@ class GitRepo:
             limit=limit,
         )
 
-    def last_change(self, sha: str, paths: Collection[str]) -> dict[str, str]:
-        """Return, per path, the commit on this branch by which it came to be as it is at `sha`."""
-        return self._last_change(check_sha(sha), paths)
+    def last_changes(
+        self, sha: str, folder: str, paths: Callable[[], Iterable[str]] | None = None
+    ) -> history.LastChanges:
+        """Return by which commit on this branch each file below `folder` (such as `workloads/`) came to be as it is.
+
+        `paths` returns the files that count, where these are not all that `folder` has at `sha`.
+        """
+        finder = self._last_change.get(folder)
+        if finder is None:
+            finder = self._last_change[folder] = history.LastChange(self._git, folder)
+        return finder(check_sha(sha), paths or (lambda: self.tree(sha).paths(folder)))
 
     def write_commits(
         self,
@@ -256,7 +273,7 @@ class GitRepo:
                 else None
             )
         new = writer.write_commits(
-            self._git, self.tree(old), [draft], author, now, None
+            self._git, self.tree(old, ref), [draft], author, now, None
         )
         return None if new == old else RefUpdate(ref, old, new)
 

@@ -1,65 +1,46 @@
 """The files of one revision, read without a worktree.
 
-A `Tree` is an immutable listing (one `git ls-tree`), and `read` fetches many blobs with one `git cat-file --batch`,
-keeping them by blob id, so a file that did not change between two revisions is read once. Symbolic links and
-submodules are listed and reported, never followed.
+A `Tree` has the folders of the revision as values. A folder that did not change between two revisions is the same
+object in both, so what follows from it can be kept under it. `read` fetches many blobs with one `git cat-file --batch`.
+Symbolic links and submodules are listed and reported, never followed.
 """
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
+from functools import cached_property
 
 from reconciler.errors import RepoError
 from reconciler.repo.address import check_sha, path_fault
 from reconciler.repo.command import GitCommand
+from reconciler.repo.folder import (
+    SUBMODULE_MODE,
+    Entry,
+    Folder,
+    Unusable,
+    folder_of,
+    patched,
+)
 
-FILE_MODES = frozenset({"100644", "100755", "100664"})
-SYMLINK_MODE = "120000"
-SUBMODULE_MODE = "160000"
 NO_COMMIT = "0" * 40
 """The revision of a checkout in which nothing is committed yet."""
-_CACHE_BYTES = 128 * 2**20
+_TREE_MODE = "040000"
+_CACHE_BYTES = 64 * 2**20
+
+Fetch = Callable[[Iterable[Entry]], dict[str, bytes]]
+"""Returns the contents of entries by path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One path of a tree: its mode as git writes it, its blob id, and its size in bytes (0 for a submodule)."""
-
-    path: str
-    mode: str
-    blob: str
-    size: int
-
-    @property
-    def is_file(self) -> bool:
-        """Whether this is an ordinary file, which alone can be read."""
-        return self.mode in FILE_MODES
-
-
-@dataclass(frozen=True, slots=True)
-class Unusable:
-    """A path that SkyRay will not read, and why: a link, a submodule, or a name that is unsafe or not UTF-8."""
-
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tree:
-    """All paths of one revision. `revision` is the commit id; `entries` maps each path to its entry, in path order."""
+    """All paths of one revision. `revision` is the commit id, `root` its folder, `fetch` what reads contents."""
 
     revision: str
-    entries: Mapping[str, Entry]
-    misnamed: tuple[Unusable, ...]
-    fetch: Callable[[Iterable[Entry]], dict[str, bytes]] = field(
-        repr=False, compare=False
-    )
-    _order: tuple[str, ...] = field(repr=False, compare=False, default=())
+    root: Folder
+    fetch: Fetch = field(repr=False, compare=False)
 
     @classmethod
     def of(
@@ -67,45 +48,40 @@ class Tree:
         revision: str,
         entries: Iterable[Entry],
         misnamed: Iterable[Unusable],
-        fetch: Callable[[Iterable[Entry]], dict[str, bytes]],
+        fetch: Fetch,
     ) -> Tree:
         """Build a tree from entries in any order. `fetch` returns contents by path."""
-        by_path = {
-            entry.path: entry for entry in sorted(entries, key=lambda entry: entry.path)
-        }
-        return cls(
-            revision, MappingProxyType(by_path), tuple(misnamed), fetch, tuple(by_path)
-        )
+        return cls(revision, folder_of(entries, misnamed), fetch)
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Every entry by its path, in path order."""
+        return {entry.path: entry for entry in self.root.walk()}
 
     def __contains__(self, path: str) -> bool:
-        return path in self.entries
+        return self.root.entry(path) is not None
+
+    def entry(self, path: str) -> Entry | None:
+        """Return what is at `path`, if it is no folder."""
+        return self.root.entry(path)
 
     def under(self, prefix: str = "") -> tuple[Entry, ...]:
         """Return every entry whose path starts with `prefix`, links and submodules too, in path order."""
-        start = bisect_left(self._order, prefix)
-        found = []
-        for path in self._order[start:]:
-            if not path.startswith(prefix):
-                break
-            found.append(self.entries[path])
-        return tuple(found)
+        return tuple(self._under(prefix))
 
     def paths(self, prefix: str = "") -> tuple[str, ...]:
         """Return the paths of ordinary files that start with `prefix` (such as `workloads/`), in path order."""
-        return tuple(entry.path for entry in self.under(prefix) if entry.is_file)
+        return tuple(entry.path for entry in self._under(prefix) if entry.is_file)
 
     def unusable(self, prefix: str = "") -> tuple[Unusable, ...]:
         """Return what is under `prefix` and is not an ordinary file with a safe name."""
         found = []
-        for entry in self.under(prefix):
-            if not entry.is_file:
-                why = (
-                    "is a submodule"
-                    if entry.mode == SUBMODULE_MODE
-                    else "is a symbolic link"
-                )
-                found.append(Unusable(entry.path, why))
-        found += [item for item in self.misnamed if item.path.startswith(prefix)]
+        for entry in self.root.links:
+            if entry.path.startswith(prefix):
+                found.append(Unusable(entry.path, _why_unusable(entry)))
+        for item in self.root.misnamed:
+            if item.path.startswith(prefix):
+                found.append(item)
         return tuple(found)
 
     def read(self, paths: Iterable[str]) -> dict[str, bytes]:
@@ -115,7 +91,7 @@ class Tree:
         """
         wanted = []
         for path in paths:
-            entry = self.entries.get(path)
+            entry = self.entry(path)
             if entry is None:
                 raise RepoError(f"{path}: no such file at {self.revision[:12]}")
             if not entry.is_file:
@@ -124,6 +100,20 @@ class Tree:
                 )
             wanted.append(entry)
         return self.fetch(wanted)
+
+    def _under(self, prefix: str) -> Iterator[Entry]:
+        folder, _, start = prefix.rpartition("/")
+        top = self.root.folder(folder) if folder else self.root
+        for entry in top.walk() if top is not None else ():
+            if not start or entry.path.startswith(prefix):
+                yield entry
+
+
+def _why_unusable(entry: Entry) -> str:
+    """Return why an entry that is no ordinary file is not read."""
+    if entry.mode == SUBMODULE_MODE:
+        return "is a submodule"
+    return "is a symbolic link"
 
 
 class BlobReader:
@@ -188,18 +178,58 @@ class BlobReader:
 def list_tree(command: GitCommand, revision: str, fetch: BlobReader) -> Tree:
     """Return the tree of a commit given by its full id."""
     listing = command.run(
-        "ls-tree", "-r", "-z", "-l", "--full-tree", check_sha(revision)
+        "ls-tree", "-r", "-t", "-z", "--full-tree", check_sha(revision)
     ).stdout
-    entries, misnamed = [], []
+    entries, misnamed, ids = [], [], {}
     for record in listing.split(b"\0")[:-1]:
         head, _, raw_path = record.partition(b"\t")
-        mode, _, blob, size = head.decode("ascii").split()
+        mode, kind, blob = head.decode("ascii").split()
         path, fault = readable_path(raw_path)
-        if fault:
+        if kind == "tree":
+            ids[path] = blob
+        elif fault:
             misnamed.append(Unusable(path, fault))
         else:
-            entries.append(Entry(path, mode, blob, 0 if size == "-" else int(size)))
-    return Tree.of(revision, entries, misnamed, fetch)
+            entries.append(Entry(path, mode, blob))
+    return Tree(revision, folder_of(entries, misnamed, ids), fetch)
+
+
+def next_tree(command: GitCommand, revision: str, base: Tree) -> Tree | None:
+    """Return the tree of a commit from that of another one: only the folders that differ are made anew.
+
+    None where the repository does not have the other commit any more, for instance after a forced push.
+    """
+    result = command.run(
+        "diff-tree",
+        "-r",
+        "-t",
+        "-z",
+        "--raw",
+        "--no-renames",
+        check_sha(base.revision),
+        check_sha(revision),
+        check=False,
+    )
+    if result.status:
+        return None
+    tokens = result.stdout.split(b"\0")[:-1]
+    changes: dict[str, Entry | None] = {}
+    misnamed: dict[str, Unusable | None] = {}
+    ids: dict[str, str] = {}
+    for head, raw_path in zip(tokens[::2], tokens[1::2], strict=True):
+        _, mode, _, blob, status = head.decode("ascii").split(" ")
+        path, fault = readable_path(raw_path)
+        gone = status == "D"
+        if mode == _TREE_MODE and not gone:
+            ids[path] = blob
+        # A file that became a folder, or the other way round, is a deletion and an addition.
+        elif head.startswith(b":" + _TREE_MODE.encode()) and gone:
+            continue
+        elif fault:
+            misnamed[path] = None if gone else Unusable(path, fault)
+        else:
+            changes[path] = None if gone else Entry(path, mode, blob)
+    return Tree(revision, patched(base.root, changes, misnamed, ids), base.fetch)
 
 
 def readable_path(raw: bytes) -> tuple[str, str | None]:

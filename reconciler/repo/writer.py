@@ -120,16 +120,14 @@ def write_orphan(
 
 
 class _Files:
-    """The files as the drafts applied so far leave them, and how many files each directory holds."""
+    """The files as the drafts applied so far leave them: those of the base, and what the drafts changed of them."""
 
     def __init__(self, base: Tree) -> None:
         self._new_hash = hashlib.sha256 if len(base.revision) == 64 else hashlib.sha1
-        self._files = {
-            path: (entry.mode, entry.blob) for path, entry in base.entries.items()
-        }
-        self._directories: dict[str, int] = {}
-        for path in self._files:
-            self._count(path, 1)
+        self._base = base
+        self._changed: dict[str, tuple[str, str] | None] = {}
+        # How many files each folder on the way to a changed one has more, or fewer, than in the base.
+        self._more: dict[str, int] = {}
 
     def apply(
         self, draft: CommitDraft, prefixes: tuple[str, ...] | None
@@ -142,46 +140,62 @@ class _Files:
                 raise RepoError(
                     f"refusing to write {path!r}: only {', '.join(prefixes)} may be written"
                 )
-        removed = [
-            path
-            for path, content in sorted(draft.changes.items())
-            if content is None and path in self._files
-        ]
-        for path in removed:
-            del self._files[path]
-            self._count(path, -1)
-        written = []
-        for path, content in sorted(draft.changes.items()):
+        ordered = sorted(draft.changes.items())
+        changes: list[tuple[str, bytes | None]] = []
+        for path, content in ordered:
+            if content is None and self._at(path) is not None:
+                self._set(path, None)
+                changes.append((path, None))
+        for path, content in ordered:
             if content is not None and self._write(path, content):
-                written.append((path, content))
-        changes = (*((path, None) for path in removed), *written)
-        return (
-            _Step(draft.message.encode("utf-8", "replace"), changes)
-            if changes
-            else None
-        )
+                changes.append((path, content))
+        if not changes:
+            return None
+        return _Step(draft.message.encode("utf-8", "replace"), tuple(changes))
 
     def _write(self, path: str, content: bytes) -> bool:
-        if self._directories.get(path):
+        present = self._at(path)
+        if present is None:
+            self._check_place(path)
+        blob = self._new_hash(b"blob %d\0" % len(content) + content).hexdigest()
+        if present == (_FILE_MODE, blob):
+            return False
+        self._set(path, (_FILE_MODE, blob))
+        return True
+
+    def _check_place(self, path: str) -> None:
+        """Raise `RepoError` where a new file at `path` would bury others."""
+        if self._is_folder(path):
             raise RepoError(
                 f"refusing to write {path!r}: a directory of that name holds files that would be lost"
             )
         for parent in _parents(path):
-            if parent in self._files:
+            if self._at(parent) is not None:
                 raise RepoError(
                     f"refusing to write {path!r}: {parent!r} is a file, link or submodule; remove it first"
                 )
-        blob = self._new_hash(b"blob %d\0" % len(content) + content).hexdigest()
-        if self._files.get(path) == (_FILE_MODE, blob):
-            return False
-        if path not in self._files:
-            self._count(path, 1)
-        self._files[path] = (_FILE_MODE, blob)
-        return True
 
-    def _count(self, path: str, by: int) -> None:
-        for parent in _parents(path):
-            self._directories[parent] = self._directories.get(parent, 0) + by
+    def _at(self, path: str) -> tuple[str, str] | None:
+        """Return mode and blob of what is at `path`; None where there is no file."""
+        if path in self._changed:
+            return self._changed[path]
+        entry = self._base.entry(path)
+        return None if entry is None else (entry.mode, entry.blob)
+
+    def _is_folder(self, path: str) -> bool:
+        more = self._more.get(path, 0)
+        if more > 0:
+            return True
+        folder = self._base.root.folder(path)
+        if folder is None:
+            return False
+        return more == 0 or -more < sum(1 for _ in folder.walk())
+
+    def _set(self, path: str, to: tuple[str, str] | None) -> None:
+        by = (to is not None) - (self._at(path) is not None)
+        self._changed[path] = to
+        for parent in _parents(path) if by else ():
+            self._more[parent] = self._more.get(parent, 0) + by
 
 
 def _parents(path: str) -> Iterable[str]:

@@ -15,16 +15,16 @@ from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.quota import beyond_quota
+from reconciler.planning.files import Files
+from reconciler.planning.namespaces import Sources
 from reconciler.planning.pipeline import decide_groups
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rules import locator, read_class_files, read_tenant_files
 from reconciler.planning.state import (
     ADDONS,
     POLICIES,
-    Files,
     RepoState,
     addon_files,
-    read_placements,
     read_policy_files,
     read_state,
     workload_files,
@@ -39,6 +39,7 @@ from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.tenant import tenancy_of
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
+from reconciler.render.placement_record import read_file as read_placements
 from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.governance import govern
 from reconciler.workloads.grouping import Grouping, group_objects
@@ -100,7 +101,9 @@ def check_files(
     if formed is not None and fleet is not None and clusters is not None:
         # Only a state that can be read as a whole can be planned.
         found.errors += (
-            found.collect(lambda: _refused(read_state("", files, lambda _: {}, cache)))
+            found.collect(
+                lambda: _refused(read_state("", files, Sources(lambda _: {}), cache))
+            )
             or ()
         )
     for path, data in sorted(files.contents.items()):
@@ -139,7 +142,7 @@ def _check_groups(
         return None
     formed = group_objects(workloads, policies, {}, classes)
     errors, warnings = _grouping(formed, workloads)
-    governed = govern(formed, tenancy, workloads.namespaces, locator(files.contents))
+    governed = govern(formed, tenancy, workloads.namespaces, locator(files.get))
     found.errors += [*errors, *governed.findings]
     found.warnings += [
         *warnings,

@@ -16,10 +16,11 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.loader import load
 from reconciler.placement.decision import Decision
 from reconciler.placement.model import Action
+from reconciler.planning.files import Files
 from reconciler.planning.pipeline import preview
 from reconciler.planning.plan import Plan
 from reconciler.planning.rules import SUFFIXES, is_policy
-from reconciler.planning.state import POLICIES, Files, RepoState
+from reconciler.planning.state import POLICIES, RepoState
 from reconciler.policy.dialects import read_policies
 from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
 from reconciler.policy.matching import PolicyIndex

@@ -9,8 +9,10 @@ from reconciler.errors import InputError, RepoError
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import read_fleet
+from reconciler.planning.files import Files
+from reconciler.planning.namespaces import Sources
 from reconciler.planning.plan_cache import PlanCache
-from reconciler.planning.state import READ, Files, RepoState, read_state
+from reconciler.planning.state import READ, RepoState, read_state
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.tree import NO_COMMIT, Tree
 from reconciler.workloads.files import ROOT as WORKLOADS
@@ -39,11 +41,8 @@ def read_worktree(
 def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
     """Return the workloads of `sha` on the settings of `base`, since a pull request must not change its own rules."""
     proposed, settled = files_of(repo.tree(sha)), files_of(repo.tree(base))
-    files = {p: d for p, d in settled.contents.items() if not _is_workload(p)}
-    files |= {p: d for p, d in proposed.contents.items() if _is_workload(p)}
-    links = {p: r for p, r in settled.unusable.items() if not _is_workload(p)}
-    links |= {p: r for p, r in proposed.unusable.items() if _is_workload(p)}
-    return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
+    files = settled.with_folder(WORKLOADS, proposed)
+    return replace(_read(repo, repo.tree(base), files, sha), revision=sha)
 
 
 def read_changed(
@@ -62,19 +61,13 @@ def _read(
     cache: PlanCache | None = None,
 ) -> RepoState:
     revision = sha or tree.revision
-    state = read_state(
-        revision, files, lambda paths: _sources(repo, revision, paths), cache
-    )
+    state = read_state(revision, files, _sources(repo, revision, files), cache)
     committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
     return replace(
         state,
         pictures=snapshot_files_of(tree, state.clusters),
         committed_at=committed_at,
     )
-
-
-def _is_workload(path: str) -> bool:
-    return path == WORKLOADS or path.startswith(f"{WORKLOADS}/")
 
 
 def snapshot_files_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
@@ -84,11 +77,11 @@ def snapshot_files_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, byte
         for cluster in clusters
         if isinstance(cluster.access, SnapshotAccess)
     }
-    files = [
-        path
-        for path in sorted(named)
-        if path in tree.entries and tree.entries[path].is_file
-    ]
+    files = []
+    for path in sorted(named):
+        entry = tree.entry(path)
+        if entry is not None and entry.is_file:
+            files.append(path)
     return tree.read(files)
 
 
@@ -105,24 +98,31 @@ def configured_branch(repo: GitRepo) -> str | None:
 
 def files_of(tree: Tree) -> Files:
     """Return everything in `tree` that a plan reads: contents, and what cannot be read (links, unsafe names)."""
-    paths: list[str] = []
     unusable: dict[str, str] = {}
     for prefix in READ:
-        paths += tree.paths(prefix)
         for item in tree.unusable(prefix):
             unusable[item.path] = item.reason
     for prefix in READ:
         folder = prefix.removesuffix("/")
         if folder != prefix and folder in tree:
             unusable[folder] = "is not a folder"
-    return Files(tree.read(paths), unusable)
+    return Files.lazy(tree.root, unusable, tree.fetch)
 
 
-def _sources(repo: GitRepo, sha: str, paths: Iterable[str]) -> dict[str, Source]:
-    """Return the commit that last changed each path, with a number that orders commits from old to new."""
+def _sources(repo: GitRepo, sha: str, files: Files) -> Sources:
+    """Return the commit that last changed each workload file, with a number that orders commits from old to new."""
     if sha == NO_COMMIT:
-        return {}
-    commits = repo.last_change(sha, set(paths))
-    newest_first = list(dict.fromkeys(commits.values()))
-    order = {commit: number for number, commit in enumerate(reversed(newest_first))}
-    return {path: Source(commit, order[commit]) for path, commit in commits.items()}
+        return Sources(lambda _: {})
+
+    def paths() -> list[str]:
+        return [entry.path for entry in files.folder(WORKLOADS).walk()]
+
+    changes = repo.last_changes(sha, f"{WORKLOADS}/", paths)
+
+    def of(wanted: Iterable[str]) -> dict[str, Source]:
+        found = {}
+        for path, commit in changes.of(wanted).items():
+            found[path] = Source(commit, changes.numbers[commit])
+        return found
+
+    return Sources(of, lambda namespace: changes.versions.get(namespace, 0))

@@ -8,7 +8,7 @@ cannot be used counts as unreadable: its labels are unknown, which is not the sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,21 @@ def is_workload_file(path: str) -> bool:
     return len(parts) >= 3 and parts[0] == ROOT and path.endswith(SUFFIXES)
 
 
+@dataclass(frozen=True, slots=True)
+class Manifests:
+    """What some manifests hold, before it is put together: all in order of path.
+
+    `namespaces` are the Namespaces as written, each maybe more than once. `unusable` are no ordinary files, and of
+    `unreadable` ones no object could be read.
+    """
+
+    objects: tuple[WorkloadObject, ...] = ()
+    namespaces: tuple[WorkloadObject, ...] = ()
+    unusable: tuple[BrokenFile, ...] = ()
+    unreadable: tuple[BrokenFile, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
 def read_workloads(
     files: Mapping[str, bytes],
     unusable: Mapping[str, str],
@@ -73,35 +88,67 @@ def read_workloads(
     `files` maps paths in the repo to contents; files that are no manifests are ignored. `unusable` are paths that are
     no ordinary files (links, unsafe names), with the reason. `read` replaces `read_file`, for instance by a cached one.
     """
-    read = read or read_file
+    parse = read or read_file
+    manifests = read_manifests(files, unusable, lambda path: parse(path, files[path]))
+    outside = outside_namespaces((*files, *unusable))
+    return workloads_of([manifests], outside)
+
+
+def read_manifests(
+    paths: Iterable[str], unusable: Mapping[str, str], read: Callable[[str], Contents]
+) -> Manifests:
+    """Read the manifests among `paths`; `read` reads one, as `read_file` does."""
     objects: list[WorkloadObject] = []
-    written_namespaces: list[WorkloadObject] = []
-    broken = [
-        _unusable(path, why)
-        for path, why in sorted(unusable.items())
-        if is_workload_file(path)
-    ]
-    warnings = _outside_namespaces((*files, *unusable))
-    for path in sorted(files):
+    namespaces: list[WorkloadObject] = []
+    unreadable: list[BrokenFile] = []
+    warnings: list[str] = []
+    for path in sorted(paths):
         if not is_workload_file(path):
             continue
         try:
-            found, file_warnings = read(path, files[path])
+            found, file_warnings = read(path)
         except InputError as error:
-            broken.append(BrokenFile(path, _folder(path), str(error)))
+            unreadable.append(BrokenFile(path, _folder(path), str(error)))
             continue
         warnings += file_warnings
         for item in found:
             if item.key.kind == "Namespace":
-                written_namespaces.append(item)
+                namespaces.append(item)
             else:
                 objects.append(item)
-    namespaces, broken_namespaces = _namespaces(written_namespaces)
+    links = [
+        _unusable(path, why)
+        for path, why in sorted(unusable.items())
+        if is_workload_file(path)
+    ]
+    return Manifests(
+        tuple(objects),
+        tuple(namespaces),
+        tuple(links),
+        tuple(unreadable),
+        tuple(warnings),
+    )
+
+
+def workloads_of(parts: Sequence[Manifests], warnings: Sequence[str] = ()) -> Workloads:
+    """Return what manifests say together, in the order of their paths; `warnings` come before their own."""
+    objects: list[WorkloadObject] = []
+    written: list[WorkloadObject] = []
+    unusable: list[BrokenFile] = []
+    unreadable: list[BrokenFile] = []
+    said = [*warnings]
+    for part in parts:
+        objects += part.objects
+        written += part.namespaces
+        unusable += part.unusable
+        unreadable += part.unreadable
+        said += part.warnings
+    namespaces, broken_namespaces = _namespaces(written)
     return Workloads(
         _marked_duplicates(objects),
-        (*broken, *broken_namespaces),
+        (*unusable, *unreadable, *broken_namespaces),
         namespaces,
-        tuple(warnings),
+        tuple(said),
     )
 
 
@@ -118,7 +165,7 @@ def _unusable(path: str, why: str) -> BrokenFile:
     )
 
 
-def _outside_namespaces(paths: Iterable[str]) -> list[str]:
+def outside_namespaces(paths: Iterable[str]) -> list[str]:
     """Return a warning for each manifest directly under `workloads/`."""
     return [
         f"{path}: is in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"

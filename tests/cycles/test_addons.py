@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.errors import GuardTripped, InputError
 from reconciler.placement.model import Action, Verdict
+from reconciler.planning.files import Files
 from reconciler.planning.pipeline import preview
-from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
 from tests.fleets import (
     NOW,

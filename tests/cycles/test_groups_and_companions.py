@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
+from reconciler.planning.files import Files
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan_cache import PlanCache
-from reconciler.planning.state import Files, read_policy_files
+from reconciler.planning.state import read_policy_files
 from reconciler.service.checks import check_files
 from reconciler.workloads.files import read_workloads
 from reconciler.workloads.group import Group

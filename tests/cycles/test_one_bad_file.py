@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
+from reconciler.planning.files import Files
 from reconciler.planning.plan import Plan
-from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
 from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text
 

@@ -10,7 +10,7 @@ from reconciler.errors import InputError
 from reconciler.fleet.settings import Fairness
 from reconciler.placement.hold_window import window_at
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.planning.state import Files
+from reconciler.planning.files import Files
 from reconciler.reasons.gang import FitsNow
 from reconciler.reasons.hold import CapacityReserved, FitsButReserved
 from reconciler.service.checks import check_files

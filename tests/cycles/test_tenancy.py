@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.errors import InputError
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.planning.state import Files
+from reconciler.planning.files import Files
 from reconciler.service.checks import Findings, check_files
 from reconciler.service.report import errors_of
 from tests.fleets import (

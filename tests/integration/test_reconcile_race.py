@@ -17,8 +17,10 @@ import pytest
 from reconciler.errors import PushRejected
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.planning.directories import Directories
+from reconciler.planning.files import Files
+from reconciler.planning.namespaces import Sources
 from reconciler.planning.plan_cache import PlanCache
-from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.planning.state import RepoState, read_state
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
@@ -99,8 +101,8 @@ def a_clean_render(url: str, cache: Path) -> tuple[dict[str, bytes], dict[str, b
     files = files_of(repo.tree(repo.head()))
     there = {path: data for path, data in files.contents.items() if path.startswith("clusters/")}
     kept = {p: d for p, d in files.contents.items() if p not in there or p.endswith("/skyray.yaml")}
-    state = read_state(repo.head(), Files(kept), lambda _: {})
-    fresh = {path: data for path, data in state.rendered.items() if path.startswith("clusters/")}
+    state = read_state(repo.head(), Files(kept), Sources(lambda _: {}))
+    fresh = {path: data for path, data in state.files.contents.items() if path.startswith("clusters/")}
     for path, data in Directories(state, PlanCache()).repair().items():
         assert data is not None, path
         fresh[path] = data

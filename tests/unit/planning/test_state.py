@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import InvalidObject
-from reconciler.planning.state import Files, read_state, workload_files
+from reconciler.planning.files import Files
+from reconciler.planning.namespaces import Sources
+from reconciler.planning.state import read_state, workload_files
 
 
 def test_a_folder_with_something_unusable_is_an_error_that_names_it() -> None:
@@ -23,7 +25,7 @@ def test_what_is_unusable_elsewhere_does_not_matter() -> None:
 
 def test_a_repo_without_settings_is_an_error_with_the_remedy() -> None:
     with pytest.raises(InvalidObject, match="is missing: `skyray init` makes one"):
-        read_state("0" * 40, Files({}), lambda _: {})
+        read_state("0" * 40, Files({}), Sources(lambda _: {}))
 
 
 def test_workloads_that_are_no_folder_are_not_the_same_as_no_workloads() -> None:

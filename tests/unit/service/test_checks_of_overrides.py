@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.planning.state import Files
+from reconciler.planning.files import Files
 from reconciler.service.checks import check_files
 from tests.cycles.overrides import nova, two
 from tests.cycles.spreads import DUPLICATE, deployment

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from reconciler.errors import InvalidObject
-from reconciler.planning.state import Files
+from reconciler.planning.files import Files
 from reconciler.service.policy_trial import Trial, attempt, policies_in, with_file
 from tests.fleets import FLEET, NOW, Fleet, cluster, config_map, node, ordered, picture, policy, ray_job, text
 

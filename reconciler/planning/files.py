@@ -1,0 +1,132 @@
+"""The files that a plan reads, folder by folder, each with an id that stands for its contents.
+
+What follows from a folder can be kept under its id, so that a plan reads only what changed. Contents are read when they
+are asked for.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+
+from reconciler.errors import InvalidObject, Place
+from reconciler.repo.folder import EMPTY, Entry, Folder, folder_of
+
+Fetch = Callable[[Iterable[Entry]], dict[str, bytes]]
+"""Returns the contents of entries by path."""
+
+
+class Files:
+    """The files of a revision, and of the `unusable` ones (links, unsafe names) the reason.
+
+    Made of contents by path, or by `lazy` of folders whose contents are fetched when they are needed.
+    """
+
+    def __init__(
+        self, contents: Mapping[str, bytes], unusable: Mapping[str, str] | None = None
+    ) -> None:
+        entries = [Entry(path, "100644", blob_id(contents[path])) for path in contents]
+        self.root = folder_of(entries)
+        self.unusable: Mapping[str, str] = unusable or {}
+        self._fetch: Fetch = lambda wanted: {
+            entry.path: contents[entry.path] for entry in wanted
+        }
+
+    @classmethod
+    def lazy(cls, root: Folder, unusable: Mapping[str, str], fetch: Fetch) -> Files:
+        """Return the files below `root`, read by `fetch`."""
+        made = cls.__new__(cls)
+        made.root = root
+        made.unusable = unusable
+        made._fetch = fetch  # noqa: SLF001  (its own)
+        return made
+
+    def with_folder(self, name: str, other: Files) -> Files:
+        """Return the files with the folder `name` of `other` in place of the own one."""
+        folders = {each: self.root.folders[each] for each in self.root.folders}
+        folders.pop(name, None)
+        own = {each: self.root.files[each] for each in self.root.files if each != name}
+        if name in other.root.folders:
+            folders[name] = other.root.folders[name]
+        unusable = {
+            path: reason
+            for path, reason in self.unusable.items()
+            if not _is_at(path, name)
+        }
+        unusable |= other.unusable_below(name)
+        root = Folder(f"{self.root.id} {other.root.id}", own, folders)
+
+        def fetch(entries: Iterable[Entry]) -> dict[str, bytes]:
+            wanted = list(entries)
+            theirs = [entry for entry in wanted if _is_at(entry.path, name)]
+            ours = [entry for entry in wanted if not _is_at(entry.path, name)]
+            return {**self.fetch(ours), **other.fetch(theirs)}
+
+        return Files.lazy(root, unusable, fetch)
+
+    @cached_property
+    def contents(self) -> Mapping[str, bytes]:
+        """The contents of all files by path."""
+        return self.read(self.root)
+
+    def get(self, path: str) -> bytes | None:
+        """Return the contents of one file; None where there is none that can be read."""
+        entry = self.root.entry(path)
+        if entry is None or not entry.is_file or path in self.unusable:
+            return None
+        return self._fetch([entry])[path]
+
+    def folder(self, path: str) -> Folder:
+        """Return the folder at `path`; an empty one where there is none."""
+        return self.root.folder(path) or EMPTY
+
+    def read(self, folder: Folder) -> dict[str, bytes]:
+        """Return the contents below `folder` by path."""
+        return self.fetch(folder.walk())
+
+    def fetch(self, entries: Iterable[Entry]) -> dict[str, bytes]:
+        """Return the contents of those `entries` that can be read, by path."""
+        wanted = []
+        for entry in entries:
+            if entry.is_file and entry.path not in self.unusable:
+                wanted.append(entry)
+        return self._fetch(wanted) if wanted else {}
+
+    def unusable_below(self, folder: str) -> dict[str, str]:
+        """Return what is unusable at `folder` or below it, with the reason."""
+        return {
+            path: reason
+            for path, reason in self.unusable.items()
+            if _is_at(path, folder)
+        }
+
+    def below(self, folder: str) -> dict[str, bytes]:
+        """Return the contents under `folder`. Raises `InvalidObject` when anything there is unusable."""
+        self.check(folder)
+        return self.read(self.folder(folder))
+
+    def check(self, folder: str) -> None:
+        """Raise `InvalidObject` when anything at `folder` or below it is unusable."""
+        for path, reason in sorted(self.unusable_below(folder).items()):
+            raise InvalidObject(
+                f"{reason}: put an ordinary file or folder in its place, or take it out",
+                Place(path),
+            )
+
+    def without(self, path: str | None) -> Files:
+        """Return them without one file."""
+        return Files(
+            {name: data for name, data in self.contents.items() if name != path},
+            self.unusable,
+        )
+
+
+def _is_at(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
+def blob_id(content: bytes) -> str:
+    """Return the id that git gives contents."""
+    header = b"blob %d\0" % len(content)
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
