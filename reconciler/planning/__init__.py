@@ -1,6 +1,8 @@
 """The pipeline from the repo's state and the fleet's capacity to a plan: decisions, files, commits and warnings."""
 
 PUBLIC_NAMES = {
+    "files": ("Files",),
+    "namespaces": ("Sources",),
     "pipeline": ("decide_groups", "fleet_state", "plan", "preview"),
     "plan": ("Plan",),
     "plan_cache": ("PlanCache",),
@@ -13,12 +15,10 @@ PUBLIC_NAMES = {
     ),
     "state": (
         "ADDONS",
-        "Files",
         "POLICIES",
         "READ",
         "RepoState",
         "addon_files",
-        "read_placements",
         "read_policy_files",
         "read_state",
         "workload_files",

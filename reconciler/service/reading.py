@@ -13,6 +13,7 @@ from reconciler.planning.files import Files
 from reconciler.planning.namespaces import Sources
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import READ, RepoState, read_state
+from reconciler.repo.folder import Folder
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.tree import NO_COMMIT, Tree
 from reconciler.workloads.files import ROOT as WORKLOADS
@@ -106,7 +107,13 @@ def files_of(tree: Tree) -> Files:
         folder = prefix.removesuffix("/")
         if folder != prefix and folder in tree:
             unusable[folder] = "is not a folder"
-    return Files.lazy(tree.root, unusable, tree.fetch)
+    names = {prefix.removesuffix("/") for prefix in READ}
+    top = Folder(
+        tree.root.id,
+        {name: tree.root.files[name] for name in names & tree.root.files.keys()},
+        {name: tree.root.folders[name] for name in names & tree.root.folders.keys()},
+    )
+    return Files.lazy(top, unusable, tree.fetch)
 
 
 def _sources(repo: GitRepo, sha: str, files: Files) -> Sources:
