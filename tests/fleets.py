@@ -12,21 +12,27 @@ from reconciler.fleet.snapshot_file import fleet_snapshot
 from reconciler.placement.decision import Decision
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.group import Source
 
 NOW = 1_800_000_000.0
 
-FLEET = """
-apiVersion: skyray.dev/v1alpha1
-kind: Fleet
-metadata: {name: test}
-spec: {engine: argocd}
-"""
-
 
 def text(value: str) -> bytes:
     return textwrap.dedent(value).strip().encode() + b"\n"
+
+
+def fleet_file(more: str = "") -> bytes:
+    """The file fleet.yaml; `more` are further fields of its spec, as YAML flow."""
+    beside = f", {more}" if more else ""
+    return text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: Fleet
+metadata: {{name: test}}
+spec: {{engine: argocd{beside}}}
+""")
 
 
 def cluster(name: str, *, labels: str = "{}", spec: str = "") -> bytes:
@@ -67,32 +73,49 @@ def nodes(count: int) -> tuple[str, ...]:
     return tuple(node(f"n{i}") for i in range(count))
 
 
-def policy(name: str, spec: str = "") -> bytes:
+def plain_clusters(**nodes_of: tuple[str, ...]) -> dict[str, tuple[bytes, bytes]]:
+    """Clusters by name with these nodes and nothing else, for `Fleet.of`."""
+    return {name: (cluster(name), picture(name, *shown)) for name, shown in nodes_of.items()}
+
+
+def cpu_clusters(**cores: int) -> dict[str, tuple[bytes, bytes]]:
+    """Clusters by name with one node n0 of so many cores and no GPU, for `Fleet.of`."""
+    return plain_clusters(**{name: (node("n0", gpus=0, cpu=str(cpu)),) for name, cpu in cores.items()})
+
+
+def named(name: str) -> str:
+    """The label selector, as YAML flow, of the cluster or the namespace of this name."""
+    return f"{{matchLabels: {{{NAME_LABEL}: {name}}}}}"
+
+
+def policy(name: str, spec: str = "", *, namespaces: str = "{}", objects: str = "{}") -> bytes:
+    """A policy; which namespaces and which objects it selects is YAML flow, and without it all are."""
     more = textwrap.indent(textwrap.dedent(spec).strip(), "  ")
     return text(f"""
 apiVersion: skyray.dev/v1alpha1
 kind: SchedulePolicy
 metadata: {{name: {name}}}
 spec:
-  namespaceSelector: {{}}
-  resourceSelectors: {{}}
+  namespaceSelector: {namespaces}
+  resourceSelectors: {objects}
 {more}
 """)
 
 
+def own_policy(namespace: str, spec: str) -> bytes:
+    """The policy of one namespace, which has its name."""
+    return policy(namespace, spec, namespaces=named(namespace))
+
+
 def ordered(*clusters: str) -> str:
     names = ", ".join(clusters)
-    return (
-        "orderedClusterSelector: {matchExpressions: "
-        f"[{{key: kubernetes.io/metadata.name, operator: In, values: [{names}]}}]}}"
-    )
+    return f"orderedClusterSelector: {{matchExpressions: [{{key: {NAME_LABEL}, operator: In, values: [{names}]}}]}}"
 
 
 def ray_job(
     name: str, *, workers: int = 2, gpus: int = 1, cpu: str = "1", labels: str = "{}", config: str = "", more: str = ""
 ) -> bytes:
     """A RayJob with a CPU head and GPU workers; `config` names a ConfigMap that the head mounts."""
-    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
     resources = f'{{requests: {{cpu: "{cpu}", nvidia.com/gpu: "{gpus}"}}, limits: {{nvidia.com/gpu: "{gpus}"}}}}'
     return text(f"""
 apiVersion: ray.io/v1
@@ -105,7 +128,7 @@ spec:
   rayClusterSpec:
     headGroupSpec:
       rayStartParams: {{}}
-      template: {{spec: {{containers: [{{name: ray-head, image: r, resources: {{requests: {{cpu: "1"}}}}}}]{volumes}}}}}
+      template: {_head("1", config)}
     workerGroupSpecs:
       - groupName: gpu-group
         replicas: {workers}
@@ -114,6 +137,32 @@ spec:
         rayStartParams: {{}}
         template: {{spec: {{containers: [{{name: ray-worker, image: r, resources: {resources}}}]}}}}
 """)
+
+
+def ray_cluster(name: str, *, cpu: str = "1", labels: str = "{}", config: str = "") -> bytes:
+    """A RayCluster that is a head alone; `config` names a ConfigMap that it mounts."""
+    return text(f"""
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {{name: {name}, labels: {labels}}}
+spec:
+  headGroupSpec:
+    rayStartParams: {{}}
+    template: {_head(cpu, config)}
+""")
+
+
+def _head(cpu: str, config: str) -> str:
+    """The pod template of a head, as YAML flow."""
+    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
+    container = f'{{name: ray-head, image: r, resources: {{requests: {{cpu: "{cpu}"}}}}}}'
+    return f"{{spec: {{containers: [{container}]{volumes}}}}}"
+
+
+def pinned(manifest: bytes, cluster_: str) -> bytes:
+    """The manifest of an object without labels, which its annotation pins to a cluster."""
+    assert b"labels: {}" in manifest
+    return manifest.replace(b"labels: {}", f"annotations: {{skyray.dev/cluster: {cluster_}}}".encode())
 
 
 def config_map(name: str, value: str = "print(1)", labels: str = "{}") -> bytes:
@@ -137,7 +186,7 @@ class Fleet:
     @classmethod
     def of(cls, clusters: Mapping[str, tuple[bytes, bytes]], policies: Mapping[str, bytes]) -> Fleet:
         """`clusters`: name -> (inventory file, snapshot file)."""
-        fleet = cls({"fleet.yaml": text(FLEET)})
+        fleet = cls({"fleet.yaml": fleet_file()})
         for name, (inventory, snapshot) in clusters.items():
             fleet.files[f"inventory/{name}.yaml"] = inventory
             fleet.files[f"snapshots/{name}.yaml"] = snapshot
@@ -153,10 +202,10 @@ class Fleet:
         else:
             self.files[path] = data
 
-    def state(self) -> RepoState:
+    def state(self, cache: PlanCache | None = None) -> RepoState:
         files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}
         sha = f"{self.revision:040x}"
-        return read_state(sha, Files(files, self.unusable), self._sources)
+        return read_state(sha, Files(files, self.unusable), self._sources, cache)
 
     def _sources(self, paths: Iterable[str]) -> dict[str, Source]:
         known = {path: self.order[path] for path in paths if path in self.order}

@@ -199,9 +199,7 @@ def test_what_generates_a_secret_follows_and_so_does_the_account_that_a_store_si
 
 def test_companions_that_no_policy_selects_follow_along_the_whole_chain() -> None:
     fleet = static_and_dynamic()
-    only_jobs = policy("spill", ordered("static")).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}"
-    )
+    only_jobs = policy("spill", ordered("static"), objects="{kinds: [RayJob]}")
     fleet.files["policies/spill.yaml"] = only_jobs
     fleet.commit("workloads/team1/sa.yaml", account("runner", "imagePullSecrets: [{name: pull}]"))
     fleet.commit("workloads/team1/pull.yaml", sealed_secret("pull"))
@@ -403,8 +401,10 @@ def test_an_object_that_two_policies_put_into_two_groups_is_refused_with_all_fou
 def test_the_other_group_that_an_object_is_claimed_by_is_not_placed_without_it() -> None:
     fleet = static_and_dynamic()
     fleet.files["policies/spill.yaml"] = policy("by-app", GROUPED)
-    fleet.files["policies/team.yaml"] = policy("by-team", ordered("static") + "\ngroupBy: {labelKey: team}").replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {team: red}}]}"
+    fleet.files["policies/team.yaml"] = policy(
+        "by-team",
+        ordered("static") + "\ngroupBy: {labelKey: team}",
+        objects="{labelSelectors: [{matchLabels: {team: red}}]}",
     )
     fleet.files["policies/spill.yaml"] = fleet.files["policies/spill.yaml"].replace(
         b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {app: one}}]}"
@@ -604,11 +604,9 @@ def test_a_job_that_is_pinned_away_from_its_ray_cluster_is_told_so() -> None:
 
 def test_a_duplicated_job_stands_only_where_its_ray_cluster_does() -> None:
     fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static")).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayCluster]}"
-    )
-    fleet.files["policies/copies.yaml"] = policy("copies", "spreadConstraints: {spreadMode: Duplicate}").replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}"
+    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static"), objects="{kinds: [RayCluster]}")
+    fleet.files["policies/copies.yaml"] = policy(
+        "copies", "spreadConstraints: {spreadMode: Duplicate}", objects="{kinds: [RayJob]}"
     )
     fleet.commit("workloads/team1/cluster.yaml", ray_cluster())
     fleet.commit("workloads/team1/job.yaml", attached())

@@ -13,6 +13,7 @@ from tests.fleets import (
     Fleet,
     cluster,
     config_map,
+    cpu_clusters,
     decision,
     node,
     ordered,
@@ -329,8 +330,8 @@ def test_priority_comes_before_age_in_the_queue() -> None:
     fleet = static_and_dynamic()
     fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\nplacement: {require: Fit}")
     urgent = "priority: 10\n" + ordered("static") + "\nplacement: {require: Fit}"
-    fleet.files["policies/urgent.yaml"] = policy("urgent", urgent).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {urgent: 'true'}}]}"
+    fleet.files["policies/urgent.yaml"] = policy(
+        "urgent", urgent, objects="{labelSelectors: [{matchLabels: {urgent: 'true'}}]}"
     )
     fleet.commit("workloads/a/job.yaml", ray_job("train", workers=4))
     fleet.commit("workloads/b/job.yaml", ray_job("train", workers=4, labels="{urgent: 'true'}"))
@@ -398,8 +399,8 @@ def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
 
 def test_an_object_that_no_policy_matches_is_reported_not_placed() -> None:
     fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static")).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {go: 'yes'}}]}"
+    fleet.files["policies/spill.yaml"] = policy(
+        "spill", ordered("static"), objects="{labelSelectors: [{matchLabels: {go: 'yes'}}]}"
     )
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     made = fleet.cycle()
@@ -473,8 +474,8 @@ def test_a_group_that_two_policies_select_is_refused_with_both_names() -> None:
     fleet = static_and_dynamic()
     fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
     fleet.files["policies/maps.yaml"] = policy(
-        "maps", "priority: 5\nclusterSelector: {}\ngroupBy: {labelKey: app}"
-    ).replace(b"resourceSelectors: {}", b"resourceSelectors: {kinds: [ConfigMap]}")
+        "maps", "priority: 5\nclusterSelector: {}\ngroupBy: {labelKey: app}", objects="{kinds: [ConfigMap]}"
+    )
     fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
     fleet.commit("workloads/team1/c.yaml", config_map("c", labels="{app: one}"))
     made = fleet.cycle()
@@ -544,8 +545,7 @@ spec:
 
 
 def test_a_commit_shows_the_best_candidates_and_counts_the_rest() -> None:
-    clusters = {f"c{i:02}": (cluster(f"c{i:02}"), picture(f"c{i:02}", node("n1", gpus=0))) for i in range(30)}
-    fleet = Fleet.of(clusters, {"p": policy("p")})
+    fleet = Fleet.of(cpu_clusters(**{f"c{i:02}": 8 for i in range(30)}), {"p": policy("p")})
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     body = fleet.cycle().drafts[-1].body
     assert body.count("\n- c") == 20

@@ -13,14 +13,14 @@ from reconciler.placement.fleet_state import BaselineCache
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import GenerationCache, PlanCache, Same
-from reconciler.planning.state import Files, RepoState, read_state
+from reconciler.planning.state import RepoState
 from tests.fleets import (
     GROWS,
     NOW,
     Fleet,
     cluster,
     config_map,
-    node,
+    nodes,
     ordered,
     picture,
     policy,
@@ -31,16 +31,11 @@ from tests.fleets import (
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def state_of(fleet: Fleet, cache: PlanCache | None) -> RepoState:
-    files = {path: data for path, data in fleet.files.items() if not path.startswith("snapshots/")}
-    return read_state(f"{fleet.revision:040x}", Files(files, fleet.unusable), fleet._sources, cache)
-
-
 def outcome(fleet: Fleet, cache: PlanCache | None) -> tuple[RepoState | None, Plan | str]:
     """Return what was read and planned, or the words of the error."""
     state = None
     try:
-        state = state_of(fleet, cache)
+        state = fleet.state(cache)
         return state, plan(state, fleet.snapshot(), NOW, cache)
     except SkyRayError as error:
         return state, str(error)
@@ -52,17 +47,8 @@ def remember(fleet: Fleet, cache: PlanCache) -> Plan:
     state, made = outcome(fleet, cache)
     assert (state, made) == outcome(fleet, None)
     assert isinstance(made, Plan)
-    carry_out(fleet, made)
+    fleet.carry_out(made)
     return made
-
-
-def carry_out(fleet: Fleet, made: Plan) -> None:
-    for draft in made.drafts:
-        for path, data in draft.changes.items():
-            if data is None:
-                del fleet.files[path]
-            else:
-                fleet.files[path] = data
 
 
 TEAMS = st.integers(0, 3)
@@ -95,7 +81,7 @@ def take(fleet: Fleet, step: tuple[object, ...]) -> None:
             text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: team{team}, labels: {{team: {value}}}}}\n"
             fleet.commit(f"workloads/team{team}/namespace.yaml", text.encode())
         case ("nodes", int(count), _, _):
-            fleet.commit("snapshots/static.yaml", picture("static", *(node(f"n{i}") for i in range(count))))
+            fleet.commit("snapshots/static.yaml", picture("static", *nodes(count)))
         case ("policy", bool(turned), _, _):
             names = ("dynamic", "static") if turned else ("static", "dynamic")
             fleet.commit("policies/spill.yaml", policy("spill", ordered(*names)))
@@ -149,8 +135,8 @@ def test_a_placement_that_was_just_written_is_neither_read_nor_written_again() -
     data = fleet.files[path]
     cache.start_generation()
     (read,) = cache.records.known((path, data)) or ()
-    (group,) = state_of(fleet, cache).placements.values()
-    assert group == state_of(fleet, None).placements[group.key]
+    (group,) = fleet.state(cache).placements.values()
+    assert group == fleet.state().placements[group.key]
     assert read.group.key == group.key
     assert cache.written.known(Same(group)) == data
 
@@ -182,7 +168,7 @@ def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
 def test_a_snapshot_that_differs_in_its_time_alone_makes_no_new_baseline() -> None:
     fleet = static_and_dynamic()
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    (static,) = (c for c in state_of(fleet, None).clusters if c.name == "static")
+    (static,) = (c for c in fleet.state().clusters if c.name == "static")
     shown = fleet.snapshot().clusters["static"]
     assert isinstance(shown, ClusterSnapshot)
     baselines = BaselineCache()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import yaml
 
-from tests.fleets import Fleet, cluster, config_map, decision, node, picture, policy, ray_job, static_and_dynamic
+from tests.fleets import Fleet, config_map, decision, nodes, pinned, plain_clusters, policy, ray_job, static_and_dynamic
 
 SHARED = "clusters/static/team1/shared/configmap-code.yaml"
 BAD = "backoffLimit: -1"
@@ -58,14 +58,10 @@ def test_a_companion_that_is_removed_from_one_user_stays_with_the_other_until_no
 
 
 def test_each_cluster_has_its_own_copy_of_what_groups_on_two_clusters_refer_to() -> None:
-    fleet = Fleet.of(
-        {name: (cluster(name), picture(name, node("n0", gpus=1))) for name in ("one", "two")}, {"p": policy("p")}
-    )
+    fleet = Fleet.of(plain_clusters(one=nodes(1), two=nodes(1)), {"p": policy("p")})
     fleet.commit("workloads/team1/code.yaml", config_map("code"))
     for name, where in (("a", "one"), ("b", "two")):
-        pin = f"annotations: {{skyray.dev/cluster: {where}}}".encode()
-        job = ray_job(name, workers=1, config="code").replace(b"labels: {}", pin)
-        fleet.commit(f"workloads/team1/{name}.yaml", job)
+        fleet.commit(f"workloads/team1/{name}.yaml", pinned(ray_job(name, workers=1, config="code"), where))
     fleet.cycle()
     fleet.commit("workloads/team1/code.yaml", config_map("code", "print(2)"))
     made = fleet.cycle()

@@ -15,15 +15,17 @@ from reconciler.planning.state import Files
 from reconciler.service.checks import Findings, check_files
 from reconciler.service.report import errors_of
 from tests.fleets import (
-    FLEET,
     NOW,
     Fleet,
     cluster,
     config_map,
     decision,
+    fleet_file,
     nodes,
     ordered,
+    own_policy,
     picture,
+    pinned,
     policy,
     ray_job,
     text,
@@ -106,7 +108,7 @@ def test_a_namespace_without_a_tenant_is_rejected_unless_tenancy_is_optional() -
     assert (refused.action, refused.reason) == (Action.REJECT, "NoTenant")
     [said] = checked(fleet).errors
     assert said.startswith("workloads/stranger/train.yaml:1:1: namespace stranger ")
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
     assert checked(fleet).errors == ()
     assert decision(fleet.cycle(), "stranger", "rayjob-train").phase is Phase.PLACED
 
@@ -140,8 +142,7 @@ def test_a_tenant_keeps_to_its_clusters() -> None:
 
 def test_a_pin_does_not_lead_out_of_a_tenants_clusters() -> None:
     fleet = fleet_with(a="namespaces: [team], clusterSelector: {matchLabels: {cloud: west}}")
-    pinned = ray_job("train").replace(b"labels: {}", b"annotations: {skyray.dev/cluster: east}")
-    fleet.commit("workloads/team/job.yaml", pinned)
+    fleet.commit("workloads/team/job.yaml", pinned(ray_job("train"), "east"))
     waits = decision(fleet.cycle(), "team", "rayjob-train")
     assert waits.reason == "NoEligibleCluster"
     assert {c.reason for c in waits.candidates} == {"TenantCluster", "PinnedElsewhere"}
@@ -356,10 +357,7 @@ def test_an_override_that_enlarges_a_group_counts() -> None:
 
 def test_a_lender_that_could_never_have_all_copies_of_a_group_keeps_nothing_from_borrowers() -> None:
     fleet = fleet_with(a=f"namespaces: [a], {quota(0, 'borrowing: {from: any}')}", b=f"namespaces: [b], {quota(3)}")
-    spread = policy("spread", "priority: 1\nspreadConstraints: {spreadMode: Duplicate}")
-    fleet.files["policies/spread.yaml"] = spread.replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}"
-    )
+    fleet.files["policies/b.yaml"] = own_policy("b", "priority: 1\nspreadConstraints: {spreadMode: Duplicate}")
     submit(fleet, "b", workers=2)
     submit(fleet, "a", workers=1)
     made = fleet.plan()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import Said, checkout_of, program, skyray, standing, write
-from tests.fleets import FLEET, Fleet, ordered, policy, ray_job, static_and_dynamic, text
+from tests.fleets import Fleet, fleet_file, ordered, policy, ray_job, static_and_dynamic
 from tests.integration.git_http import commit_files, git
 
 SPOILED = {
@@ -145,9 +145,9 @@ def test_a_missing_fleet_file_is_told_with_the_remedy(command: tuple[str, ...], 
 @pytest.mark.parametrize(
     ("path", "data", "expected"),
     [
-        ("fleet.yaml", text(FLEET).replace(b"argocd", b"argo"), r"fleet\.yaml:4:16: .*argocd or flux"),
-        ("fleet.yaml", text(FLEET).replace(b"spec: {", b"spec: {motor: x, "), r"fleet\.yaml:.*motor.*unknown field"),
-        ("fleet.yaml", text(FLEET) + b"---\n" + text(FLEET), r"fleet\.yaml: has 2 documents; write exactly one Fleet"),
+        ("fleet.yaml", fleet_file().replace(b"argocd", b"argo"), r"fleet\.yaml:4:16: .*argocd or flux"),
+        ("fleet.yaml", fleet_file().replace(b"spec: {", b"spec: {motor: x, "), r"fleet\.yaml:.*motor.*unknown field"),
+        ("fleet.yaml", b"---\n".join([fleet_file()] * 2), r"fleet\.yaml: has 2 documents; write exactly one Fleet"),
         ("policies/p.yaml", policy("p", "priority: high"), r"policies/p\.yaml:7:13: spec\.priority is 'high'; write"),
         ("policies/p.yaml", policy("spill"), r"policies/.*spill"),
         ("inventory/p.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n", r"inventory/p\.yaml:1:1: "),

@@ -23,7 +23,7 @@ from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
 from reconciler.service.reading import files_of
-from tests.fleets import FLEET, NOW, cluster, nodes, ordered, picture, policy, ray_job, text
+from tests.fleets import NOW, cluster, fleet_file, nodes, ordered, picture, policy, ray_job
 from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, make_bare
 
 CLUSTERS = ("c1", "c2", "c3")
@@ -37,7 +37,7 @@ MAX_CYCLES = 300
 
 
 def fleet_files() -> dict[str, str]:
-    files = {"fleet.yaml": text(FLEET).decode()}
+    files = {"fleet.yaml": fleet_file().decode()}
     for name in CLUSTERS:
         files[f"inventory/{name}.yaml"] = cluster(name).decode()
         files[f"snapshots/{name}.yaml"] = picture(name, *nodes(GPUS)).decode()

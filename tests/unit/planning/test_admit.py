@@ -14,10 +14,22 @@ from reconciler.placement.model import Action
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest
 from reconciler.planning.plan import Plan
 from reconciler.policy.eligibility import Eligibility
-from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.group import Group
 from tests.cycles.spreads import deployment
-from tests.fleets import FLEET, NOW, Fleet, cluster, decision, node, ordered, picture, policy, text
+from tests.fleets import (
+    NOW,
+    Fleet,
+    cluster,
+    cpu_clusters,
+    decision,
+    fleet_file,
+    node,
+    ordered,
+    own_policy,
+    picture,
+    policy,
+    text,
+)
 from tests.tenants import tenant
 
 Looks = Callable[[Fleet], Counter[str]]
@@ -44,15 +56,12 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
 
 def only_on(namespace: str, name: str, priority: int = 0) -> bytes:
     """The policy of a namespace, whose workloads go to one cluster."""
-    selector = f"namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {namespace}}}}}"
-    made = policy(namespace, f"priority: {priority}\nplacement: {{require: Fit}}\n{ordered(name)}")
-    return made.replace(b"namespaceSelector: {}", selector.encode())
+    return own_policy(namespace, f"priority: {priority}\nplacement: {{require: Fit}}\n{ordered(name)}")
 
 
 def fleet_of(sizes: Mapping[str, int], **goes: str) -> Fleet:
     """Clusters with one node of so many cores; the workloads of each namespace go to one of them."""
-    clusters = {name: (cluster(name), picture(name, node("n0", gpus=0, cpu=str(cpu)))) for name, cpu in sizes.items()}
-    fleet = Fleet.of(clusters, {})
+    fleet = Fleet.of(cpu_clusters(**sizes), {})
     for namespace, name in goes.items():
         fleet.files[f"policies/{namespace}.yaml"] = only_on(namespace, name)
     return fleet
@@ -132,7 +141,7 @@ def test_an_update_to_pods_of_another_shape_has_its_turn_and_what_it_gives_back_
 
 def test_a_group_beyond_its_quota_looks_for_no_cluster(looks: Looks) -> None:
     fleet = fleet_of({"c0": 9}, a="c0", b="c0")
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
     fleet.files["policies/t.yaml"] = tenant("t", 'namespaces: [a, b], quota: {requests: {cpu: "4"}}')
     ask(fleet, "a", 3)
     ask(fleet, "b", 3)
