@@ -165,6 +165,13 @@ def pinned(manifest: bytes, cluster_: str) -> bytes:
     return manifest.replace(b"labels: {}", f"annotations: {{skyray.dev/cluster: {cluster_}}}".encode())
 
 
+def ended(namespace: str, name: str, status: str, reason: str = "") -> str:
+    """What is seen of a RayJob that has ended, for `picture`."""
+    state = "Complete" if status == "SUCCEEDED" else "Failed"
+    why = f", reason: {reason}" if reason else ""
+    return f"{{kind: RayJob, namespace: {namespace}, name: {name}, state: {state}, jobStatus: {status}{why}}}"
+
+
 def config_map(name: str, value: str = "print(1)", labels: str = "{}") -> bytes:
     return text(f"""
 apiVersion: v1
@@ -201,6 +208,10 @@ class Fleet:
             del self.files[path]
         else:
             self.files[path] = data
+
+    def show(self, name: str, *shown: str, pods: tuple[str, ...] = (), ray: tuple[str, ...] = ()) -> None:
+        """From now on a cluster is seen with these nodes, pods and Ray statuses."""
+        self.files[f"snapshots/{name}.yaml"] = picture(name, *shown, pods=pods, ray=ray)
 
     def state(self, cache: PlanCache | None = None) -> RepoState:
         files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}
@@ -246,16 +257,25 @@ class Fleet:
         return {path: data for path, data in self.files.items() if path.startswith(own)}
 
 
+def where(fleet: Fleet) -> dict[str, str]:
+    """The clusters of each group, joined by commas; of one that waits, nothing."""
+    return {str(key): ",".join(placed.clusters) for key, placed in fleet.state().placements.items()}
+
+
 def decision(made: Plan, namespace: str, name: str) -> Decision:
     return next(d for d in made.decisions if (d.group.namespace, d.group.name) == (namespace, name))
 
 
-def static_and_dynamic() -> Fleet:
-    """The demo's fleet: four single-GPU nodes, and a cluster that can grow."""
+GROUPED = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
+"""A policy's spec: the label `app` makes groups, which wait until they fit the cluster static."""
+
+
+def static_and_dynamic(spec: str = ordered("static", "dynamic")) -> Fleet:
+    """The demo's fleet: four single-GPU nodes, and a cluster that can grow; `spec` is that of its policy spill."""
     return Fleet.of(
         {
             "static": (cluster("static"), picture("static", *nodes(4))),
             "dynamic": (cluster("dynamic", spec=GROWS), picture("dynamic", node("sys", gpus=0, cpu="2"))),
         },
-        {"spill": policy("spill", ordered("static", "dynamic"))},
+        {"spill": policy("spill", spec)},
     )

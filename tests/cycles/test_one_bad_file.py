@@ -15,9 +15,8 @@ from reconciler.placement.model import Action
 from reconciler.planning.plan import Plan
 from reconciler.planning.state import Files
 from reconciler.service.checks import check_files
-from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text
+from tests.fleets import GROUPED, Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text
 
-GROUPED = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {tier: %s}}"
 BAD = "workloads/team1/bad.yaml"
 GOLD = policy("gold", f"priority: 5\n{ordered('dynamic')}", namespaces="{matchLabels: {tier: gold}}")
@@ -26,8 +25,7 @@ GOLD = policy("gold", f"priority: 5\n{ordered('dynamic')}", namespaces="{matchLa
 
 def grouped() -> Fleet:
     """A fleet that groups by `app`, with a job in another namespace."""
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", GROUPED)
+    fleet = static_and_dynamic(GROUPED)
     fleet.commit("workloads/stranger/job.yaml", ray_job("train", workers=1))
     return fleet
 

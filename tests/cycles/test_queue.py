@@ -28,7 +28,7 @@ from tests.cycles.queues import (
     submit,
 )
 from tests.cycles.spreads import DUPLICATE
-from tests.fleets import NOW, Fleet, decision, named, node, nodes, ordered, own_policy, picture, policy, ray_job, text
+from tests.fleets import NOW, Fleet, decision, ended, named, nodes, ordered, own_policy, policy, ray_job, text
 
 CLASS = """
 apiVersion: scheduling.k8s.io/v1
@@ -227,7 +227,7 @@ def test_no_cluster_is_held_on_which_the_gang_could_never_fit() -> None:
 def test_pods_that_are_not_skyrays_are_not_waited_for() -> None:
     fleet = fleet_of(4)
     stranger = "{namespace: x, name: p, node: n0, requests: {cpu: 1, nvidia.com/gpu: 1}}"
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *nodes(4), pods=(stranger,))
+    fleet.show("c0", *nodes(4), pods=(stranger,))
     waiting_gang(fleet)
     submit(fleet, "late")
     assert of(fleet.cycle(now=NOW + 10 * MINUTE), "late")[0] is Phase.PLACED
@@ -328,7 +328,7 @@ def pods_of(fleet: Fleet, job: str, first: int, more: str = "", ray: tuple[str, 
         f"{{{common}, name: h, requests: {{cpu: 1}}, nodeType: head}}",
         f"{{{common}, name: w, requests: {{cpu: 1, nvidia.com/gpu: 1}}, nodeType: worker, {WORKER}}}",
     )
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=made, ray=ray)
+    fleet.show("c0", *nodes(4), pods=made, ray=ray)
 
 
 def gang_behind_jobs_of_a_team(*names: str) -> Fleet:
@@ -353,7 +353,7 @@ def test_pods_of_a_job_that_was_taken_away_do_not_end_a_hold(more: str) -> None:
         made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
         assert reserved_for(made, "big") == ("c0",), minute
         assert of(made, "late")[1] == "HeldForOlder", minute
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)))
+    fleet.show("c0", *nodes(4))
     fleet.commit("workloads/team/two.yaml", None)
     assert placed(fleet.cycle(now=NOW + 13 * MINUTE, allow_removals=True)) == ["big"]
 
@@ -361,15 +361,14 @@ def test_pods_of_a_job_that_was_taken_away_do_not_end_a_hold(more: str) -> None:
 def test_a_pod_that_is_being_deleted_is_waited_for_whosever_it_is() -> None:
     fleet = gang_behind_jobs_of_a_team("one")
     stranger = "{namespace: x, name: p, node: n0, requests: {cpu: 1, nvidia.com/gpu: 1}, deleting: true}"
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *nodes(4), pods=(stranger,))
+    fleet.show("c0", *nodes(4), pods=(stranger,))
     assert of(fleet.plan(now=NOW + 10 * MINUTE), "late")[1] == "HeldForOlder"
 
 
 def test_pods_of_a_job_that_has_ended_do_not_end_a_hold() -> None:
     fleet = gang_behind_jobs_of_a_team("one", "two")
     fleet.cycle(now=NOW + 10 * MINUTE)
-    done = "{kind: RayJob, namespace: team, name: one, state: Complete, jobStatus: SUCCEEDED}"
-    pods_of(fleet, "one", 0, ray=(done,))
+    pods_of(fleet, "one", 0, ray=(ended("team", "one", "SUCCEEDED"),))
     for minute in (11, 12):
         made = fleet.cycle(now=NOW + minute * MINUTE)
         assert reserved_for(made, "big") == ("c0",), minute

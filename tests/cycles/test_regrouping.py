@@ -41,7 +41,7 @@ def run(fleet: Fleet, name: str, cpu: int, *running: tuple[str, int]) -> None:
         for one, cpus in running
     )
     ray = tuple(f"{{kind: RayCluster, namespace: team, name: {one}, state: ready}}" for one, _ in running)
-    fleet.files[f"snapshots/{name}.yaml"] = picture(name, node("n0", gpus=0, cpu=str(cpu)), pods=pods, ray=ray)
+    fleet.show(name, node("n0", gpus=0, cpu=str(cpu)), pods=pods, ray=ray)
 
 
 def stands(fleet: Fleet, name: str) -> list[str]:
@@ -129,7 +129,7 @@ def test_what_a_group_on_another_cluster_cannot_take_stays_with_the_first_which_
     assert (kept.action, kept.reason) == (Action.KEEP, "ObjectHeldHere")
     assert "group team/second, which cannot take it over (UpdateDoesNotFit: the update does not fit" in kept.message
     assert fleet.plan().drafts == ()
-    fleet.files["snapshots/two.yaml"] = picture("two", node("n0", gpus=0, cpu="8"))
+    fleet.show("two", node("n0", gpus=0, cpu="8"))
     fleet.cycle(allow_removals=True)
     assert (stands(fleet, "a"), stands(fleet, "b")) == (["two/second"], ["two/second"]), "as soon as there is room"
 

@@ -23,6 +23,7 @@ from tests.fleets import (
     cluster,
     config_map,
     decision,
+    ended,
     node,
     nodes,
     own_policy,
@@ -70,7 +71,7 @@ def test_copies_that_fit_are_placed_and_the_others_wait_with_their_numbers() -> 
     assert list(placed.clusters) == ["a", "b"]
     assert placed.message.startswith("2 of 3 clusters; ")
     assert "c waits: " in placed.message
-    fleet.files["snapshots/c.yaml"] = picture("c", node("n0"), node("n1"))
+    fleet.show("c", *nodes(2))
     settled(fleet)
     assert set(standing(fleet, "team", "rayjob-train")) == {"a", "b", "c"}
 
@@ -140,7 +141,7 @@ def test_the_last_copy_is_not_taken_away_while_no_other_has_room() -> None:
     fleet.files["inventory/b.yaml"] = cluster("b", labels="{near: 'yes'}")
     settled(fleet)
     assert set(standing(fleet, "team", "deployment-web")) == {"a"}
-    fleet.files["snapshots/b.yaml"] = picture("b", node("n0"))
+    fleet.show("b", node("n0"))
     settled(fleet)
     assert set(standing(fleet, "team", "deployment-web")) == {"b"}
 
@@ -178,7 +179,7 @@ def test_an_update_of_duplicates_reaches_those_where_it_fits() -> None:
     assert partly.reason == "UpdateDoesNotFit"
     assert "1 of 2 clusters; the update does not fit on b" in partly.message
     assert replicas(fleet, "team", "deployment-web") == {"a": 20, "b": 5}
-    fleet.files["snapshots/b.yaml"] = picture("b", *nodes(4))
+    fleet.show("b", *nodes(4))
     settled(fleet)
     assert replicas(fleet, "team", "deployment-web") == {"a": 20, "b": 20}
 
@@ -196,21 +197,15 @@ def test_the_end_of_duplicated_jobs_is_told_when_all_have_ended() -> None:
     fleet = fleet_of({"a": 2, "b": 2}, DUPLICATE)
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     settled(fleet)
-
-    def ends(name: str, status: str) -> bytes:
-        state = "Complete" if status == "SUCCEEDED" else "Failed"
-        ray = f"{{kind: RayJob, namespace: team, name: train, state: {state}, jobStatus: {status}}}"
-        return picture(name, *nodes(2), ray=(ray,))
-
-    fleet.files["snapshots/a.yaml"] = ends("a", "SUCCEEDED")
+    fleet.show("a", *nodes(2), ray=(ended("team", "train", "SUCCEEDED"),))
     settled(fleet)
     assert fleet.state().placements[next(iter(fleet.state().placements))].phase is Phase.PLACED
-    fleet.files["snapshots/a.yaml"] = picture("a", *nodes(2))
+    fleet.show("a", *nodes(2))
     fleet.commit("workloads/other/job.yaml", ray_job("train"))
     fleet.files["policies/other.yaml"] = own_policy("other", "priority: 5")
     assert list(decision(fleet.plan(), "other", "rayjob-train").clusters) == ["a"], "its room is free"
     fleet.commit("workloads/other/job.yaml", None)
-    fleet.files["snapshots/b.yaml"] = ends("b", "FAILED")
+    fleet.show("b", *nodes(2), ray=(ended("team", "train", "FAILED"),))
     made = fleet.plan()
     settled(fleet)
     over = decision(made, "team", "rayjob-train")
@@ -282,7 +277,7 @@ def test_a_small_change_of_shares_moves_few_replicas_and_is_all_or_nothing() -> 
     fleet.files["policies/spread.yaml"] = policy("spread", split(a=40, b=60))
     settled(fleet)
     assert replicas(fleet, "team", "deployment-web") == {"a": 4, "b": 6}
-    fleet.files["snapshots/a.yaml"] = picture("a", node("n0"))
+    fleet.show("a", node("n0"))
     fleet.files["policies/spread.yaml"] = policy("spread", split(a=100, b=0))
     made = fleet.plan()
     settled(fleet)

@@ -20,6 +20,7 @@ from tests.fleets import (
     cluster,
     config_map,
     decision,
+    ended,
     fleet_file,
     nodes,
     ordered,
@@ -176,8 +177,7 @@ def test_a_finished_job_gives_its_quota_back() -> None:
     fleet.cycle()
     submit(fleet, "team", "second", workers=4)
     assert decision(fleet.plan(), "team", "rayjob-second").reason == "QuotaExceeded"
-    done = "{kind: RayJob, namespace: team, name: first, state: Complete, jobStatus: SUCCEEDED}"
-    fleet.files["snapshots/east.yaml"] = picture("east", *nodes(8), ray=(done,))
+    fleet.show("east", *nodes(8), ray=(ended("team", "first", "SUCCEEDED"),))
     assert decision(fleet.cycle(), "team", "rayjob-second").phase is Phase.PLACED
 
 
