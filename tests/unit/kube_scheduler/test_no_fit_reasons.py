@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.model import Verdict, verdict_of
@@ -25,6 +24,7 @@ from tests.unit.kube_scheduler.gangmaking import (
     bound,
     cluster,
     gang,
+    gpu_nodes,
     head,
     node,
     pods,
@@ -33,10 +33,6 @@ from tests.unit.kube_scheduler.gangmaking import (
     submitter,
     workers,
 )
-
-
-def gpu_nodes(count: int, **rest: object) -> list[Node]:
-    return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
 
 
 def test_sums_are_not_room() -> None:
