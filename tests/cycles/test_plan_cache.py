@@ -51,6 +51,14 @@ def remember(fleet: Fleet, cache: PlanCache) -> Plan:
     return made
 
 
+def remembered() -> tuple[Fleet, PlanCache]:
+    """A job that is placed, and the cache of the cycle that placed it."""
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    remember(fleet, cache)
+    return fleet, cache
+
+
 TEAMS = st.integers(0, 3)
 STEPS = st.one_of(
     st.tuples(st.just("job"), TEAMS, st.integers(1, 3), st.integers(0, 2)),
@@ -108,9 +116,7 @@ def test_memory_changes_no_plan_whatever_happens_between_cycles(steps: list[tupl
 
 
 def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     before = fleet.files["clusters/static/skyray.yaml"]
     fleet.commit("workloads/README.md", b"hello\n")
     assert remember(fleet, cache).drafts == ()
@@ -118,9 +124,7 @@ def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> N
 
 
 def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     fleet.commit("clusters/static/skyray.yaml", b"nonsense\n")
     (repair,) = remember(fleet, cache).drafts
     assert list(repair.changes) == ["clusters/static/skyray.yaml"]
@@ -128,9 +132,7 @@ def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered()
 
 
 def test_a_placement_that_was_just_written_is_neither_read_nor_written_again() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     (path,) = (name for name in fleet.files if name.startswith("placements/"))
     data = fleet.files[path]
     cache.start_generation()
@@ -142,9 +144,7 @@ def test_a_placement_that_was_just_written_is_neither_read_nor_written_again() -
 
 
 def test_a_placement_that_a_hand_has_changed_is_written_anew() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     (path,) = (name for name in fleet.files if name.startswith("placements/"))
     data = fleet.files[path]
     fleet.commit(path, data + b"# by hand\n")

@@ -170,7 +170,7 @@ def dribble(request: Request) -> None:
     request.send_response(200)
     request.send_header("Content-Length", "1000000")
     request.end_headers()
-    while not request.server.api.released.wait(0.02):
+    while not request.api.released.wait(0.02):
         request.wfile.write(b" ")
 
 

@@ -24,7 +24,7 @@ from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
 from reconciler.service.reading import files_of
 from tests.fleets import NOW, cluster, fleet_file, nodes, ordered, picture, policy, ray_job
-from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, make_bare
+from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, served_fleet
 
 CLUSTERS = ("c1", "c2", "c3")
 GPUS = 4
@@ -47,9 +47,7 @@ def fleet_files() -> dict[str, str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
-    (tmp_path / "srv").mkdir()
-    make_bare(tmp_path / "srv" / "fleet.git", fleet_files())
-    with GitServer(tmp_path / "srv") as running:
+    with served_fleet(tmp_path / "srv", fleet_files()) as running:
         yield running
 
 
