@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
@@ -212,6 +213,12 @@ class Fleet:
     def show(self, name: str, *shown: str, pods: tuple[str, ...] = (), ray: tuple[str, ...] = ()) -> None:
         """From now on a cluster is seen with these nodes, pods and Ray statuses."""
         self.files[f"snapshots/{name}.yaml"] = picture(name, *shown, pods=pods, ray=ray)
+
+    def shuffled(self, dice: Random) -> Fleet:
+        """The same repo at the same revision, with its files in another order."""
+        paths = list(self.files)
+        dice.shuffle(paths)
+        return Fleet({path: self.files[path] for path in paths}, dict(self.unusable), dict(self.order), self.revision)
 
     def state(self, cache: PlanCache | None = None) -> RepoState:
         files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}

@@ -292,10 +292,7 @@ def test_no_quota_is_exceeded_at_any_prefix_of_the_queue_and_files_have_no_order
         submit(fleet, who, f"j{i}", workers=workers)
         if batch:
             continue
-        paths = list(fleet.files)
-        dice.shuffle(paths)
-        shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
-        assert shuffled.plan(now=NOW) == fleet.plan(now=NOW)
+        assert fleet.shuffled(dice).plan(now=NOW) == fleet.plan(now=NOW)
         for made in fleet.cycle().decisions:
             if made.action is Action.PLACE:
                 used[made.group.namespace] += wanted[str(made.group)]
