@@ -16,17 +16,7 @@ from reconciler.workloads.files import read_workloads
 from reconciler.workloads.group import Group
 from reconciler.workloads.grouping import group_objects
 from tests.cycles.companions import account, companions, external_secret, from_secret, job_with, sealed_secret, secret
-from tests.fleets import (
-    Fleet,
-    config_map,
-    decision,
-    ordered,
-    policy,
-    ray_job,
-    static_and_dynamic,
-    text,
-    where,
-)
+from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text, where
 
 
 def groups(fleet: Fleet) -> list[str]:

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from reconciler.placement.model import Action
 from tests.cycles.companions import account, companions, job_with
-from tests.fleets import (
-    GROUPED,
-    config_map,
-    decision,
-    ordered,
-    policy,
-    ray_job,
-    static_and_dynamic,
-    where,
-)
+from tests.fleets import GROUPED, config_map, decision, ordered, policy, ray_job, static_and_dynamic, where
 
 
 def test_a_grouped_pair_goes_to_one_cluster_whole_or_waits_whole() -> None:

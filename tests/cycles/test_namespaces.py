@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan_cache import PlanCache
-from tests.fleets import (
-    NOW,
-    pinned,
-    ray_job,
-    static_and_dynamic,
-    text,
-)
+from tests.fleets import NOW, pinned, ray_job, static_and_dynamic, text
 
 
 def test_the_namespace_that_users_wrote_is_rendered_with_its_labels() -> None:

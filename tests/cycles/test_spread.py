@@ -8,16 +8,7 @@ import pytest
 
 from reconciler.errors import GuardTripped, InvalidObject
 from reconciler.placement.model import Action, Phase
-from tests.cycles.spreads import (
-    DUPLICATE,
-    deployed,
-    deployment,
-    fleet_of,
-    kustomization,
-    replicas,
-    split,
-    standing,
-)
+from tests.cycles.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, split, standing
 from tests.fleets import (
     Fleet,
     cluster,

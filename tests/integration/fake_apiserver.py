@@ -84,6 +84,11 @@ class Request(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
+def answers(status: int, body: Any, *, promise: int = 0) -> Fault:
+    """A fault that replies with this instead."""
+    return lambda request: request.reply(status, body, promise=promise)
+
+
 class _QuietServer(ThreadingHTTPServer):
     """Says nothing of broken connections, which are what the tests are about."""
 

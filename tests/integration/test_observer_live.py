@@ -29,6 +29,7 @@ from tests.integration.fake_apiserver import (
     FakeApiServer,
     Fault,
     Request,
+    answers,
     make_certificate,
 )
 
@@ -159,10 +160,6 @@ def test_connections_are_kept_open_between_lists_and_readings(api: FakeApiServer
     source.read(CLUSTER, 1.0)
     source.read(CLUSTER, 2.0)
     assert len(ports) == 1
-
-
-def answers(status: int, body: Any, **more: Any) -> Fault:
-    return lambda request: request.reply(status, body, **more)
 
 
 def dribble(request: Request) -> None:

@@ -6,35 +6,11 @@ from typing import Any
 
 from reconciler.kube_scheduler.bind import bind_pods
 from reconciler.kube_scheduler.fit import commit, try_gang
-from reconciler.manifests.podshape import (
-    HostPort,
-    NodeRequirement,
-    NodeTerm,
-    Taint,
-    Toleration,
-)
-from reconciler.reasons.gang import (
-    NeverFits,
-    PodsUnbound,
-)
+from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
+from reconciler.reasons.gang import NeverFits, PodsUnbound
 from reconciler.reasons.never_fits import NothingMatches
-from reconciler.reasons.no_fit import (
-    HostPortsTaken,
-    NodeChoice,
-    NodesUnschedulable,
-)
-from tests.unit.kube_scheduler.gangmaking import (
-    GPU,
-    bound,
-    cluster,
-    gang,
-    gpu_nodes,
-    head,
-    node,
-    shape,
-    used,
-    workers,
-)
+from reconciler.reasons.no_fit import HostPortsTaken, NodeChoice, NodesUnschedulable
+from tests.unit.kube_scheduler.gangmaking import GPU, bound, cluster, gang, gpu_nodes, head, node, shape, used, workers
 
 
 def test_a_taint_that_is_not_tolerated_is_named_where_the_room_is() -> None:

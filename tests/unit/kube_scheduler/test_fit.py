@@ -9,15 +9,8 @@ import pytest
 from reconciler.fleet.snapshot import Pod
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
 from reconciler.placement.model import Verdict, verdict_of
-from reconciler.reasons.gang import (
-    FitsNow,
-    PackingNotChosen,
-    PodsUnbound,
-    TieBreak,
-)
-from reconciler.reasons.no_fit import (
-    LargestFree,
-)
+from reconciler.reasons.gang import FitsNow, PackingNotChosen, PodsUnbound, TieBreak
+from reconciler.reasons.no_fit import LargestFree
 from tests.unit.kube_scheduler.gangmaking import (
     GIB,
     GPU,

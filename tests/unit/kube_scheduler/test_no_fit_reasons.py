@@ -6,19 +6,9 @@ from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import Role
-from reconciler.reasons.gang import (
-    DeviceClaims,
-    NeverFits,
-    PodsUnbound,
-    SchedulingGated,
-    UnsizedClaims,
-)
+from reconciler.reasons.gang import DeviceClaims, NeverFits, PodsUnbound, SchedulingGated, UnsizedClaims
 from reconciler.reasons.never_fits import LargestNode, TotalTooLarge
-from reconciler.reasons.no_fit import (
-    LargestFree,
-    NoNodes,
-    NoPodSlot,
-)
+from reconciler.reasons.no_fit import LargestFree, NoNodes, NoPodSlot
 from tests.unit.kube_scheduler.gangmaking import (
     GPU,
     bound,

@@ -5,17 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.kube_scheduler.fit import try_gang
-from reconciler.manifests.podshape import (
-    PodTerm,
-    SpreadConstraint,
-)
-from reconciler.reasons.gang import (
-    PodsUnbound,
-)
-from reconciler.reasons.no_fit import (
-    PodAffinityUnmet,
-    SpreadExceeded,
-)
+from reconciler.manifests.podshape import PodTerm, SpreadConstraint
+from reconciler.reasons.gang import PodsUnbound
+from reconciler.reasons.no_fit import PodAffinityUnmet, SpreadExceeded
 from tests.unit.kube_scheduler.gangmaking import (
     HOST,
     ZONE,

@@ -7,9 +7,7 @@ from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_
 from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.reasons.gang import FitsAfterScaleUp, NeverFits, NewNodesTaken, PodsUnbound
-from reconciler.reasons.never_fits import (
-    TooManyForAllNodes,
-)
+from reconciler.reasons.never_fits import TooManyForAllNodes
 from reconciler.reasons.no_fit import LargestFree
 from tests.unit.kube_scheduler.gangmaking import (
     GPU,

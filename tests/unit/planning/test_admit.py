@@ -17,16 +17,7 @@ from reconciler.policy.eligibility import Eligibility
 from reconciler.workloads.group import Group
 from tests.cycles.regroupings import first_and_second, grouped, label, member
 from tests.cycles.spreads import deployment
-from tests.fleets import (
-    NOW,
-    Fleet,
-    cpu_clusters,
-    decision,
-    fleet_file,
-    ordered,
-    own_policy,
-    text,
-)
+from tests.fleets import NOW, Fleet, cpu_clusters, decision, fleet_file, ordered, own_policy, text
 from tests.tenants import tenant
 
 Looks = Callable[[Fleet], Counter[str]]
