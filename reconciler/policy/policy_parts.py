@@ -177,7 +177,7 @@ class ClusterToleration(SkyRayModel):
     def _key_and_value_suit_operator(self) -> ClusterToleration:
         if self.operator == "Exists" and self.value:
             raise ValueError("operator Exists takes no value")
-        # In Kubernetes an empty key with Equal tolerates nothing, which nobody means to write.
+        # Kubernetes refuses an empty key with Equal as well: it would tolerate no taint.
         if self.operator == "Equal" and not self.key:
             raise ValueError(
                 "operator Equal needs a key; to tolerate every taint use operator: Exists without a key"
