@@ -320,7 +320,8 @@ def _step(part: StepPart, objects: Objects) -> Step:
 
 
 def _source(
-    part: StepPart, objects: Objects
+    part: StepPart,
+    objects: Objects,
 ) -> HelmChart | RemoteKustomization | Manifests:
     # StepPart has exactly one of the three.
     if part.helm:

@@ -150,7 +150,8 @@ def _ordered(
 
 
 def _cluster_selector(
-    selector: Selector | None, more: tuple[Requirement, ...]
+    selector: Selector | None,
+    more: tuple[Requirement, ...],
 ) -> LabelSelector | None:
     """Return `selector` with `more` requirements; None when there are none, which selects all clusters."""
     written = selector.selector() if selector else None

@@ -291,7 +291,9 @@ def _tiers(ranked: Mapping[tuple[int, ...], Sequence[str]]) -> tuple[Tier, ...]:
 
 
 def _first_refusal(
-    filters: Iterable[ClusterFilter], group: GroupFacts, cluster: ClusterFacts
+    filters: Iterable[ClusterFilter],
+    group: GroupFacts,
+    cluster: ClusterFacts,
 ) -> Refusal | None:
     for each in filters:
         refusal = each.refuse(group, cluster)

@@ -49,7 +49,9 @@ def token_account(key: ObjectKey, body: Mapping[str, Any]) -> tuple[Path, str] |
     annotations_at, annotations = _descend(secret, ("metadata", "annotations"), at)
     account = fields.text(annotations, _ACCOUNT_ANNOTATION, annotations_at)
     if key.kind == "ExternalSecret":
+        # What it fetches can name another account than its template does.
         account = ANY_ACCOUNT
+    # Without a name in Git, what fills the Secret in decides on the account.
     return (*at, "type"), account or ANY_ACCOUNT
 
 
@@ -60,12 +62,11 @@ def admin_access(key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Path]:
     at, devices = _descend(body, _DEVICES_AT[key.kind])
     for path, request in fields.maps(devices, "requests", at):
         # Since v1beta2 of resource.k8s.io the field is below `exactly`.
-        for request_at, part in (
-            (path, request),
-            _descend(request, ("exactly",), path),
-        ):
-            if fields.flag(part, "adminAccess", request_at):
-                yield (*request_at, "adminAccess")
+        exactly_at, exactly = _descend(request, ("exactly",), path)
+        if fields.flag(request, "adminAccess", path):
+            yield (*path, "adminAccess")
+        if fields.flag(exactly, "adminAccess", exactly_at):
+            yield (*exactly_at, "adminAccess")
 
 
 def ingress(body: Mapping[str, Any]) -> Path | None:
@@ -78,11 +79,14 @@ def ingress(body: Mapping[str, Any]) -> Path | None:
         return None
     cluster_at, cluster_fields = cluster
     at, head = _descend(cluster_fields, ("headGroupSpec",), cluster_at)
-    return (*at, "enableIngress") if fields.flag(head, "enableIngress", at) else None
+    makes_ingress = fields.flag(head, "enableIngress", at)
+    return (*at, "enableIngress") if makes_ingress else None
 
 
 def _descend(
-    parent: Mapping[str, Any], steps: Path, at: Path = ()
+    parent: Mapping[str, Any],
+    steps: Path,
+    at: Path = (),
 ) -> tuple[Path, Mapping[str, Any]]:
     """Return the path and the map at `steps` below `parent`; an empty map where there is none."""
     for step in steps:

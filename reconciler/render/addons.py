@@ -122,7 +122,9 @@ def _step_files(step: AddOnStep, engine: EngineRenderer) -> dict[str, bytes]:
 
 
 def _manifests(
-    step: AddOnStep, source: Manifests, engine: EngineRenderer
+    step: AddOnStep,
+    source: Manifests,
+    engine: EngineRenderer,
 ) -> dict[str, bytes]:
     """Return the plain manifests, with a kustomization that annotates what must outlive the add-on."""
     named = object_files(source.objects)
@@ -155,7 +157,9 @@ def _is_applied(path: str) -> bool:
 
 
 def _sentinel(
-    cluster: str, engine: EngineRenderer, provides: Mapping[str, str]
+    cluster: str,
+    engine: EngineRenderer,
+    provides: Mapping[str, str],
 ) -> dict[str, Any]:
     data = {"cluster": cluster}
     for name in sorted(provides):

@@ -73,7 +73,9 @@ def render_cluster(
 
 
 def _kustomization(
-    cluster: str, resources: list[str], engine: EngineRenderer
+    cluster: str,
+    resources: list[str],
+    engine: EngineRenderer,
 ) -> dict[str, Any]:
     kustomization: dict[str, Any] = {
         **KUSTOMIZATION,
@@ -87,7 +89,9 @@ def _kustomization(
 
 
 def _namespace(
-    name: str, meta: NamespaceMeta, engine: EngineRenderer
+    name: str,
+    meta: NamespaceMeta,
+    engine: EngineRenderer,
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name}
     if meta.labels:
@@ -122,7 +126,10 @@ def _digest(files: dict[str, bytes]) -> str:
 
 
 def _sentinel(
-    cluster: str, revision: str, digest: str, previous: bytes | None
+    cluster: str,
+    revision: str,
+    digest: str,
+    previous: bytes | None,
 ) -> bytes:
     if previous is not None and _recorded_in(previous) == (cluster, digest):
         return previous

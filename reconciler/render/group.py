@@ -90,7 +90,8 @@ def _patch(patch: Patch) -> dict[str, Any]:
 
 
 def _patched(
-    bodies: Iterable[dict[str, Any]], patches: Sequence[Patch]
+    bodies: Iterable[dict[str, Any]],
+    patches: Sequence[Patch],
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the objects as the cluster gets them."""
     for body in bodies:

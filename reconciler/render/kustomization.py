@@ -60,7 +60,9 @@ def _short_hash(identity: Identity) -> str:
 
 
 def annotations_transformer(
-    name: str, annotations: Mapping[str, str], kinds: Iterable[str] = ()
+    name: str,
+    annotations: Mapping[str, str],
+    kinds: Iterable[str] = (),
 ) -> str:
     """Return an inline kustomize transformer that annotates objects, of the Ray `kinds` where any are given.
 
@@ -71,7 +73,9 @@ def annotations_transformer(
 
 
 def annotations_transformer_for(
-    name: str, annotations: Mapping[str, str], targets: Iterable[Mapping[str, str]]
+    name: str,
+    annotations: Mapping[str, str],
+    targets: Iterable[Mapping[str, str]],
 ) -> str:
     """Return an inline kustomize transformer that annotates the objects of `targets` (`group` and `kind`, or `{}`)."""
     path = {"path": "metadata/annotations", "create": True}

@@ -33,7 +33,8 @@ _SUBMITTER = {
 
 
 def luna_patches(
-    objects: Iterable[Mapping[str, Any]], cluster: Cluster
+    objects: Iterable[Mapping[str, Any]],
+    cluster: Cluster,
 ) -> tuple[Patch, ...]:
     """Return the patches for Luna of `objects`, which are bodies as they are deployed on `cluster`.
 

@@ -249,7 +249,8 @@ def read(document: Located) -> ReadPlacement:
 
 
 def _placed_group(
-    placement: PlacementKind, copies: Sequence[ClusterCopy]
+    placement: PlacementKind,
+    copies: Sequence[ClusterCopy],
 ) -> PlacedGroup:
     metadata, spec, status = placement.metadata, placement.spec, placement.status
     return PlacedGroup(
