@@ -171,10 +171,8 @@ def read_addons(files: Files) -> tuple[AddOn, ...]:
 
     Raises `InputError` for one that cannot be read, that depends on one that is not there, or on itself.
     """
-    addons = []
-    for folder, own in _folders(files).items():
-        if _addon_file(folder) in own:
-            addons.append(_read(folder, own))
+    folders = _folders(files)
+    addons = [_read(folder, folders[folder]) for folder in addon_folders(files)]
     return _in_order(addons)
 
 
@@ -186,8 +184,11 @@ def read_addon_folder(files: Files, folder: str) -> AddOn:
 
 def addon_folders(files: Files) -> tuple[str, ...]:
     """Return the folders that are add-ons, such as `addons/kuberay`."""
-    folders = _folders(files)
-    return tuple(folder for folder in folders if _addon_file(folder) in folders[folder])
+    found = []
+    for folder, own in _folders(files).items():
+        if _addon_file(folder) in own:
+            found.append(folder)
+    return tuple(found)
 
 
 def unread(files: Files) -> tuple[str, ...]:
@@ -235,11 +236,12 @@ def _read(folder: str, files: Files) -> AddOn:
     check_dns_label(name, "add-on")
     takes_manifests = any(step.manifests for step in spec.steps)
     objects = _plain_objects(folder, files, takes_manifests=takes_manifests)
+    steps = tuple(_step(part, objects) for part in spec.steps)
     written = spec.cluster_selector
     return AddOn(
         name=name,
         place=document.place,
-        steps=tuple(_step(part, objects) for part in spec.steps),
+        steps=steps,
         cluster_selector=written.selector() if written else None,
         # Sorted, so that the order in which they are written changes no file.
         provides=tuple(sorted(set(spec.provides))),
@@ -257,7 +259,12 @@ def _addon_document(folder: str, files: Files) -> Document:
     return documents[0]
 
 
-def _plain_objects(folder: str, files: Files, *, takes_manifests: bool) -> Objects:
+def _plain_objects(
+    folder: str,
+    files: Files,
+    *,
+    takes_manifests: bool,
+) -> Objects:
     """Return the objects of the folder's other manifests.
 
     Raises `InvalidObject` where there are manifests and no step takes them, or a step takes them and there are none.
@@ -316,7 +323,8 @@ def _without_empty_namespace(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _step(part: StepPart, objects: Objects) -> Step:
-    return Step(part.name, _source(part, objects), part.keep)
+    source = _source(part, objects)
+    return Step(part.name, source, part.keep)
 
 
 def _source(
@@ -369,7 +377,10 @@ def _check_dependencies(addons: Mapping[str, AddOn]) -> None:
                 raise InvalidObject(message, addon.place)
 
 
-def _first_ready(addons: Iterable[AddOn], ordered: Mapping[str, AddOn]) -> AddOn | None:
+def _first_ready(
+    addons: Iterable[AddOn],
+    ordered: Mapping[str, AddOn],
+) -> AddOn | None:
     """Return the first add-on of which all dependencies are in `ordered`; None when there is none."""
     for addon in addons:
         if all(name in ordered for name in addon.depends_on):

@@ -42,10 +42,11 @@ def read_policy(document: Located) -> SchedulePolicy:
     documents of another apiVersion or kind.
     """
     body = document.body if isinstance(document.body, dict) else {}
-    api_version, kind = body.get("apiVersion"), body.get("kind")
+    api_version = body.get("apiVersion")
+    kind = body.get("kind")
     known_version = api_version in {NOVA_API_VERSION, kinds.API_VERSION}
     if not known_version or kind != KIND:
-        # A wrong kind is shown first: its apiVersion may well be the right one for it.
+        # The place of a wrong kind, whose apiVersion may well be right.
         wrong_field = "apiVersion" if kind == KIND else "kind"
         raise InvalidObject(
             f"{api_version} {kind} is not a policy; use {KIND} of {kinds.API_VERSION} or {NOVA_API_VERSION}",
@@ -81,7 +82,11 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     return {"schedulepolicy.json": own, "nova-schedulepolicy.json": nova}
 
 
-def _policy(name: str, spec: NovaSpec, document: Located) -> SchedulePolicy:
+def _policy(
+    name: str,
+    spec: NovaSpec,
+    document: Located,
+) -> SchedulePolicy:
     own = _with_own_fields(spec)
     ordered, more_requirements = _ordered(own.ordered_cluster_selector)
     workloads = own.resource_selectors
@@ -129,7 +134,8 @@ def _changes(
 ) -> tuple[Override, ...]:
     """Return the overrides of both dialects as one list; `written` are SkyRay's `parts` as the file has them."""
     selectors = tuple(part.cluster_selector.selector() for part in parts)
-    return tuple(read_overrides(written, selectors, spread, document.locate))
+    changes = read_overrides(written, selectors, spread, document.locate)
+    return tuple(changes)
 
 
 def _ordered(
@@ -143,7 +149,8 @@ def _ordered(
     for requirement in selector.selector().requirements:
         # Only `In` has values in an order, so only it can rank clusters.
         if requirement.operator == "In":
-            ordered.append(OrderedKey(requirement.key, requirement.values))
+            key = OrderedKey(requirement.key, requirement.values)
+            ordered.append(key)
         else:
             filters.append(requirement)
     return tuple(ordered), tuple(filters)

@@ -32,6 +32,9 @@ from reconciler.reasons.eligibility import (
 )
 from reconciler.reasons.reason import Reason
 
+Rank = tuple[int, ...]
+"""One index per `orderedClusterSelector` expression; the lower rank is better."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
@@ -57,9 +60,9 @@ class GroupFacts:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Clusters of equal rank, by name. `rank`: one index per `orderedClusterSelector` expression, lower is better."""
+    """Clusters of equal rank, by name."""
 
-    rank: tuple[int, ...]
+    rank: Rank
     clusters: tuple[str, ...]
 
 
@@ -194,7 +197,8 @@ class TenantFilter:
         requirement = tenant.cluster_selector.first_mismatch(cluster.labels)
         if requirement is None:
             return None
-        return Refusal(cluster.name, TenantCluster(tenant.name, requirement))
+        why = TenantCluster(tenant.name, requirement)
+        return Refusal(cluster.name, why)
 
 
 class TaintFilter:
@@ -213,9 +217,10 @@ class TaintFilter:
         if not untolerated:
             return None
         # NoExecute first: it sends away what is there, which the user must know before the rest.
-        worst = min(untolerated, key=lambda each: (_may_stay_under(each), each.key))
+        worst = min(untolerated, key=_worst_first)
         why = UntoleratedClusterTaint(worst, policy.name)
-        return Refusal(cluster.name, why, stays=_may_stay_under(worst))
+        may_stay = worst.effect != "NoExecute"
+        return Refusal(cluster.name, why, stays=may_stay)
 
 
 class CordonFilter:
@@ -262,7 +267,7 @@ def eligible(
     lasting = [each for each in filters if not each.transient]
     transient = [each for each in filters if each.transient]
     by_name = sorted(clusters, key=lambda each: each.name)
-    ranked: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    ranked: dict[Rank, list[str]] = defaultdict(list)
     refused: list[Refusal] = []
     choices = 0
     for cluster in by_name:
@@ -276,17 +281,21 @@ def eligible(
             continue
         rank = _rank(policy, cluster)
         ranked[rank].append(cluster.name)
-    if pin is not None:
-        refused += _refusal_of_unknown_pin(pin, by_name)
+    refused += _refusal_of_unknown_pin(pin, by_name)
     # With one cluster to choose from there is nothing to decide, so Kubernetes queues.
     default = Require.ANY if choices == 1 else Require.FIT
-    return Eligibility(_tiers(ranked), tuple(refused), policy.require or default)
+    return Eligibility(
+        tiers=_tiers(ranked),
+        refused=tuple(refused),
+        require=policy.require or default,
+    )
 
 
-def _tiers(ranked: Mapping[tuple[int, ...], Sequence[str]]) -> tuple[Tier, ...]:
+def _tiers(ranked: Mapping[Rank, Sequence[str]]) -> tuple[Tier, ...]:
     tiers = []
     for rank in sorted(ranked):
-        tiers.append(Tier(rank, tuple(ranked[rank])))
+        clusters = tuple(ranked[rank])
+        tiers.append(Tier(rank, clusters))
     return tuple(tiers)
 
 
@@ -302,7 +311,10 @@ def _first_refusal(
     return None
 
 
-def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
+def _rank(
+    policy: SchedulePolicy,
+    cluster: ClusterFacts,
+) -> Rank:
     """Return the rank of a cluster that `OrderedClusterSelectorFilter` allows."""
     rank = []
     for ordered in policy.ordered:
@@ -311,19 +323,25 @@ def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
     return tuple(rank)
 
 
-def _refusal_of_unknown_pin(pin: str, by_name: Iterable[ClusterFacts]) -> list[Refusal]:
-    """Return the refusal of a pin that no cluster has as its name; nothing for a known one."""
+def _refusal_of_unknown_pin(
+    pin: str | None,
+    by_name: Iterable[ClusterFacts],
+) -> list[Refusal]:
+    """Return the refusal of a pin that no cluster has as its name; nothing for a known one, or without a pin."""
+    if pin is None:
+        return []
     known = [cluster.name for cluster in by_name]
     if pin in known:
         return []
     close = difflib.get_close_matches(pin, known, n=1)
     meant = close[0] if close else ""
-    return [Refusal(pin, UnknownPin(pin, tuple(known), meant))]
+    why = UnknownPin(pin, tuple(known), meant)
+    return [Refusal(pin, why)]
 
 
 def _tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     return any(toleration.tolerates(taint) for toleration in tolerations)
 
 
-def _may_stay_under(taint: Taint) -> bool:
-    return taint.effect != "NoExecute"
+def _worst_first(taint: Taint) -> tuple[bool, str]:
+    return taint.effect != "NoExecute", taint.key

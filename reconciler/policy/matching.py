@@ -62,7 +62,8 @@ class PolicyIndex:
         index = self._index(key.namespace, namespace_labels or {})
         ranks = set(index.unindexed)
         for label in labels.items():
-            ranks.update(index.by_label.get(label, ()))
+            requiring = index.by_label.get(label, ())
+            ranks.update(requiring)
         # A position is a rank, so sorting puts the best policy first.
         selecting = []
         for rank in sorted(ranks):
@@ -73,17 +74,27 @@ class PolicyIndex:
         if not selecting:
             return None
         best, *others = selecting
-        return Match(best, tuple(policy.name for policy in others))
+        outranked = tuple(policy.name for policy in others)
+        return Match(best, outranked)
 
-    def _index(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
+    def _index(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> _NamespaceIndex:
         cache_key = (namespace, frozenset(labels.items()))
         if cache_key not in self._namespaces:
             # The name label is set last, so that a Namespace cannot pass for another by writing it itself.
             with_name = {**labels, NAME_LABEL: namespace}
-            self._namespaces[cache_key] = self._build(namespace, with_name)
+            built = self._build(namespace, with_name)
+            self._namespaces[cache_key] = built
         return self._namespaces[cache_key]
 
-    def _build(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
+    def _build(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> _NamespaceIndex:
         by_label: dict[_Label, list[int]] = {}
         unindexed: list[int] = []
         for rank, policy in enumerate(self.policies):
@@ -134,7 +145,9 @@ def _selects(
         return False
     # Selectors are alternatives; without any, every workload of the namespace is selected.
     selectors = policy.workload_selectors
-    return not selectors or any(selector.matches(labels) for selector in selectors)
+    if not selectors:
+        return True
+    return any(selector.matches(labels) for selector in selectors)
 
 
 def _selects_kind(policy: SchedulePolicy, key: ObjectKey) -> bool:

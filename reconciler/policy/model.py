@@ -101,6 +101,7 @@ class Target:
             (self.name, key.name),
             (self.namespace, key.namespace),
         )
+        # What a target does not ask for may be anything.
         return all(wanted is None or wanted == found for wanted, found in pairs)
 
 

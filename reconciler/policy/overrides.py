@@ -34,7 +34,8 @@ def read_overrides(
     `selectors` are the cluster selectors of `own`, one each.
     """
     yield from _nova_overrides(spread, locate)
-    for index, (written, clusters) in enumerate(zip(own, selectors, strict=True)):
+    pairs = zip(own, selectors, strict=True)
+    for index, (written, clusters) in enumerate(pairs):
         yield Override(
             place=locate("spec", "overrides", index),
             clusters=clusters,
@@ -43,13 +44,17 @@ def read_overrides(
         )
 
 
-def _nova_overrides(spread: Mapping[str, Any], locate: Locate) -> Iterator[Override]:
+def _nova_overrides(
+    spread: Mapping[str, Any],
+    locate: Locate,
+) -> Iterator[Override]:
     """Yield Nova's overrides, one for each field."""
     # Without a topology key each cluster is a domain of its own, by its name.
     topology_key = spread.get("topologyKey") or NAME_LABEL
     for number, topology in enumerate(spread.get("overrides", ())):
         at = ("spec", "spreadConstraints", "overrides", number)
-        in_topology = Requirement(topology_key, "In", (topology["topologyValue"],))
+        value = topology["topologyValue"]
+        in_topology = Requirement(topology_key, "In", (value,))
         clusters = LabelSelector((in_topology,))
         for index, resource in enumerate(topology["resources"]):
             resource_at = (*at, "resources", index)

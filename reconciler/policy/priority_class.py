@@ -86,7 +86,8 @@ def _read(document: Located) -> tuple[str, int, bool]:
         value = fields.integer(body, "value", ())
         is_default = fields.flag(body, "globalDefault", ())
     except fields.InvalidField as error:
-        raise InvalidObject(error.message, document.locate(*error.path)) from None
+        place = document.locate(*error.path)
+        raise InvalidObject(error.message, place) from None
     # 0 is a value, but an absent one would be a guess.
     if not name or value is None:
         raise InvalidObject(f"a {KIND} needs metadata.name and value", document.place)

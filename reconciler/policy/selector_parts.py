@@ -60,11 +60,12 @@ class Selector(SkyRayModel):
         """Return the selector as data: `matchLabels` by key, then `matchExpressions` as written."""
         requirements = []
         for key in sorted(self.match_labels):
-            value = self.match_labels[key]
-            requirements.append(Requirement(key, "In", (value,)))
+            values = (self.match_labels[key],)
+            requirements.append(Requirement(key, "In", values))
         # In the order of the file: `orderedClusterSelector` ranks by it.
         for each in self.match_expressions:
-            requirements.append(Requirement(each.key, each.operator, each.values))
+            requirement = Requirement(each.key, each.operator, each.values)
+            requirements.append(requirement)
         return LabelSelector(tuple(requirements))
 
 

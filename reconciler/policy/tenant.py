@@ -99,7 +99,7 @@ class PodRules:
 
     def allows(self, use: Use) -> bool:
         """Tell whether a pod may use the feature."""
-        # Which account or capability it is decides what the pod can do, so none is allowed with the others.
+        # Which account or capability it is decides what the pod can do, so each is allowed by its name.
         if use.feature is Feature.SERVICE_ACCOUNT:
             return use.value in self.service_accounts
         if use.feature is Feature.CAPABILITY:
@@ -134,7 +134,11 @@ class Tenant:
     borrowing: Borrowing | None = None
     pods: PodRules = PodRules()
 
-    def owns(self, namespace: str, labels: Mapping[str, str]) -> bool:
+    def owns(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> bool:
         """Tell whether a namespace is this tenant's. `labels` are those of its Namespace object."""
         if namespace in self.namespaces:
             return True
@@ -180,12 +184,20 @@ class Tenancy:
     tenants: tuple[Tenant, ...] = ()
     required: bool = False
 
-    def owner(self, namespace: str, labels: Mapping[str, str]) -> Owner:
+    def owner(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> Owner:
         """Return the owner of a namespace. `labels` are those of its Namespace object."""
         owners = [tenant for tenant in self.tenants if tenant.owns(namespace, labels)]
         if len(owners) > 1:
             # A label can cause this at any time, so it refuses one namespace instead of stopping the cycle.
-            named = tuple((tenant.name, tenant.place.file) for tenant in owners[:2])
+            first, second, *_ = owners
+            named = (
+                (first.name, first.place.file),
+                (second.name, second.place.file),
+            )
             return Owner(None, TenantAmbiguous(namespace, named))
         if owners:
             return Owner(owners[0])
@@ -207,7 +219,8 @@ def tenancy_of(tenants: Iterable[Tenant], setting: str) -> Tenancy:
     by_name: dict[str, Tenant] = {}
     owner_of: dict[str, Tenant] = {}
     # In a fixed order, so that the same mistake is reported with the same words.
-    for tenant in sorted(tenants, key=lambda each: (each.name, each.place)):
+    in_order = sorted(tenants, key=lambda each: (each.name, each.place))
+    for tenant in in_order:
         if tenant.name in by_name:
             first = by_name[tenant.name].place
             raise InvalidObject(
@@ -228,7 +241,10 @@ def _is_required(setting: str, *, has_tenants: bool) -> bool:
     return setting == "Required" or (has_tenants and setting != "Optional")
 
 
-def _claim_namespaces(tenant: Tenant, owner_of: dict[str, Tenant]) -> None:
+def _claim_namespaces(
+    tenant: Tenant,
+    owner_of: dict[str, Tenant],
+) -> None:
     """Add the namespaces that `tenant` names to `owner_of`. Raises `InvalidObject` where another tenant has one."""
     for namespace in tenant.namespaces:
         other = owner_of.setdefault(namespace, tenant)
@@ -241,9 +257,12 @@ def _claim_namespaces(tenant: Tenant, owner_of: dict[str, Tenant]) -> None:
             )
 
 
-def _check_lenders(tenant: Tenant, by_name: Mapping[str, Tenant]) -> None:
+def _check_lenders(
+    tenant: Tenant,
+    by_name: Mapping[str, Tenant],
+) -> None:
     """Raise `InvalidObject` unless each lender that the tenant names is another tenant."""
-    # Without lenders the tenant borrows from nobody, or from all, whoever they are.
+    # No lenders are named where the tenant borrows nothing, or from all tenants.
     lenders = tenant.borrowing.lenders if tenant.borrowing else None
     for lender in lenders or ():
         if lender == tenant.name:
@@ -267,7 +286,8 @@ def denials(
     except InvalidObject as error:
         # What cannot be read cannot be checked, so it is denied.
         path = error.path if isinstance(error, InvalidField) else ()
-        return (Denial(path, UnreadableFields(error.message)),)
+        why = UnreadableFields(error.message)
+        return (Denial(path, why),)
 
 
 def _denials(
@@ -277,13 +297,15 @@ def _denials(
 ) -> Iterator[Denial]:
     if not tenant.may_have(key.kind, key.group):
         kind = f"{key.kind}.{key.group}" if key.group else key.kind
-        yield Denial(("kind",), KindDenied(tenant.name, kind))
+        why = KindDenied(tenant.name, kind)
+        yield Denial(("kind",), why)
         # Its fields do not matter: the object is removed, not corrected.
         return
     is_account = (key.api_version, key.kind) == ("v1", "ServiceAccount")
     # On a cloud a service account may be an identity, so each is allowed by name.
     if is_account and key.name not in tenant.pods.service_accounts:
-        yield Denial(("metadata", "name"), ServiceAccountDenied(tenant.name, key.name))
+        unlisted = ServiceAccountDenied(tenant.name, key.name)
+        yield Denial(("metadata", "name"), unlisted)
     yield from _escalations(tenant, key, body)
     yield from _pod_denials(tenant, key, body)
 
@@ -298,7 +320,8 @@ def _pod_denials(
     has_no_template = key.kind in _POD_KINDS and not templates
     # A Ray resource may have no pods of its own: a RayJob can run on a RayCluster that exists.
     if has_no_template and not rayspec.is_ray(body):
-        yield Denial(("apiVersion",), PodsUnchecked(key.kind, key.api_version))
+        unchecked = PodsUnchecked(key.kind, key.api_version)
+        yield Denial(("apiVersion",), unchecked)
     uses: list[Use] = []
     for at, pod in templates:
         uses += features(pod, at)
@@ -319,10 +342,13 @@ def _escalations(
     yield from _token_denials(tenant, key, body)
     for path in privilege_escalation.admin_access(key, body):
         yield Denial(path, AdminAccessDenied(key, path))
-    ingress = privilege_escalation.ingress(body)
+    ingress_at = privilege_escalation.ingress(body)
+    if ingress_at is None:
+        return
     # KubeRay's Ingress is like one of the tenant's own.
-    if ingress is not None and not tenant.may_have("Ingress", "networking.k8s.io"):
-        yield Denial(ingress, IngressDenied(tenant.name, key, ingress))
+    if not tenant.may_have("Ingress", "networking.k8s.io"):
+        why = IngressDenied(tenant.name, key, ingress_at)
+        yield Denial(ingress_at, why)
 
 
 def _token_denials(
@@ -338,8 +364,9 @@ def _token_denials(
     # A pod in the namespace gets the token of `default` anyway.
     if account in {"default", *tenant.pods.service_accounts}:
         return
-    named = "" if account == privilege_escalation.ANY_ACCOUNT else account
-    yield Denial(path, TokenDenied(tenant.name, key, path, named))
+    is_any = account == privilege_escalation.ANY_ACCOUNT
+    why = TokenDenied(tenant.name, key, path, "" if is_any else account)
+    yield Denial(path, why)
 
 
 def _sidecar_uses(body: Mapping[str, Any]) -> Iterator[Use]:

@@ -147,12 +147,18 @@ class TenantKind(SkyRayModel):
 
 def is_tenant(document: Located) -> bool:
     """Tell whether a document of `policies/` means to be a Tenant."""
-    return isinstance(document.body, dict) and document.body.get("kind") == KIND
+    body = document.body
+    return isinstance(body, dict) and body.get("kind") == KIND
 
 
 def read_tenants(documents: Iterable[Located]) -> tuple[Tenant, ...]:
     """Return the tenants among `documents`. Raises `InvalidObject`; see `kinds.problems`."""
-    return tuple(read_tenant(document) for document in documents if is_tenant(document))
+    tenants = []
+    for document in documents:
+        # `policies/` has policies and PriorityClasses as well.
+        if is_tenant(document):
+            tenants.append(read_tenant(document))
+    return tuple(tenants)
 
 
 def read_tenant(document: Located) -> Tenant:

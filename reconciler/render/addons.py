@@ -88,7 +88,10 @@ def render_addons(
     return dict(sorted(files.items()))
 
 
-def _kustomization(cluster: str, resources: Iterable[str]) -> dict[str, Any]:
+def _kustomization(
+    cluster: str,
+    resources: Iterable[str],
+) -> dict[str, Any]:
     return {
         **KUSTOMIZATION,
         "resources": [SENTINEL, *resources],
@@ -96,7 +99,10 @@ def _kustomization(cluster: str, resources: Iterable[str]) -> dict[str, Any]:
     }
 
 
-def _steps(cluster: str, addons: Sequence[AddOn]) -> list[AddOnStep]:
+def _steps(
+    cluster: str,
+    addons: Sequence[AddOn],
+) -> list[AddOnStep]:
     """Return the steps of all add-ons, each with what it comes after."""
     steps: list[AddOnStep] = []
     last: dict[str, AddOnStep] = {}
@@ -118,7 +124,10 @@ def _steps(cluster: str, addons: Sequence[AddOn]) -> list[AddOnStep]:
     return steps
 
 
-def _step_files(step: AddOnStep, engine: EngineRenderer) -> dict[str, bytes]:
+def _step_files(
+    step: AddOnStep,
+    engine: EngineRenderer,
+) -> dict[str, bytes]:
     """Return the files of a step by their path inside `_addons/`."""
     files = engine.addon_step_files(step)
     source = step.step.source

@@ -100,7 +100,10 @@ class ArgoCD:
         return {f"{step.folder}.yaml": emit(_addon_application(step))}
 
 
-def _application_set(repo_url: str, branch: str) -> dict[str, Any]:
+def _application_set(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     source = {
         "repoURL": repo_url,
         "revision": branch,
@@ -153,7 +156,10 @@ def _set_of(
     }
 
 
-def _application(repo_url: str, branch: str) -> dict[str, Any]:
+def _application(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     sync_policy = {
         "automated": {"prune": True, "selfHeal": True},
         "syncOptions": ["ApplyOutOfSyncOnly=true", "FailOnSharedResource=true"],
@@ -173,7 +179,10 @@ def _application(repo_url: str, branch: str) -> dict[str, Any]:
     }
 
 
-def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
+def _addons_set(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     """Return the set of one application for each cluster's add-ons (render.addons), on Argo CD's own cluster.
 
     It fills in what only Argo CD knows: its own name of the cluster, and the address of the fleet repo.
@@ -204,7 +213,10 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
     )
 
 
-def _filled_in(repo_url: str, branch: str) -> list[dict[str, Any]]:
+def _filled_in(
+    repo_url: str,
+    branch: str,
+) -> list[dict[str, Any]]:
     """Return the patches of a cluster's add-on Applications that fill in cluster name and repo address."""
     ours = {"group": "argoproj.io", "kind": "Application"}
     from_here = {**ours, "labelSelector": f"{_SOURCE_LABEL}={_FLEET_REPO}"}

@@ -87,7 +87,10 @@ def addons_root_project(repo_url: str) -> dict[str, Any]:
     return _project(ADDONS_ROOT_PROJECT, spec)
 
 
-def _project(name: str, spec: dict[str, Any]) -> dict[str, Any]:
+def _project(
+    name: str,
+    spec: dict[str, Any],
+) -> dict[str, Any]:
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "AppProject",

@@ -185,7 +185,10 @@ def _refuse_shared_objects(groups: Sequence[GroupOverlay]) -> None:
                 )
 
 
-def _identity_in(group: GroupOverlay, body: Mapping[str, Any]) -> Identity:
+def _identity_in(
+    group: GroupOverlay,
+    body: Mapping[str, Any],
+) -> Identity:
     """Return the identity that an object of `group` has on the cluster."""
     api_group, kind, own_namespace, name = identity_of(body)
     # What a user wrote as the namespace of a cluster-scoped object has no effect.

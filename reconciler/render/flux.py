@@ -102,7 +102,10 @@ class Flux:
         return files
 
 
-def _source(repo_url: str, branch: str) -> dict[str, Any]:
+def _source(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     spec = {
         "interval": "1m",
         "url": repo_url,
@@ -177,7 +180,11 @@ def _ignored() -> list[dict[str, Any]]:
     ]
 
 
-def _rule(kind: str, selector: str, paths: list[str]) -> dict[str, Any]:
+def _rule(
+    kind: str,
+    selector: str,
+    paths: list[str],
+) -> dict[str, Any]:
     return {
         "paths": paths,
         "target": {"group": "ray.io", "kind": kind, "labelSelector": selector},
@@ -262,7 +269,10 @@ def _addon_kustomization(step: AddOnStep) -> dict[str, Any]:
     }
 
 
-def _addon_git_source(step: AddOnStep, remote: RemoteKustomization) -> dict[str, Any]:
+def _addon_git_source(
+    step: AddOnStep,
+    remote: RemoteKustomization,
+) -> dict[str, Any]:
     # Flux has a field for each; 40 hex digits are taken for a commit.
     kind_of_ref = "commit" if _COMMIT.fullmatch(remote.ref) else "tag"
     spec = {
@@ -278,7 +288,10 @@ def _addon_git_source(step: AddOnStep, remote: RemoteKustomization) -> dict[str,
     }
 
 
-def _helm_repository(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
+def _helm_repository(
+    step: AddOnStep,
+    chart: HelmChart,
+) -> dict[str, Any]:
     spec: dict[str, Any] = {"interval": "1h", "url": chart.repo}
     # Flux reads a registry by another protocol, which the object must name.
     if chart.repo.startswith("oci://"):
@@ -291,7 +304,10 @@ def _helm_repository(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
     }
 
 
-def _helm_release(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
+def _helm_release(
+    step: AddOnStep,
+    chart: HelmChart,
+) -> dict[str, Any]:
     # Helm itself never upgrades a chart's crds/.
     crds = "CreateReplace" if chart.crds else "Skip"
     remediation = {"retries": 3}
@@ -317,7 +333,10 @@ def _helm_release(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
     }
 
 
-def _pinned(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
+def _pinned(
+    step: AddOnStep,
+    chart: HelmChart,
+) -> dict[str, Any]:
     return {
         "chart": chart.chart,
         "version": chart.version,

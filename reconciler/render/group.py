@@ -29,7 +29,10 @@ GROUP_LABEL = "skyray.dev/group"
 POLICY_ANNOTATION = "skyray.dev/policy"
 
 
-def render_group(overlay: GroupOverlay, engine: EngineRenderer) -> dict[str, bytes]:
+def render_group(
+    overlay: GroupOverlay,
+    engine: EngineRenderer,
+) -> dict[str, bytes]:
     """Return the files of a group by their name inside its directory.
 
     Raises `InvalidObject` for a group without objects, with one object twice, or with objects that cannot be admitted.

@@ -59,7 +59,10 @@ def luna_settings(cluster: Cluster | None) -> tuple[str, ...] | None:
     return cluster.gpu_skus
 
 
-def _patches(body: Mapping[str, Any], skus: Sequence[str]) -> list[Patch]:
+def _patches(
+    body: Mapping[str, Any],
+    skus: Sequence[str],
+) -> list[Patch]:
     key = object_key(dict(body))
     changes = [_label_and_skus(template, skus) for template in pod_templates(body)]
     if rayspec.is_ray(body):
@@ -72,7 +75,10 @@ def _patches(body: Mapping[str, Any], skus: Sequence[str]) -> list[Patch]:
     return patches
 
 
-def _label_and_skus(template: Part, skus: Sequence[str]) -> list[dict[str, Any]]:
+def _label_and_skus(
+    template: Part,
+    skus: Sequence[str],
+) -> list[dict[str, Any]]:
     at, parts = template
     metadata_at = (*at, "metadata")
     metadata = fields.mapping(parts, "metadata", at)
@@ -159,7 +165,10 @@ def _requests_gpus(template: Part) -> bool:
     return False
 
 
-def _container_requests_gpus(at: fields.Path, container: Mapping[str, Any]) -> bool:
+def _container_requests_gpus(
+    at: fields.Path,
+    container: Mapping[str, Any],
+) -> bool:
     resources_at = (*at, "resources")
     resources = fields.mapping(container, "resources", at)
     # A limit alone is a request as well: Kubernetes sets the request to it.
@@ -175,5 +184,8 @@ def _is_gpu(resource: str) -> bool:
     return resource.endswith("/gpu") or resource.startswith("nvidia.com/mig-")
 
 
-def _add(path: fields.Path, value: object) -> dict[str, Any]:
+def _add(
+    path: fields.Path,
+    value: object,
+) -> dict[str, Any]:
     return {"op": "add", "path": pointer(path), "value": value}

@@ -169,7 +169,10 @@ def _written_hold(hold: HeldCapacity) -> dict[str, Any]:
     }
 
 
-def _written_copy(copy: ClusterCopy, objects: Entries) -> dict[str, Any]:
+def _written_copy(
+    copy: ClusterCopy,
+    objects: Entries,
+) -> dict[str, Any]:
     written: dict[str, Any] = {
         "cluster": copy.cluster,
         "run": copy.run,
