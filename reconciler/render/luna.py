@@ -119,9 +119,11 @@ def _submitter(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     """
     job, cluster = rayspec.job_spec(body), rayspec.cluster_spec(body)
     # Without a cluster spec the job runs on a RayCluster that exists, whose head is not known here.
-    if job is None or cluster is None:
-        return []
-    if rayspec.submission_mode(job) != rayspec.K8S_JOB_MODE:
+    if (
+        job is None
+        or cluster is None
+        or rayspec.submission_mode(job) != rayspec.K8S_JOB_MODE
+    ):
         return []
     job_at, job_fields = job
     if job_fields.get("submitterPodTemplate") is not None:

@@ -215,12 +215,10 @@ def _written_object(entry: PlacedObject) -> dict[str, str]:
 
 
 def _written_result(result: JobResult) -> dict[str, Any]:
-    # The state is a required field of the file; the other texts may be empty.
     written: dict[str, Any] = {"state": result.state}
-    if result.reason:
-        written["reason"] = result.reason
-    if result.message:
-        written["message"] = result.message
+    # The state is a required field of the file; the other texts may be empty.
+    optional = {"reason": result.reason, "message": result.message}
+    written |= {name: text for name, text in optional.items() if text}
     if result.finished_at is not None:
         written["finishedAt"] = _rfc3339(result.finished_at)
     return written
