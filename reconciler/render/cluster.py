@@ -21,7 +21,7 @@ from reconciler.manifests.loader import load
 from reconciler.render.engine import EngineRenderer
 from reconciler.render.engines import ENGINES
 from reconciler.render.group import render_group
-from reconciler.render.kustomization import FILE, KUSTOMIZATION, identity_of
+from reconciler.render.kustomization import FILE, KUSTOMIZATION, Identity, identity_of
 from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta
 
 ROOT = "clusters"
@@ -51,29 +51,32 @@ def render_cluster(
     which `previous_sentinel` must be the bytes of the present `skyray.yaml`. Raises `InvalidObject` for names that are
     no DNS labels, and for an object that two groups claim. `render` does what `render_group` does, perhaps cached.
     """
-    base = directory_of(directory.cluster)
+    cluster = directory.cluster
+    base = directory_of(cluster)
     groups = sorted(directory.groups, key=lambda group: (group.namespace, group.group))
     _refuse_shared_objects(groups)
     files: dict[str, bytes] = {}
     resources = [SENTINEL]
     for namespace, members in groupby(groups, key=lambda group: group.namespace):
+        path = f"{namespace}/{NAMESPACE}"
         meta = directory.namespaces.get(namespace, NamespaceMeta())
-        files[f"{namespace}/{NAMESPACE}"] = emit(_namespace(namespace, meta, engine))
-        resources.append(f"{namespace}/{NAMESPACE}")
+        files[path] = emit(_namespace(namespace, meta, engine))
+        resources.append(path)
         for group in members:
             folder = f"{namespace}/{group.group}"
+            resources.append(folder)
             for name, data in render(group, engine).items():
                 files[f"{folder}/{name}"] = data
-            resources.append(folder)
-    files[FILE] = emit(_kustomization(directory.cluster, resources, engine))
-    files[SENTINEL] = _sentinel(
-        directory.cluster, revision, _digest(files), previous_sentinel
-    )
+    files[FILE] = emit(_kustomization(cluster, resources, engine))
+    # Last, since the sentinel has the digest of all other files.
+    files[SENTINEL] = _sentinel(cluster, revision, _digest(files), previous_sentinel)
     return {f"{base}{name}": files[name] for name in sorted(files)}
 
 
 def _kustomization(
-    cluster: str, resources: list[str], engine: EngineRenderer
+    cluster: str,
+    resources: list[str],
+    engine: EngineRenderer,
 ) -> dict[str, Any]:
     kustomization: dict[str, Any] = {
         **KUSTOMIZATION,
@@ -87,14 +90,16 @@ def _kustomization(
 
 
 def _namespace(
-    name: str, meta: NamespaceMeta, engine: EngineRenderer
+    name: str,
+    meta: NamespaceMeta,
+    engine: EngineRenderer,
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {"name": name}
     if meta.labels:
         metadata["labels"] = dict(sorted(meta.labels.items()))
-    metadata["annotations"] = dict(
-        sorted({**meta.annotations, **engine.namespace_annotations}.items())
-    )
+    # The engine's annotations count: a user's must not let it prune the namespace.
+    annotations = {**meta.annotations, **engine.namespace_annotations}
+    metadata["annotations"] = dict(sorted(annotations.items()))
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
 
 
@@ -117,13 +122,20 @@ def namespace_meta(written: bytes, path: str) -> NamespaceMeta | None:
 def _digest(files: dict[str, bytes]) -> str:
     total = hashlib.sha256()
     for name in sorted(files):
-        total.update(f"{name}\0{len(files[name])}\0".encode() + files[name])
+        data = files[name]
+        # With the length, so that no two sets of files give the same bytes.
+        head = f"{name}\0{len(data)}\0".encode()
+        total.update(head + data)
     return f"sha256:{total.hexdigest()}"
 
 
 def _sentinel(
-    cluster: str, revision: str, digest: str, previous: bytes | None
+    cluster: str,
+    revision: str,
+    digest: str,
+    previous: bytes | None,
 ) -> bytes:
+    # Nothing else changed, so the old bytes stay: a new commit alone is no reason for a sync.
     if previous is not None and _recorded_in(previous) == (cluster, digest):
         return previous
     return emit(
@@ -143,29 +155,43 @@ def _recorded_in(sentinel: bytes) -> tuple[Any, Any] | None:
         data = document.body["data"]
         return data["cluster"], data["content"]
     except (ManifestError, ValueError, KeyError, TypeError):
+        # A person may have changed it; it is then written anew.
         return None
 
 
 def _refuse_shared_objects(groups: Sequence[GroupOverlay]) -> None:
     """Raise for an object that two groups claim: it would be deployed twice, and pruned with the first of them."""
-    owners = {("", "ConfigMap", "default", SENTINEL_NAME): "SkyRay's own sentinel"}
+    owners: dict[Identity, str] = {
+        ("", "ConfigMap", "default", SENTINEL_NAME): "SkyRay's own sentinel"
+    }
     for group in groups:
         owners["", "Namespace", "", group.namespace] = "SkyRay's own namespace.yaml"
     seen: set[tuple[str, str]] = set()
     for group in groups:
         title = f"group {group.namespace}/{group.group}"
+        # Two groups of one name would write into one folder.
         if (group.namespace, group.group) in seen:
             raise InvalidObject(
                 f"{title} is rendered twice on one cluster; merge the two"
             )
         seen.add((group.namespace, group.group))
         for body in group.objects:
-            api_group, kind, own_namespace, name = identity_of(body)
-            namespace = (
-                "" if kind in CLUSTER_SCOPED else own_namespace or group.namespace
-            )
-            other = owners.setdefault((api_group, kind, namespace, name), title)
+            identity = _identity_in(group, body)
+            other = owners.setdefault(identity, title)
             if other != title:
+                _, kind, _, name = identity
                 raise InvalidObject(
                     f"{kind} {name} is claimed by {other} and by {title}; let one of them have it"
                 )
+
+
+def _identity_in(
+    group: GroupOverlay,
+    body: Mapping[str, Any],
+) -> Identity:
+    """Return the identity that an object of `group` has on the cluster."""
+    api_group, kind, own_namespace, name = identity_of(body)
+    # What a user wrote as the namespace of a cluster-scoped object has no effect.
+    if kind in CLUSTER_SCOPED:
+        return api_group, kind, "", name
+    return api_group, kind, own_namespace or group.namespace, name
