@@ -10,7 +10,8 @@ from reconciler.workloads.cluster_copy import ClusterCopy, same_content
 
 
 def changes_of(
-    before: tuple[ClusterCopy, ...], after: tuple[ClusterCopy, ...]
+    before: tuple[ClusterCopy, ...],
+    after: tuple[ClusterCopy, ...],
 ) -> UpdatedInPlace:
     """Return which clusters were joined and left, and which objects, or else shares, changed on the others."""
     old = {copy.cluster: copy for copy in before}

@@ -56,7 +56,9 @@ class DesiredObjects:
 
 
 def desired_objects(
-    group: Group, placed: PlacedGroup, desired: DesiredState
+    group: Group,
+    placed: PlacedGroup,
+    desired: DesiredState,
 ) -> DesiredObjects:
     """Return what `group`, of which `placed` has copies, should have now.
 
@@ -105,7 +107,9 @@ def _asked_for(
 
 
 def _staying(
-    placed: PlacedGroup, asked: Collection[ObjectKey], desired: DesiredState
+    placed: PlacedGroup,
+    asked: Collection[ObjectKey],
+    desired: DesiredState,
 ) -> list[WorkloadObject]:
     """Return the admitted objects that stay although they are not among those that the group asks for."""
     sources = _sources(placed)

@@ -48,7 +48,9 @@ def observe(copies: Iterable[ClusterCopy], fleet: FleetState) -> tuple[CopyStatu
 
 
 def observe_updated(
-    after: Iterable[ClusterCopy], before: Iterable[ClusterCopy], fleet: FleetState
+    after: Iterable[ClusterCopy],
+    before: Iterable[ClusterCopy],
+    fleet: FleetState,
 ) -> tuple[CopyStatus, ...]:
     """Return the status of each copy of a group that is updated.
 
@@ -77,7 +79,8 @@ def _making_pods(copy: ClusterCopy) -> set[tuple[ObjectKey, str]]:
 
 
 def with_results(
-    copies: Sequence[ClusterCopy], statuses: Sequence[CopyStatus]
+    copies: Sequence[ClusterCopy],
+    statuses: Sequence[CopyStatus],
 ) -> tuple[ClusterCopy, ...]:
     """Return the copies with the results of those whose jobs have ended."""
     results = {(one.cluster, one.run): one.job_result for one in statuses}
@@ -116,7 +119,9 @@ def with_roles(
 
 
 def _role(
-    copy: ClusterCopy, old: ClusterCopy | None, state: CopyState | None
+    copy: ClusterCopy,
+    old: ClusterCopy | None,
+    state: CopyState | None,
 ) -> CopyRole:
     """Return the role of a copy, which was `old` before, and of which `state` is seen; None: new, not observed."""
     if copy.job_result is not None:
@@ -148,7 +153,8 @@ def group_result(copies: Sequence[ClusterCopy]) -> JobResult | None:
 
 
 def job_result_of(
-    objects: Iterable[WorkloadObject], pods: PodIndex
+    objects: Iterable[WorkloadObject],
+    pods: PodIndex,
 ) -> JobResult | None:
     """Return how the jobs among `objects` ended on the cluster of `pods`; None while one has not, for good.
 

@@ -75,7 +75,8 @@ def ownership(
 
     `unread` groups get no first place, with the reason.
     """
-    holders = owners(one for one in placements.values() if one.placed)
+    on_clusters = [one for one in placements.values() if one.placed]
+    holders = owners(on_clusters)
     transfers: list[Transfer] = []
     kept: dict[ObjectKey, TransferRefused] = {}
     for group in groups if holders else ():
@@ -146,7 +147,8 @@ def also_moved(why: Regrouped | None, move: Moved) -> Regrouped:
 
 
 def _taken_from(
-    group: Group, holders: Mapping[ObjectKey, GroupKey]
+    group: Group,
+    holders: Mapping[ObjectKey, GroupKey],
 ) -> dict[GroupKey, list[ObjectKey]]:
     """Return the objects of `group` that other groups have, by the group that has them."""
     found: dict[GroupKey, list[ObjectKey]] = defaultdict(list)
@@ -159,7 +161,9 @@ def _taken_from(
 
 
 def _cannot_take(
-    group: Group, is_placed: bool, unread: Mapping[GroupKey, Reason]
+    group: Group,
+    is_placed: bool,
+    unread: Mapping[GroupKey, Reason],
 ) -> Reason | None:
     """Return why a group gets nothing, whatever capacity there is; None when it may."""
     if group.problem:
@@ -197,7 +201,8 @@ def _having(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
 
 
 def _with_keys(
-    objects: Iterable[WorkloadObject], keys: Collection[ObjectKey]
+    objects: Iterable[WorkloadObject],
+    keys: Collection[ObjectKey],
 ) -> tuple[WorkloadObject, ...]:
     return tuple(item for item in objects if item.key in keys)
 
@@ -233,7 +238,10 @@ def _with_objects(copy: ClusterCopy, extra: ClusterCopy) -> ClusterCopy:
 
 
 def _renamed(
-    group: Group, own: PlacedGroup, giver: PlacedGroup, now: float
+    group: Group,
+    own: PlacedGroup,
+    giver: PlacedGroup,
+    now: float,
 ) -> PlacedGroup:
     """Return the group with the copies that it takes over, as its first ones."""
     copies = []

@@ -30,7 +30,8 @@ class Exchanged:
 
 
 def one_copy_each(
-    copies: Copies, asked: Iterable[WorkloadObject]
+    copies: Copies,
+    asked: Iterable[WorkloadObject],
 ) -> dict[GroupKey, Exchanged]:
     """Return the groups whose copies must change so that each cluster has one copy of each companion.
 
@@ -64,7 +65,8 @@ def _with_several_digests(copies: Copies) -> set[ObjectKey]:
 
 
 def _offered(
-    copies: Copies, several: Collection[ObjectKey]
+    copies: Copies,
+    several: Collection[ObjectKey],
 ) -> dict[_At, dict[str, WorkloadObject]]:
     """Return the forms, by digest, that each cluster has of the objects `several`."""
     offered: dict[_At, dict[str, WorkloadObject]] = defaultdict(dict)
@@ -99,7 +101,8 @@ def _chosen(
 
 
 def _exchanged(
-    copies: tuple[ClusterCopy, ...], chosen: Mapping[_At, WorkloadObject]
+    copies: tuple[ClusterCopy, ...],
+    chosen: Mapping[_At, WorkloadObject],
 ) -> Exchanged | None:
     """Return the copies with the objects that were chosen for their clusters; None where they have them already."""
     found = []
@@ -119,7 +122,8 @@ def _exchanged(
 
 
 def _other_forms(
-    copy: ClusterCopy, chosen: Mapping[_At, WorkloadObject]
+    copy: ClusterCopy,
+    chosen: Mapping[_At, WorkloadObject],
 ) -> dict[ObjectKey, WorkloadObject]:
     """Return the chosen objects that differ from those of the copy, each with the place that it has in the copy."""
     fresh: dict[ObjectKey, WorkloadObject] = {}

@@ -100,7 +100,8 @@ class Companions:
         return bool(item.labels.get(policy.group_by))
 
     def _companions_referenced_by(
-        self, item: WorkloadObject
+        self,
+        item: WorkloadObject,
     ) -> Iterator[WorkloadObject]:
         for target in self.referenced_by(item):
             if target.key in self.keys:
@@ -142,7 +143,8 @@ class Companions:
 
 
 def companions_of(
-    members: Iterable[WorkloadObject], candidates: Iterable[WorkloadObject]
+    members: Iterable[WorkloadObject],
+    candidates: Iterable[WorkloadObject],
 ) -> tuple[WorkloadObject, ...]:
     """Return the `candidates` without pods that `members` refer to, along the chain of references.
 
@@ -216,7 +218,9 @@ def _position(item: WorkloadObject) -> tuple[str, int, ObjectKey]:
 
 
 def _first_required(
-    target: NamespacedName, users: Iterable[WorkloadObject], companions: Companions
+    target: NamespacedName,
+    users: Iterable[WorkloadObject],
+    companions: Companions,
 ) -> tuple[WorkloadObject, Reference] | None:
     """Return the first of `users` that requires `target`, with its reference."""
     _, kind, name = target

@@ -64,36 +64,42 @@ def largest_remainder(
     Of equal remainders, the share that was larger `before` wins, then the first. Each share stays between `least` and
     `most`, between whose sums `total` must be.
     """
-    count = len(weights)
-    weight_sum = sum(weights)
-    low = least or [0] * count
-    high = most or [total] * count
-    # Exact fractions: with floats, equal remainders would differ, and shares would change from plan to plan.
-    quotas = [Fraction(total * weight, weight_sum) for weight in weights]
+    domains = range(len(weights))
+    low = least or [0] * len(weights)
+    high = most or [total] * len(weights)
+    quotas = _quotas(total, weights)
     shares = _rounded_down(quotas, low, high)
 
-    def remainder(index: int) -> tuple[Fraction, bool, int]:
-        share = shares[index]
-        had_more = before is not None and before[index] > share
-        return quotas[index] - share, had_more, -index
+    def remainder(domain: int) -> tuple[Fraction, bool, int]:
+        share = shares[domain]
+        had_more = before is not None and before[domain] > share
+        return quotas[domain] - share, had_more, -domain
 
     missing = total - sum(shares)
     while missing > 0:
-        growable = [index for index in range(count) if shares[index] < high[index]]
+        growable = [domain for domain in domains if shares[domain] < high[domain]]
         largest = max(growable, key=remainder)
         shares[largest] += 1
         missing -= 1
     # `least` can lift the shares above the total: the excess is taken from the shares that are furthest above quota.
     while missing < 0:
-        shrinkable = [index for index in range(count) if shares[index] > low[index]]
+        shrinkable = [domain for domain in domains if shares[domain] > low[domain]]
         smallest = min(shrinkable, key=remainder)
         shares[smallest] -= 1
         missing += 1
     return tuple(shares)
 
 
+def _quotas(total: int, weights: Sequence[int]) -> list[Fraction]:
+    weight_sum = sum(weights)
+    # Exact fractions: with floats, equal remainders would differ, and shares would change from plan to plan.
+    return [Fraction(total * weight, weight_sum) for weight in weights]
+
+
 def _rounded_down(
-    quotas: Iterable[Fraction], low: Iterable[int], high: Iterable[int]
+    quotas: Iterable[Fraction],
+    low: Iterable[int],
+    high: Iterable[int],
 ) -> list[int]:
     """Return the whole part of each quota, or the bound that is nearest to it."""
     shares = []
@@ -131,7 +137,9 @@ class _Divider:
     """Divides numbers by the same weights; of equal remainders, the domain that has more now gets more."""
 
     def __init__(
-        self, weights: Sequence[int], before: Sequence[Mapping[str, Any]]
+        self,
+        weights: Sequence[int],
+        before: Sequence[Mapping[str, Any]],
     ) -> None:
         self.weights = weights
         self._before = before
@@ -154,7 +162,8 @@ class _Divider:
 
 
 def _replicated_shares(
-    body: Mapping[str, Any], divider: _Divider
+    body: Mapping[str, Any],
+    divider: _Divider,
 ) -> tuple[ReplicaShare, ...]:
     path: Path = ("spec", "replicas")
     spec = fields.mapping(body, "spec", ())
@@ -190,7 +199,9 @@ def _job_shares(item: WorkloadObject, divider: _Divider) -> tuple[ReplicaShare, 
 
 
 def _divided_completions(
-    completions: int, running: Sequence[int], divider: _Divider
+    completions: int,
+    running: Sequence[int],
+    divider: _Divider,
 ) -> _DividedField:
     """Return the completions of each domain, which has `running` pods at a time."""
     weights = []
@@ -205,7 +216,8 @@ def _divided_completions(
 
 
 def _ray_shares(
-    body: Mapping[str, Any], divider: _Divider
+    body: Mapping[str, Any],
+    divider: _Divider,
 ) -> tuple[ReplicaShare, ...] | None:
     cluster = rayspec.cluster_spec(body)
     if cluster is None:
@@ -227,7 +239,11 @@ def _ray_shares(
 
 
 def _worker_group(
-    group: Mapping[str, Any], at: Path, divider: _Divider, *, scaling: bool
+    group: Mapping[str, Any],
+    at: Path,
+    divider: _Divider,
+    *,
+    scaling: bool,
 ) -> tuple[list[_DividedField], tuple[int, ...]]:
     """Return the divided fields of one worker group, and how many workers each domain can have at most."""
     minimum = fields.count(group, "minReplicas", at, 0)
@@ -254,7 +270,9 @@ def _worker_group(
 
 
 def _shares(
-    body: Mapping[str, Any], divided: Sequence[_DividedField], empty: Sequence[bool]
+    body: Mapping[str, Any],
+    divided: Sequence[_DividedField],
+    empty: Sequence[bool],
 ) -> tuple[ReplicaShare, ...]:
     shares = []
     for domain, is_empty in enumerate(empty):
@@ -266,7 +284,9 @@ def _shares(
 
 
 def _operations(
-    body: Mapping[str, Any], field: _DividedField, domain: int
+    body: Mapping[str, Any],
+    field: _DividedField,
+    domain: int,
 ) -> Operations:
     """Return the operations that set the domain's count; a replacement first tests the undivided value."""
     current = find(body, field.path)

@@ -195,7 +195,8 @@ def read_file(path: str, data: bytes) -> Contents:
 
 
 def _read_object(
-    document: Document, namespace: str
+    document: Document,
+    namespace: str,
 ) -> tuple[WorkloadObject, list[str]]:
     place = document.place
     key = object_key(document.body, namespace, place)

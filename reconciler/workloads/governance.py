@@ -72,7 +72,9 @@ def govern(
 
 
 def _owner(
-    tenancy: Tenancy, namespace: str, namespaces: Mapping[str, WorkloadObject]
+    tenancy: Tenancy,
+    namespace: str,
+    namespaces: Mapping[str, WorkloadObject],
 ) -> Owner:
     written = namespaces.get(namespace)
     labels = written.labels if written else {}

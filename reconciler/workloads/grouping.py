@@ -118,7 +118,8 @@ def _groups(
 
 
 def _match_policies(
-    workloads: Workloads, policies: Sequence[SchedulePolicy]
+    workloads: Workloads,
+    policies: Sequence[SchedulePolicy],
 ) -> _MatchedPolicies:
     """Return the policy that applies to each object; objects that no policy selects are left out."""
     policy_of: dict[ObjectKey, SchedulePolicy] = {}
@@ -141,7 +142,9 @@ def _match_policies(
 
 
 def _rival(
-    item: WorkloadObject, policy: SchedulePolicy, outranked: Iterable[SchedulePolicy]
+    item: WorkloadObject,
+    policy: SchedulePolicy,
+    outranked: Iterable[SchedulePolicy],
 ) -> SchedulePolicy | None:
     """Return the policy of equal priority that puts `item` into another group by a label; None when there is none."""
     own_label = _group_label(item, policy)
@@ -181,7 +184,8 @@ def _members(
 
 
 def _policy_conflicts(
-    objects: Iterable[WorkloadObject], matched: _MatchedPolicies
+    objects: Iterable[WorkloadObject],
+    matched: _MatchedPolicies,
 ) -> dict[GroupKey, str]:
     """Return a problem for both groups into which two policies of equal priority put one object."""
     conflicts: dict[GroupKey, str] = {}
@@ -207,7 +211,9 @@ def _policy_conflicts(
 
 
 def _companion_conflict(
-    group: Group, companions: Companions, policy_of: Mapping[ObjectKey, SchedulePolicy]
+    group: Group,
+    companions: Companions,
+    policy_of: Mapping[ObjectKey, SchedulePolicy],
 ) -> str:
     """Return a problem if `group` refers to an object that the label of another group claims; empty otherwise."""
     own = {item.key for item in group.members}
@@ -271,7 +277,8 @@ def _pin(members: Sequence[WorkloadObject], policy: SchedulePolicy) -> str:
 
 
 def _youngest(
-    objects: Iterable[WorkloadObject], sources: Mapping[str, Source]
+    objects: Iterable[WorkloadObject],
+    sources: Mapping[str, Source],
 ) -> Source:
     """Return the youngest commit that touched the objects: it decides the group's age in the queue."""
     commits = []
@@ -282,7 +289,9 @@ def _youngest(
 
 
 def _problem(
-    key: GroupKey, objects: Iterable[WorkloadObject], policy: SchedulePolicy
+    key: GroupKey,
+    objects: Iterable[WorkloadObject],
+    policy: SchedulePolicy,
 ) -> str:
     """Return the first reason why the group cannot be placed as it is; empty when it can."""
     for item in objects:

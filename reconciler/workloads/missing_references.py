@@ -20,7 +20,8 @@ Providers = Mapping[NamespacedName, list[tuple[Group, WorkloadObject]]]
 
 
 def missing_reference_warnings(
-    groups: Collection[Group], clusters_of: Mapping[GroupKey, frozenset[str]]
+    groups: Collection[Group],
+    clusters_of: Mapping[GroupKey, frozenset[str]],
 ) -> tuple[str, ...]:
     """Return a warning for each object that requires an object of another group on a cluster that lacks it.
 
@@ -88,7 +89,8 @@ def _warning(
 
 
 def _required_reference(
-    item: WorkloadObject, target: NamespacedName
+    item: WorkloadObject,
+    target: NamespacedName,
 ) -> Reference | None:
     """Return the reference of `item` to `target`; None where its pods start without it."""
     _, kind, name = target

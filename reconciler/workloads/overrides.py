@@ -29,7 +29,9 @@ class OverrideApplier:
     """Makes the copies of a group's objects; clusters with the same overrides share the patched objects."""
 
     def __init__(
-        self, overrides: Sequence[Override], labels: Mapping[str, Mapping[str, str]]
+        self,
+        overrides: Sequence[Override],
+        labels: Mapping[str, Mapping[str, str]],
     ) -> None:
         """`labels`: those of every cluster."""
         self._overrides = overrides
@@ -160,7 +162,9 @@ def _patched_objects(
 
 
 def _overridden(
-    item: WorkloadObject, body: Mapping[str, Any], override: Override
+    item: WorkloadObject,
+    body: Mapping[str, Any],
+    override: Override,
 ) -> tuple[tuple[Patch, ...], Mapping[str, Any]]:
     """Return the patches of one override, and the body with them."""
     operations = override.operations
@@ -180,7 +184,9 @@ def _overridden(
 
 
 def _checked(
-    item: WorkloadObject, body: Mapping[str, Any], place: Place
+    item: WorkloadObject,
+    body: Mapping[str, Any],
+    place: Place,
 ) -> WorkloadObject:
     """Return the patched object, unless it must not be deployed as it is now."""
     try:

@@ -46,7 +46,9 @@ class Patch:
 
 
 def patch_of(
-    key: ObjectKey, body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+    key: ObjectKey,
+    body: Mapping[str, Any],
+    operations: Sequence[Mapping[str, Any]],
 ) -> Patch:
     """Return the patch with `operations` on `body`, behind a `test` unless they begin with one."""
     first = operations[0]
@@ -84,7 +86,8 @@ def guard(body: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
 
 
 def _existing_part(
-    body: Any, path: Sequence[str | int]
+    body: Any,
+    path: Sequence[str | int],
 ) -> tuple[list[str | int], list[Any]]:
     """Return the steps of `path` that exist in `body`, and the values on the way, from `body` itself on."""
     steps: list[str | int] = []
@@ -103,7 +106,8 @@ def _test(path: Sequence[str | int], value: Any) -> dict[str, Any]:
 
 
 def apply(
-    body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+    body: Mapping[str, Any],
+    operations: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return a patched copy of `body`. Raises `InvalidObject` for an operation that does not apply."""
     patched: Any = body

@@ -24,7 +24,8 @@ def queue_key(group: Group, classes: PriorityClasses) -> QueueKey:
 
 
 def unknown_classes(
-    groups: Iterable[Group], classes: PriorityClasses
+    groups: Iterable[Group],
+    classes: PriorityClasses,
 ) -> tuple[str, ...]:
     """Return one warning for each priority class that pods name and no manifest defines."""
     first_user: dict[str, Group] = {}
