@@ -67,16 +67,18 @@ def _template(name: str, engine: str) -> dict[str, bytes]:
     """Return the template's files by path, filled in for a fleet."""
     values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
     folder = data_folder("fleet-repo-template")
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {
-        str(path.relative_to(folder)): _filled(path.read_bytes(), values)
-        for path in paths
-    }
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name_in_repo = str(path.relative_to(folder))
+            files[name_in_repo] = _filled(path.read_bytes(), values)
+    return files
 
 
 def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
     """Write those of `files` that `directory` does not have; existing files may have been edited, and stay."""
-    written, kept = [], []
+    written = []
+    kept = []
     for path, data in sorted(files.items()):
         target = directory / path
         if target.exists():
@@ -90,10 +92,12 @@ def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
 
 def _clusters(directory: Path) -> list[str]:
     """Return the names of the clusters in the inventory that is there."""
-    paths = sorted(
-        path for path in (directory / INVENTORY).rglob("*") if path.is_file()
-    )
-    files = {str(path.relative_to(directory)): path.read_bytes() for path in paths}
+    folder = directory / INVENTORY
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name_in_repo = str(path.relative_to(directory))
+            files[name_in_repo] = path.read_bytes()
     return [cluster.name for cluster in read_inventory(files)]
 
 
