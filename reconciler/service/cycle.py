@@ -61,6 +61,7 @@ class Reconciler:
         published = publish_loop(
             self.repo, propose, AUTHOR, now=self.now, sleep=self.sleep
         )
+        # The plans before the last one lost the race.
         planned, state = made[-1]
         return Cycle(planned, state, published)
 

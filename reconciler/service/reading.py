@@ -81,6 +81,7 @@ def _read(
     sources = partial(_sources, repo, revision)
     state = read_state(revision, files, sources, cache)
     committed_at = 0.0
+    # Before the first commit nothing has an age.
     if revision != NO_COMMIT:
         newest = repo.log(revision, limit=1)[0]
         committed_at = newest.time
@@ -128,7 +129,9 @@ def files_of(tree: Tree) -> Files:
             unusable[item.path] = item.reason
     for prefix in READ:
         folder = prefix.removesuffix("/")
-        if folder != prefix and folder in tree:
+        is_folder_prefix = folder != prefix
+        # A file or link in the place of a folder: the folder would pass for empty, and all in it for removed.
+        if is_folder_prefix and folder in tree:
             unusable[folder] = "is not a folder"
     return Files(tree.read(paths), unusable)
 
@@ -138,6 +141,8 @@ def _sources(repo: GitRepo, sha: str, paths: Iterable[str]) -> dict[str, Source]
     if sha == NO_COMMIT:
         return {}
     commits = repo.last_change(sha, set(paths))
+    # `last_change` returns the newest commits first.
     newest_first = list(dict.fromkeys(commits.values()))
-    order = {commit: number for number, commit in enumerate(reversed(newest_first))}
+    oldest_first = reversed(newest_first)
+    order = {commit: number for number, commit in enumerate(oldest_first)}
     return {path: Source(commit, order[commit]) for path, commit in commits.items()}

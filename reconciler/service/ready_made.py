@@ -73,16 +73,18 @@ def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
     Raises `UsageError` where its file, or a policy of its name, exists already.
     """
     target = checkout / ready.path
+    # A link to nowhere does not exist, and is in the way all the same.
     if target.exists() or target.is_symlink():
         raise UsageError(
             f"{ready.path} exists already and stays as it is: edit it, or move it away first"
         )
     names = {policy.name for policy in ready.policies}
-    twice = next((policy for policy in state.policies if policy.name in names), None)
-    if twice is not None:
-        raise UsageError(
-            f"policy {twice.name} is already defined at {twice.place}: edit it there, or rename it first"
-        )
+    for policy in state.policies:
+        # A policy that is defined twice would stop the cycle.
+        if policy.name in names:
+            raise UsageError(
+                f"policy {policy.name} is already defined at {policy.place}: edit it there, or rename it first"
+            )
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
         file.write(ready.data)

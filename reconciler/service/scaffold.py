@@ -29,7 +29,10 @@ class LaidDown:
 def data_folder(name: str) -> Path:
     """Return a folder of files that come with SkyRay: `fleet-repo-template` or `policies`."""
     package = Path(reconciler.__file__).parent
-    for folder in (package / "_data" / name, package.parent / name):
+    # An installed package has it in `_data`, a checkout beside the package.
+    in_wheel = package / "_data" / name
+    in_checkout = package.parent / name
+    for folder in (in_wheel, in_checkout):
         if folder.is_dir():
             return folder
     raise UsageError(f"this installation lacks its folder {name}: install skyray again")

@@ -130,9 +130,10 @@ def same_copies(before: Iterable[ClusterCopy], after: Iterable[ClusterCopy]) -> 
     """Tell whether the same is deployed on the same clusters before and after."""
     old = {copy.cluster: copy for copy in before}
     new = {copy.cluster: copy for copy in after}
-    if old.keys() != new.keys():
-        return False
-    return all(same_content(old[name], new[name]) for name in new)
+    same_clusters = old.keys() == new.keys()
+    return same_clusters and all(
+        same_content(copy, old[name]) for name, copy in new.items()
+    )
 
 
 def grows(before: ClusterCopy, after: ClusterCopy) -> bool:

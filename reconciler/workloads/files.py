@@ -254,9 +254,11 @@ def _with_place(error: InvalidObject, document: Document) -> str:
     """Return the error with its place; one that names none is at its field, or at the start of the document."""
     if error.place:
         return str(error)
-    where = document.place
-    if isinstance(error, InvalidField):
-        where = document.locate(*error.path)
+    where = (
+        document.locate(*error.path)
+        if isinstance(error, InvalidField)
+        else document.place
+    )
     return f"{where}: {error}"
 
 

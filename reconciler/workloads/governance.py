@@ -59,6 +59,7 @@ def govern(
     groups = []
     for group in grouping.groups:
         namespace = group.key.namespace
+        # All groups of a namespace have one owner.
         if namespace not in owners:
             owners[namespace] = _owner(tenancy, namespace, namespaces)
         owner = owners[namespace]

@@ -340,9 +340,11 @@ def _unread(
     for group in groups:
         file = files.get(group.key.namespace)
         if file is None:
+            # All files of its namespace can be read.
             continue
         namespace_known = group.key.namespace in workloads.namespaces
         part = _possible_part(group, companions)
+        # With its Namespace, another policy could select the group.
         if not part and selects_by_namespace_labels and not namespace_known:
             part = "its Namespace, by whose labels policies select,"
         if part:

@@ -29,6 +29,7 @@ def missing_reference_warnings(
     """
     providers = _providers(groups)
     if not providers:
+        # Most fleets: every object without pods follows its users.
         return ()
     warnings = []
     for group in groups:

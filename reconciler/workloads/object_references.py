@@ -67,6 +67,7 @@ def generated_secret(key: ObjectKey, body: Mapping[str, Any]) -> str:
     spec = _map_or_empty(body, "spec")
     target = _map_or_empty(spec, "target")
     if target.get("creationPolicy") == "None":
+        # The controller makes no Secret then.
         return ""
     # Without a target's name, the Secret has the name of the ExternalSecret.
     return _text_or_empty(target, "name") or key.name

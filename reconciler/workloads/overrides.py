@@ -58,6 +58,7 @@ class OverrideApplier:
             if override.clusters.matches(labels):
                 chosen.append(number)
         if not chosen and not division:
+            # Nothing differs there: the objects are deployed as they were admitted.
             return ClusterCopy(cluster, objects, objects, share=share)
 
         key = (id(objects), id(division), tuple(chosen))
@@ -208,9 +209,9 @@ def _refuse_wrong(key: ObjectKey, body: Mapping[str, Any]) -> None:
         raise InvalidObject(
             "kustomize rounds whole numbers beyond 2^53 in what it patches; quote them"
         )
-    for problem in problems(body):
-        if problem.severity == "error":
-            raise InvalidObject(problem.message)
+    errors = [one for one in problems(body) if one.severity == "error"]
+    if errors:
+        raise InvalidObject(errors[0].message)
 
 
 def _has_rounded(value: Any) -> bool:

@@ -190,13 +190,11 @@ def _equal(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        if one.keys() != other.keys():
-            return False
-        return all(_equal(one[key], other[key]) for key in one)
+        same_keys = one.keys() == other.keys()
+        return same_keys and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, list):
-        if len(one) != len(other):
-            return False
-        return all(map(_equal, one, other))
+        same_length = len(one) == len(other)
+        return same_length and all(map(_equal, one, other))
     return bool(one == other)
 
 
