@@ -75,8 +75,7 @@ def ownership(
 
     `unread` groups get no first place, with the reason.
     """
-    on_clusters = [one for one in placements.values() if one.placed]
-    holders = owners(on_clusters)
+    holders = owners(one for one in placements.values() if one.placed)
     transfers: list[Transfer] = []
     kept: dict[ObjectKey, TransferRefused] = {}
     for group in groups if holders else ():
