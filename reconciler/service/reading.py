@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 from reconciler.errors import InputError, RepoError
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
@@ -16,17 +18,21 @@ from reconciler.repo.tree import NO_COMMIT, Tree
 from reconciler.workloads.files import ROOT as WORKLOADS
 from reconciler.workloads.group import Source
 
+T = TypeVar("T")
+
 
 def read_revision(repo: GitRepo, sha: str, cache: PlanCache | None = None) -> RepoState:
     """Return the state of the fleet repo at commit `sha`; `cache` is that of earlier cycles.
 
     Raises `InputError` as `read_state` does.
     """
-    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), cache=cache)
+    tree = repo.tree(sha)
+    return _read(repo, tree, files_of(tree), cache=cache)
 
 
 def read_worktree(
-    repo: GitRepo, change: Callable[[Files], Files] = lambda files: files
+    repo: GitRepo,
+    change: Callable[[Files], Files] = lambda files: files,
 ) -> RepoState:
     """Return the state of a checkout as its files are now, with `change` made to them.
 
@@ -38,16 +44,26 @@ def read_worktree(
 
 def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
     """Return the workloads of `sha` on the settings of `base`, since a pull request must not change its own rules."""
-    proposed, settled = files_of(repo.tree(sha)), files_of(repo.tree(base))
-    files = {p: d for p, d in settled.contents.items() if not _is_workload(p)}
-    files |= {p: d for p, d in proposed.contents.items() if _is_workload(p)}
-    links = {p: r for p, r in settled.unusable.items() if not _is_workload(p)}
-    links |= {p: r for p, r in proposed.unusable.items() if _is_workload(p)}
-    return replace(_read(repo, repo.tree(base), Files(files, links), sha), revision=sha)
+    proposed = files_of(repo.tree(sha))
+    base_tree = repo.tree(base)
+    settled = files_of(base_tree)
+    contents = _merged(settled.contents, proposed.contents)
+    unusable = _merged(settled.unusable, proposed.unusable)
+    state = _read(repo, base_tree, Files(contents, unusable), sha)
+    return replace(state, revision=sha)
+
+
+def _merged(settled: Mapping[str, T], proposed: Mapping[str, T]) -> dict[str, T]:
+    """Return the entries of `settled` outside workloads/, and those of `proposed` in it, by path."""
+    rules = {path: entry for path, entry in settled.items() if not _is_workload(path)}
+    workloads = {path: entry for path, entry in proposed.items() if _is_workload(path)}
+    return rules | workloads
 
 
 def read_changed(
-    repo: GitRepo, sha: str, change: Callable[[Files], Files]
+    repo: GitRepo,
+    sha: str,
+    change: Callable[[Files], Files],
 ) -> RepoState:
     """Return the state of `sha` as it would be if a commit made `change` to its files."""
     tree = repo.tree(sha)
@@ -62,15 +78,15 @@ def _read(
     cache: PlanCache | None = None,
 ) -> RepoState:
     revision = sha or tree.revision
-    state = read_state(
-        revision, files, lambda paths: _sources(repo, revision, paths), cache
-    )
-    committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
-    return replace(
-        state,
-        pictures=snapshot_files_of(tree, state.clusters),
-        committed_at=committed_at,
-    )
+    sources = partial(_sources, repo, revision)
+    state = read_state(revision, files, sources, cache)
+    committed_at = 0.0
+    # Before the first commit nothing has an age.
+    if revision != NO_COMMIT:
+        newest = repo.log(revision, limit=1)[0]
+        committed_at = newest.time
+    pictures = snapshot_files_of(tree, state.clusters)
+    return replace(state, pictures=pictures, committed_at=committed_at)
 
 
 def _is_workload(path: str) -> bool:
@@ -79,16 +95,15 @@ def _is_workload(path: str) -> bool:
 
 def snapshot_files_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
     """Return the snapshot files that the inventory names, by path, as far as they exist."""
-    named = {
-        cluster.access.file
-        for cluster in clusters
-        if isinstance(cluster.access, SnapshotAccess)
-    }
-    files = [
-        path
-        for path in sorted(named)
-        if path in tree.entries and tree.entries[path].is_file
-    ]
+    named = set()
+    for cluster in clusters:
+        if isinstance(cluster.access, SnapshotAccess):
+            named.add(cluster.access.file)
+    files = []
+    for path in sorted(named):
+        entry = tree.entries.get(path)
+        if entry is not None and entry.is_file:
+            files.append(path)
     return tree.read(files)
 
 
@@ -98,7 +113,8 @@ def configured_branch(repo: GitRepo) -> str | None:
         tree = repo.tree(repo.head())
         if FLEET_FILE not in tree.paths(FLEET_FILE):
             return None
-        return read_fleet(tree.read([FLEET_FILE])[FLEET_FILE]).branch
+        contents = tree.read([FLEET_FILE])
+        return read_fleet(contents[FLEET_FILE]).branch
     except (RepoError, InputError):
         return None  # reading the state next reports what is wrong, with its place
 
@@ -113,7 +129,9 @@ def files_of(tree: Tree) -> Files:
             unusable[item.path] = item.reason
     for prefix in READ:
         folder = prefix.removesuffix("/")
-        if folder != prefix and folder in tree:
+        is_folder_prefix = folder != prefix
+        # A file or link in the place of a folder: the folder would pass for empty, and all in it for removed.
+        if is_folder_prefix and folder in tree:
             unusable[folder] = "is not a folder"
     return Files(tree.read(paths), unusable)
 
@@ -123,6 +141,8 @@ def _sources(repo: GitRepo, sha: str, paths: Iterable[str]) -> dict[str, Source]
     if sha == NO_COMMIT:
         return {}
     commits = repo.last_change(sha, set(paths))
+    # `last_change` returns the newest commits first.
     newest_first = list(dict.fromkeys(commits.values()))
-    order = {commit: number for number, commit in enumerate(reversed(newest_first))}
+    oldest_first = reversed(newest_first)
+    order = {commit: number for number, commit in enumerate(oldest_first)}
     return {path: Source(commit, order[commit]) for path, commit in commits.items()}
