@@ -7,13 +7,13 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 from reconciler.cli.main import main
-from tests.fleets import Fleet
+from tests.fleets import Fleet, ray_job, static_and_dynamic
 from tests.integration.git_http import commit_files, git
 
 PROGRAM = str(Path(sys.executable).with_name("skyray"))
@@ -82,6 +82,13 @@ def write(top: Path, files: Mapping[str, bytes]) -> None:
         target.write_bytes(data)
 
 
+def fleet_with_job() -> Fleet:
+    """The demo's fleet, for which team1 has written a job that is not placed yet."""
+    fleet = static_and_dynamic()
+    fleet.files["workloads/team1/job.yaml"] = ray_job("train")
+    return fleet
+
+
 def checkout_of(fleet: Fleet, top: Path) -> Path:
     """Make a checkout with the files of `fleet` in one commit."""
     git(top.parent, "init", "-q", "-b", "main", str(top))
@@ -90,6 +97,14 @@ def checkout_of(fleet: Fleet, top: Path) -> Path:
     return top
 
 
-def standing(top: Path) -> tuple[str, str, str]:
-    """Return all refs, the uncommitted changes, and the HEAD of a checkout: what a failed command must not change."""
+@contextlib.contextmanager
+def unchanged(top: Path) -> Iterator[None]:
+    """What is done in this block leaves a checkout's refs, its uncommitted changes and its HEAD as they are."""
+    before = _standing(top)
+    yield
+    after = _standing(top)
+    assert after == before, f"{before} became {after}"
+
+
+def _standing(top: Path) -> tuple[str, str, str]:
     return git(top, "for-each-ref"), git(top, "status", "--porcelain", "-uall"), git(top, "rev-parse", "HEAD")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from random import Random
 
 from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
@@ -14,21 +15,27 @@ from reconciler.planning.files import Files
 from reconciler.planning.namespaces import Sources
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState, read_state
+from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.group import Source
 
 NOW = 1_800_000_000.0
 
-FLEET = """
-apiVersion: skyray.dev/v1alpha1
-kind: Fleet
-metadata: {name: test}
-spec: {engine: argocd}
-"""
-
 
 def text(value: str) -> bytes:
     return textwrap.dedent(value).strip().encode() + b"\n"
+
+
+def fleet_file(more: str = "") -> bytes:
+    """The file fleet.yaml; `more` are further fields of its spec, as YAML flow."""
+    beside = f", {more}" if more else ""
+    return text(f"""
+apiVersion: skyray.dev/v1alpha1
+kind: Fleet
+metadata: {{name: test}}
+spec: {{engine: argocd{beside}}}
+""")
 
 
 def cluster(name: str, *, labels: str = "{}", spec: str = "") -> bytes:
@@ -69,32 +76,49 @@ def nodes(count: int) -> tuple[str, ...]:
     return tuple(node(f"n{i}") for i in range(count))
 
 
-def policy(name: str, spec: str = "") -> bytes:
+def plain_clusters(**nodes_of: tuple[str, ...]) -> dict[str, tuple[bytes, bytes]]:
+    """Clusters by name with these nodes and nothing else, for `Fleet.of`."""
+    return {name: (cluster(name), picture(name, *shown)) for name, shown in nodes_of.items()}
+
+
+def cpu_clusters(**cores: int) -> dict[str, tuple[bytes, bytes]]:
+    """Clusters by name with one node n0 of so many cores and no GPU, for `Fleet.of`."""
+    return plain_clusters(**{name: (node("n0", gpus=0, cpu=str(cpu)),) for name, cpu in cores.items()})
+
+
+def named(name: str) -> str:
+    """The label selector, as YAML flow, of the cluster or the namespace of this name."""
+    return f"{{matchLabels: {{{NAME_LABEL}: {name}}}}}"
+
+
+def policy(name: str, spec: str = "", *, namespaces: str = "{}", objects: str = "{}") -> bytes:
+    """A policy; which namespaces and which objects it selects is YAML flow, and without it all are."""
     more = textwrap.indent(textwrap.dedent(spec).strip(), "  ")
     return text(f"""
 apiVersion: skyray.dev/v1alpha1
 kind: SchedulePolicy
 metadata: {{name: {name}}}
 spec:
-  namespaceSelector: {{}}
-  resourceSelectors: {{}}
+  namespaceSelector: {namespaces}
+  resourceSelectors: {objects}
 {more}
 """)
 
 
+def own_policy(namespace: str, spec: str) -> bytes:
+    """The policy of one namespace, which has its name."""
+    return policy(namespace, spec, namespaces=named(namespace))
+
+
 def ordered(*clusters: str) -> str:
     names = ", ".join(clusters)
-    return (
-        "orderedClusterSelector: {matchExpressions: "
-        f"[{{key: kubernetes.io/metadata.name, operator: In, values: [{names}]}}]}}"
-    )
+    return f"orderedClusterSelector: {{matchExpressions: [{{key: {NAME_LABEL}, operator: In, values: [{names}]}}]}}"
 
 
 def ray_job(
     name: str, *, workers: int = 2, gpus: int = 1, cpu: str = "1", labels: str = "{}", config: str = "", more: str = ""
 ) -> bytes:
     """A RayJob with a CPU head and GPU workers; `config` names a ConfigMap that the head mounts."""
-    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
     resources = f'{{requests: {{cpu: "{cpu}", nvidia.com/gpu: "{gpus}"}}, limits: {{nvidia.com/gpu: "{gpus}"}}}}'
     return text(f"""
 apiVersion: ray.io/v1
@@ -107,7 +131,7 @@ spec:
   rayClusterSpec:
     headGroupSpec:
       rayStartParams: {{}}
-      template: {{spec: {{containers: [{{name: ray-head, image: r, resources: {{requests: {{cpu: "1"}}}}}}]{volumes}}}}}
+      template: {_head("1", config)}
     workerGroupSpecs:
       - groupName: gpu-group
         replicas: {workers}
@@ -116,6 +140,39 @@ spec:
         rayStartParams: {{}}
         template: {{spec: {{containers: [{{name: ray-worker, image: r, resources: {resources}}}]}}}}
 """)
+
+
+def ray_cluster(name: str, *, cpu: str = "1", labels: str = "{}", config: str = "") -> bytes:
+    """A RayCluster that is a head alone; `config` names a ConfigMap that it mounts."""
+    return text(f"""
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {{name: {name}, labels: {labels}}}
+spec:
+  headGroupSpec:
+    rayStartParams: {{}}
+    template: {_head(cpu, config)}
+""")
+
+
+def _head(cpu: str, config: str) -> str:
+    """The pod template of a head, as YAML flow."""
+    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
+    container = f'{{name: ray-head, image: r, resources: {{requests: {{cpu: "{cpu}"}}}}}}'
+    return f"{{spec: {{containers: [{container}]{volumes}}}}}"
+
+
+def pinned(manifest: bytes, cluster_: str) -> bytes:
+    """The manifest of an object without labels, which its annotation pins to a cluster."""
+    assert b"labels: {}" in manifest
+    return manifest.replace(b"labels: {}", f"annotations: {{skyray.dev/cluster: {cluster_}}}".encode())
+
+
+def ended(namespace: str, name: str, status: str, reason: str = "") -> str:
+    """What is seen of a RayJob that has ended, for `picture`."""
+    state = "Complete" if status == "SUCCEEDED" else "Failed"
+    why = f", reason: {reason}" if reason else ""
+    return f"{{kind: RayJob, namespace: {namespace}, name: {name}, state: {state}, jobStatus: {status}{why}}}"
 
 
 def config_map(name: str, value: str = "print(1)", labels: str = "{}") -> bytes:
@@ -139,7 +196,7 @@ class Fleet:
     @classmethod
     def of(cls, clusters: Mapping[str, tuple[bytes, bytes]], policies: Mapping[str, bytes]) -> Fleet:
         """`clusters`: name -> (inventory file, snapshot file)."""
-        fleet = cls({"fleet.yaml": text(FLEET)})
+        fleet = cls({"fleet.yaml": fleet_file()})
         for name, (inventory, snapshot) in clusters.items():
             fleet.files[f"inventory/{name}.yaml"] = inventory
             fleet.files[f"snapshots/{name}.yaml"] = snapshot
@@ -155,10 +212,20 @@ class Fleet:
         else:
             self.files[path] = data
 
-    def state(self) -> RepoState:
+    def show(self, name: str, *shown: str, pods: tuple[str, ...] = (), ray: tuple[str, ...] = ()) -> None:
+        """From now on a cluster is seen with these nodes, pods and Ray statuses."""
+        self.files[f"snapshots/{name}.yaml"] = picture(name, *shown, pods=pods, ray=ray)
+
+    def shuffled(self, dice: Random) -> Fleet:
+        """The same repo at the same revision, with its files in another order."""
+        paths = list(self.files)
+        dice.shuffle(paths)
+        return Fleet({path: self.files[path] for path in paths}, dict(self.unusable), dict(self.order), self.revision)
+
+    def state(self, cache: PlanCache | None = None) -> RepoState:
         files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}
         sha = f"{self.revision:040x}"
-        return read_state(sha, Files(files, self.unusable), self.sources())
+        return read_state(sha, Files(files, self.unusable), self.sources(), cache)
 
     def sources(self) -> Sources:
         """Return which commit changed each file last."""
@@ -208,16 +275,25 @@ class Fleet:
         return {path: data for path, data in self.files.items() if path.startswith(own)}
 
 
+def where(fleet: Fleet) -> dict[str, str]:
+    """The clusters of each group, joined by commas; of one that waits, nothing."""
+    return {str(key): ",".join(placed.clusters) for key, placed in fleet.state().placements.items()}
+
+
 def decision(made: Plan, namespace: str, name: str) -> Decision:
     return next(d for d in made.decisions if (d.group.namespace, d.group.name) == (namespace, name))
 
 
-def static_and_dynamic() -> Fleet:
-    """The demo's fleet: four single-GPU nodes, and a cluster that can grow."""
+GROUPED = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
+"""A policy's spec: the label `app` makes groups, which wait until they fit the cluster static."""
+
+
+def static_and_dynamic(spec: str = ordered("static", "dynamic")) -> Fleet:
+    """The demo's fleet: four single-GPU nodes, and a cluster that can grow; `spec` is that of its policy spill."""
     return Fleet.of(
         {
             "static": (cluster("static"), picture("static", *nodes(4))),
             "dynamic": (cluster("dynamic", spec=GROWS), picture("dynamic", node("sys", gpus=0, cpu="2"))),
         },
-        {"spill": policy("spill", ordered("static", "dynamic"))},
+        {"spill": policy("spill", spec)},
     )

@@ -12,11 +12,13 @@ from typing import Any, Self
 class LoopbackServer:
     """Answers with `handler`, a thread for each connection, between entering and leaving it."""
 
-    def __init__(self, handler: Callable[..., BaseHTTPRequestHandler]) -> None:
+    def __init__(
+        self, handler: Callable[..., BaseHTTPRequestHandler], kind: type[ThreadingHTTPServer] = ThreadingHTTPServer
+    ) -> None:
         answers: Any = handler  # the standard library asks for a class, and calls it
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), answers)
+        self._server = kind(("127.0.0.1", 0), answers)
         self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()

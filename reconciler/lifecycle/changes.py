@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from reconciler.manifests.identity import ObjectKey
 from reconciler.reasons.changes import ObjectChange, UpdatedInPlace, in_order
 from reconciler.workloads.cluster_copy import ClusterCopy, same_content
 
 
 def changes_of(
-    before: tuple[ClusterCopy, ...], after: tuple[ClusterCopy, ...]
+    before: tuple[ClusterCopy, ...],
+    after: tuple[ClusterCopy, ...],
 ) -> UpdatedInPlace:
     """Return which clusters were joined and left, and which objects, or else shares, changed on the others."""
     old = {copy.cluster: copy for copy in before}
     new = {copy.cluster: copy for copy in after}
-    joined = tuple(name for name in new if name not in old)
     left = tuple(name for name in old if name not in new)
-    changed = tuple(
-        name for name in new if name in old and not same_content(old[name], new[name])
-    )
+    joined = []
+    changed = []
+    for name, copy in new.items():
+        if name not in old:
+            joined.append(name)
+        elif not same_content(old[name], copy):
+            changed.append(name)
+
     if changed or joined or left:
         changes = _changes(old, new, changed)
-        return UpdatedInPlace(changed, changes, joined, left)
+        return UpdatedInPlace(tuple(changed), changes, tuple(joined), left)
+    # The clusters are the same ones, with the same objects: what can differ is how replicas are shared.
     shares = []
     for name, copy in new.items():
         if copy.share != old[name].share:
@@ -32,25 +40,34 @@ def changes_of(
 
 
 def _changes(
-    old: dict[str, ClusterCopy], new: dict[str, ClusterCopy], clusters: tuple[str, ...]
+    old: Mapping[str, ClusterCopy],
+    new: Mapping[str, ClusterCopy],
+    clusters: Iterable[str],
 ) -> tuple[ObjectChange, ...]:
     """Return what changed on `clusters`; the same change on several clusters is there once."""
     found: dict[ObjectChange, None] = {}
     for name in clusters:
-        found |= dict.fromkeys(_changed_objects(old[name], new[name]))
+        changes = _changed_objects(old[name], new[name])
+        found |= dict.fromkeys(changes)
     return tuple(found)
 
 
 def _changed_objects(before: ClusterCopy, after: ClusterCopy) -> list[ObjectChange]:
-    old, new = _digests(before), _digests(after)
-    changed = {key for key in new.keys() & old.keys() if new[key] != old[key]}
-    groups = (
-        ("added", new.keys() - old.keys()),
-        ("changed", changed),
-        ("removed", old.keys() - new.keys()),
-    )
-    return [ObjectChange(verb, in_order(keys)) for verb, keys in groups if keys]
+    old = _digests(before)
+    new = _digests(after)
+    in_both = new.keys() & old.keys()
+    keys_by_verb = {
+        "added": new.keys() - old.keys(),
+        "changed": {key for key in in_both if new[key] != old[key]},
+        "removed": old.keys() - new.keys(),
+    }
+    changes = []
+    for verb, keys in keys_by_verb.items():
+        if keys:
+            changes.append(ObjectChange(verb, in_order(keys)))
+    return changes
 
 
 def _digests(copy: ClusterCopy) -> dict[ObjectKey, str]:
+    # As deployed: an override that was edited changes the object as well.
     return {item.key: item.digest for item in copy.deployed}

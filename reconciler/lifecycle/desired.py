@@ -38,9 +38,8 @@ class DesiredState:
 
     def letting_go(self, keys: Collection[ObjectKey]) -> DesiredState:
         """Return the state in which the objects `keys` do not stay with the groups that have them."""
-        return replace(
-            self, kept={key: why for key, why in self.kept.items() if key not in keys}
-        )
+        still_kept = {key: why for key, why in self.kept.items() if key not in keys}
+        return replace(self, kept=still_kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,58 +56,84 @@ class DesiredObjects:
 
 
 def desired_objects(
-    group: Group, placed: PlacedGroup, desired: DesiredState
+    group: Group,
+    placed: PlacedGroup,
+    desired: DesiredState,
 ) -> DesiredObjects:
     """Return what `group`, of which `placed` has copies, should have now.
 
     What stays without being asked for keeps the companions that it was admitted with.
     """
-    admitted: Mapping[ObjectKey, WorkloadObject] = {
-        item.key: item for item in placed.admitted
-    }
+    admitted = {item.key: item for item in placed.admitted}
+    asked = {item.key for item in group.objects}
+    objects, edited = _asked_for(group, admitted, desired)
+    staying = _staying(placed, asked, desired)
+    unasked = [item for key, item in admitted.items() if key not in asked]
+    needed = companions_of(staying, unasked)
+    everything = (*objects, *staying, *needed)
+
+    kept = []
+    for item in everything:
+        refused = desired.kept.get(item.key)
+        if refused is not None:
+            kept.append((item, refused))
+    return DesiredObjects(everything, tuple(edited), tuple(kept))
+
+
+def _asked_for(
+    group: Group,
+    admitted: Mapping[ObjectKey, WorkloadObject],
+    desired: DesiredState,
+) -> tuple[list[WorkloadObject], list[WorkloadObject]]:
+    """Return the objects of `group` in the form that it should have, and those whose edit is not rolled out."""
     objects: list[WorkloadObject] = []
     edited: list[WorkloadObject] = []
     for item in group.objects:
-        before = admitted.get(item.key)
-        if before is None and (item.key in desired.kept or item.key in desired.jobs):
-            continue  # it stays with another group
-        if before is not None and item.is_batch and before.digest != item.digest:
+        key = item.key
+        before = admitted.get(key)
+        if before is None:
+            stays_elsewhere = key in desired.kept or key in desired.jobs
+            if not stays_elsewhere:
+                objects.append(item)
+            continue
+        is_edited = before.digest != item.digest
+        if item.is_batch and is_edited:
+            # A batch object runs once, so it stays as it was admitted; only its file may be another one.
             edited.append(item)
             objects.append(replace(before, place=item.place))
         else:
             objects.append(item)
-    staying = _staying(group, placed, desired)
-    asked = {item.key for item in group.objects}
-    needed = companions_of(
-        staying, [item for key, item in admitted.items() if key not in asked]
-    )
-    everything = (*objects, *staying, *needed)
-    kept = tuple(
-        (item, desired.kept[item.key])
-        for item in everything
-        if item.key in desired.kept
-    )
-    return DesiredObjects(everything, tuple(edited), kept)
+    return objects, edited
 
 
 def _staying(
-    group: Group, placed: PlacedGroup, desired: DesiredState
+    placed: PlacedGroup,
+    asked: Collection[ObjectKey],
+    desired: DesiredState,
 ) -> list[WorkloadObject]:
-    """Return the admitted objects that stay although the group does not ask for them."""
-    asked = {item.key for item in group.objects}
-    sources: dict[tuple[str, str, str], str] = {}
-    for copy in placed.copies:
-        for entry in copy.listed:
-            sources[entry.api_version, entry.kind, entry.name] = entry.source
+    """Return the admitted objects that stay although they are not among those that the group asks for."""
+    sources = _sources(placed)
     staying = []
     for item in placed.admitted:
         key = item.key
         if key in asked:
             continue
-        cannot_leave = key in desired.kept or (item.is_batch and key in desired.keys)
-        file_is_unreadable = (
-            sources.get((key.api_version, key.kind, key.name)) in desired.broken
-        )
+        # A job that is asked for under another group would run a second time there.
+        would_run_again = item.is_batch and key in desired.keys
+        cannot_leave = key in desired.kept or would_run_again
+        # What a file made stays while the file cannot be read: it may still ask for it.
+        entry = (key.api_version, key.kind, key.name)
+        source = sources.get(entry)
+        file_is_unreadable = source in desired.broken
         if cannot_leave or file_is_unreadable:
             staying.append(item)
     return staying
+
+
+def _sources(placed: PlacedGroup) -> dict[tuple[str, str, str], str]:
+    """Return the file that each object of the Placement came from, by API version, kind and name."""
+    sources: dict[tuple[str, str, str], str] = {}
+    for copy in placed.copies:
+        for entry in copy.listed:
+            sources[entry.api_version, entry.kind, entry.name] = entry.source
+    return sources

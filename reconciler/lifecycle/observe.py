@@ -48,7 +48,9 @@ def observe(copies: Iterable[ClusterCopy], fleet: FleetState) -> tuple[CopyStatu
 
 
 def observe_updated(
-    after: Iterable[ClusterCopy], before: Iterable[ClusterCopy], fleet: FleetState
+    after: Iterable[ClusterCopy],
+    before: Iterable[ClusterCopy],
+    fleet: FleetState,
 ) -> tuple[CopyStatus, ...]:
     """Return the status of each copy of a group that is updated.
 
@@ -58,29 +60,39 @@ def observe_updated(
     found = []
     for copy in after:
         status = _status(copy, fleet)
-        if not _making_pods(copy) <= known.get(copy.cluster, set()):
+        making = _making_pods(copy)
+        had = known.get(copy.cluster, set())
+        if not making <= had:
+            # Some of its objects are new in this form, so the snapshot cannot show how they ended.
             status = replace(status, job_result=None)
         found.append(status)
     return tuple(found)
 
 
 def _making_pods(copy: ClusterCopy) -> set[tuple[ObjectKey, str]]:
-    return {
-        (item.key, item.digest) for item in copy.deployed if item.demand is not None
-    }
+    """Return the keys and digests of the objects that make pods."""
+    found = set()
+    for item in copy.deployed:
+        if item.demand is not None:
+            found.add((item.key, item.digest))
+    return found
 
 
 def with_results(
-    copies: Sequence[ClusterCopy], statuses: Sequence[CopyStatus]
+    copies: Sequence[ClusterCopy],
+    statuses: Sequence[CopyStatus],
 ) -> tuple[ClusterCopy, ...]:
     """Return the copies with the results of those whose jobs have ended."""
     results = {(one.cluster, one.run): one.job_result for one in statuses}
     found = []
     for copy in copies:
-        result = copy.job_result or results.get(copy.key)
-        found.append(
-            copy if result is copy.job_result else replace(copy, job_result=result)
-        )
+        known = copy.job_result
+        # A result that is known is never replaced, whatever the snapshot shows.
+        result = known or results.get(copy.key)
+        if result is known:
+            found.append(copy)
+        else:
+            found.append(replace(copy, job_result=result))
     return tuple(found)
 
 
@@ -98,89 +110,105 @@ def with_roles(
     states = {(one.cluster, one.run): one.state for one in statuses}
     found = []
     for copy in copies:
-        role = CopyRole.STARTING
-        if copy.job_result is not None:
-            role = CopyRole.ENDED
-        elif copy.key in known and known[copy.key].role is CopyRole.DRAINING:
-            role = CopyRole.DRAINING
-        elif states.get(copy.key) is CopyState.RUNNING or (
-            # Once its pods were seen, a copy does not start again, whatever the snapshot lacks.
-            copy.key in known and known[copy.key].role is CopyRole.SERVING
-        ):
-            role = CopyRole.SERVING
         old = known.get(copy.key)
+        seen = states.get(copy.key)
+        role = _role(copy, old, seen)
         since = old.since if old is not None else int(now)
         found.append(replace(copy, role=role, since=since))
     return tuple(found)
 
 
+def _role(
+    copy: ClusterCopy,
+    old: ClusterCopy | None,
+    state: CopyState | None,
+) -> CopyRole:
+    """Return the role of a copy, which was `old` before, and of which `state` is seen; None: new, not observed."""
+    if copy.job_result is not None:
+        return CopyRole.ENDED
+    before = old.role if old is not None else CopyRole.STARTING
+    # Another copy takes its place, whether or not its pods still run.
+    if before is CopyRole.DRAINING:
+        return CopyRole.DRAINING
+    # Once its pods were seen, a copy does not start again, whatever the snapshot lacks.
+    if state is CopyState.RUNNING or before is CopyRole.SERVING:
+        return CopyRole.SERVING
+    return CopyRole.STARTING
+
+
 def group_result(copies: Sequence[ClusterCopy]) -> JobResult | None:
     """Return how the jobs of a group ended, which is how its worst copy did; None while one has not ended."""
-    ends = [
-        (copy.cluster, copy.job_result)
-        for copy in copies
-        if copy.job_result is not None
-    ]
+    ends = [copy.job_result for copy in copies if copy.job_result is not None]
     if not ends or len(ends) < len(copies):
         return None
     if len(ends) == 1:
-        return ends[0][1]
-    worst = next(end for state in _WORST_FIRST for _, end in ends if end.state == state)
-    return replace(
-        worst, message="; ".join(f"{cluster}: {end.message}" for cluster, end in ends)
-    )
+        return ends[0]
+    first_of: dict[str, JobResult] = {}
+    messages = []
+    for copy, end in zip(copies, ends, strict=True):
+        first_of.setdefault(end.state, end)
+        messages.append(f"{copy.cluster}: {end.message}")
+    worst = next(state for state in _WORST_FIRST if state in first_of)
+    return replace(first_of[worst], message="; ".join(messages))
 
 
 def job_result_of(
-    objects: Iterable[WorkloadObject], pods: PodIndex
+    objects: Iterable[WorkloadObject],
+    pods: PodIndex,
 ) -> JobResult | None:
     """Return how the jobs among `objects` ended on the cluster of `pods`; None while one has not, for good.
 
     Only a group in which nothing but RayJobs makes pods can end; a RayJob that the snapshot does not show has not.
     """
     making = [item for item in objects if item.demand is not None]
-    if not making or any(item.key.kind != "RayJob" for item in making):
+    only_jobs = all(item.key.kind == "RayJob" for item in making)
+    if not making or not only_jobs:
         return None
-    ends = []
+    states = set()
+    messages = []
+    first_reason = ""
     for item in making:
         end = pods.status_of(item.key)
         if end is None or not end.finished:
             return None
-        ends.append((item.key.name, end))
-    states = {end.state for _, end in ends}
+        states.add(end.state)
+        because = f" ({end.reason})" if end.reason else ""
+        messages.append(f"RayJob {item.key.name} {end.state}{because}")
+        first_reason = first_reason or end.reason
     # The result of several jobs is that of the one that fared worst.
     word = next((word for state, word in _RESULTS if state in states), "FAILED")
-    reason = next((end.reason for _, end in ends if end.reason), "")
-    said = [
-        f"RayJob {name} {end.state}" + (f" ({end.reason})" if end.reason else "")
-        for name, end in ends
-    ]
-    return JobResult(word, reason, "; ".join(said))
+    message = "; ".join(messages)
+    return JobResult(word, first_reason, message)
 
 
 def _status(copy: ClusterCopy, fleet: FleetState) -> CopyStatus:
-    state = fleet.cluster(copy.cluster)
+    cluster, run = copy.key
+    known = copy.job_result
+    state = fleet.cluster(cluster)
     if isinstance(state, Unreadable):
-        return CopyStatus(
-            copy.cluster, copy.run, CopyState.UNKNOWN, state.since, copy.job_result
-        )
+        return CopyStatus(cluster, run, CopyState.UNKNOWN, state.since, known)
     seen_at = state.snapshot.taken_at
-    if copy.job_result is not None:
-        return CopyStatus(
-            copy.cluster, copy.run, CopyState.ENDED, seen_at, copy.job_result
-        )
-    making = [item for item in copy.deployed if item.demand is not None]
-    running = any(pod.node for item in making for pod in state.pods.pods_of(item.key))
+    if known is not None:
+        return CopyStatus(cluster, run, CopyState.ENDED, seen_at, known)
+
     result = job_result_of(copy.deployed, state.pods)
-    # Pods of a job that has ended may still be there: what is seen of them says that it runs.
-    seen = (
-        CopyState.RUNNING
-        if running
-        else CopyState.ENDED
-        if result
-        else CopyState.MISSING
-    )
-    return CopyStatus(copy.cluster, copy.run, seen, seen_at, result)
+    if _has_bound_pods(copy, state.pods):
+        # Pods of a job that has ended may still be there: what is seen of them says that it runs.
+        seen = CopyState.RUNNING
+    elif result is not None:
+        seen = CopyState.ENDED
+    else:
+        seen = CopyState.MISSING
+    return CopyStatus(cluster, run, seen, seen_at, result)
+
+
+def _has_bound_pods(copy: ClusterCopy, pods: PodIndex) -> bool:
+    for item in copy.deployed:
+        if item.demand is None:
+            continue
+        if any(pod.node for pod in pods.pods_of(item.key)):
+            return True
+    return False
 
 
 _WORST_FIRST = ("FAILED", "STOPPED", "SUCCEEDED")

@@ -20,7 +20,8 @@ from reconciler.reasons.reason import Reason
 from reconciler.reasons.transitions import CannotDeploy, TransferRefused
 from reconciler.workloads.cluster_copy import ClusterCopy, CopyRole
 from reconciler.workloads.companions import companions_of
-from reconciler.workloads.group import Group, GroupKey
+from reconciler.workloads.group import Group, GroupKey, WorkloadObject
+from reconciler.workloads.patch import Patch
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,24 +79,25 @@ def ownership(
     transfers: list[Transfer] = []
     kept: dict[ObjectKey, TransferRefused] = {}
     for group in groups if holders else ():
+        taken = _taken_from(group, holders)
+        if not taken:
+            continue
         taker = placements.get(group.key)
         is_placed = taker is not None and taker.placed
-        for giver, keys in _taken_from(group, holders).items():
-            cannot = _cannot_take(group, is_placed, unread)
-            if cannot is not None:
-                refused = TransferRefused(str(group.key), cannot.code, cannot.text)
+        cannot = _cannot_take(group, is_placed, unread)
+        if cannot is not None:
+            # The objects stay with the groups that have them, which say why.
+            refused = TransferRefused(str(group.key), cannot.code, cannot.text)
+            for keys in taken.values():
                 kept.update(dict.fromkeys(keys, refused))
-                continue
-            held = sum(item.key in holders for item in group.members)
-            transfers.append(
-                Transfer(
-                    group.key,
-                    giver,
-                    frozenset(keys),
-                    whole=group.key not in unread,
-                    alone=held == len(keys),
-                )
-            )
+            continue
+        whole = group.key not in unread
+        held = sum(item.key in holders for item in group.members)
+        for giver, keys in taken.items():
+            # `alone`: whatever is held of the group is held by this one giver.
+            alone = held == len(keys)
+            transfer = Transfer(group.key, giver, frozenset(keys), whole, alone)
+            transfers.append(transfer)
     return Ownership(tuple(transfers), kept)
 
 
@@ -114,14 +116,18 @@ def taken_over(
         return None
     own = _only(giver, transfer.keys)
     if taker is None:
+        # Where several groups have its objects, the place of one of them is not that of all.
         return _renamed(group, own, giver, now) if transfer.alone else None
     # A group on other clusters must find capacity for the objects, as for any that it adds.
-    return _joined(taker, own) if set(taker.clusters) == set(own.clusters) else None
+    if set(taker.clusters) != set(own.clusters):
+        return None
+    return _joined(taker, own)
 
 
 def without(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
     """Return a placed group without the objects `keys`; a copy that has nothing left is gone."""
-    return _having(placed, {item.key for item in placed.admitted} - set(keys))
+    left = {item.key for item in placed.admitted} - set(keys)
+    return _having(placed, left)
 
 
 def moved_to(keys: Iterable[ObjectKey], taker: GroupKey) -> Moved:
@@ -140,19 +146,23 @@ def also_moved(why: Regrouped | None, move: Moved) -> Regrouped:
 
 
 def _taken_from(
-    group: Group, holders: Mapping[ObjectKey, GroupKey]
+    group: Group,
+    holders: Mapping[ObjectKey, GroupKey],
 ) -> dict[GroupKey, list[ObjectKey]]:
     """Return the objects of `group` that other groups have, by the group that has them."""
     found: dict[GroupKey, list[ObjectKey]] = defaultdict(list)
     for item in group.members:
         holder = holders.get(item.key, group.key)
+        # A batch object stays with its first group: it would run a second time in another one.
         if holder != group.key and not item.is_batch:
             found[holder].append(item.key)
     return found
 
 
 def _cannot_take(
-    group: Group, is_placed: bool, unread: Mapping[GroupKey, Reason]
+    group: Group,
+    is_placed: bool,
+    unread: Mapping[GroupKey, Reason],
 ) -> Reason | None:
     """Return why a group gets nothing, whatever capacity there is; None when it may."""
     if group.problem:
@@ -166,26 +176,43 @@ def _only(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
     kept = set(keys)
     for copy in placed.copies:
         own = [item for item in copy.admitted if item.key in keys]
-        kept |= {item.key for item in companions_of(own, copy.admitted)}
+        companions = companions_of(own, copy.admitted)
+        kept.update(item.key for item in companions)
     return _having(placed, kept)
 
 
 def _having(placed: PlacedGroup, keys: Collection[ObjectKey]) -> PlacedGroup:
+    """Return a placed group with the objects `keys` alone; a copy that has none of them is gone."""
     copies = []
     for copy in placed.copies:
-        admitted = tuple(item for item in copy.admitted if item.key in keys)
+        admitted = _with_keys(copy.admitted, keys)
         if not admitted:
             continue
-        deployed = tuple(item for item in copy.deployed if item.key in keys)
-        patches = tuple(
-            patch for patch in copy.patches if any(patch.is_for(key) for key in keys)
+        reduced = replace(
+            copy,
+            admitted=admitted,
+            deployed=_with_keys(copy.deployed, keys),
+            patches=_patches_of(copy, keys),
+            missing=(),
         )
-        copies.append(
-            replace(
-                copy, admitted=admitted, deployed=deployed, patches=patches, missing=()
-            )
-        )
+        copies.append(reduced)
     return replace(placed, copies=tuple(copies))
+
+
+def _with_keys(
+    objects: Iterable[WorkloadObject],
+    keys: Collection[ObjectKey],
+) -> tuple[WorkloadObject, ...]:
+    return tuple(item for item in objects if item.key in keys)
+
+
+def _patches_of(copy: ClusterCopy, keys: Collection[ObjectKey]) -> tuple[Patch, ...]:
+    """Return the patches of the copy that are for any of the objects `keys`."""
+    found = []
+    for patch in copy.patches:
+        if any(patch.is_for(key) for key in keys):
+            found.append(patch)
+    return tuple(found)
 
 
 def _joined(taker: PlacedGroup, own: PlacedGroup) -> PlacedGroup:
@@ -198,37 +225,30 @@ def _joined(taker: PlacedGroup, own: PlacedGroup) -> PlacedGroup:
 
 
 def _with_objects(copy: ClusterCopy, extra: ClusterCopy) -> ClusterCopy:
+    """Return the copy with the objects of `extra` and their patches; a companion of both stays as the copy has it."""
     known = {item.key for item in copy.admitted}
     fresh = {item.key for item in extra.admitted} - known
     return replace(
         copy,
-        admitted=(
-            *copy.admitted,
-            *(item for item in extra.admitted if item.key in fresh),
-        ),
-        deployed=(
-            *copy.deployed,
-            *(item for item in extra.deployed if item.key in fresh),
-        ),
-        patches=(
-            *copy.patches,
-            *(
-                patch
-                for patch in extra.patches
-                if any(patch.is_for(key) for key in fresh)
-            ),
-        ),
+        admitted=copy.admitted + _with_keys(extra.admitted, fresh),
+        deployed=copy.deployed + _with_keys(extra.deployed, fresh),
+        patches=copy.patches + _patches_of(extra, fresh),
     )
 
 
 def _renamed(
-    group: Group, own: PlacedGroup, giver: PlacedGroup, now: float
+    group: Group,
+    own: PlacedGroup,
+    giver: PlacedGroup,
+    now: float,
 ) -> PlacedGroup:
     """Return the group with the copies that it takes over, as its first ones."""
     copies = []
     for copy in own.copies:
+        # Only jobs end, and these stay with the giver: what is taken over has not ended.
         role = CopyRole.STARTING if copy.role is CopyRole.ENDED else copy.role
         copies.append(replace(copy, run=1, role=role, job_result=None))
+    files = {item.place.file for item in group.objects}
     return PlacedGroup(
         key=group.key,
         policy=group.policy.name,
@@ -237,7 +257,7 @@ def _renamed(
         reason=Regrouped.code,
         message=giver.message,
         candidates=giver.candidates,
-        sources=tuple(sorted({item.place.file for item in group.objects})),
+        sources=tuple(sorted(files)),
         source_commit=group.source.commit,
         snapshot=giver.snapshot,
         decided_at=int(now),

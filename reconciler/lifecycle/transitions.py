@@ -89,11 +89,10 @@ Row = tuple[str, Callable[[Situation], Transition | None]]
 
 def transition_of(situation: Situation) -> Transition:
     """Return the transition of the first row that matches."""
-    rows = (
-        PLACED
-        if situation.group is None or (situation.placed and situation.placed.placed)
-        else NOT_PLACED
-    )
+    placed = situation.placed
+    is_placed = placed is not None and placed.placed
+    # What is not asked for can only leave or stay, also where nothing of it is on a cluster.
+    rows = PLACED if situation.group is None or is_placed else NOT_PLACED
     for _, row in rows:
         found = row(situation)
         if found is not None:
@@ -106,7 +105,9 @@ def transition_of(situation: Situation) -> Transition:
 def kept_unasked(placed: PlacedGroup, desired: DesiredState) -> Reason | None:
     """Return why a group that is not asked for stays all the same; None when it goes."""
     situation = Situation(placed.key, None, placed, desired)
-    for _, row in PLACED[: PLACED.index(_RETIRE)]:
+    # The row at which it goes, and what follows that row, do not keep it.
+    keeping_rows = PLACED[: PLACED.index(_RETIRE)]
+    for _, row in keeping_rows:
         found = row(situation)
         if found is not None:
             return found.why
@@ -124,36 +125,45 @@ def _wrong(situation: Situation) -> Transition | None:
 
 def _updated(situation: Situation) -> Transition | None:
     """A group that is asked for, and has anything left to run, is brought to what is asked for."""
-    if situation.group is None or situation.placed is None:
+    group = situation.group
+    placed = situation.placed
+    if group is None or placed is None:
         return None
-    objects = desired_objects(situation.group, situation.placed, situation.desired)
+    objects = desired_objects(group, placed, situation.desired)
     if not objects.objects:
+        # All that it asks for stays with other groups.
         return None
     return Transition(situation.key, TransitionKind.UPDATE, objects=objects)
 
 
 def _unreadable_source(situation: Situation) -> Transition | None:
     """A file that cannot be read may still ask for the group."""
-    for path in situation.placed.sources if situation.placed else ():
+    placed = situation.placed
+    for path in placed.sources if placed else ():
         if path in situation.desired.broken:
-            return Transition(
-                situation.key, TransitionKind.KEEP, SourceUnreadable(path)
-            )
+            why = SourceUnreadable(path)
+            return Transition(situation.key, TransitionKind.KEEP, why)
     return None
 
 
 def _stays_unasked(situation: Situation) -> Transition | None:
     """An object that is still in `workloads/` keeps the group: no policy matches it, or another group asks for it."""
     desired = situation.desired
-    for item in situation.placed.admitted if situation.placed else ():
-        if item.demand is not None and item.key in desired.unclaimed:
-            return Transition(situation.key, TransitionKind.KEEP, NoPolicy(item.key))
-        if item.key in desired.kept:
-            why = ObjectHeldHere(((item.key, desired.kept[item.key]),))
+    placed = situation.placed
+    for item in placed.admitted if placed else ():
+        key = item.key
+        # A companion that no policy selects is no member of any group, so it keeps nothing.
+        if item.demand is not None and key in desired.unclaimed:
+            why: Reason = NoPolicy(key)
+            return Transition(situation.key, TransitionKind.KEEP, why)
+        refused = desired.kept.get(key)
+        if refused is not None:
+            why = ObjectHeldHere(((key, refused),))
             return Transition(situation.key, TransitionKind.HOLD, why)
         # A service that another group asks for moves to it; a job would run a second time there.
-        if item.is_batch and item.key in desired.keys:
-            return Transition(situation.key, TransitionKind.HOLD, JobHeldHere(item.key))
+        if item.is_batch and key in desired.keys:
+            why = JobHeldHere(key)
+            return Transition(situation.key, TransitionKind.HOLD, why)
     return None
 
 
@@ -171,11 +181,8 @@ def _rejected(situation: Situation) -> Transition | None:
     group = situation.group
     if group is None or not group.problem:
         return None
-    return Transition(
-        situation.key,
-        TransitionKind.REJECT,
-        CannotDeploy(group.refused_as, group.problem),
-    )
+    why = CannotDeploy(group.refused_as, group.problem)
+    return Transition(situation.key, TransitionKind.REJECT, why)
 
 
 def _not_whole(situation: Situation) -> Transition | None:
@@ -199,6 +206,7 @@ def _placed_elsewhere(situation: Situation) -> Transition | None:
     group = situation.group
     for item in group.members if group else ():
         holder = situation.holders.get(item.key)
+        # None: the group that has it lets it go in this plan.
         if holder is not None and holder != situation.key:
             why = HeldByAnotherGroup(item.key, str(holder))
             return Transition(situation.key, TransitionKind.HOLD, why)
@@ -207,9 +215,11 @@ def _placed_elsewhere(situation: Situation) -> Transition | None:
 
 def _entering(situation: Situation) -> Transition | None:
     """Any other group gets a place."""
-    if situation.group is None:
+    group = situation.group
+    if group is None:
         return None
-    objects = DesiredObjects(situation.group.objects, (), ())
+    # Nothing of it was placed, so there is no edit to hold and nothing that another group cannot take.
+    objects = DesiredObjects(group.objects, edited=(), kept=())
     return Transition(situation.key, TransitionKind.PLACE, objects=objects)
 
 

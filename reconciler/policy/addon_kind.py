@@ -7,7 +7,7 @@ A folder with an `addon.yaml` is an add-on, which is read whole or not at all; a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -36,6 +36,11 @@ from reconciler.policy.selector_parts import Selector
 KIND = "AddOn"
 FILE = "addon.yaml"
 
+Files = Mapping[str, bytes]
+"""The contents of files by their path in the repo."""
+
+Objects = tuple[dict[str, Any], ...]
+
 _SUFFIXES = (".yaml", ".yml", ".json")
 _EXACT_VERSION = re.compile(r"v?\d+\.\d+\.\d+(?:-[0-9A-Za-z.-]+)?(?:\+[0-9A-Za-z.-]+)?")
 _REF = re.compile(r"[0-9A-Za-z][0-9A-Za-z._/-]*")
@@ -53,7 +58,9 @@ def _exact_version(text: str) -> str:
 
 
 def _pinned(text: str) -> str:
-    if text in _MOVING or _REF.fullmatch(text) is None or ".." in text:
+    is_reference = _REF.fullmatch(text) is not None and ".." not in text
+    # A branch under another name cannot be told from a tag; the usual names can.
+    if text in _MOVING or not is_reference:
         raise ValueError(f"{text!r} moves, or is no reference; pin a tag or a commit")
     return text
 
@@ -114,13 +121,9 @@ class StepPart(SkyRayModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> StepPart:
-        if (
-            sum(
-                source is not None
-                for source in (self.helm, self.kustomize, self.manifests)
-            )
-            != 1
-        ):
+        parts = (self.helm, self.kustomize, self.manifests)
+        sources = [part for part in parts if part is not None]
+        if len(sources) != 1:
             raise ValueError(
                 f"step {self.name} needs exactly one of helm, kustomize and manifests"
             )
@@ -143,9 +146,11 @@ class AddOnSpec(SkyRayModel):
         names = [step.name for step in self.steps]
         if not names:
             raise ValueError("an add-on needs steps: say what it is made of")
+        # A step's files and objects are named after it.
         if len(set(names)) != len(names):
             raise ValueError("two steps have one name; name each differently")
-        if sum(step.manifests is not None for step in self.steps) > 1:
+        of_manifests = [step for step in self.steps if step.manifests is not None]
+        if len(of_manifests) > 1:
             raise ValueError(
                 "two steps are manifests: the folder's files belong to one step only"
             )
@@ -161,35 +166,38 @@ class AddOnKind(SkyRayModel):
     spec: AddOnSpec
 
 
-def read_addons(files: Mapping[str, bytes]) -> tuple[AddOn, ...]:
+def read_addons(files: Files) -> tuple[AddOn, ...]:
     """Return the add-ons in the files of `addons/`, each after those that it depends on, else in order of name.
 
     Raises `InputError` for one that cannot be read, that depends on one that is not there, or on itself.
     """
     folders = _folders(files)
-    return _in_order(
-        [_read(folder, folders[folder]) for folder in addon_folders(files)]
-    )
+    addons = [_read(folder, folders[folder]) for folder in addon_folders(files)]
+    return _in_order(addons)
 
 
-def read_addon_folder(files: Mapping[str, bytes], folder: str) -> AddOn:
+def read_addon_folder(files: Files, folder: str) -> AddOn:
     """Return the add-on in one folder, by itself. Raises `InputError`."""
-    return _read(folder, _folders(files)[folder])
+    folders = _folders(files)
+    return _read(folder, folders[folder])
 
 
-def addon_folders(files: Mapping[str, bytes]) -> tuple[str, ...]:
+def addon_folders(files: Files) -> tuple[str, ...]:
     """Return the folders that are add-ons, such as `addons/kuberay`."""
-    return tuple(
-        folder for folder, own in _folders(files).items() if f"{folder}/{FILE}" in own
-    )
+    found = []
+    for folder, own in _folders(files).items():
+        if _addon_file(folder) in own:
+            found.append(folder)
+    return tuple(found)
 
 
-def unread(files: Mapping[str, bytes]) -> tuple[str, ...]:
+def unread(files: Files) -> tuple[str, ...]:
     """Return one warning for each folder with manifests that is no add-on."""
     warnings = []
     for folder, own in _folders(files).items():
+        # A folder without manifests, of documents for example, is not meant to be an add-on.
         has_manifests = any(path.endswith(_SUFFIXES) for path in own)
-        if has_manifests and f"{folder}/{FILE}" not in own:
+        if has_manifests and _addon_file(folder) not in own:
             warnings.append(f"{folder}: is not spread to any cluster: it has no {FILE}")
     return tuple(warnings)
 
@@ -199,18 +207,25 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     return {"addon.json": kinds.json_schema(AddOnKind, KIND)}
 
 
-def _folders(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+def _addon_file(folder: str) -> str:
+    return f"{folder}/{FILE}"
+
+
+def _folders(files: Files) -> dict[str, dict[str, bytes]]:
     """Return the files of each folder directly under `addons/`; a file beside the folders belongs to none."""
     folders: dict[str, dict[str, bytes]] = {}
     for path in sorted(files):
         root, _, rest = path.partition("/")
         name, inside, _ = rest.partition("/")
-        if inside:
-            folders.setdefault(f"{root}/{name}", {})[path] = files[path]
+        # A file beside the folders, such as a README.
+        if not inside:
+            continue
+        own = folders.setdefault(f"{root}/{name}", {})
+        own[path] = files[path]
     return folders
 
 
-def _read(folder: str, files: Mapping[str, bytes]) -> AddOn:
+def _read(folder: str, files: Files) -> AddOn:
     document = _addon_document(folder, files)
     kind = read_object(AddOnKind, document)
     spec = kind.spec
@@ -221,20 +236,21 @@ def _read(folder: str, files: Mapping[str, bytes]) -> AddOn:
     check_dns_label(name, "add-on")
     takes_manifests = any(step.manifests for step in spec.steps)
     objects = _plain_objects(folder, files, takes_manifests=takes_manifests)
+    steps = tuple(_step(part, objects) for part in spec.steps)
+    written = spec.cluster_selector
     return AddOn(
         name=name,
         place=document.place,
-        steps=tuple(_step(part, objects) for part in spec.steps),
-        cluster_selector=spec.cluster_selector.selector()
-        if spec.cluster_selector
-        else None,
+        steps=steps,
+        cluster_selector=written.selector() if written else None,
+        # Sorted, so that the order in which they are written changes no file.
         provides=tuple(sorted(set(spec.provides))),
         depends_on=tuple(sorted(set(spec.depends_on))),
     )
 
 
-def _addon_document(folder: str, files: Mapping[str, bytes]) -> Document:
-    path = f"{folder}/{FILE}"
+def _addon_document(folder: str, files: Files) -> Document:
+    path = _addon_file(folder)
     documents = load(files[path], path).documents
     if len(documents) != 1:
         raise InvalidObject(
@@ -244,16 +260,21 @@ def _addon_document(folder: str, files: Mapping[str, bytes]) -> Document:
 
 
 def _plain_objects(
-    folder: str, files: Mapping[str, bytes], *, takes_manifests: bool
-) -> tuple[dict[str, Any], ...]:
+    folder: str,
+    files: Files,
+    *,
+    takes_manifests: bool,
+) -> Objects:
     """Return the objects of the folder's other manifests.
 
     Raises `InvalidObject` where there are manifests and no step takes them, or a step takes them and there are none.
     """
-    addon_file = f"{folder}/{FILE}"
-    manifests = [
-        path for path in files if path.endswith(_SUFFIXES) and path != addon_file
-    ]
+    addon_file = _addon_file(folder)
+    manifests = []
+    for path in files:
+        if path.endswith(_SUFFIXES) and path != addon_file:
+            manifests.append(path)
+    # A manifest that is not deployed would be missed only on the clusters.
     if manifests and not takes_manifests:
         message = (
             f"no step of {addon_file} takes this file; add a step with manifests: true"
@@ -269,7 +290,7 @@ def _plain_objects(
     return objects
 
 
-def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
+def _objects(documents: Iterable[Document]) -> Objects:
     """Return the admitted copies of plain manifests, in order of their identity."""
     found: dict[tuple[str, ...], dict[str, Any]] = {}
     for document in documents:
@@ -277,7 +298,10 @@ def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
             key = object_key(document.body)
             copy = admit(document.body, key.namespace)
         except InvalidObject as error:
-            raise InvalidObject(error.message, error.place or document.place) from None
+            # An error without a place of its own is about the whole document.
+            place = error.place or document.place
+            raise InvalidObject(error.message, place) from None
+        # Without the version: every version of a kind is the same object.
         identity = (key.group, key.kind, key.namespace, key.name)
         if identity in found:
             raise InvalidObject(
@@ -290,22 +314,22 @@ def _objects(documents: Iterable[Document]) -> tuple[dict[str, Any], ...]:
 def _without_empty_namespace(body: dict[str, Any]) -> dict[str, Any]:
     """Return the object without `metadata.namespace` where that is empty, as for cluster-scoped objects."""
     metadata = body["metadata"]
+    # An absent namespace needs no change, so it counts as one that is not empty.
     if metadata.get("namespace", True):
         return body
-    return {
-        **body,
-        "metadata": {
-            name: value for name, value in metadata.items() if name != "namespace"
-        },
-    }
+    kept = dict(metadata)
+    del kept["namespace"]
+    return {**body, "metadata": kept}
 
 
-def _step(part: StepPart, objects: tuple[dict[str, Any], ...]) -> Step:
-    return Step(part.name, _source(part, objects), part.keep)
+def _step(part: StepPart, objects: Objects) -> Step:
+    source = _source(part, objects)
+    return Step(part.name, source, part.keep)
 
 
 def _source(
-    part: StepPart, objects: tuple[dict[str, Any], ...]
+    part: StepPart,
+    objects: Objects,
 ) -> HelmChart | RemoteKustomization | Manifests:
     # StepPart has exactly one of the three.
     if part.helm:
@@ -319,22 +343,16 @@ def _source(
             helm.values,
         )
     if part.kustomize:
-        return RemoteKustomization(
-            part.kustomize.url, part.kustomize.ref, part.kustomize.path
-        )
+        remote = part.kustomize
+        return RemoteKustomization(remote.url, remote.ref, remote.path)
     return Manifests(objects)
 
 
-def _in_order(addons: Sequence[AddOn]) -> tuple[AddOn, ...]:
+def _in_order(addons: Iterable[AddOn]) -> tuple[AddOn, ...]:
     """Return each add-on after those that it depends on. Raises `InvalidObject` where there is no such order."""
-    remaining = {
-        addon.name: addon for addon in sorted(addons, key=lambda each: each.name)
-    }
-    for addon in remaining.values():
-        for name in addon.depends_on:
-            if name not in remaining:
-                message = f"add-on {addon.name} depends on {name}, which addons/ does not have; add it, or remove that"
-                raise InvalidObject(message, addon.place)
+    by_name = sorted(addons, key=lambda each: each.name)
+    remaining = {addon.name: addon for addon in by_name}
+    _check_dependencies(remaining)
     ordered: dict[str, AddOn] = {}
     while remaining:
         ready = _first_ready(remaining.values(), ordered)
@@ -350,7 +368,19 @@ def _in_order(addons: Sequence[AddOn]) -> tuple[AddOn, ...]:
     return tuple(ordered.values())
 
 
-def _first_ready(addons: Iterable[AddOn], ordered: Mapping[str, AddOn]) -> AddOn | None:
+def _check_dependencies(addons: Mapping[str, AddOn]) -> None:
+    """Raise `InvalidObject` for an add-on that depends on one that is not among `addons`."""
+    for addon in addons.values():
+        for name in addon.depends_on:
+            if name not in addons:
+                message = f"add-on {addon.name} depends on {name}, which addons/ does not have; add it, or remove that"
+                raise InvalidObject(message, addon.place)
+
+
+def _first_ready(
+    addons: Iterable[AddOn],
+    ordered: Mapping[str, AddOn],
+) -> AddOn | None:
     """Return the first add-on of which all dependencies are in `ordered`; None when there is none."""
     for addon in addons:
         if all(name in ordered for name in addon.depends_on):

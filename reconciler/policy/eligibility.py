@@ -32,6 +32,9 @@ from reconciler.reasons.eligibility import (
 )
 from reconciler.reasons.reason import Reason
 
+Rank = tuple[int, ...]
+"""One index per `orderedClusterSelector` expression; the lower rank is better."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
@@ -57,9 +60,9 @@ class GroupFacts:
 
 @dataclass(frozen=True, slots=True)
 class Tier:
-    """Clusters of equal rank, by name. `rank`: one index per `orderedClusterSelector` expression, lower is better."""
+    """Clusters of equal rank, by name."""
 
-    rank: tuple[int, ...]
+    rank: Rank
     clusters: tuple[str, ...]
 
 
@@ -141,9 +144,8 @@ class ClusterSelectorFilter:
         if requirement is None:
             return None
         value = cluster.labels.get(requirement.key)
-        return Refusal(
-            cluster.name, LabelMismatch(group.policy.name, requirement, value)
-        )
+        why = LabelMismatch(group.policy.name, requirement, value)
+        return Refusal(cluster.name, why)
 
 
 class OrderedClusterSelectorFilter:
@@ -154,12 +156,15 @@ class OrderedClusterSelectorFilter:
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
         """Refuse a cluster that an expression of `orderedClusterSelector` gives no rank."""
-        for ordered in group.policy.ordered:
+        policy = group.policy
+        for ordered in policy.ordered:
             requirement = Requirement(ordered.key, "In", ordered.values)
-            if not requirement.matches(cluster.labels):
-                value = cluster.labels.get(ordered.key)
-                why = LabelMismatch(group.policy.name, requirement, value, ordered=True)
-                return Refusal(cluster.name, why)
+            if requirement.matches(cluster.labels):
+                continue
+            # Without a listed value the cluster has no rank (`_rank`), so it is no choice at all.
+            value = cluster.labels.get(ordered.key)
+            why = LabelMismatch(policy.name, requirement, value, ordered=True)
+            return Refusal(cluster.name, why)
         return None
 
 
@@ -171,6 +176,7 @@ class PinFilter:
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
         """Refuse a cluster that is not the pin, if there is one."""
+        # A pinned cluster can still be refused: the policy's own filters look at it as well.
         if group.pin is None or cluster.name == group.pin:
             return None
         return Refusal(cluster.name, PinnedElsewhere(group.pin))
@@ -185,12 +191,14 @@ class TenantFilter:
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
         """Refuse a cluster that the tenant's `clusterSelector` does not select."""
         tenant = group.tenant
+        # A Tenant without `clusterSelector` may use all clusters.
         if tenant is None or tenant.cluster_selector is None:
             return None
         requirement = tenant.cluster_selector.first_mismatch(cluster.labels)
         if requirement is None:
             return None
-        return Refusal(cluster.name, TenantCluster(tenant.name, requirement))
+        why = TenantCluster(tenant.name, requirement)
+        return Refusal(cluster.name, why)
 
 
 class TaintFilter:
@@ -201,18 +209,18 @@ class TaintFilter:
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:
         """Refuse a tainted cluster; NoExecute weighs more than NoPlace, which lets what is there stay."""
-        tolerations = group.policy.tolerations
-        untolerated = [
-            taint for taint in cluster.taints if not _tolerated(taint, tolerations)
-        ]
+        policy = group.policy
+        untolerated = []
+        for taint in cluster.taints:
+            if not _tolerated(taint, policy.tolerations):
+                untolerated.append(taint)
         if not untolerated:
             return None
         # NoExecute first: it sends away what is there, which the user must know before the rest.
-        taint = min(
-            untolerated, key=lambda each: (each.effect != "NoExecute", each.key)
-        )
-        why = UntoleratedClusterTaint(taint, group.policy.name)
-        return Refusal(cluster.name, why, stays=taint.effect != "NoExecute")
+        worst = min(untolerated, key=_worst_first)
+        why = UntoleratedClusterTaint(worst, policy.name)
+        may_stay = worst.effect != "NoExecute"
+        return Refusal(cluster.name, why, stays=may_stay)
 
 
 class CordonFilter:
@@ -234,6 +242,7 @@ POLICY_FILTERS: tuple[ClusterFilter, ...] = (
     PinFilter(),
     TenantFilter(),
     TaintFilter(),
+    # Transient, so it comes after all others.
     CordonFilter(),
 )
 """The filters for every group, in the order in which they give reasons: what the policy does not select comes first."""
@@ -257,29 +266,43 @@ def eligible(
     filters = (*POLICY_FILTERS, *more_filters)
     lasting = [each for each in filters if not each.transient]
     transient = [each for each in filters if each.transient]
-    ranked: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    by_name = sorted(clusters, key=lambda each: each.name)
+    ranked: dict[Rank, list[str]] = defaultdict(list)
     refused: list[Refusal] = []
     choices = 0
-    for cluster in sorted(clusters, key=lambda each: each.name):
+    for cluster in by_name:
         refusal = _first_refusal(lasting, group, cluster)
         if refusal is None:
             # A cordon passes, so a cordoned cluster is a choice: `require` must not change while it lasts.
             choices += 1
             refusal = _first_refusal(transient, group, cluster)
-        if refusal is None:
-            ranked[_rank(policy, cluster)].append(cluster.name)
-        else:
+        if refusal is not None:
             refused.append(refusal)
-    names = sorted(cluster.name for cluster in clusters)
-    if pin is not None and pin not in names:
-        refused.append(_unknown_pin(pin, names))
-    tiers = [Tier(rank, tuple(ranked[rank])) for rank in sorted(ranked)]
+            continue
+        rank = _rank(policy, cluster)
+        ranked[rank].append(cluster.name)
+    refused += _refusal_of_unknown_pin(pin, by_name)
+    # With one cluster to choose from there is nothing to decide, so Kubernetes queues.
     default = Require.ANY if choices == 1 else Require.FIT
-    return Eligibility(tuple(tiers), tuple(refused), policy.require or default)
+    return Eligibility(
+        tiers=_tiers(ranked),
+        refused=tuple(refused),
+        require=policy.require or default,
+    )
+
+
+def _tiers(ranked: Mapping[Rank, Sequence[str]]) -> tuple[Tier, ...]:
+    tiers = []
+    for rank in sorted(ranked):
+        clusters = tuple(ranked[rank])
+        tiers.append(Tier(rank, clusters))
+    return tuple(tiers)
 
 
 def _first_refusal(
-    filters: Iterable[ClusterFilter], group: GroupFacts, cluster: ClusterFacts
+    filters: Iterable[ClusterFilter],
+    group: GroupFacts,
+    cluster: ClusterFacts,
 ) -> Refusal | None:
     for each in filters:
         refusal = each.refuse(group, cluster)
@@ -288,17 +311,37 @@ def _first_refusal(
     return None
 
 
-def _rank(policy: SchedulePolicy, cluster: ClusterFacts) -> tuple[int, ...]:
+def _rank(
+    policy: SchedulePolicy,
+    cluster: ClusterFacts,
+) -> Rank:
     """Return the rank of a cluster that `OrderedClusterSelectorFilter` allows."""
-    return tuple(
-        ordered.values.index(cluster.labels[ordered.key]) for ordered in policy.ordered
-    )
+    rank = []
+    for ordered in policy.ordered:
+        value = cluster.labels[ordered.key]
+        rank.append(ordered.values.index(value))
+    return tuple(rank)
 
 
-def _unknown_pin(pin: str, known: Sequence[str]) -> Refusal:
+def _refusal_of_unknown_pin(
+    pin: str | None,
+    by_name: Iterable[ClusterFacts],
+) -> list[Refusal]:
+    """Return the refusal of a pin that no cluster has as its name; nothing for a known one, or without a pin."""
+    if pin is None:
+        return []
+    known = [cluster.name for cluster in by_name]
+    if pin in known:
+        return []
     close = difflib.get_close_matches(pin, known, n=1)
-    return Refusal(pin, UnknownPin(pin, tuple(known), close[0] if close else ""))
+    meant = close[0] if close else ""
+    why = UnknownPin(pin, tuple(known), meant)
+    return [Refusal(pin, why)]
 
 
 def _tolerated(taint: Taint, tolerations: Iterable[Toleration]) -> bool:
     return any(toleration.tolerates(taint) for toleration in tolerations)
+
+
+def _worst_first(taint: Taint) -> tuple[bool, str]:
+    return taint.effect != "NoExecute", taint.key

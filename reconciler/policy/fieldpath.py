@@ -24,9 +24,9 @@ def parse_field_path(text: str) -> Path:
     while at < len(text):
         found = _STEP.match(text, at)
         # A key follows a dot, except for the first key, which must not.
-        misplaced_dot = bool(found and found["key"]) and text.startswith(".", at) == (
-            not steps
-        )
+        is_key = bool(found and found["key"])
+        is_first = not steps
+        misplaced_dot = is_key and text.startswith(".", at) == is_first
         if found is None or misplaced_dot:
             raise ValueError(
                 f"{text!r} is not a field path from its character {at + 1} on; write it as in "
@@ -52,17 +52,22 @@ def parse_pointer(text: str) -> tuple[str, ...]:
         raise ValueError(
             f"{text!r} has a '~' that is no escape; write '~' as ~0 and '/' inside a key as ~1"
         )
-    # ~1 first: ~01 is an escaped ~ followed by 1 (RFC 6901, section 4).
-    return tuple(
-        token.replace("~1", "/").replace("~0", "~") for token in text[1:].split("/")
-    )
+    tokens = []
+    for escaped in text[1:].split("/"):
+        # ~1 first: ~01 is an escaped ~ followed by 1 (RFC 6901, section 4).
+        token = escaped.replace("~1", "/").replace("~0", "~")
+        tokens.append(token)
+    return tuple(tokens)
 
 
 def pointer(path: Iterable[str | int]) -> str:
     """Write steps as a JSON pointer."""
-    return "".join(
-        "/" + str(step).replace("~", "~0").replace("/", "~1") for step in path
-    )
+    text = ""
+    for step in path:
+        # ~ first, or the ~ of ~1 would be escaped again.
+        escaped = str(step).replace("~", "~0").replace("/", "~1")
+        text += f"/{escaped}"
+    return text
 
 
 def is_index(token: str | int) -> bool:

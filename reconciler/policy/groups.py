@@ -53,15 +53,19 @@ def as_dns_label(text: str) -> str:
     """
     if is_dns_label(text):
         return text
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+    # Any text must get a label, also one with a lone surrogate, which strict UTF-8 refuses.
+    data = text.encode("utf-8", "surrogatepass")
+    digest = hashlib.sha256(data).hexdigest()[:8]
     safe = _UNSAFE.sub("-", text.lower()).strip("-")
     room = _LONGEST - len(f"-{digest}")
     readable = safe[:room].rstrip("-")
+    # Nothing readable is left of a text without small letters and digits, such as an emoji.
     return f"{readable}-{digest}" if readable else digest
 
 
 def pinned_cluster(
-    annotations: Iterable[Mapping[str, str]], place: Place | None = None
+    annotations: Iterable[Mapping[str, str]],
+    place: Place | None = None,
 ) -> str | None:
     """Return the cluster that the objects of a group are pinned to by annotation; None without such an annotation.
 
@@ -69,7 +73,11 @@ def pinned_cluster(
     """
     pins: set[str] = set()
     for of_object in annotations:
-        pins.update(of_object[key] for key in PIN_ANNOTATIONS if of_object.get(key))
+        for annotation in PIN_ANNOTATIONS:
+            # An empty annotation pins nothing.
+            cluster = of_object.get(annotation)
+            if cluster:
+                pins.add(cluster)
     if len(pins) > 1:
         raise InvalidObject(
             f"pinned to {' and '.join(sorted(pins))} at once: use one cluster for all objects of a group "

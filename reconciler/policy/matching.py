@@ -10,7 +10,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from reconciler.manifests.identity import ObjectKey
+from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy
+
+_Label = tuple[str, str]
+"""Key and value."""
+
+_NamespaceKey = tuple[str, frozenset[_Label]]
+"""Name and labels: all that a namespace selector looks at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class _NamespaceIndex:
     `by_label` has those that require a label of the workload, by key and value; `unindexed` must always be compared.
     """
 
-    by_label: Mapping[tuple[str, str], tuple[int, ...]]
+    by_label: Mapping[_Label, tuple[int, ...]]
     unindexed: tuple[int, ...]
 
 
@@ -36,13 +43,10 @@ class PolicyIndex:
     """Policies in order of precedence, indexed for matching many workloads."""
 
     def __init__(self, policies: Iterable[SchedulePolicy]) -> None:
-        self.policies = tuple(
-            sorted(policies, key=lambda policy: (-policy.priority, policy.name))
-        )
+        best_first = sorted(policies, key=_precedence)
+        self.policies = tuple(best_first)
         """Best first."""
-        self._namespaces: dict[
-            tuple[str, frozenset[tuple[str, str]]], _NamespaceIndex
-        ] = {}
+        self._namespaces: dict[_NamespaceKey, _NamespaceIndex] = {}
 
     def match(
         self,
@@ -58,57 +62,93 @@ class PolicyIndex:
         index = self._index(key.namespace, namespace_labels or {})
         ranks = set(index.unindexed)
         for label in labels.items():
-            ranks.update(index.by_label.get(label, ()))
-        candidates = [self.policies[rank] for rank in sorted(ranks)]
-        selecting = [policy for policy in candidates if _selects(policy, key, labels)]
+            requiring = index.by_label.get(label, ())
+            ranks.update(requiring)
+        # A position is a rank, so sorting puts the best policy first.
+        selecting = []
+        for rank in sorted(ranks):
+            policy = self.policies[rank]
+            # A required label is only one of the things that a policy may ask for.
+            if _selects(policy, key, labels):
+                selecting.append(policy)
         if not selecting:
             return None
         best, *others = selecting
-        return Match(best, tuple(policy.name for policy in others))
+        outranked = tuple(policy.name for policy in others)
+        return Match(best, outranked)
 
-    def _index(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
+    def _index(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> _NamespaceIndex:
         cache_key = (namespace, frozenset(labels.items()))
         if cache_key not in self._namespaces:
             # The name label is set last, so that a Namespace cannot pass for another by writing it itself.
-            self._namespaces[cache_key] = self._build(
-                namespace, {**labels, NAME_LABEL: namespace}
-            )
+            with_name = {**labels, NAME_LABEL: namespace}
+            built = self._build(namespace, with_name)
+            self._namespaces[cache_key] = built
         return self._namespaces[cache_key]
 
-    def _build(self, namespace: str, labels: Mapping[str, str]) -> _NamespaceIndex:
-        by_label: dict[tuple[str, str], list[int]] = {}
+    def _build(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> _NamespaceIndex:
+        by_label: dict[_Label, list[int]] = {}
         unindexed: list[int] = []
         for rank, policy in enumerate(self.policies):
+            # Cluster-scoped objects have no namespace, so its selector does not apply.
             if namespace and not policy.namespace_selector.matches(labels):
                 continue
             required = _required_labels(policy)
             if not required:
                 unindexed.append(rank)
             for label in required:
-                by_label.setdefault(label, []).append(rank)
-        ranks_of = {label: tuple(ranks) for label, ranks in by_label.items()}
-        return _NamespaceIndex(ranks_of, tuple(unindexed))
+                ranks = by_label.setdefault(label, [])
+                ranks.append(rank)
+        frozen = {label: tuple(ranks) for label, ranks in by_label.items()}
+        return _NamespaceIndex(frozen, tuple(unindexed))
 
 
-def _required_labels(policy: SchedulePolicy) -> tuple[tuple[str, str], ...]:
+def _precedence(policy: SchedulePolicy) -> tuple[int, str]:
+    return -policy.priority, policy.name
+
+
+def _required_labels(policy: SchedulePolicy) -> tuple[_Label, ...]:
     """Return labels, as key and value, of which a selected workload has at least one; empty when it may have none."""
-    labels: list[tuple[str, str]] = []
+    labels: list[_Label] = []
     for selector in policy.workload_selectors:
-        requirement = next(
-            (each for each in selector.requirements if each.operator == "In"), None
-        )
+        requirement = _first_in(selector)
         if requirement is None:
             # Selectors are alternatives: this one can select a workload without any of the labels.
             return ()
-        labels += [(requirement.key, value) for value in requirement.values]
+        for value in requirement.values:
+            labels.append((requirement.key, value))
     return tuple(labels)
 
 
-def _selects(policy: SchedulePolicy, key: ObjectKey, labels: Mapping[str, str]) -> bool:
-    if policy.kinds and not any(
-        kind.matches(key.kind, key.group) for kind in policy.kinds
-    ):
+def _first_in(selector: LabelSelector) -> Requirement | None:
+    # Only `In` names values that a workload must have; one such requirement is enough to find the policy by.
+    for requirement in selector.requirements:
+        if requirement.operator == "In":
+            return requirement
+    return None
+
+
+def _selects(
+    policy: SchedulePolicy,
+    key: ObjectKey,
+    labels: Mapping[str, str],
+) -> bool:
+    if policy.kinds and not _selects_kind(policy, key):
         return False
     # Selectors are alternatives; without any, every workload of the namespace is selected.
     selectors = policy.workload_selectors
-    return not selectors or any(selector.matches(labels) for selector in selectors)
+    if not selectors:
+        return True
+    return any(selector.matches(labels) for selector in selectors)
+
+
+def _selects_kind(policy: SchedulePolicy, key: ObjectKey) -> bool:
+    return any(kind.matches(key.kind, key.group) for kind in policy.kinds)

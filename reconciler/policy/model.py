@@ -92,6 +92,7 @@ class Target:
 
     def selects(self, key: ObjectKey) -> bool:
         """Tell whether the object `key` is meant."""
+        # The core group's apiVersion is its version alone, without a slash.
         version = key.api_version.rpartition("/")[2]
         pairs = (
             (self.group, key.group),
@@ -100,6 +101,7 @@ class Target:
             (self.name, key.name),
             (self.namespace, key.namespace),
         )
+        # What a target does not ask for may be anything.
         return all(wanted is None or wanted == found for wanted, found in pairs)
 
 
@@ -154,17 +156,18 @@ class SchedulePolicy:
 def _spread_of(constraints: Mapping[str, Any] | None) -> Spread | None:
     """Return how `spreadConstraints`, as the policy has them, spread a group; None when it goes to one cluster."""
     constraints = constraints or {}
-    split = {
-        share["topologyValue"]: share["percentage"]
-        for share in constraints.get("percentageSplit", ())
-    }
+    split = {}
+    for share in constraints.get("percentageSplit", ()):
+        split[share["topologyValue"]] = share["percentage"]
     mode = constraints.get("spreadMode")
     if mode is None and split:
         # Percentages without a mode can only mean to divide.
         mode = SpreadMode.DIVIDE
     if mode is None:
         return None
-    return Spread(SpreadMode(mode), constraints.get("topologyKey") or NAME_LABEL, split)
+    # Without a topology key each cluster is a domain of its own, by its name.
+    topology_key = constraints.get("topologyKey") or NAME_LABEL
+    return Spread(SpreadMode(mode), topology_key, split)
 
 
 def unsupported(policy: SchedulePolicy) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from reconciler.errors import Place
+from reconciler.manifests.fields import Path
 from reconciler.manifests.selector import LabelSelector, Requirement
 from reconciler.policy.fieldpath import parse_field_path
 from reconciler.policy.model import NAME_LABEL, Override, Target
@@ -33,41 +34,61 @@ def read_overrides(
     `selectors` are the cluster selectors of `own`, one each.
     """
     yield from _nova_overrides(spread, locate)
-    for index, (written, clusters) in enumerate(zip(own, selectors, strict=True)):
-        place = locate("spec", "overrides", index)
+    pairs = zip(own, selectors, strict=True)
+    for index, (written, clusters) in enumerate(pairs):
         yield Override(
-            place, clusters, _target(written["target"]), tuple(written["patch"])
+            place=locate("spec", "overrides", index),
+            clusters=clusters,
+            target=_target(written["target"]),
+            operations=tuple(written["patch"]),
         )
 
 
-def _nova_overrides(spread: Mapping[str, Any], locate: Locate) -> Iterator[Override]:
+def _nova_overrides(
+    spread: Mapping[str, Any],
+    locate: Locate,
+) -> Iterator[Override]:
     """Yield Nova's overrides, one for each field."""
+    # Without a topology key each cluster is a domain of its own, by its name.
     topology_key = spread.get("topologyKey") or NAME_LABEL
-    for i, topology in enumerate(spread.get("overrides", ())):
-        in_topology = Requirement(topology_key, "In", (topology["topologyValue"],))
+    for number, topology in enumerate(spread.get("overrides", ())):
+        at = ("spec", "spreadConstraints", "overrides", number)
+        value = topology["topologyValue"]
+        in_topology = Requirement(topology_key, "In", (value,))
         clusters = LabelSelector((in_topology,))
-        for j, resource in enumerate(topology["resources"]):
-            target = _nova_target(resource)
-            for k, written in enumerate(resource["override"]):
-                place = locate(
-                    "spec",
-                    "spreadConstraints",
-                    "overrides",
-                    i,
-                    "resources",
-                    j,
-                    "override",
-                    k,
-                )
-                field = parse_field_path(written["fieldPath"])
-                value = written["value"]["staticValue"]
-                yield Override(place, clusters, target, field=field, value=value)
+        for index, resource in enumerate(topology["resources"]):
+            resource_at = (*at, "resources", index)
+            yield from _field_overrides(resource, resource_at, clusters, locate)
+
+
+def _field_overrides(
+    resource: Mapping[str, Any],
+    at: Path,
+    clusters: LabelSelector,
+    locate: Locate,
+) -> Iterator[Override]:
+    """Yield Nova's overrides of one object, which the policy's file has at `at`."""
+    target = _nova_target(resource)
+    for index, written in enumerate(resource["override"]):
+        # The place of each field: where a field is not there, the message names its line.
+        yield Override(
+            place=locate(*at, "override", index),
+            clusters=clusters,
+            target=target,
+            field=parse_field_path(written["fieldPath"]),
+            value=written["value"]["staticValue"],
+        )
 
 
 def _nova_target(resource: Mapping[str, Any]) -> Target:
+    # An apiVersion without a slash is of the core group, whose name is empty.
     group, _, version = resource["apiVersion"].rpartition("/")
     return Target(
-        group, version, resource["kind"], resource["name"], resource.get("namespace")
+        group=group,
+        version=version,
+        kind=resource["kind"],
+        name=resource["name"],
+        namespace=resource.get("namespace"),
     )
 
 
@@ -77,5 +98,8 @@ def _target(written: Mapping[str, Any]) -> Target:
     if group == "core":
         group = ""
     return Target(
-        group, written.get("version"), written.get("kind"), written.get("name")
+        group=group,
+        version=written.get("version"),
+        kind=written.get("kind"),
+        name=written.get("name"),
     )

@@ -42,10 +42,9 @@ WELL_KNOWN = PriorityClasses()
 def is_priority_class(document: Located) -> bool:
     """Tell whether a document is a PriorityClass."""
     body = document.body
-    return isinstance(body, dict) and (body.get("apiVersion"), body.get("kind")) == (
-        API_VERSION,
-        KIND,
-    )
+    if not isinstance(body, dict):
+        return False
+    return body.get("apiVersion") == API_VERSION and body.get("kind") == KIND
 
 
 def read_priority_classes(documents: Iterable[Located]) -> PriorityClasses:
@@ -56,7 +55,9 @@ def read_priority_classes(documents: Iterable[Located]) -> PriorityClasses:
     """
     values: dict[str, int] = dict(_EVERYWHERE)
     defaults: dict[str, int] = {}
-    for document in filter(is_priority_class, documents):
+    for document in documents:
+        if not is_priority_class(document):
+            continue
         name, value, is_default = _read(document)
         # The same class may come from several add-ons, as long as its value is the same.
         if values.setdefault(name, value) != value:
@@ -66,22 +67,28 @@ def read_priority_classes(documents: Iterable[Located]) -> PriorityClasses:
             )
         if is_default:
             defaults[name] = value
+        # By name: the same class may come twice, and still be the only default.
         if len(defaults) > 1:
             both = " and ".join(sorted(defaults))
             raise InvalidObject(
                 f"{both} both say globalDefault; only one {KIND} can", document.place
             )
-    return PriorityClasses(values, next(iter(defaults.values()), 0))
+    # As in Kubernetes: without a default, pods that name no class count 0.
+    default = next(iter(defaults.values()), 0)
+    return PriorityClasses(values, default)
 
 
 def _read(document: Located) -> tuple[str, int, bool]:
     body: Mapping[str, Any] = document.body
     try:
-        name = fields.text(fields.mapping(body, "metadata", ()), "name", ("metadata",))
+        metadata = fields.mapping(body, "metadata", ())
+        name = fields.text(metadata, "name", ("metadata",))
         value = fields.integer(body, "value", ())
         is_default = fields.flag(body, "globalDefault", ())
     except fields.InvalidField as error:
-        raise InvalidObject(error.message, document.locate(*error.path)) from None
+        place = document.locate(*error.path)
+        raise InvalidObject(error.message, place) from None
+    # 0 is a value, but an absent one would be a guess.
     if not name or value is None:
         raise InvalidObject(f"a {KIND} needs metadata.name and value", document.place)
     return name, value, is_default

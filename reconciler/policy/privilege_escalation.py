@@ -14,6 +14,7 @@ from reconciler.manifests import fields
 from reconciler.manifests.fields import Path
 from reconciler.manifests.identity import ObjectKey
 from reconciler.ray import rayspec
+from reconciler.ray.rayspec import Part
 
 ANY_ACCOUNT = "*"
 """The account of a token that is decided outside of Git."""
@@ -34,38 +35,49 @@ _DEVICES_AT: Mapping[str, Path] = {
 """The path of the device requests in each kind of resource.k8s.io."""
 
 
-def token_account(key: ObjectKey, body: Mapping[str, Any]) -> tuple[Path, str] | None:
+def token_account(
+    key: ObjectKey,
+    body: Mapping[str, Any],
+) -> tuple[Path, str] | None:
     """Return the service account whose token an object orders, and the field that does; None if it orders none.
 
     The template of an ExternalSecret can be changed by what it fetches, so it counts as `ANY_ACCOUNT`. Raises
     `InvalidField`.
     """
-    steps = _SECRET_AT.get((key.group, key.kind))
+    group_kind = (key.group, key.kind)
+    steps = _SECRET_AT.get(group_kind)
     if steps is None:
         return None
     at, secret = _descend(body, steps)
     if fields.text(secret, "type", at) != _TOKEN_TYPE:
         return None
-    annotations_at, annotations = _descend(secret, ("metadata", "annotations"), at)
+    below_secret = ("metadata", "annotations")
+    annotations_at, annotations = _descend(secret, below_secret, at)
     account = fields.text(annotations, _ACCOUNT_ANNOTATION, annotations_at)
     if key.kind == "ExternalSecret":
+        # What it fetches can name another account than its template does.
         account = ANY_ACCOUNT
-    return (*at, "type"), account or ANY_ACCOUNT
+    # Without a name in Git, what fills the Secret in decides on the account.
+    type_at = (*at, "type")
+    return type_at, account or ANY_ACCOUNT
 
 
-def admin_access(key: ObjectKey, body: Mapping[str, Any]) -> Iterator[Path]:
+def admin_access(
+    key: ObjectKey,
+    body: Mapping[str, Any],
+) -> Iterator[Path]:
     """Yield the fields by which a resource claim asks for devices that are in use. Raises `InvalidField`."""
     if key.group != "resource.k8s.io" or key.kind not in _DEVICES_AT:
         return
-    at, devices = _descend(body, _DEVICES_AT[key.kind])
+    steps = _DEVICES_AT[key.kind]
+    at, devices = _descend(body, steps)
     for path, request in fields.maps(devices, "requests", at):
         # Since v1beta2 of resource.k8s.io the field is below `exactly`.
-        for request_at, part in (
-            (path, request),
-            _descend(request, ("exactly",), path),
-        ):
-            if fields.flag(part, "adminAccess", request_at):
-                yield (*request_at, "adminAccess")
+        exactly_at, exactly = _descend(request, ("exactly",), path)
+        if fields.flag(request, "adminAccess", path):
+            yield (*path, "adminAccess")
+        if fields.flag(exactly, "adminAccess", exactly_at):
+            yield (*exactly_at, "adminAccess")
 
 
 def ingress(body: Mapping[str, Any]) -> Path | None:
@@ -78,12 +90,15 @@ def ingress(body: Mapping[str, Any]) -> Path | None:
         return None
     cluster_at, cluster_fields = cluster
     at, head = _descend(cluster_fields, ("headGroupSpec",), cluster_at)
-    return (*at, "enableIngress") if fields.flag(head, "enableIngress", at) else None
+    makes_ingress = fields.flag(head, "enableIngress", at)
+    return (*at, "enableIngress") if makes_ingress else None
 
 
 def _descend(
-    parent: Mapping[str, Any], steps: Path, at: Path = ()
-) -> tuple[Path, Mapping[str, Any]]:
+    parent: Mapping[str, Any],
+    steps: Path,
+    at: Path = (),
+) -> Part:
     """Return the path and the map at `steps` below `parent`; an empty map where there is none."""
     for step in steps:
         parent = fields.mapping(parent, str(step), at)

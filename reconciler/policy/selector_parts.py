@@ -17,11 +17,15 @@ def checked_by(check: Any) -> BeforeValidator:
     """Return a validator that reports a failed check of `manifests.identity` with all other problems of the file."""
 
     def validate(value: Any) -> Any:
-        if isinstance(value, str):
-            try:
-                check(value, "it")
-            except InvalidObject as error:
-                raise ValueError(error.message.removeprefix("it: ")) from None
+        # Pydantic reports a value of another type by itself.
+        if not isinstance(value, str):
+            return value
+        try:
+            check(value, "it")
+        except InvalidObject as error:
+            # Pydantic collects ValueErrors only, and names the field itself.
+            message = error.message.removeprefix("it: ")
+            raise ValueError(message) from None
         return value
 
     return BeforeValidator(validate)
@@ -54,15 +58,15 @@ class Selector(SkyRayModel):
 
     def selector(self) -> LabelSelector:
         """Return the selector as data: `matchLabels` by key, then `matchExpressions` as written."""
-        labels = [
-            Requirement(key, "In", (self.match_labels[key],))
-            for key in sorted(self.match_labels)
-        ]
-        expressions = [
-            Requirement(each.key, each.operator, each.values)
-            for each in self.match_expressions
-        ]
-        return LabelSelector((*labels, *expressions))
+        requirements = []
+        for key in sorted(self.match_labels):
+            values = (self.match_labels[key],)
+            requirements.append(Requirement(key, "In", values))
+        # In the order of the file: `orderedClusterSelector` ranks by it.
+        for each in self.match_expressions:
+            requirement = Requirement(each.key, each.operator, each.values)
+            requirements.append(requirement)
+        return LabelSelector(tuple(requirements))
 
 
 class Kind(SkyRayModel):
@@ -74,12 +78,14 @@ class Kind(SkyRayModel):
 
     def selector(self) -> KindSelector:
         """Return the selector as data; the core API group has no name there."""
-        return KindSelector(self.kind, "" if self.group == "core" else self.group)
+        group = "" if self.group == "core" else self.group
+        return KindSelector(self.kind, group)
 
 
-_BY_NAME = BeforeValidator(
-    lambda it: {"kind": it} if isinstance(it, str) else it,
-    json_schema_input_type=str | Kind,
-)
+def _kind_by_name(written: Any) -> Any:
+    return {"kind": written} if isinstance(written, str) else written
+
+
+_BY_NAME = BeforeValidator(_kind_by_name, json_schema_input_type=str | Kind)
 Kinds = Items[Annotated[Kind, _BY_NAME]]
 """Kinds, a plain `RayJob` for `{kind: RayJob}`."""

@@ -37,31 +37,32 @@ from reconciler.reasons.tenancy import (
     UnreadableFields,
 )
 
-DEFAULT_KINDS = tuple(
-    KindSelector(kind, group)
-    for group, kinds in (
-        ("ray.io", rayspec.KINDS),
+_DEFAULT_KINDS_OF: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("ray.io", rayspec.KINDS),
+    (
+        "",
         (
-            "",
-            (
-                "ConfigMap",
-                "PersistentVolumeClaim",
-                "Pod",
-                "ReplicationController",
-                "Secret",
-                "Service",
-            ),
+            "ConfigMap",
+            "PersistentVolumeClaim",
+            "Pod",
+            "ReplicationController",
+            "Secret",
+            "Service",
         ),
-        ("", ("ServiceAccount",)),
-        ("apps", ("Deployment", "ReplicaSet", "StatefulSet")),
-        ("batch", ("CronJob", "Job")),
-        ("bitnami.com", ("SealedSecret",)),
-        ("external-secrets.io", ("ExternalSecret",)),
-        ("jobset.x-k8s.io", ("JobSet",)),
-        ("policy", ("PodDisruptionBudget",)),
-        ("resource.k8s.io", ("ResourceClaim", "ResourceClaimTemplate")),
-    )
-    for kind in kinds
+    ),
+    ("", ("ServiceAccount",)),
+    ("apps", ("Deployment", "ReplicaSet", "StatefulSet")),
+    ("batch", ("CronJob", "Job")),
+    ("bitnami.com", ("SealedSecret",)),
+    ("external-secrets.io", ("ExternalSecret",)),
+    ("jobset.x-k8s.io", ("JobSet",)),
+    ("policy", ("PodDisruptionBudget",)),
+    ("resource.k8s.io", ("ResourceClaim", "ResourceClaimTemplate")),
+)
+"""The kinds of `DEFAULT_KINDS` by their API group."""
+
+DEFAULT_KINDS = tuple(
+    KindSelector(kind, group) for group, kinds in _DEFAULT_KINDS_OF for kind in kinds
 )
 """The kinds that a tenant may commit unless its Tenant says otherwise: Ray, ordinary workloads, and what pods refer to.
 
@@ -72,16 +73,14 @@ then uses with rights of its own.
 
 _POD_KINDS = {
     *rayspec.KINDS,
-    *(
-        "Pod",
-        "ReplicationController",
-        "Deployment",
-        "ReplicaSet",
-        "StatefulSet",
-        "DaemonSet",
-        "Job",
-        "CronJob",
-    ),
+    "Pod",
+    "ReplicationController",
+    "Deployment",
+    "ReplicaSet",
+    "StatefulSet",
+    "DaemonSet",
+    "Job",
+    "CronJob",
     "JobSet",
 }
 """The kinds that make pods. Without a template that can be read, their pods cannot be checked."""
@@ -100,6 +99,7 @@ class PodRules:
 
     def allows(self, use: Use) -> bool:
         """Tell whether a pod may use the feature."""
+        # Which account or capability it is decides what the pod can do, so each is allowed by its name.
         if use.feature is Feature.SERVICE_ACCOUNT:
             return use.value in self.service_accounts
         if use.feature is Feature.CAPABILITY:
@@ -134,7 +134,11 @@ class Tenant:
     borrowing: Borrowing | None = None
     pods: PodRules = PodRules()
 
-    def owns(self, namespace: str, labels: Mapping[str, str]) -> bool:
+    def owns(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> bool:
         """Tell whether a namespace is this tenant's. `labels` are those of its Namespace object."""
         if namespace in self.namespaces:
             return True
@@ -143,7 +147,9 @@ class Tenant:
         selector = self.namespace_selector
         if reserved or selector is None:
             return False
-        return selector.matches({**labels, NAME_LABEL: namespace})
+        # The name label is set last, so that a Namespace cannot pass for another by writing it itself.
+        with_name = {**labels, NAME_LABEL: namespace}
+        return selector.matches(with_name)
 
     def may_have(self, kind: str, api_group: str) -> bool:
         """Tell whether the tenant may commit objects of this kind and API group."""
@@ -178,12 +184,20 @@ class Tenancy:
     tenants: tuple[Tenant, ...] = ()
     required: bool = False
 
-    def owner(self, namespace: str, labels: Mapping[str, str]) -> Owner:
+    def owner(
+        self,
+        namespace: str,
+        labels: Mapping[str, str],
+    ) -> Owner:
         """Return the owner of a namespace. `labels` are those of its Namespace object."""
         owners = [tenant for tenant in self.tenants if tenant.owns(namespace, labels)]
         if len(owners) > 1:
             # A label can cause this at any time, so it refuses one namespace instead of stopping the cycle.
-            named = tuple((tenant.name, tenant.place.file) for tenant in owners[:2])
+            first, second, *_ = owners
+            named = (
+                (first.name, first.place.file),
+                (second.name, second.place.file),
+            )
             return Owner(None, TenantAmbiguous(namespace, named))
         if owners:
             return Owner(owners[0])
@@ -204,7 +218,9 @@ def tenancy_of(tenants: Iterable[Tenant], setting: str) -> Tenancy:
     """
     by_name: dict[str, Tenant] = {}
     owner_of: dict[str, Tenant] = {}
-    for tenant in sorted(tenants, key=lambda each: (each.name, each.place)):
+    # In a fixed order, so that the same mistake is reported with the same words.
+    in_order = sorted(tenants, key=lambda each: (each.name, each.place))
+    for tenant in in_order:
         if tenant.name in by_name:
             first = by_name[tenant.name].place
             raise InvalidObject(
@@ -212,22 +228,41 @@ def tenancy_of(tenants: Iterable[Tenant], setting: str) -> Tenancy:
                 tenant.place,
             )
         by_name[tenant.name] = tenant
-        for namespace in tenant.namespaces:
-            other = owner_of.setdefault(namespace, tenant)
-            if other is not tenant:
-                raise InvalidObject(
-                    f"namespace {namespace} belongs to tenant {other.name} ({other.place}) already: "
-                    "leave it to one of them",
-                    tenant.place,
-                )
+        _claim_namespaces(tenant, owner_of)
+    # After all tenants are known: a tenant may borrow from a later one.
     for tenant in by_name.values():
         _check_lenders(tenant, by_name)
-    required = setting == "Required" or (bool(by_name) and setting != "Optional")
+    required = _is_required(setting, has_tenants=bool(by_name))
     return Tenancy(tuple(by_name.values()), required)
 
 
-def _check_lenders(tenant: Tenant, by_name: Mapping[str, Tenant]) -> None:
+def _is_required(setting: str, *, has_tenants: bool) -> bool:
+    # Required holds without tenants too: to remove the last one must not open the fleet.
+    return setting == "Required" or (has_tenants and setting != "Optional")
+
+
+def _claim_namespaces(
+    tenant: Tenant,
+    owner_of: dict[str, Tenant],
+) -> None:
+    """Add the namespaces that `tenant` names to `owner_of`. Raises `InvalidObject` where another tenant has one."""
+    for namespace in tenant.namespaces:
+        other = owner_of.setdefault(namespace, tenant)
+        # A tenant may name a namespace twice.
+        if other is not tenant:
+            raise InvalidObject(
+                f"namespace {namespace} belongs to tenant {other.name} ({other.place}) already: "
+                "leave it to one of them",
+                tenant.place,
+            )
+
+
+def _check_lenders(
+    tenant: Tenant,
+    by_name: Mapping[str, Tenant],
+) -> None:
     """Raise `InvalidObject` unless each lender that the tenant names is another tenant."""
+    # No lenders are named where the tenant borrows nothing, or from all tenants.
     lenders = tenant.borrowing.lenders if tenant.borrowing else None
     for lender in lenders or ():
         if lender == tenant.name:
@@ -241,68 +276,97 @@ def _check_lenders(tenant: Tenant, by_name: Mapping[str, Tenant]) -> None:
 
 
 def denials(
-    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+    tenant: Tenant,
+    key: ObjectKey,
+    body: Mapping[str, Any],
 ) -> tuple[Denial, ...]:
     """Return everything about an object that its tenant may not have; empty when all of it is allowed."""
     try:
         return tuple(_denials(tenant, key, body))
     except InvalidObject as error:
+        # What cannot be read cannot be checked, so it is denied.
         path = error.path if isinstance(error, InvalidField) else ()
-        return (Denial(path, UnreadableFields(error.message)),)
+        why = UnreadableFields(error.message)
+        return (Denial(path, why),)
 
 
 def _denials(
-    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+    tenant: Tenant,
+    key: ObjectKey,
+    body: Mapping[str, Any],
 ) -> Iterator[Denial]:
     if not tenant.may_have(key.kind, key.group):
         kind = f"{key.kind}.{key.group}" if key.group else key.kind
-        yield Denial(("kind",), KindDenied(tenant.name, kind))
+        why = KindDenied(tenant.name, kind)
+        yield Denial(("kind",), why)
         # Its fields do not matter: the object is removed, not corrected.
         return
-    if (key.api_version, key.kind) == (
-        "v1",
-        "ServiceAccount",
-    ) and key.name not in tenant.pods.service_accounts:
-        yield Denial(("metadata", "name"), ServiceAccountDenied(tenant.name, key.name))
+    is_account = (key.api_version, key.kind) == ("v1", "ServiceAccount")
+    # On a cloud a service account may be an identity, so each is allowed by name.
+    if is_account and key.name not in tenant.pods.service_accounts:
+        unlisted = ServiceAccountDenied(tenant.name, key.name)
+        yield Denial(("metadata", "name"), unlisted)
     yield from _escalations(tenant, key, body)
     yield from _pod_denials(tenant, key, body)
 
 
 def _pod_denials(
-    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+    tenant: Tenant,
+    key: ObjectKey,
+    body: Mapping[str, Any],
 ) -> Iterator[Denial]:
     """Yield what the object's pods use that the tenant's pods may not."""
     templates = list(pod_templates(body))
-    if key.kind in _POD_KINDS and not templates and not rayspec.is_ray(body):
-        yield Denial(("apiVersion",), PodsUnchecked(key.kind, key.api_version))
+    has_no_template = key.kind in _POD_KINDS and not templates
+    # A Ray resource may have no pods of its own: a RayJob can run on a RayCluster that exists.
+    if has_no_template and not rayspec.is_ray(body):
+        unchecked = PodsUnchecked(key.kind, key.api_version)
+        yield Denial(("apiVersion",), unchecked)
     uses: list[Use] = []
     for at, pod in templates:
         uses += features(pod, at)
     uses += _sidecar_uses(body)
     for use in uses:
-        if not tenant.pods.allows(use):
-            yield Denial(
-                use.path,
-                FeatureDenied(tenant.name, key, use.path, use.feature, use.value),
-            )
+        if tenant.pods.allows(use):
+            continue
+        why = FeatureDenied(tenant.name, key, use.path, use.feature, use.value)
+        yield Denial(use.path, why)
 
 
 def _escalations(
-    tenant: Tenant, key: ObjectKey, body: Mapping[str, Any]
+    tenant: Tenant,
+    key: ObjectKey,
+    body: Mapping[str, Any],
 ) -> Iterator[Denial]:
     """Yield the fields by which a controller would give the tenant what its Tenant does not."""
-    token = privilege_escalation.token_account(key, body)
-    if token is not None:
-        path, account = token
-        # A pod in the namespace gets the token of `default` anyway.
-        if account not in {"default", *tenant.pods.service_accounts}:
-            named = "" if account == privilege_escalation.ANY_ACCOUNT else account
-            yield Denial(path, TokenDenied(tenant.name, key, path, named))
+    yield from _token_denials(tenant, key, body)
     for path in privilege_escalation.admin_access(key, body):
         yield Denial(path, AdminAccessDenied(key, path))
-    ingress = privilege_escalation.ingress(body)
-    if ingress is not None and not tenant.may_have("Ingress", "networking.k8s.io"):
-        yield Denial(ingress, IngressDenied(tenant.name, key, ingress))
+    ingress_at = privilege_escalation.ingress(body)
+    if ingress_at is None:
+        return
+    # KubeRay's Ingress is like one of the tenant's own.
+    if not tenant.may_have("Ingress", "networking.k8s.io"):
+        why = IngressDenied(tenant.name, key, ingress_at)
+        yield Denial(ingress_at, why)
+
+
+def _token_denials(
+    tenant: Tenant,
+    key: ObjectKey,
+    body: Mapping[str, Any],
+) -> Iterator[Denial]:
+    """Yield the field that orders the token of a service account that the tenant's pods may not have."""
+    token = privilege_escalation.token_account(key, body)
+    if token is None:
+        return
+    path, account = token
+    # A pod in the namespace gets the token of `default` anyway.
+    if account in {"default", *tenant.pods.service_accounts}:
+        return
+    is_any = account == privilege_escalation.ANY_ACCOUNT
+    why = TokenDenied(tenant.name, key, path, "" if is_any else account)
+    yield Denial(path, why)
 
 
 def _sidecar_uses(body: Mapping[str, Any]) -> Iterator[Use]:
@@ -312,12 +376,10 @@ def _sidecar_uses(body: Mapping[str, Any]) -> Iterator[Use]:
         return
     at, cluster_fields = cluster
     autoscaler_at = (*at, "autoscalerOptions")
-    yield from container_features(
-        fields.mapping(cluster_fields, "autoscalerOptions", at), autoscaler_at
-    )
+    autoscaler = fields.mapping(cluster_fields, "autoscalerOptions", at)
+    yield from container_features(autoscaler, autoscaler_at)
     history_at = (*at, "historyServerOptions")
     history = fields.mapping(cluster_fields, "historyServerOptions", at)
     collector_at = (*history_at, "collectorOptions")
-    yield from container_features(
-        fields.mapping(history, "collectorOptions", history_at), collector_at
-    )
+    collector = fields.mapping(history, "collectorOptions", history_at)
+    yield from container_features(collector, collector_at)

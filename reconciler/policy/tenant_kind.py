@@ -25,6 +25,7 @@ from reconciler.manifests.kinds import (
     read_object,
 )
 from reconciler.manifests.podfeatures import Feature
+from reconciler.manifests.selector import LabelSelector
 from reconciler.policy.model import KindSelector
 from reconciler.policy.selector_parts import Kind, Kinds, Selector
 from reconciler.policy.tenant import DEFAULT_KINDS, Borrowing, PodRules, Tenant
@@ -43,6 +44,7 @@ class QuotaPart(SkyRayModel):
 
 
 def _lenders(value: Any) -> Any:
+    # As a list of one, which `_borrowing` reads as all tenants.
     if value == ANY:
         return [ANY]
     if not isinstance(value, list):
@@ -52,6 +54,14 @@ def _lenders(value: Any) -> Any:
     return value
 
 
+_TENANTS_OR_ANY = {
+    "anyOf": [
+        {"const": "any"},
+        {"type": "array", "items": {"type": "string"}},
+    ]
+}
+
+
 class BorrowingPart(SkyRayModel):
     """Whose unused quota the tenant may use, and how much of it at most."""
 
@@ -59,19 +69,14 @@ class BorrowingPart(SkyRayModel):
         Items[DnsLabel],
         BeforeValidator(_lenders),
         Field(alias="from"),
-        WithJsonSchema(
-            {
-                "anyOf": [
-                    {"const": "any"},
-                    {"type": "array", "items": {"type": "string"}},
-                ]
-            }
-        ),
+        # Pydantic sees the list only; editors must accept the word as well.
+        WithJsonSchema(_TENANTS_OR_ANY),
     ]
     limit: Amounts = Field(default_factory=dict)
 
 
 def _capability(text: str) -> str:
+    # As pods name them: Kubernetes leaves the prefix of Linux out.
     return text.upper().removeprefix("CAP_")
 
 
@@ -142,12 +147,18 @@ class TenantKind(SkyRayModel):
 
 def is_tenant(document: Located) -> bool:
     """Tell whether a document of `policies/` means to be a Tenant."""
-    return isinstance(document.body, dict) and document.body.get("kind") == KIND
+    body = document.body
+    return isinstance(body, dict) and body.get("kind") == KIND
 
 
 def read_tenants(documents: Iterable[Located]) -> tuple[Tenant, ...]:
     """Return the tenants among `documents`. Raises `InvalidObject`; see `kinds.problems`."""
-    return tuple(read_tenant(document) for document in documents if is_tenant(document))
+    tenants = []
+    for document in documents:
+        # `policies/` has policies and PriorityClasses as well.
+        if is_tenant(document):
+            tenants.append(read_tenant(document))
+    return tuple(tenants)
 
 
 def read_tenant(document: Located) -> Tenant:
@@ -160,12 +171,8 @@ def read_tenant(document: Located) -> Tenant:
         name=kind.metadata.name,
         place=document.place,
         namespaces=spec.namespaces,
-        namespace_selector=spec.namespace_selector.selector()
-        if spec.namespace_selector
-        else None,
-        cluster_selector=spec.cluster_selector.selector()
-        if spec.cluster_selector
-        else None,
+        namespace_selector=_selector(spec.namespace_selector),
+        cluster_selector=_selector(spec.cluster_selector),
         kinds=(*kinds_allowed, *_kinds(spec.additional_kinds)),
         quota=dict(spec.quota.requests) if spec.quota else {},
         borrowing=_borrowing(spec.borrowing),
@@ -178,14 +185,20 @@ def json_schemas() -> dict[str, dict[str, Any]]:
     return {"tenant.json": kinds.json_schema(TenantKind, KIND)}
 
 
+def _selector(part: Selector | None) -> LabelSelector | None:
+    # An absent selector differs from an empty one, which selects everything.
+    return None if part is None else part.selector()
+
+
 def _kinds(parts: Iterable[Kind]) -> tuple[KindSelector, ...]:
     return tuple(part.selector() for part in parts)
 
 
 def _pod_rules(part: PodFeaturesPart) -> PodRules:
-    features = frozenset(Feature(word) for word in part.allow)
     return PodRules(
-        features, frozenset(part.service_accounts), frozenset(part.capabilities)
+        features=frozenset(Feature(word) for word in part.allow),
+        service_accounts=frozenset(part.service_accounts),
+        capabilities=frozenset(part.capabilities),
     )
 
 

@@ -72,27 +72,37 @@ def render_addons(
     """
     base = folder_of(cluster)
     files: dict[str, bytes] = {}
-    provides = {addon.name: ",".join(addon.provides) for addon in addons}
     for step in _steps(cluster, addons):
         for path, data in _step_files(step, engine).items():
             files[f"{base}{path}"] = data
+    provides = {addon.name: ",".join(addon.provides) for addon in addons}
     for old in kept:
+        # Its old bytes: what it was made of is not in `addons/` any more.
         files |= old.files
+        # Where it is not known what it provides, the sentinel must not say "nothing".
         if old.provides is not None:
             provides[old.name] = ",".join(sorted(old.provides))
-    relative = [path.removeprefix(base) for path in files]
-    resources = sorted(path for path in relative if _is_applied(path))
-    kustomization: dict[str, Any] = {
-        **KUSTOMIZATION,
-        "resources": [SENTINEL, *resources],
-        "labels": [{"pairs": {CLUSTER_LABEL: cluster}}],
-    }
-    files[f"{base}{FILE}"] = emit(kustomization)
+    resources = _applied(path.removeprefix(base) for path in files)
+    files[f"{base}{FILE}"] = emit(_kustomization(cluster, resources))
     files[f"{base}{SENTINEL}"] = emit(_sentinel(cluster, engine, provides))
     return dict(sorted(files.items()))
 
 
-def _steps(cluster: str, addons: Sequence[AddOn]) -> list[AddOnStep]:
+def _kustomization(
+    cluster: str,
+    resources: Iterable[str],
+) -> dict[str, Any]:
+    return {
+        **KUSTOMIZATION,
+        "resources": [SENTINEL, *resources],
+        "labels": [{"pairs": {CLUSTER_LABEL: cluster}}],
+    }
+
+
+def _steps(
+    cluster: str,
+    addons: Sequence[AddOn],
+) -> list[AddOnStep]:
     """Return the steps of all add-ons, each with what it comes after."""
     steps: list[AddOnStep] = []
     last: dict[str, AddOnStep] = {}
@@ -103,26 +113,34 @@ def _steps(cluster: str, addons: Sequence[AddOn]) -> list[AddOnStep]:
         after = tuple(step.name for step in needed)
         for step in addon.steps:
             wave += 1
+            # The objects of all clusters are in one namespace of the management cluster.
             name = as_dns_label(f"{cluster}.{addon.name}.{step.name}")
             path = f"{folder_of(cluster)}{addon.name}/{step.name}"
-            last[addon.name] = AddOnStep(
-                cluster, addon.name, step, name, path, wave, after
-            )
-            steps.append(last[addon.name])
+            addon_step = AddOnStep(cluster, addon.name, step, name, path, wave, after)
+            last[addon.name] = addon_step
+            steps.append(addon_step)
+            # The next step waits for this one only, which waited for all before it.
             after = (name,)
     return steps
 
 
-def _step_files(step: AddOnStep, engine: EngineRenderer) -> dict[str, bytes]:
+def _step_files(
+    step: AddOnStep,
+    engine: EngineRenderer,
+) -> dict[str, bytes]:
     """Return the files of a step by their path inside `_addons/`."""
     files = engine.addon_step_files(step)
-    if isinstance(step.step.source, Manifests):
-        files |= _manifests(step, step.step.source, engine)
+    source = step.step.source
+    # The engine fetches all other sources; plain manifests are only in the fleet repo.
+    if isinstance(source, Manifests):
+        files |= _manifests(step, source, engine)
     return files
 
 
 def _manifests(
-    step: AddOnStep, source: Manifests, engine: EngineRenderer
+    step: AddOnStep,
+    source: Manifests,
+    engine: EngineRenderer,
 ) -> dict[str, bytes]:
     """Return the plain manifests, with a kustomization that annotates what must outlive the add-on."""
     named = object_files(source.objects)
@@ -131,13 +149,7 @@ def _manifests(
         "resources": sorted(named),
         "labels": [{"pairs": {ADDON_LABEL: step.addon}}],
     }
-    keys = [object_key(dict(body)) for body in source.objects]
-    kinds = {(key.group, key.kind) for key in keys}
-    kept = [
-        target
-        for target in _KEPT_KINDS
-        if (target.get("group", ""), target["kind"]) in kinds
-    ]
+    kept = _kept_kinds(source)
     if kept:
         transformer = annotations_transformer_for(
             "skyray-stays", engine.keep_annotations, kept
@@ -148,14 +160,36 @@ def _manifests(
     return files
 
 
-def _is_applied(path: str) -> bool:
-    """Tell whether a file (`<add-on>/<step>.yaml`, or a step's git source) is for the management cluster itself."""
-    depth = path.count("/")
-    return depth == 1 or (depth == 2 and path.endswith("/source.yaml"))
+def _kept_kinds(source: Manifests) -> list[dict[str, str]]:
+    """Return those of `_KEPT_KINDS` of which the manifests have an object."""
+    kinds = set()
+    for body in source.objects:
+        key = object_key(dict(body))
+        kinds.add((key.group, key.kind))
+    kept = []
+    for target in _KEPT_KINDS:
+        # The core group is left out of a target.
+        if (target.get("group", ""), target["kind"]) in kinds:
+            kept.append(target)
+    return kept
+
+
+def _applied(paths: Iterable[str]) -> list[str]:
+    """Return the files for the management cluster itself: `<add-on>/<step>.yaml`, and a step's git source."""
+    applied = []
+    for path in paths:
+        depth = path.count("/")
+        is_git_source = depth == 2 and path.endswith("/source.yaml")
+        # All other files are for the cluster: the objects of a step refer to their folder.
+        if depth == 1 or is_git_source:
+            applied.append(path)
+    return sorted(applied)
 
 
 def _sentinel(
-    cluster: str, engine: EngineRenderer, provides: Mapping[str, str]
+    cluster: str,
+    engine: EngineRenderer,
+    provides: Mapping[str, str],
 ) -> dict[str, Any]:
     data = {"cluster": cluster}
     for name in sorted(provides):
@@ -177,10 +211,12 @@ def provided_groups(sentinel: bytes | None) -> dict[str, frozenset[str]]:
     try:
         (document,) = load(sentinel or b"", SENTINEL).documents
         for field, groups in document.body["data"].items():
-            if field != "cluster":
-                provided[field.removeprefix(_PROVIDES)] = frozenset(
-                    groups.split(",")
-                ) - {""}
+            if field == "cluster":
+                continue
+            name = field.removeprefix(_PROVIDES)
+            # An add-on that provides nothing has an empty text, which splits into one empty name.
+            provided[name] = frozenset(groups.split(",")) - {""}
     except (InputError, ValueError, KeyError, TypeError, AttributeError):
+        # A person may have changed it. An add-on that is not named then counts as needed by all.
         return {}
     return provided

@@ -13,36 +13,20 @@ from typing import Any
 from reconciler.manifests.emitter import emit
 from reconciler.policy.addon import HelmChart, Manifests, RemoteKustomization
 from reconciler.render.argocd_health import health_checks
+from reconciler.render.argocd_projects import (
+    ADDONS_PROJECT,
+    ADDONS_ROOT_PROJECT,
+    PROJECT,
+    addons_project,
+    addons_root_project,
+    workloads_project,
+)
 from reconciler.render.engine import ADDON_LABEL, ADDONS_FOLDER, AddOnStep
 from reconciler.render.model import Patch
 
 NAMESPACE = "argocd"
-PROJECT = "skyray"
-ADDONS_PROJECT = "skyray-addons"
-"""The project of what add-ons bring to clusters."""
-
 CLUSTER_LABEL = "skyray.dev/cluster"
 """On Argo CD's cluster Secrets; its value is the cluster's name in the inventory."""
-
-ALLOWED_KINDS = (
-    ("", "ConfigMap"),
-    ("", "PersistentVolumeClaim"),
-    ("", "Secret"),
-    ("", "Service"),
-    ("", "ServiceAccount"),
-    ("apps", "Deployment"),
-    ("apps", "StatefulSet"),
-    ("batch", "CronJob"),
-    ("batch", "Job"),
-    ("bitnami.com", "SealedSecret"),
-    ("external-secrets.io", "ExternalSecret"),
-    ("jobset.x-k8s.io", "JobSet"),
-    ("ray.io", "RayCluster"),
-    ("ray.io", "RayCronJob"),
-    ("ray.io", "RayJob"),
-    ("ray.io", "RayService"),
-)
-"""What the project lets SkyRay's applications create in namespaces: (API group, kind)."""
 
 _RETRY = {
     "limit": -1,
@@ -59,7 +43,8 @@ _FLEET_REPO = "fleet-repo"
 """The `_SOURCE_LABEL` of Applications that read the fleet repo, whose URL the set of add-ons fills in."""
 
 _UNFILLED = "https://fleet-repo.invalid"
-_CLOSED_NAMESPACES = ("kube-*", "argocd", "flux-system")
+_CLUSTER_OF_PATH = "{{index .path.segments 1}}"
+_MANAGEMENT_CLUSTER = "https://kubernetes.default.svc"
 _AUTOSCALED = (
     "select(.spec.enableInTreeAutoscaling == true) | .spec.workerGroupSpecs[]?"
 )
@@ -90,12 +75,12 @@ class ArgoCD:
     ) -> dict[str, bytes]:
         """Return the files under `argocd/`. They name no clusters: the ApplicationSets find them by directory."""
         return {
-            "argocd/addons-project.yaml": emit(_addons_project()),
-            "argocd/addons-root-project.yaml": emit(_addons_root_project(repo_url)),
+            "argocd/addons-project.yaml": emit(addons_project()),
+            "argocd/addons-root-project.yaml": emit(addons_root_project(repo_url)),
             "argocd/addons.yaml": emit(_addons_set(repo_url, branch)),
             "argocd/applicationset.yaml": emit(_application_set(repo_url, branch)),
             "argocd/health-checks/argocd-cm.yaml": health_checks(),
-            "argocd/project.yaml": emit(_project(repo_url)),
+            "argocd/project.yaml": emit(workloads_project(repo_url)),
         }
 
     def cluster_transformers(self) -> list[str]:
@@ -115,39 +100,21 @@ class ArgoCD:
         return {f"{step.folder}.yaml": emit(_addon_application(step))}
 
 
-def _project(repo_url: str) -> dict[str, Any]:
-    closed = [
-        {"server": "*", "namespace": f"!{namespace}"}
-        for namespace in _CLOSED_NAMESPACES
-    ]
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "AppProject",
-        "metadata": {"name": PROJECT, "namespace": "argocd"},
-        "spec": {
-            "description": "What SkyRay placed on the clusters of the fleet",
-            "sourceRepos": [repo_url],
-            "destinations": [*closed, {"server": "*", "namespace": "*"}],
-            "clusterResourceWhitelist": [{"group": "", "kind": "Namespace"}],
-            "namespaceResourceWhitelist": [
-                {"group": group, "kind": kind} for group, kind in ALLOWED_KINDS
-            ],
-        },
-    }
-
-
-def _application_set(repo_url: str, branch: str) -> dict[str, Any]:
+def _application_set(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     source = {
         "repoURL": repo_url,
         "revision": branch,
         "directories": [{"path": "clusters/*"}],
     }
     return _set_of(
-        "skyray",
-        source,
-        "{{.path.basename}}",
-        "skyray-{{.path.basename}}",
-        _application(repo_url, branch),
+        name="skyray",
+        source=source,
+        cluster="{{.path.basename}}",
+        application="skyray-{{.path.basename}}",
+        spec=_application(repo_url, branch),
     )
 
 
@@ -163,30 +130,41 @@ def _set_of(
     `cluster`, `application` (the name of each) and `spec` are templates over the directory and Argo CD's cluster.
     """
     known = {"selector": {"matchLabels": {CLUSTER_LABEL: cluster}}}
+    # A directory whose cluster Argo CD does not know makes no application.
+    matrix = {"generators": [{"git": source}, {"clusters": known}]}
+    # Only a change of its own directory makes Argo CD build an application again.
     annotations = {"argocd.argoproj.io/manifest-generate-paths": "."}
+    set_spec = {
+        "goTemplate": True,
+        "goTemplateOptions": ["missingkey=error"],
+        "generators": [{"matrix": matrix}],
+        "syncPolicy": {
+            # A directory or a Secret that is gone takes nothing off its cluster.
+            "preserveResourcesOnDeletion": True,
+            "applicationsSync": "create-update",
+        },
+        "template": {
+            "metadata": {"name": application, "annotations": annotations},
+            "spec": spec,
+        },
+    }
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "ApplicationSet",
         "metadata": {"name": name, "namespace": "argocd"},
-        "spec": {
-            "goTemplate": True,
-            "goTemplateOptions": ["missingkey=error"],
-            "generators": [
-                {"matrix": {"generators": [{"git": source}, {"clusters": known}]}}
-            ],
-            "syncPolicy": {
-                "preserveResourcesOnDeletion": True,
-                "applicationsSync": "create-update",
-            },
-            "template": {
-                "metadata": {"name": application, "annotations": annotations},
-                "spec": spec,
-            },
-        },
+        "spec": set_spec,
     }
 
 
-def _application(repo_url: str, branch: str) -> dict[str, Any]:
+def _application(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
+    sync_policy = {
+        "automated": {"prune": True, "selfHeal": True},
+        "syncOptions": ["ApplyOutOfSyncOnly=true", "FailOnSharedResource=true"],
+        "retry": _RETRY,
+    }
     return {
         "project": PROJECT,
         "source": {
@@ -194,68 +172,55 @@ def _application(repo_url: str, branch: str) -> dict[str, Any]:
             "targetRevision": branch,
             "path": "{{.path.path}}",
         },
+        # Every object of a cluster's directory says its own namespace.
         "destination": {"name": "{{.name}}", "namespace": "default"},
         "ignoreDifferences": _ignored(),
-        "syncPolicy": {
-            "automated": {"prune": True, "selfHeal": True},
-            "syncOptions": ["ApplyOutOfSyncOnly=true", "FailOnSharedResource=true"],
-            "retry": _RETRY,
-        },
+        "syncPolicy": sync_policy,
     }
 
 
-_ADDONS_ROOT = "skyray-addons-root"
-_CLUSTER_OF_PATH = "{{index .path.segments 1}}"
-
-
-def _addons_project() -> dict[str, Any]:
-    """Return the project of what add-ons bring to the clusters: the platform team's, so it allows CRDs and RBAC."""
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "AppProject",
-        "metadata": {"name": ADDONS_PROJECT, "namespace": "argocd"},
-        "spec": {
-            "description": "What SkyRay's add-ons bring to the clusters of the fleet",
-            "sourceRepos": ["*"],
-            "destinations": [{"server": "*", "namespace": "*"}],
-            "clusterResourceWhitelist": [{"group": "*", "kind": "*"}],
-        },
-    }
-
-
-def _addons_root_project(repo_url: str) -> dict[str, Any]:
-    """Return the project of the applications that make one application for each step of an add-on."""
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "AppProject",
-        "metadata": {"name": _ADDONS_ROOT, "namespace": "argocd"},
-        "spec": {
-            "description": "The applications of SkyRay's add-ons",
-            "sourceRepos": [repo_url],
-            "destinations": [
-                {"server": "https://kubernetes.default.svc", "namespace": "argocd"}
-            ],
-            "clusterResourceWhitelist": [],
-            "namespaceResourceWhitelist": [
-                {"group": "", "kind": "ConfigMap"},
-                {"group": "argoproj.io", "kind": "Application"},
-            ],
-        },
-    }
-
-
-def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
+def _addons_set(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     """Return the set of one application for each cluster's add-ons (render.addons), on Argo CD's own cluster.
 
     It fills in what only Argo CD knows: its own name of the cluster, and the address of the fleet repo.
     """
-    source = {
+    directories = {
         "repoURL": repo_url,
         "revision": branch,
         "directories": [{"path": f"clusters/*/{ADDONS_FOLDER}"}],
     }
+    source = {
+        "repoURL": repo_url,
+        "targetRevision": branch,
+        "path": "{{.path.path}}",
+        "kustomize": {"patches": _filled_in(repo_url, branch)},
+    }
+    spec = {
+        "project": ADDONS_ROOT_PROJECT,
+        "source": source,
+        "destination": {"server": _MANAGEMENT_CLUSTER, "namespace": "argocd"},
+        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": _RETRY},
+    }
+    return _set_of(
+        name=ADDONS_PROJECT,
+        source=directories,
+        cluster=_CLUSTER_OF_PATH,
+        application=f"skyray-addons-{_CLUSTER_OF_PATH}",
+        spec=spec,
+    )
+
+
+def _filled_in(
+    repo_url: str,
+    branch: str,
+) -> list[dict[str, Any]]:
+    """Return the patches of a cluster's add-on Applications that fill in cluster name and repo address."""
     ours = {"group": "argoproj.io", "kind": "Application"}
     from_here = {**ours, "labelSelector": f"{_SOURCE_LABEL}={_FLEET_REPO}"}
+    # Argo CD fills in the template: how it calls the cluster is not known here.
     destination = [
         {"op": "replace", "path": "/spec/destination/name", "value": "{{.name}}"}
     ]
@@ -263,43 +228,22 @@ def _addons_set(repo_url: str, branch: str) -> dict[str, Any]:
         {"op": "replace", "path": "/spec/source/repoURL", "value": repo_url},
         {"op": "replace", "path": "/spec/source/targetRevision", "value": branch},
     ]
-    patches = [
+    return [
         {"target": ours, "patch": emit(destination).decode()},
         {"target": from_here, "patch": emit(address).decode()},
     ]
-    spec = {
-        "project": _ADDONS_ROOT,
-        "source": {
-            "repoURL": repo_url,
-            "targetRevision": branch,
-            "path": "{{.path.path}}",
-            "kustomize": {"patches": patches},
-        },
-        "destination": {
-            "server": "https://kubernetes.default.svc",
-            "namespace": "argocd",
-        },
-        "syncPolicy": {"automated": {"prune": True, "selfHeal": True}, "retry": _RETRY},
-    }
-    return _set_of(
-        ADDONS_PROJECT,
-        source,
-        _CLUSTER_OF_PATH,
-        f"skyray-addons-{_CLUSTER_OF_PATH}",
-        spec,
-    )
 
 
 def _ignored() -> list[dict[str, Any]]:
     rules = []
     for kind, path in _CLUSTER_SPEC.items():
         expressions = []
+        # KubeRay makes the RayClusters of jobs and services, so these are not in Git.
         if kind == "RayCluster":
-            expressions += [
-                f"{_AUTOSCALED}.replicas",
-                f"{_AUTOSCALED}.scaleStrategy.workersToDelete",
-            ]
-        expressions += [f"{_QUEUED} | {field}" for field in _kueue_fields(kind, path)]
+            expressions.append(f"{_AUTOSCALED}.replicas")
+            expressions.append(f"{_AUTOSCALED}.scaleStrategy.workersToDelete")
+        for field in _kueue_fields(kind, path):
+            expressions.append(f"{_QUEUED} | {field}")
         rules.append(
             {"group": "ray.io", "kind": kind, "jqPathExpressions": expressions}
         )
@@ -310,6 +254,7 @@ def _kueue_fields(kind: str, path: str) -> list[str]:
     fields = [".spec.suspend", ".spec.managedBy"]
     for group in (f"{path}.headGroupSpec", f"{path}.workerGroupSpecs[]?"):
         fields += [f"{group}.template.{field}" for field in _KUEUE_IN_TEMPLATES]
+    # Kueue adds to this pod template as well; only RayJobs have one.
     if kind == "RayJob":
         fields.append(".spec.submitterPodTemplate")
     return fields
@@ -317,19 +262,33 @@ def _kueue_fields(kind: str, path: str) -> list[str]:
 
 def _addon_application(step: AddOnStep) -> dict[str, Any]:
     """Return the Application of a step of an add-on; the set of add-ons fills in cluster name and repo address."""
-    source = step.step.source
+    keep = step.step.keep
+    sync_policy = {
+        # To prune would delete what is to stay.
+        "automated": {"prune": not keep, "selfHeal": True},
+        "syncOptions": _sync_options(step),
+        "retry": _RETRY,
+    }
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": _addon_metadata(step),
+        "spec": {
+            "project": ADDONS_PROJECT,
+            "source": _addon_source(step),
+            "destination": {"name": step.cluster, "namespace": _namespace_of(step)},
+            "syncPolicy": sync_policy,
+        },
+    }
+
+
+def _addon_metadata(step: AddOnStep) -> dict[str, Any]:
     labels = {ADDON_LABEL: step.addon}
     annotations = {"argocd.argoproj.io/compare-options": "ServerSideDiff=true"}
-    options = [
-        "ServerSideApply=true"
-    ]  # CRDs are too large for the annotation of a client-side apply
-    namespace = "default"
-    if isinstance(source, Manifests):
+    if isinstance(step.step.source, Manifests):
+        # The set of add-ons finds by this label whose repo address it fills in.
         labels[_SOURCE_LABEL] = _FLEET_REPO
         annotations["argocd.argoproj.io/manifest-generate-paths"] = "."
-    if isinstance(source, HelmChart):
-        namespace = source.namespace
-        options.append("CreateNamespace=true")
     annotations["argocd.argoproj.io/sync-wave"] = str(step.wave)
     metadata: dict[str, Any] = {
         "name": step.name,
@@ -337,42 +296,30 @@ def _addon_application(step: AddOnStep) -> dict[str, Any]:
         "labels": labels,
         "annotations": annotations,
     }
+    # With the finalizer, what the step made is deleted with its Application.
     if not step.step.keep:
         metadata["finalizers"] = ["resources-finalizer.argocd.argoproj.io"]
-    return {
-        "apiVersion": "argoproj.io/v1alpha1",
-        "kind": "Application",
-        "metadata": metadata,
-        "spec": {
-            "project": ADDONS_PROJECT,
-            "source": _addon_source(step),
-            "destination": {"name": step.cluster, "namespace": namespace},
-            "syncPolicy": {
-                "automated": {"prune": not step.step.keep, "selfHeal": True},
-                "syncOptions": options,
-                "retry": _RETRY,
-            },
-        },
-    }
+    return metadata
+
+
+def _sync_options(step: AddOnStep) -> list[str]:
+    # CRDs are too large for the annotation of a client-side apply.
+    options = ["ServerSideApply=true"]
+    if isinstance(step.step.source, HelmChart):
+        options.append("CreateNamespace=true")
+    return options
+
+
+def _namespace_of(step: AddOnStep) -> str:
+    source = step.step.source
+    # Objects that are no chart's say their namespace themselves.
+    return source.namespace if isinstance(source, HelmChart) else "default"
 
 
 def _addon_source(step: AddOnStep) -> dict[str, Any]:
     match step.step.source:
         case HelmChart() as chart:
-            helm: dict[str, Any] = {
-                "releaseName": chart.chart,
-                "skipCrds": not chart.crds,
-            }
-            if chart.values:
-                helm["valuesObject"] = chart.values
-            # Argo CD takes an OCI registry without its scheme.
-            repo = chart.repo.removeprefix("oci://")
-            return {
-                "repoURL": repo,
-                "chart": chart.chart,
-                "targetRevision": chart.version,
-                "helm": helm,
-            }
+            return _chart_source(chart)
         case RemoteKustomization() as remote:
             return {
                 "repoURL": remote.url,
@@ -381,3 +328,19 @@ def _addon_source(step: AddOnStep) -> dict[str, Any]:
             }
         case Manifests():
             return {"repoURL": _UNFILLED, "targetRevision": "HEAD", "path": step.path}
+
+
+def _chart_source(chart: HelmChart) -> dict[str, Any]:
+    helm: dict[str, Any] = {
+        "releaseName": chart.chart,
+        "skipCrds": not chart.crds,
+    }
+    if chart.values:
+        helm["valuesObject"] = chart.values
+    return {
+        # Argo CD takes an OCI registry without its scheme.
+        "repoURL": chart.repo.removeprefix("oci://"),
+        "chart": chart.chart,
+        "targetRevision": chart.version,
+        "helm": helm,
+    }

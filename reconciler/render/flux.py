@@ -78,85 +78,91 @@ class Flux:
         marks = []
         for body in bodies:
             key = object_key(dict(body))
-            is_ray_cluster = (key.group, key.kind) == ("ray.io", "RayCluster")
-            if (
-                is_ray_cluster
-                and body.get("spec", {}).get("enableInTreeAutoscaling") is True
-            ):
+            if (key.group, key.kind) != ("ray.io", "RayCluster"):
+                continue
+            spec = body.get("spec", {})
+            # Only the boolean counts: the API server refuses a text such as "true".
+            if spec.get("enableInTreeAutoscaling") is True:
                 marks.append(Patch(key.group, key.kind, key.name, _mark(body)))
         return marks
 
     def addon_step_files(self, step: AddOnStep) -> dict[str, bytes]:
         """Return the step's Kustomization, and the source that it reads where that is not the fleet repo."""
-        files = {f"{step.folder}.yaml": emit(_addon_kustomization(step))}
+        folder = step.folder
+        files = {f"{folder}.yaml": emit(_addon_kustomization(step))}
         match step.step.source:
             case HelmChart() as chart:
                 resources = ["release.yaml", "repository.yaml"]
-                files[f"{step.folder}/{FILE}"] = emit(
-                    {**KUSTOMIZATION, "resources": resources}
-                )
-                files[f"{step.folder}/release.yaml"] = emit(_helm_release(step, chart))
-                files[f"{step.folder}/repository.yaml"] = emit(
-                    _helm_repository(step, chart)
-                )
+                listing = {**KUSTOMIZATION, "resources": resources}
+                files[f"{folder}/{FILE}"] = emit(listing)
+                files[f"{folder}/release.yaml"] = emit(_helm_release(step, chart))
+                files[f"{folder}/repository.yaml"] = emit(_helm_repository(step, chart))
             case RemoteKustomization() as remote:
-                files[f"{step.folder}/source.yaml"] = emit(
-                    _addon_git_source(step, remote)
-                )
+                files[f"{folder}/source.yaml"] = emit(_addon_git_source(step, remote))
         return files
 
 
-def _source(repo_url: str, branch: str) -> dict[str, Any]:
+def _source(
+    repo_url: str,
+    branch: str,
+) -> dict[str, Any]:
     spec = {
         "interval": "1m",
         "url": repo_url,
         "ref": {"branch": branch},
         "secretRef": {"name": "skyray-git"},
+        # Of the fleet repo Flux needs what it applies, and nothing else.
+        "ignore": "/*\n!/clusters/\n",
     }
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
         "metadata": {"name": "skyray", "namespace": NAMESPACE},
-        "spec": {**spec, "ignore": "/*\n!/clusters/\n"},
+        "spec": spec,
     }
 
 
 def _kustomization(cluster: str) -> dict[str, Any]:
+    spec = {
+        "interval": "10m",
+        "retryInterval": "1m",
+        "timeout": "5m",
+        "path": f"./clusters/{cluster}",
+        "sourceRef": {"kind": "GitRepository", "name": "skyray"},
+        "kubeConfig": _kube_config(cluster),
+        "prune": True,
+        # To delete the Kustomization must not end what runs on the cluster.
+        "deletionPolicy": "Orphan",
+        "wait": False,
+        "ignore": _ignored(),
+    }
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
         "metadata": {"name": f"skyray-{cluster}", "namespace": NAMESPACE},
-        "spec": {
-            "interval": "10m",
-            "retryInterval": "1m",
-            "timeout": "5m",
-            "path": f"./clusters/{cluster}",
-            "sourceRef": {"kind": "GitRepository", "name": "skyray"},
-            "kubeConfig": _kube_config(cluster),
-            "prune": True,
-            "deletionPolicy": "Orphan",
-            "wait": False,
-            "ignore": _ignored(),
-        },
+        "spec": spec,
     }
 
 
 def _addons(cluster: str) -> dict[str, Any]:
     """Return what brings a cluster's add-ons (render.addons) to the management cluster, from where they are applied."""
+    # Without a kubeConfig: it is applied to the cluster where Flux runs.
+    spec = {
+        "interval": "10m",
+        "retryInterval": "1m",
+        "timeout": "5m",
+        "path": f"./clusters/{cluster}/{ADDONS_FOLDER}",
+        "sourceRef": {"kind": "GitRepository", "name": "skyray"},
+        "prune": True,
+        "deletionPolicy": "Orphan",
+        # The steps wait for each other by their `dependsOn`.
+        "wait": False,
+    }
     return {
         "apiVersion": "kustomize.toolkit.fluxcd.io/v1",
         "kind": "Kustomization",
         "metadata": {"name": f"skyray-addons-{cluster}", "namespace": NAMESPACE},
-        "spec": {
-            "interval": "10m",
-            "retryInterval": "1m",
-            "timeout": "5m",
-            "path": f"./clusters/{cluster}/{ADDONS_FOLDER}",
-            "sourceRef": {"kind": "GitRepository", "name": "skyray"},
-            "prune": True,
-            "deletionPolicy": "Orphan",
-            "wait": False,
-        },
+        "spec": spec,
     }
 
 
@@ -165,7 +171,8 @@ def _ignored() -> list[dict[str, Any]]:
     autoscaled = []
     for index in range(WORKER_GROUPS):
         group = f"/spec/workerGroupSpecs/{index}"
-        autoscaled += [f"{group}/replicas", f"{group}/scaleStrategy/workersToDelete"]
+        autoscaled.append(f"{group}/replicas")
+        autoscaled.append(f"{group}/scaleStrategy/workersToDelete")
     return [
         _rule("RayCluster", f"{AUTOSCALED_LABEL}=true", autoscaled),
         _rule("RayCluster", _QUEUE_LABEL, _queued("/spec")),
@@ -173,7 +180,11 @@ def _ignored() -> list[dict[str, Any]]:
     ]
 
 
-def _rule(kind: str, selector: str, paths: list[str]) -> dict[str, Any]:
+def _rule(
+    kind: str,
+    selector: str,
+    paths: list[str],
+) -> dict[str, Any]:
     return {
         "paths": paths,
         "target": {"group": "ray.io", "kind": kind, "labelSelector": selector},
@@ -184,9 +195,8 @@ def _queued(cluster_spec: str) -> list[str]:
     """Return what Kueue writes into an object that it queues, whose RayCluster spec is at `cluster_spec`."""
     paths = ["/spec/suspend", "/spec/managedBy"]
     groups = [f"{cluster_spec}/headGroupSpec"]
-    groups += [
-        f"{cluster_spec}/workerGroupSpecs/{index}" for index in range(WORKER_GROUPS)
-    ]
+    for index in range(WORKER_GROUPS):
+        groups.append(f"{cluster_spec}/workerGroupSpecs/{index}")
     for group in groups:
         paths += [f"{group}/template/{field}" for field in _KUEUE_IN_TEMPLATES]
     return paths
@@ -194,23 +204,25 @@ def _queued(cluster_spec: str) -> list[str]:
 
 def _mark(body: Mapping[str, Any]) -> Operations:
     """Return the operations that label a RayCluster as autoscaled."""
+    # The build fails when the RayCluster does not autoscale any more.
     test: dict[str, Any] = {
         "op": "test",
         "path": "/spec/enableInTreeAutoscaling",
         "value": True,
     }
-    if body["metadata"].get("labels"):
-        return test, {
-            "op": "add",
-            "path": pointer(("metadata", "labels", AUTOSCALED_LABEL)),
-            "value": "true",
-        }
-    # JSON 6902 cannot add to a map that is not there.
-    return test, {
+    add: dict[str, Any] = {
         "op": "add",
-        "path": "/metadata/labels",
-        "value": {AUTOSCALED_LABEL: "true"},
+        "path": pointer(("metadata", "labels", AUTOSCALED_LABEL)),
+        "value": "true",
     }
+    if not body["metadata"].get("labels"):
+        # JSON 6902 cannot add to a map that is not there.
+        add = {
+            "op": "add",
+            "path": "/metadata/labels",
+            "value": {AUTOSCALED_LABEL: "true"},
+        }
+    return test, add
 
 
 def _addon_metadata(step: AddOnStep) -> dict[str, Any]:
@@ -227,20 +239,24 @@ def _kube_config(cluster: str) -> dict[str, Any]:
 
 def _addon_kustomization(step: AddOnStep) -> dict[str, Any]:
     """Return the Kustomization of a step; a chart's brings the HelmRelease to the management cluster itself."""
-    path, source = step.path, "skyray"
-    if isinstance(step.step.source, RemoteKustomization):
-        path, source = step.step.source.path, step.name
+    path, source_name = step.path, "skyray"
+    source, keep = step.step.source, step.step.keep
+    if isinstance(source, RemoteKustomization):
+        # Its own GitRepository has the step's name.
+        path, source_name = source.path, step.name
     spec: dict[str, Any] = {
         "interval": "10m",
         "retryInterval": "30s",
-        "timeout": "2m",  # how long a commit that mends the step waits for Flux to give up on the one before
+        # How long a commit that mends the step waits for Flux to give up on the one before.
+        "timeout": "2m",
         "path": f"./{path}",
-        "sourceRef": {"kind": "GitRepository", "name": source},
-        "prune": not step.step.keep,
-        "deletionPolicy": "Orphan" if step.step.keep else "MirrorPrune",
+        "sourceRef": {"kind": "GitRepository", "name": source_name},
+        "prune": not keep,
+        "deletionPolicy": "Orphan" if keep else "MirrorPrune",
+        # Or what depends on it would not wait for it.
         "wait": True,
     }
-    if not isinstance(step.step.source, HelmChart):
+    if not isinstance(source, HelmChart):
         # The HelmRelease of a chart names the cluster itself.
         spec["kubeConfig"] = _kube_config(step.cluster)
     if step.after:
@@ -253,18 +269,31 @@ def _addon_kustomization(step: AddOnStep) -> dict[str, Any]:
     }
 
 
-def _addon_git_source(step: AddOnStep, remote: RemoteKustomization) -> dict[str, Any]:
-    reference = {"commit" if _COMMIT.fullmatch(remote.ref) else "tag": remote.ref}
+def _addon_git_source(
+    step: AddOnStep,
+    remote: RemoteKustomization,
+) -> dict[str, Any]:
+    # Flux has a field for each; 40 hex digits are taken for a commit.
+    kind_of_ref = "commit" if _COMMIT.fullmatch(remote.ref) else "tag"
+    spec = {
+        "interval": "1h",
+        "url": remote.url,
+        "ref": {kind_of_ref: remote.ref},
+    }
     return {
         "apiVersion": "source.toolkit.fluxcd.io/v1",
         "kind": "GitRepository",
         "metadata": _addon_metadata(step),
-        "spec": {"interval": "1h", "url": remote.url, "ref": reference},
+        "spec": spec,
     }
 
 
-def _helm_repository(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
+def _helm_repository(
+    step: AddOnStep,
+    chart: HelmChart,
+) -> dict[str, Any]:
     spec: dict[str, Any] = {"interval": "1h", "url": chart.repo}
+    # Flux reads a registry by another protocol, which the object must name.
     if chart.repo.startswith("oci://"):
         spec["type"] = "oci"
     return {
@@ -275,26 +304,23 @@ def _helm_repository(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
     }
 
 
-def _helm_release(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
-    crds = (
-        "CreateReplace" if chart.crds else "Skip"
-    )  # Helm itself never upgrades a chart's crds/
-    source = {"kind": "HelmRepository", "name": step.name}
-    pinned = {
-        "chart": chart.chart,
-        "version": chart.version,
-        "sourceRef": source,
-        "interval": "1h",
-    }
+def _helm_release(
+    step: AddOnStep,
+    chart: HelmChart,
+) -> dict[str, Any]:
+    # Helm itself never upgrades a chart's crds/.
+    crds = "CreateReplace" if chart.crds else "Skip"
     remediation = {"retries": 3}
+    upgrade = {"crds": crds, "remediation": remediation}
     spec: dict[str, Any] = {
         "interval": "10m",
         "releaseName": chart.chart,
         "targetNamespace": chart.namespace,
+        # Helm's records too: by default they go to Flux's namespace, which the cluster need not have.
         "storageNamespace": chart.namespace,
-        "chart": {"spec": pinned},
-        "install": {"createNamespace": True, "crds": crds, "remediation": remediation},
-        "upgrade": {"crds": crds, "remediation": remediation},
+        "chart": {"spec": _pinned(step, chart)},
+        "install": {"createNamespace": True, **upgrade},
+        "upgrade": upgrade,
         "kubeConfig": _kube_config(step.cluster),
     }
     if chart.values:
@@ -304,4 +330,16 @@ def _helm_release(step: AddOnStep, chart: HelmChart) -> dict[str, Any]:
         "kind": "HelmRelease",
         "metadata": _addon_metadata(step),
         "spec": spec,
+    }
+
+
+def _pinned(
+    step: AddOnStep,
+    chart: HelmChart,
+) -> dict[str, Any]:
+    return {
+        "chart": chart.chart,
+        "version": chart.version,
+        "sourceRef": {"kind": "HelmRepository", "name": step.name},
+        "interval": "1h",
     }

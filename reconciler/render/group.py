@@ -29,7 +29,10 @@ GROUP_LABEL = "skyray.dev/group"
 POLICY_ANNOTATION = "skyray.dev/policy"
 
 
-def render_group(overlay: GroupOverlay, engine: EngineRenderer) -> dict[str, bytes]:
+def render_group(
+    overlay: GroupOverlay,
+    engine: EngineRenderer,
+) -> dict[str, bytes]:
     """Return the files of a group by their name inside its directory.
 
     Raises `InvalidObject` for a group without objects, with one object twice, or with objects that cannot be admitted.
@@ -62,7 +65,10 @@ def _kustomization(
         "labels": [{"pairs": {GROUP_LABEL: overlay.group}}],
         "transformers": [policy, *engine.group_transformers(bodies)],
     }
-    marks = engine.group_patches(_patched(bodies, overlay.patches))
+    # A patch may change what the engine looks at, so it sees the patched objects.
+    deployed = _patched(bodies, overlay.patches)
+    marks = engine.group_patches(deployed)
+    # A stable sort: the engine's marks come after the other patches of the same object.
     patches = sorted([*overlay.patches, *marks], key=_object_of)
     if patches:
         kustomization["patches"] = [_patch(patch) for patch in patches]
@@ -74,23 +80,24 @@ def _object_of(patch: Patch) -> tuple[str, str, str]:
 
 
 def _patch(patch: Patch) -> dict[str, Any]:
-    if not patch.operations or patch.operations[0].get("op") != "test":
+    operations = patch.operations
+    if not operations or operations[0].get("op") != "test":
         raise InvalidObject(
             f"the patch of {patch.kind} {patch.name} must begin with op: test, to fail where it is stale"
         )
-    # kustomize reads a target's name as a regular expression.
-    target: dict[str, str] = {
-        "kind": patch.kind,
-        "name": re.escape(patch.name).replace("\\-", "-"),
-    }
+    # kustomize reads a target's name as a regular expression, in which a `-` means itself.
+    name = re.escape(patch.name).replace("\\-", "-")
+    target: dict[str, str] = {"kind": patch.kind, "name": name}
+    # The core API group has no name to select by.
     if patch.api_group:
         target = {"group": patch.api_group, **target}
-    operations = [dict(operation) for operation in patch.operations]
-    return {"target": target, "patch": emit(operations).decode()}
+    written = [dict(operation) for operation in operations]
+    return {"target": target, "patch": emit(written).decode()}
 
 
 def _patched(
-    bodies: Iterable[dict[str, Any]], patches: Sequence[Patch]
+    bodies: Iterable[dict[str, Any]],
+    patches: Sequence[Patch],
 ) -> Iterator[Mapping[str, Any]]:
     """Yield the objects as the cluster gets them."""
     for body in bodies:

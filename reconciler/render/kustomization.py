@@ -43,44 +43,54 @@ def object_files(bodies: Iterable[Mapping[str, Any]]) -> dict[str, Mapping[str, 
                 f"{object_key(dict(body))} is in its group twice; keep one of them"
             )
         by_identity[identity] = body
-        _, kind, _, name = identity
-        stem = _stem(kind, name)
-        by_stem.setdefault(stem, []).append(identity)
+        sharing = by_stem.setdefault(_stem(identity), [])
+        sharing.append(identity)
     named: dict[str, Mapping[str, Any]] = {}
     for stem, identities in by_stem.items():
+        if len(identities) == 1:
+            named[f"{stem}.yaml"] = by_identity[identities[0]]
+            continue
+        # Kinds of the same name in two API groups, such as Service of core and of Knative.
         for identity in identities:
-            # Kinds of the same name in two API groups, such as Service of core and of Knative.
-            unique = stem if len(identities) == 1 else f"{stem}-{_short_hash(identity)}"
-            named[f"{unique}.yaml"] = by_identity[identity]
+            # All of them get a hash, so that no name depends on the order of the objects.
+            named[f"{stem}-{_short_hash(identity)}.yaml"] = by_identity[identity]
     return named
 
 
 def file_name(key: ObjectKey) -> str:
     """Return the file that an object has in its group, unless another one would have it too."""
-    return f"{_stem(key.kind, key.name)}.yaml"
+    return f"{_stem((key.group, key.kind, key.namespace, key.name))}.yaml"
 
 
-def _stem(kind: str, name: str) -> str:
+def _stem(identity: Identity) -> str:
+    # An object's name may have dots and colons, so it is made safe for a path.
+    _, kind, _, name = identity
     return as_dns_label(f"{kind.lower()}-{name}")
 
 
 def _short_hash(identity: Identity) -> str:
-    return hashlib.sha256("/".join(identity).encode()).hexdigest()[:8]
+    text = "/".join(identity)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def annotations_transformer(
-    name: str, annotations: Mapping[str, str], kinds: Iterable[str] = ()
+    name: str,
+    annotations: Mapping[str, str],
+    kinds: Iterable[str] = (),
 ) -> str:
     """Return an inline kustomize transformer that annotates objects, of the Ray `kinds` where any are given.
 
     `commonAnnotations` is not used: it would also write into pod templates, and so restart pods.
     """
-    specs = [{"group": _RAY, "kind": kind} for kind in kinds]
-    return annotations_transformer_for(name, annotations, specs or [{}])
+    targets = [{"group": _RAY, "kind": kind} for kind in kinds]
+    # A target without fields selects every object.
+    return annotations_transformer_for(name, annotations, targets or [{}])
 
 
 def annotations_transformer_for(
-    name: str, annotations: Mapping[str, str], targets: Iterable[Mapping[str, str]]
+    name: str,
+    annotations: Mapping[str, str],
+    targets: Iterable[Mapping[str, str]],
 ) -> str:
     """Return an inline kustomize transformer that annotates the objects of `targets` (`group` and `kind`, or `{}`)."""
     path = {"path": "metadata/annotations", "create": True}

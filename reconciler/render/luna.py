@@ -23,7 +23,7 @@ from reconciler.workloads.patch import Patch, patch_of
 LABEL = "elotl-luna"
 GPU_ANNOTATION = "node.elotl.co/instance-gpu-skus"
 
-_SUBMITTER = {
+_SUBMITTER: Mapping[str, Any] = {
     "name": "ray-job-submitter",
     "resources": {
         "requests": {"cpu": "500m", "memory": "200Mi"},
@@ -33,7 +33,8 @@ _SUBMITTER = {
 
 
 def luna_patches(
-    objects: Iterable[Mapping[str, Any]], cluster: Cluster
+    objects: Iterable[Mapping[str, Any]],
+    cluster: Cluster,
 ) -> tuple[Patch, ...]:
     """Return the patches for Luna of `objects`, which are bodies as they are deployed on `cluster`.
 
@@ -41,6 +42,7 @@ def luna_patches(
     group, that it is for.
     """
     skus = luna_settings(cluster)
+    # Not an empty tuple: Luna without SKUs still needs the label.
     if skus is None:
         return ()
     patches: list[Patch] = []
@@ -51,41 +53,62 @@ def luna_patches(
 
 def luna_settings(cluster: Cluster | None) -> tuple[str, ...] | None:
     """Return the GPU SKUs that Luna may use, the only setting that patches depend on; None without Luna."""
-    return (
-        cluster.gpu_skus
-        if cluster is not None and cluster.autoscaler == "Luna"
-        else None
-    )
+    # None: a cluster that the inventory does not have (any more).
+    if cluster is None or cluster.autoscaler != "Luna":
+        return None
+    return cluster.gpu_skus
 
 
-def _patches(body: Mapping[str, Any], skus: Sequence[str]) -> list[Patch]:
+def _patches(
+    body: Mapping[str, Any],
+    skus: Sequence[str],
+) -> list[Patch]:
     key = object_key(dict(body))
     changes = [_label_and_skus(template, skus) for template in pod_templates(body)]
     if rayspec.is_ray(body):
         changes.append(_submitter(body))
-    return [patch_of(key, body, operations) for operations in changes if operations]
+    patches = []
+    for operations in changes:
+        # There are none where the user wrote the label already.
+        if operations:
+            patches.append(patch_of(key, body, operations))
+    return patches
 
 
-def _label_and_skus(template: Part, skus: Sequence[str]) -> list[dict[str, Any]]:
+def _label_and_skus(
+    template: Part,
+    skus: Sequence[str],
+) -> list[dict[str, Any]]:
     at, parts = template
+    metadata_at = (*at, "metadata")
     metadata = fields.mapping(parts, "metadata", at)
     wanted: dict[str, dict[str, str]] = {"labels": {LABEL: "true"}}
+    # Without SKUs Luna chooses among all kinds of GPU.
     if skus and _requests_gpus(template):
         wanted["annotations"] = {GPU_ANNOTATION: ",".join(skus)}
     if not metadata:
-        return [_add((*at, "metadata"), wanted)]
-    operations = []
+        return [_add(metadata_at, wanted)]
+    operations: list[dict[str, Any]] = []
     for field, pairs in wanted.items():
-        path = (*at, "metadata", field)
-        present = fields.mapping(metadata, field, (*at, "metadata"))
-        if not present:
-            # JSON 6902 cannot add to a map that is not there.
-            operations.append(_add(path, pairs))
-            continue
-        for name, value in pairs.items():
-            # What the user wrote counts, such as `elotl-luna: "false"`.
-            if name not in present:
-                operations.append(_add((*path, name), value))
+        present = fields.mapping(metadata, field, metadata_at)
+        operations += _add_missing((*metadata_at, field), present, pairs)
+    return operations
+
+
+def _add_missing(
+    at: fields.Path,
+    present: Mapping[str, Any],
+    pairs: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """Return operations that add those of `pairs` that the map at `at` does not have."""
+    if not present:
+        # JSON 6902 cannot add to a map that is not there.
+        return [_add(at, pairs)]
+    operations = []
+    for name, value in pairs.items():
+        # What the user wrote counts, such as `elotl-luna: "false"`.
+        if name not in present:
+            operations.append(_add((*at, name), value))
     return operations
 
 
@@ -95,34 +118,39 @@ def _submitter(body: Mapping[str, Any]) -> list[dict[str, Any]]:
     There are none where KubeRay makes no submitter, or the user wrote its template.
     """
     job, cluster = rayspec.job_spec(body), rayspec.cluster_spec(body)
+    # Without a cluster spec the job runs on a RayCluster that exists, whose head is not known here.
     if (
         job is None
         or cluster is None
         or rayspec.submission_mode(job) != rayspec.K8S_JOB_MODE
     ):
         return []
-    at, parts = job
-    if parts.get("submitterPodTemplate") is not None:
+    job_at, job_fields = job
+    if job_fields.get("submitterPodTemplate") is not None:
         return []
-    path, head = rayspec.template(rayspec.head_group(cluster))
-    pod = fields.mapping(head, "spec", path)
-    add = _add((*at, "submitterPodTemplate"), _submitter_template(pod))
+    head = rayspec.head_group(cluster)
+    template_at, template = rayspec.template(head)
+    pod = fields.mapping(template, "spec", template_at)
+    submitter_at = (*job_at, "submitterPodTemplate")
+    add = _add(submitter_at, _submitter_template(pod))
     image = pod["containers"][0].get("image")
     if not image:
         return [add]
     # The build must fail when the image of the head changes under the copy of it.
-    place = pointer((*path, "spec", "containers", 0, "image"))
-    return [{"op": "test", "path": place, "value": image}, add]
+    image_at = (*template_at, "spec", "containers", 0, "image")
+    test = {"op": "test", "path": pointer(image_at), "value": image}
+    return [test, add]
 
 
 def _submitter_template(head_pod: Mapping[str, Any]) -> dict[str, Any]:
     """Return KubeRay's default template of the submitter, which copies the image of the Ray head, with Luna's label."""
     ray = head_pod["containers"][0]
-    copied = {name: ray[name] for name in ("image", "imagePullPolicy") if ray.get(name)}
-    spec: dict[str, Any] = {
-        "containers": [{**_SUBMITTER, **copied}],
-        "restartPolicy": "Never",
-    }
+    container = dict(_SUBMITTER)
+    for name in ("image", "imagePullPolicy"):
+        if ray.get(name):
+            container[name] = ray[name]
+    spec: dict[str, Any] = {"containers": [container], "restartPolicy": "Never"}
+    # Who may pull the head's image may pull the copy of it.
     if head_pod.get("imagePullSecrets"):
         spec["imagePullSecrets"] = head_pod["imagePullSecrets"]
     return {"metadata": {"labels": {LABEL: "true"}}, "spec": spec}
@@ -131,16 +159,26 @@ def _submitter_template(head_pod: Mapping[str, Any]) -> dict[str, Any]:
 def _requests_gpus(template: Part) -> bool:
     at, parts = template
     pod = fields.mapping(parts, "spec", at)
-    for key in ("containers", "initContainers"):
-        for path, container in fields.maps(pod, key, (*at, "spec")):
-            resources = fields.mapping(container, "resources", path)
-            for amounts in ("requests", "limits"):
-                asked = fields.mapping(resources, amounts, (*path, "resources"))
-                if any(
-                    _is_gpu(name) and str(amount) != "0"
-                    for name, amount in asked.items()
-                ):
-                    return True
+    pod_at = (*at, "spec")
+    for field in ("containers", "initContainers"):
+        for path, container in fields.maps(pod, field, pod_at):
+            if _container_requests_gpus(path, container):
+                return True
+    return False
+
+
+def _container_requests_gpus(
+    at: fields.Path,
+    container: Mapping[str, Any],
+) -> bool:
+    resources_at = (*at, "resources")
+    resources = fields.mapping(container, "resources", at)
+    # A limit alone is a request as well: Kubernetes sets the request to it.
+    for field in ("requests", "limits"):
+        amounts = fields.mapping(resources, field, resources_at)
+        for name, amount in amounts.items():
+            if _is_gpu(name) and str(amount) != "0":
+                return True
     return False
 
 
@@ -148,5 +186,8 @@ def _is_gpu(resource: str) -> bool:
     return resource.endswith("/gpu") or resource.startswith("nvidia.com/mig-")
 
 
-def _add(path: fields.Path, value: object) -> dict[str, Any]:
+def _add(
+    path: fields.Path,
+    value: object,
+) -> dict[str, Any]:
     return {"op": "add", "path": pointer(path), "value": value}

@@ -2,7 +2,7 @@
 
 What is written is read back exactly, and strictly, because the next plan starts from it: a file that cannot be read is
 an error, never "not placed". Files of the older form (`spec.clusters` and `spec.run`) are read as well; the next cycle
-writes them anew.
+writes them anew. The fields of both forms are in `render.placement_parts`.
 """
 
 from __future__ import annotations
@@ -10,26 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
-
-from pydantic import Field, Strict
+from typing import Any
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.identity import check_dns_label
-from reconciler.manifests.kinds import (
-    DnsLabel,
-    Items,
-    Located,
-    ObjectMeta,
-    SkyRayModel,
-    read_object,
-)
+from reconciler.manifests.kinds import Located, read_object
 from reconciler.manifests.loader import load
-from reconciler.placement.model import Candidate, Phase, Verdict
+from reconciler.placement.model import Candidate
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
 from reconciler.reasons.written import Written
+from reconciler.render.placement_parts import (
+    CandidatePart,
+    HoldPart,
+    ObjectPart,
+    OutcomePart,
+    PatchPart,
+    PlacementKind,
+    PlacementSpec,
+    PlacementStatus,
+)
 from reconciler.workloads.cluster_copy import (
     ClusterCopy,
     CopyRole,
@@ -42,10 +43,16 @@ from reconciler.workloads.patch import Patch
 ROOT = "placements"
 KIND = "Placement"
 
+Entries = tuple[PlacedObject, ...]
+"""Objects as they were admitted, in order of kind and name."""
+
 
 def path_of(group: GroupKey) -> str:
     """Return the record's path in the repo."""
-    return f"{ROOT}/{check_dns_label(group.namespace, 'namespace')}/{check_dns_label(group.name, 'group')}.yaml"
+    # Both names become parts of a path, so nothing but a DNS label may pass.
+    namespace = check_dns_label(group.namespace, "namespace")
+    name = check_dns_label(group.name, "group")
+    return f"{ROOT}/{namespace}/{name}.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,129 +63,13 @@ class ReadPlacement:
     """
 
     group: PlacedGroup
-    objects: tuple[PlacedObject, ...]
-    own: tuple[tuple[PlacedObject, ...] | None, ...]
+    objects: Entries
+    own: tuple[Entries | None, ...]
 
-    def listed(self, number: int) -> tuple[PlacedObject, ...]:
+    def listed(self, number: int) -> Entries:
         """Return the objects that were admitted for the copy `number`."""
         own = self.own[number]
         return self.objects if own is None else own
-
-
-def write(group: PlacedGroup) -> bytes:
-    """Return the Placement file of a group; equal states give equal bytes."""
-    status: dict[str, Any] = {
-        "phase": str(group.phase),
-        "reason": group.reason,
-        "message": group.message,
-    }
-    if group.candidates:
-        status["candidates"] = [
-            {
-                "cluster": one.cluster,
-                "verdict": str(one.verdict),
-                "reason": one.reason,
-                "message": one.message,
-            }
-            for one in group.candidates
-        ]
-    status["sourceCommit"] = group.source_commit
-    status["snapshotDigest"] = group.snapshot
-    status["decidedAt"] = _rfc3339(group.decided_at)
-    if group.waiting_since is not None:
-        status["waitingSince"] = _rfc3339(group.waiting_since)
-    if group.hold is not None:
-        status["hold"] = {
-            "clusters": list(group.hold.clusters),
-            "since": _rfc3339(group.hold.since),
-            "until": _rfc3339(group.hold.until),
-        }
-    if group.job_result is not None:
-        status["jobOutcome"] = _written_result(group.job_result)
-    objects = _objects_of_all(group.copies)
-    return emit(
-        {
-            "apiVersion": kinds.API_VERSION,
-            "kind": KIND,
-            "metadata": {"name": group.key.name, "namespace": group.key.namespace},
-            "spec": {
-                "policy": group.policy,
-                "objects": [_written_object(one) for one in objects],
-                "sources": list(group.sources),
-                "copies": [_written_copy(copy, objects) for copy in group.copies],
-            },
-            "status": status,
-        }
-    )
-
-
-def read_back(group: PlacedGroup) -> ReadPlacement:
-    """Return what `read` makes of the file that `write` writes for a group."""
-    objects = _objects_of_all(group.copies)
-    copies = []
-    own = []
-    for copy in group.copies:
-        listed = copy.listed
-        copies.append(replace(copy, admitted=(), deployed=(), missing=()))
-        own.append(None if listed == objects else listed)
-    group = replace(in_words(group), copies=tuple(copies))
-    return ReadPlacement(group, objects, tuple(own))
-
-
-def in_words(group: PlacedGroup) -> PlacedGroup:
-    """Return a group as its file has it: its candidates have words, and not the amounts that these are made of."""
-    candidates = []
-    for one in group.candidates:
-        written = isinstance(one.why, Written)
-        candidates.append(
-            one if written else replace(one, why=Written(one.reason, one.message))
-        )
-    return replace(group, candidates=tuple(candidates))
-
-
-def _objects_of_all(copies: Iterable[ClusterCopy]) -> tuple[PlacedObject, ...]:
-    """Return the objects that are admitted on any cluster, in order of kind and name."""
-    found: set[PlacedObject] = set()
-    for copy in copies:
-        found.update(copy.listed)
-    return tuple(sorted(found))
-
-
-def read(document: Located) -> ReadPlacement:
-    """Return the Placement in `document`; raise `InvalidObject` with its place for anything that was never written."""
-    placement = read_object(PlacementKind, document)
-    spec, status = placement.spec, placement.status
-    if spec.copies is not None and (spec.clusters is not None or spec.run is not None):
-        raise InvalidObject(
-            "has spec.copies beside spec.clusters or spec.run: restore this file",
-            document.place,
-        )
-    copies = _copies(placement)
-    hold = status.hold
-    group = PlacedGroup(
-        key=GroupKey(placement.metadata.namespace, placement.metadata.name),
-        policy=spec.policy,
-        copies=tuple(copy for copy, _ in copies),
-        phase=status.phase,
-        reason=status.reason,
-        message=status.message,
-        candidates=tuple(
-            Candidate(one.cluster, one.verdict, Written(one.reason, one.message))
-            for one in status.candidates
-        ),
-        sources=tuple(spec.sources),
-        source_commit=status.source_commit,
-        snapshot=status.snapshot_digest,
-        decided_at=_unix(status.decided_at),
-        waiting_since=None
-        if status.waiting_since is None
-        else _unix(status.waiting_since),
-        hold=None
-        if hold is None
-        else HeldCapacity(tuple(hold.clusters), _unix(hold.since), _unix(hold.until)),
-        job_result=_result(status.job_outcome),
-    )
-    return ReadPlacement(group, _objects(spec.objects), tuple(own for _, own in copies))
 
 
 def read_file(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
@@ -191,175 +82,103 @@ def json_schema() -> dict[str, Any]:
     return kinds.json_schema(PlacementKind, KIND)
 
 
-_Time = Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")]
-_Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+def write(group: PlacedGroup) -> bytes:
+    """Return the Placement file of a group; equal states give equal bytes."""
+    status = _written_status(group)
+    objects = _objects_of_all(group.copies)
+    spec = {
+        "policy": group.policy,
+        "objects": [_written_object(entry) for entry in objects],
+        "sources": list(group.sources),
+        "copies": [_written_copy(copy, objects) for copy in group.copies],
+    }
+    placement = {
+        "apiVersion": kinds.API_VERSION,
+        "kind": KIND,
+        "metadata": {"name": group.key.name, "namespace": group.key.namespace},
+        "spec": spec,
+        "status": status,
+    }
+    return emit(placement)
 
 
-class PlacementMeta(ObjectMeta):
-    """The group."""
-
-    namespace: DnsLabel
-
-
-class ObjectPart(SkyRayModel):
-    """An object of the group as it was admitted."""
-
-    api_version: str
-    kind: str
-    name: str
-    digest: _Digest
-    source: str = ""
+def read_back(group: PlacedGroup) -> ReadPlacement:
+    """Return what `read` makes of the file that `write` writes for a group."""
+    objects = _objects_of_all(group.copies)
+    copies = []
+    own = []
+    for copy in group.copies:
+        listed = copy.listed
+        # The file has digests, not contents, so a copy that is read has no objects.
+        copies.append(replace(copy, admitted=(), deployed=(), missing=()))
+        own.append(None if listed == objects else listed)
+    group = replace(in_words(group), copies=tuple(copies))
+    return ReadPlacement(group, objects, tuple(own))
 
 
-class PatchPart(SkyRayModel):
-    """A JSON 6902 patch of one object, as `kustomization.yaml` has it."""
-
-    group: str = ""
-    kind: str
-    name: str
-    patch: Items[dict[str, Any]]
-
-
-class OutcomePart(SkyRayModel):
-    """How a job ended."""
-
-    state: str
-    reason: str = ""
-    message: str = ""
-    finished_at: _Time | None = None
+def in_words(group: PlacedGroup) -> PlacedGroup:
+    """Return a group as its file has it: its candidates have words, and not the amounts that these are made of."""
+    candidates = []
+    for candidate in group.candidates:
+        if isinstance(candidate.why, Written):
+            # It was read from a file, or has been put into words before.
+            candidates.append(candidate)
+            continue
+        words = Written(candidate.reason, candidate.message)
+        candidates.append(replace(candidate, why=words))
+    return replace(group, candidates=tuple(candidates))
 
 
-class CopyPart(SkyRayModel):
-    """What one cluster has of the group. `objects` and `patches` are what differs there."""
-
-    cluster: DnsLabel
-    run: Annotated[int, Field(ge=1)]
-    role: Annotated[CopyRole, Strict(False)]
-    since: _Time
-    share: Annotated[int, Field(ge=1, le=100)]
-    objects: Items[ObjectPart] | None = None
-    patches: Items[PatchPart] = ()
-    job_result: OutcomePart | None = None
+def _objects_of_all(copies: Iterable[ClusterCopy]) -> Entries:
+    """Return the objects that are admitted on any cluster, in order of kind and name."""
+    found: set[PlacedObject] = set()
+    for copy in copies:
+        found.update(copy.listed)
+    return tuple(sorted(found))
 
 
-class ClusterPart(SkyRayModel):
-    """A cluster in the older form of the file, and the percentage of the group that it gets."""
-
-    name: DnsLabel
-    share: Annotated[int, Field(ge=1, le=100)]
-    objects: Items[ObjectPart] | None = None
-    patches: Items[PatchPart] = ()
-    job_outcome: OutcomePart | None = None
-
-
-class PlacementSpec(SkyRayModel):
-    """What is placed, and where. `clusters` and `run` are the older form of `copies`."""
-
-    policy: str
-    objects: Items[ObjectPart]
-    copies: Items[CopyPart] | None = None
-    clusters: Items[ClusterPart] | None = None
-    sources: Items[str] = ()
-    run: Annotated[int, Field(ge=1)] | None = None
-
-
-class HoldPart(SkyRayModel):
-    """Capacity that is reserved for a group that waits."""
-
-    clusters: Items[DnsLabel]
-    since: _Time
-    until: _Time
+def _written_status(group: PlacedGroup) -> dict[str, Any]:
+    status: dict[str, Any] = {
+        "phase": str(group.phase),
+        "reason": group.reason,
+        "message": group.message,
+    }
+    if group.candidates:
+        status["candidates"] = [_written_candidate(each) for each in group.candidates]
+    status["sourceCommit"] = group.source_commit
+    status["snapshotDigest"] = group.snapshot
+    status["decidedAt"] = _rfc3339(group.decided_at)
+    if group.waiting_since is not None:
+        status["waitingSince"] = _rfc3339(group.waiting_since)
+    if group.hold is not None:
+        status["hold"] = _written_hold(group.hold)
+    if group.job_result is not None:
+        # The name of the older form, where copies had no `jobResult` of their own.
+        status["jobOutcome"] = _written_result(group.job_result)
+    return status
 
 
-class CandidatePart(SkyRayModel):
-    """A cluster that was considered."""
-
-    cluster: str
-    verdict: Annotated[Verdict, Strict(False)]
-    reason: str
-    message: str
-
-
-class PlacementStatus(SkyRayModel):
-    """Why, and what became of it."""
-
-    phase: Annotated[Phase, Strict(False)]
-    reason: str
-    message: str
-    candidates: Items[CandidatePart] = ()
-    source_commit: str
-    snapshot_digest: str
-    decided_at: _Time
-    waiting_since: _Time | None = None
-    hold: HoldPart | None = None
-    job_outcome: OutcomePart | None = None
+def _written_candidate(candidate: Candidate) -> dict[str, str]:
+    return {
+        "cluster": candidate.cluster,
+        "verdict": str(candidate.verdict),
+        "reason": candidate.reason,
+        "message": candidate.message,
+    }
 
 
-class PlacementKind(SkyRayModel):
-    """What SkyRay decided about a group. Written by SkyRay only."""
-
-    api_version: Literal["skyray.dev/v1alpha1"]
-    kind: Literal["Placement"]
-    metadata: PlacementMeta
-    spec: PlacementSpec
-    status: PlacementStatus
+def _written_hold(hold: HeldCapacity) -> dict[str, Any]:
+    return {
+        "clusters": list(hold.clusters),
+        "since": _rfc3339(hold.since),
+        "until": _rfc3339(hold.until),
+    }
 
 
-_Read = tuple[ClusterCopy, tuple[PlacedObject, ...] | None]
-"""A copy, and its own objects where it has others than the rest of the group."""
-
-
-def _copies(placement: PlacementKind) -> list[_Read]:
-    """Return the copies; those of an older file from its clusters, and the one run that it has for all of them."""
-    spec, status = placement.spec, placement.status
-    if spec.copies is not None:
-        return [(_copy(part), _own(part.objects)) for part in spec.copies]
-    decided_at = _unix(status.decided_at)
-    found: list[_Read] = []
-    for one in spec.clusters or ():
-        # A group on one cluster had the end of its jobs in the status only.
-        result = _result(one.job_outcome or status.job_outcome)
-        role = CopyRole.SERVING if result is None else CopyRole.ENDED
-        copy = ClusterCopy(
-            one.name,
-            (),
-            (),
-            _patches(one.patches),
-            one.share,
-            spec.run or 1,
-            role,
-            decided_at,
-            result,
-        )
-        found.append((copy, _own(one.objects)))
-    return found
-
-
-def _copy(part: CopyPart) -> ClusterCopy:
-    return ClusterCopy(
-        part.cluster,
-        (),
-        (),
-        _patches(part.patches),
-        part.share,
-        part.run,
-        part.role,
-        _unix(part.since),
-        _result(part.job_result),
-    )
-
-
-def _patches(parts: Iterable[PatchPart]) -> tuple[Patch, ...]:
-    return tuple(
-        Patch(patch.group, patch.kind, patch.name, patch.patch) for patch in parts
-    )
-
-
-def _own(parts: Iterable[ObjectPart] | None) -> tuple[PlacedObject, ...] | None:
-    return None if parts is None else _objects(parts)
-
-
-def _written_copy(copy: ClusterCopy, objects: Sequence[PlacedObject]) -> dict[str, Any]:
+def _written_copy(
+    copy: ClusterCopy,
+    objects: Entries,
+) -> dict[str, Any]:
     written: dict[str, Any] = {
         "cluster": copy.cluster,
         "run": copy.run,
@@ -368,63 +187,191 @@ def _written_copy(copy: ClusterCopy, objects: Sequence[PlacedObject]) -> dict[st
         "share": copy.share,
     }
     listed = copy.listed
+    # Most copies have the objects of the whole group, which the file lists once.
     if listed != objects:
-        written["objects"] = [_written_object(one) for one in listed]
+        written["objects"] = [_written_object(entry) for entry in listed]
     if copy.patches:
-        written["patches"] = [_written_patch(one) for one in copy.patches]
+        written["patches"] = [_written_patch(patch) for patch in copy.patches]
     if copy.job_result is not None:
         written["jobResult"] = _written_result(copy.job_result)
     return written
 
 
 def _written_patch(patch: Patch) -> dict[str, Any]:
+    # As in a kustomization, the core API group is left out.
     group = {"group": patch.api_group} if patch.api_group else {}
     return {
         **group,
         "kind": patch.kind,
         "name": patch.name,
-        "patch": [dict(one) for one in patch.operations],
+        "patch": [dict(operation) for operation in patch.operations],
     }
 
 
-def _objects(parts: Iterable[ObjectPart]) -> tuple[PlacedObject, ...]:
-    return tuple(
-        sorted(
-            PlacedObject(one.api_version, one.kind, one.name, one.digest, one.source)
-            for one in parts
-        )
-    )
-
-
-def _result(part: OutcomePart | None) -> JobResult | None:
-    if part is None:
-        return None
-    finished = None if part.finished_at is None else _unix(part.finished_at)
-    return JobResult(part.state, part.reason, part.message, finished)
-
-
-def _written_object(one: PlacedObject) -> dict[str, str]:
-    fields = {
-        "apiVersion": one.api_version,
-        "kind": one.kind,
-        "name": one.name,
-        "digest": one.digest,
+def _written_object(entry: PlacedObject) -> dict[str, str]:
+    written = {
+        "apiVersion": entry.api_version,
+        "kind": entry.kind,
+        "name": entry.name,
+        "digest": entry.digest,
     }
-    return fields | ({"source": one.source} if one.source else {})
+    if entry.source:
+        written["source"] = entry.source
+    return written
 
 
 def _written_result(result: JobResult) -> dict[str, Any]:
-    fields = {"state": result.state, "reason": result.reason, "message": result.message}
-    written: dict[str, Any] = {
-        name: text for name, text in fields.items() if text or name == "state"
-    }
+    written: dict[str, Any] = {"state": result.state}
+    # The state is a required field of the file; the other texts may be empty.
+    optional = {"reason": result.reason, "message": result.message}
+    written |= {name: text for name, text in optional.items() if text}
     if result.finished_at is not None:
         written["finishedAt"] = _rfc3339(result.finished_at)
     return written
 
 
 def _rfc3339(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def read(document: Located) -> ReadPlacement:
+    """Return the Placement in `document`; raise `InvalidObject` with its place for anything that was never written."""
+    placement = read_object(PlacementKind, document)
+    spec, status = placement.spec, placement.status
+    has_older_form = spec.clusters is not None or spec.run is not None
+    # SkyRay writes one form or the other; of both, it cannot be known which one is true.
+    if spec.copies is not None and has_older_form:
+        raise InvalidObject(
+            "has spec.copies beside spec.clusters or spec.run: restore this file",
+            document.place,
+        )
+    copies: list[ClusterCopy] = []
+    own: list[Entries | None] = []
+    for copy, entries in _copies(spec, status):
+        copies.append(copy)
+        own.append(entries)
+    group = _placed_group(placement, copies)
+    return ReadPlacement(group, _objects(spec.objects), tuple(own))
+
+
+def _placed_group(
+    placement: PlacementKind,
+    copies: Sequence[ClusterCopy],
+) -> PlacedGroup:
+    metadata, spec, status = placement.metadata, placement.spec, placement.status
+    return PlacedGroup(
+        key=GroupKey(metadata.namespace, metadata.name),
+        policy=spec.policy,
+        copies=tuple(copies),
+        phase=status.phase,
+        reason=status.reason,
+        message=status.message,
+        candidates=tuple(_candidate(part) for part in status.candidates),
+        sources=tuple(spec.sources),
+        source_commit=status.source_commit,
+        snapshot=status.snapshot_digest,
+        decided_at=_unix(status.decided_at),
+        waiting_since=_unix_or_none(status.waiting_since),
+        hold=_hold(status.hold),
+        job_result=_result(status.job_outcome),
+    )
+
+
+_Read = tuple[ClusterCopy, Entries | None]
+"""A copy, and its own objects where it has others than the rest of the group."""
+
+
+def _copies(spec: PlacementSpec, status: PlacementStatus) -> list[_Read]:
+    if spec.copies is None:
+        return _copies_of_older_form(spec, status)
+    found: list[_Read] = []
+    for part in spec.copies:
+        copy = ClusterCopy(
+            cluster=part.cluster,
+            admitted=(),
+            deployed=(),
+            patches=_patches(part.patches),
+            share=part.share,
+            run=part.run,
+            role=part.role,
+            since=_unix(part.since),
+            job_result=_result(part.job_result),
+        )
+        found.append((copy, _own(part.objects)))
+    return found
+
+
+def _copies_of_older_form(spec: PlacementSpec, status: PlacementStatus) -> list[_Read]:
+    """Return the copies of an older file: one for each of its clusters, with the run and the time of all of them."""
+    decided_at = _unix(status.decided_at)
+    run = spec.run or 1
+    found: list[_Read] = []
+    for part in spec.clusters or ():
+        # A group on one cluster had the end of its jobs in the status only.
+        result = _result(part.job_outcome or status.job_outcome)
+        # The older form has no roles. What it lists ran already, so its pods count as seen.
+        role = CopyRole.SERVING if result is None else CopyRole.ENDED
+        copy = ClusterCopy(
+            cluster=part.name,
+            admitted=(),
+            deployed=(),
+            patches=_patches(part.patches),
+            share=part.share,
+            run=run,
+            role=role,
+            since=decided_at,
+            job_result=result,
+        )
+        found.append((copy, _own(part.objects)))
+    return found
+
+
+def _candidate(part: CandidatePart) -> Candidate:
+    # The amounts that the words were made of are not in the file.
+    words = Written(part.reason, part.message)
+    return Candidate(part.cluster, part.verdict, words)
+
+
+def _hold(part: HoldPart | None) -> HeldCapacity | None:
+    if part is None:
+        return None
+    since, until = _unix(part.since), _unix(part.until)
+    return HeldCapacity(tuple(part.clusters), since, until)
+
+
+def _patches(parts: Iterable[PatchPart]) -> tuple[Patch, ...]:
+    found = []
+    for part in parts:
+        found.append(Patch(part.group, part.kind, part.name, part.patch))
+    return tuple(found)
+
+
+def _own(parts: Iterable[ObjectPart] | None) -> Entries | None:
+    # Absent: the copy has the objects of the whole group. Empty: it has none.
+    return None if parts is None else _objects(parts)
+
+
+def _objects(parts: Iterable[ObjectPart]) -> Entries:
+    entries = []
+    for part in parts:
+        entry = PlacedObject(
+            part.api_version, part.kind, part.name, part.digest, part.source
+        )
+        entries.append(entry)
+    # As `write` sorts them: a file whose list was put in another order says the same.
+    return tuple(sorted(entries))
+
+
+def _result(part: OutcomePart | None) -> JobResult | None:
+    if part is None:
+        return None
+    finished_at = _unix_or_none(part.finished_at)
+    return JobResult(part.state, part.reason, part.message, finished_at)
+
+
+def _unix_or_none(text: str | None) -> int | None:
+    return None if text is None else _unix(text)
 
 
 def _unix(text: str) -> int:

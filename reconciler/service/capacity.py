@@ -24,7 +24,9 @@ class CapacityReader:
     """Takes a snapshot for each cycle; keeps the last snapshot of clusters that stop answering."""
 
     def __init__(
-        self, snapshot: str | None = None, environment: Mapping[str, str] = os.environ
+        self,
+        snapshot: str | None = None,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         """`snapshot`: a file with a FleetSnapshot to use instead of the clusters. Raises `UsageError`, `InputError`."""
         self._mounts = mounts_of(environment)
@@ -43,23 +45,26 @@ class CapacityReader:
     def _observer_with(self, timeout: float, max_age: float) -> Observer:
         """Return the observer of earlier cycles, or a new one where the limits in fleet.yaml have changed."""
         if self._observer is None or self._observer[:2] != (timeout, max_age):
-            observer = Observer(
-                LiveSource(self._mounts, timeout).read, timeout=timeout, max_age=max_age
-            )
+            source = LiveSource(self._mounts, timeout)
+            observer = Observer(source.read, timeout=timeout, max_age=max_age)
             self._observer = (timeout, max_age, observer)
-        return self._observer[2]
+        _, _, observer = self._observer
+        return observer
 
 
 def mounts_of(environment: Mapping[str, str]) -> Mounts:
     """Return where the operator put credentials, from environment variables."""
-    home = Path(environment.get("HOME", "/")) / ".kube" / "config"
-    kubeconfig = environment.get("KUBECONFIG") or (str(home) if home.is_file() else "")
-    secrets, files = (
-        environment.get("SKYRAY_SECRETS_DIR"),
-        environment.get("SKYRAY_KUBECONFIG_DIR"),
-    )
+    home = Path(environment.get("HOME", "/"))
+    default = home / ".kube" / "config"
+    kubeconfig = environment.get("KUBECONFIG", "")
+    if not kubeconfig and default.is_file():
+        kubeconfig = str(default)
+    secrets = environment.get("SKYRAY_SECRETS_DIR")
+    files = environment.get("SKYRAY_KUBECONFIG_DIR")
     return Mounts(
-        kubeconfig, Path(secrets) if secrets else None, Path(files) if files else None
+        kubeconfig,
+        Path(secrets) if secrets else None,
+        Path(files) if files else None,
     )
 
 

@@ -23,7 +23,6 @@ from reconciler.planning.rules import locator, read_class_files, read_tenant_fil
 from reconciler.planning.state import (
     ADDONS,
     POLICIES,
-    RepoState,
     addon_files,
     read_policy_files,
     read_state,
@@ -75,7 +74,8 @@ class _Collector:
 
 
 def check_files(
-    files: Files, snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]]
+    files: Files,
+    snapshot_files: Callable[[Sequence[Cluster]], Mapping[str, bytes]],
 ) -> Findings:
     """Check settings, inventory, policies, workloads and decision records, and policies on workloads.
 
@@ -88,30 +88,43 @@ def check_files(
     found.errors += _snapshot_problems(clusters or (), snapshot_files)
     policies = _policies(files, found.collect)
     cache = PlanCache()
-    workloads = read_workloads(
-        *(found.collect(lambda: workload_files(files)) or ({}, {})), cache.read_file
-    )
-    found.errors += [file.problem for file in workloads.broken]
-    found.errors += [item.problem for item in workloads.objects if item.problem]
-    found.warnings += [*workloads.warnings, *_addons(files, found.collect)]
+    workloads = _workloads(files, found, cache)
+    found.warnings += _addons(files, found.collect)
     formed = _check_groups(files, fleet, policies, workloads, found)
     if formed is not None and policies is not None and clusters is not None:
         labels = {cluster.name: cluster.labels for cluster in clusters}
         found.warnings += without_effect(policies, formed.groups, labels)
     if formed is not None and fleet is not None and clusters is not None:
         # Only a state that can be read as a whole can be planned.
-        found.errors += (
-            found.collect(
-                lambda: _refused(read_state("", files, Sources(lambda _: {}), cache))
-            )
-            or ()
-        )
+        refused = found.collect(lambda: _refused(files, cache))
+        found.errors += refused or ()
+    _check_placements(files, found)
+
+    # One cause can be found on several ways.
+    errors = tuple(dict.fromkeys(found.errors))
+    return Findings(errors, tuple(found.warnings), _users_files(files))
+
+
+def _workloads(files: Files, found: _Collector, cache: PlanCache) -> Workloads:
+    """Read the workloads, and collect what is wrong with their files and objects."""
+    contents, unusable = found.collect(lambda: workload_files(files)) or ({}, {})
+    workloads = read_workloads(contents, unusable, cache.read_file)
+    found.errors += [file.problem for file in workloads.broken]
+    found.errors += [item.problem for item in workloads.objects if item.problem]
+    found.warnings += workloads.warnings
+    return workloads
+
+
+def _check_placements(files: Files, found: _Collector) -> None:
     for path, data in sorted(files.contents.items()):
         if path.startswith(f"{PLACEMENTS}/"):
             found.collect(partial(read_placements, path, data))
+
+
+def _users_files(files: Files) -> int:
+    """Return how many files there are of users; what SkyRay wrote itself is not counted."""
     own = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
-    read = sum(not path.startswith(own) for path in files.contents)
-    return Findings(tuple(dict.fromkeys(found.errors)), tuple(found.warnings), read)
+    return sum(not path.startswith(own) for path in files.contents)
 
 
 def _fleet(files: Files, found: _Collector) -> Fleet | None:
@@ -131,24 +144,22 @@ def _check_groups(
     """Check what policies, tenants and priority classes make of the workloads; None where a rule cannot be read."""
     # Without policies nothing can be grouped; the other rules would only repeat their errors.
     rules = files.contents if policies is not None else {}
-    operators = {
-        path: data for path, data in rules.items() if path.startswith(f"{POLICIES}/")
-    }
+    folder = f"{POLICIES}/"
+    operators = {path: data for path, data in rules.items() if path.startswith(folder)}
+    mode = fleet.tenancy if fleet else ""
     classes = found.collect(lambda: read_class_files(operators, addon_files(files)))
-    tenancy = found.collect(
-        lambda: tenancy_of(read_tenant_files(operators), fleet.tenancy if fleet else "")
-    )
+    tenancy = found.collect(lambda: tenancy_of(read_tenant_files(operators), mode))
     if policies is None or classes is None or tenancy is None:
         return None
     formed = group_objects(workloads, policies, {}, classes)
     errors, warnings = _grouping(formed, workloads)
-    governed = govern(formed, tenancy, workloads.namespaces, locator(files.get))
-    found.errors += [*errors, *governed.findings]
-    found.warnings += [
-        *warnings,
-        *unknown_classes(formed.groups, classes),
-        *beyond_quota(governed.grouping),
-    ]
+    locate = locator(files.get)
+    governed = govern(formed, tenancy, workloads.namespaces, locate)
+    found.errors += errors
+    found.errors += governed.findings
+    found.warnings += warnings
+    found.warnings += unknown_classes(formed.groups, classes)
+    found.warnings += beyond_quota(governed.grouping)
     return formed
 
 
@@ -187,38 +198,43 @@ def _policies(
         contents = files.below(POLICIES)
     except InputError as error:
         return collect(partial(_fail, error))
-    each = [
-        collect(partial(read_policy_files, {path: contents[path]}))
-        for path in sorted(contents)
-    ]
-    return collect(partial(read_policy_files, contents)) if None not in each else None
+    each = []
+    for path in sorted(contents):
+        one_file = {path: contents[path]}
+        each.append(collect(partial(read_policy_files, one_file)))
+    if None in each:
+        return None
+    return collect(partial(read_policy_files, contents))
 
 
 def _addons(
-    files: Files, collect: Callable[[Callable[[], object]], object | None]
+    files: Files,
+    collect: Callable[[Callable[[], object]], object | None],
 ) -> tuple[str, ...]:
     """Read each add-on by itself, so that all errors are found, then all together; return the warnings."""
     contents = collect(lambda: files.below(ADDONS))
     if not isinstance(contents, dict):
         return ()
-    each = [
-        collect(partial(read_addon_folder, contents, folder))
-        for folder in addon_folders(contents)
-    ]
+    each = []
+    for folder in addon_folders(contents):
+        each.append(collect(partial(read_addon_folder, contents, folder)))
+    # Together, an error of one would be found again.
     if None not in each:
         collect(partial(read_addons, contents))
     return unread(contents)
 
 
-def _refused(state: RepoState) -> list[str]:
+def _refused(files: Files, cache: PlanCache) -> list[str]:
     """Return what a plan would refuse of valid groups, because overrides do not apply or a job cannot be divided.
 
     They come from a plan on an empty fleet snapshot: it refuses exactly for the clusters that a group may go to or is
     on, whatever their capacity.
     """
+    state = read_state("", files, Sources(lambda _: {}), cache)
     valid = {group.key for group in state.grouping.groups if not group.problem}
+    nowhere = fleet_snapshot(())
+    decisions, _ = decide_groups(state, nowhere, 0.0)
     refused = []
-    decisions, _ = decide_groups(state, fleet_snapshot(()), 0.0)
     for decision in decisions:
         if decision.group in valid and decision.reason == "InvalidObject":
             refused.append(decision.message)
@@ -232,16 +248,16 @@ def _fail(error: InputError) -> tuple[SchedulePolicy, ...]:
 def _grouping(grouping: Grouping, workloads: Workloads) -> tuple[list[str], list[str]]:
     """Return what is wrong with groups beyond their objects, and a warning for each object that is not placed."""
     known = {item.problem for item in workloads.objects if item.problem}
-    # A group repeats the problem of its object.
-    wrong = [
-        group
-        for group in grouping.groups
-        if group.problem and group.problem not in known
-    ]
-    errors = [f"group {group.key}: {group.problem}" for group in wrong]
-    warnings = [
-        f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
-        for item in grouping.unplaced
-        if not item.problem
-    ]
+    errors = []
+    for group in grouping.groups:
+        # A group repeats the problem of its object.
+        if group.problem and group.problem not in known:
+            errors.append(f"group {group.key}: {group.problem}")
+    warnings = []
+    for item in grouping.unplaced:
+        # What is wrong with an object is told as an error; that it is not placed follows from that.
+        if not item.problem:
+            warnings.append(
+                f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
+            )
     return errors, [*warnings, *grouping.warnings]

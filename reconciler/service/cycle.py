@@ -61,11 +61,14 @@ class Reconciler:
         published = publish_loop(
             self.repo, propose, AUTHOR, now=self.now, sleep=self.sleep
         )
+        # The plans before the last one lost the race.
         planned, state = made[-1]
         return Cycle(planned, state, published)
 
     def watch(
-        self, interval: float, report: Callable[[Cycle | SkyRayError], None]
+        self,
+        interval: float,
+        report: Callable[[Cycle | SkyRayError], None],
     ) -> None:
         """Run a cycle every `interval` seconds until interrupted; `report` gets each cycle, or its error."""
         while True:
@@ -80,8 +83,5 @@ def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, bytes]:
     """Return the snapshot as a file, by name, if something was decided on it."""
     if not any(decision.changed for decision in planned.decisions):
         return {}
-    return {
-        f"{snapshot.digest.removeprefix('sha256:')}.json": write_fleet_snapshot(
-            snapshot
-        )
-    }
+    digest = snapshot.digest.removeprefix("sha256:")
+    return {f"{digest}.json": write_fleet_snapshot(snapshot)}

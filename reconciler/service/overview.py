@@ -17,7 +17,9 @@ from reconciler.workloads.group import GroupKey
 
 
 def clusters(
-    state: RepoState, snapshot: FleetSnapshot, now: float
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
 ) -> list[dict[str, Any]]:
     """Return a row for each cluster. `gpusFree` leaves out GPUs assumed for groups whose pods do not exist yet."""
     fleet = fleet_state(state, snapshot, now)
@@ -26,14 +28,18 @@ def clusters(
         # A cluster is idle when all that is on it are jobs that have ended.
         if not group.job_result:
             used.update(group.clusters)
-    return [
-        _cluster(cluster, fleet.cluster(cluster.name), cluster.name not in used)
-        for cluster in state.clusters
-    ]
+    rows = []
+    for cluster in state.clusters:
+        capacity = fleet.cluster(cluster.name)
+        idle = cluster.name not in used
+        rows.append(_cluster(cluster, capacity, idle))
+    return rows
 
 
 def _cluster(
-    cluster: Cluster, capacity: ClusterState | Unreadable, idle: bool
+    cluster: Cluster,
+    capacity: ClusterState | Unreadable,
+    idle: bool,
 ) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": cluster.name,
@@ -72,13 +78,12 @@ def _gpus(node: Node) -> int:
 
 
 def groups(
-    state: RepoState, snapshot: FleetSnapshot, now: float
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
 ) -> list[dict[str, Any]]:
     """Return a row for each group, as a cycle would decide now."""
-    pods = {
-        group.key: sum(s.count for s in group.gang.pod_sets)
-        for group in state.grouping.groups
-    }
+    pods = {group.key: group.gang.pods for group in state.grouping.groups}
     decisions, _ = decide_groups(state, snapshot, now)
     return [_group(decision, pods) for decision in decisions]
 
@@ -119,21 +124,21 @@ def _placement(group: PlacedGroup) -> dict[str, Any]:
 def policies(state: RepoState) -> list[dict[str, Any]]:
     """Return a row for each policy: how many groups it selects now, and which clusters it allows."""
     facts = [
-        ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters
+        ClusterFacts(one.name, one.labels, one.taints, one.cordoned)
+        for one in state.clusters
     ]
     used = Counter(group.policy.name for group in state.grouping.groups)
     rows = []
     for policy in state.policies:
         allowed = eligible(policy, facts)
-        rows.append(
-            {
-                "name": policy.name,
-                "priority": policy.priority,
-                "groups": used[policy.name],
-                "clusters": list(allowed.clusters),
-                "require": str(allowed.require),
-                "groupBy": policy.group_by,
-                "file": policy.place.file,
-            }
-        )
+        row = {
+            "name": policy.name,
+            "priority": policy.priority,
+            "groups": used[policy.name],
+            "clusters": list(allowed.clusters),
+            "require": str(allowed.require),
+            "groupBy": policy.group_by,
+            "file": policy.place.file,
+        }
+        rows.append(row)
     return rows

@@ -6,6 +6,7 @@ plans comes from the file.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from reconciler.policy.eligibility import ClusterFacts, Eligibility, eligible
 from reconciler.policy.matching import PolicyIndex
 from reconciler.policy.model import SchedulePolicy
 from reconciler.workloads.group import GroupKey
+
+_UNPLACED = frozenset({Action.WAIT, Action.REJECT})
 
 _AS_IS = b"\0"
 """In place of a file that a plan does not write; no rendered file has a zero byte."""
@@ -74,20 +77,20 @@ class Trial:
 def policies_in(path: str, data: bytes) -> tuple[SchedulePolicy, ...]:
     """Return the policies in a file. Raises `InputError` where it cannot be read, or has none."""
     if not path.endswith(SUFFIXES):
-        raise InvalidObject(
-            f"is not read as a policy: call it {' or '.join('*' + suffix for suffix in SUFFIXES)}",
-            Place(path),
-        )
-    found = read_policies(
-        document for document in load(data, path).documents if is_policy(document)
-    )
+        patterns = " or ".join(f"*{suffix}" for suffix in SUFFIXES)
+        raise InvalidObject(f"is not read as a policy: call it {patterns}", Place(path))
+    documents = load(data, path).documents
+    found = read_policies(each for each in documents if is_policy(each))
     if not found:
         raise InvalidObject("has no SchedulePolicy", Place(path))
     return found
 
 
 def with_file(
-    files: Files, path: str, data: bytes, replaced: Iterable[str] = ()
+    files: Files,
+    path: str,
+    data: bytes,
+    replaced: Iterable[str] = (),
 ) -> Files:
     """Return `files` with the file `path` of `policies/` added; the policies `replaced` are taken out of all others.
 
@@ -99,15 +102,17 @@ def with_file(
         if other == path or not other.endswith(SUFFIXES):
             continue
         documents = load(contents[other], other).documents
-        kept = [
-            document
-            for document in documents
-            if not (is_policy(document) and _name(document.body) in names)
-        ]
+        kept = []
+        for document in documents:
+            is_replaced = is_policy(document) and _name(document.body) in names
+            if not is_replaced:
+                kept.append(document.body)
         if len(kept) < len(documents):
-            contents[other] = b"---\n".join(emit(document.body) for document in kept)
+            contents[other] = b"---\n".join(map(emit, kept))
     contents[path] = data
-    return Files(contents, {p: why for p, why in files.unusable.items() if p != path})
+    unusable = dict(files.unusable)
+    unusable.pop(path, None)
+    return Files(contents, unusable)
 
 
 def _name(body: Mapping[str, object]) -> object:
@@ -124,59 +129,75 @@ def attempt(
 ) -> Trial:
     """Compare the plans without `policies` and with them. `now` is in unix seconds."""
     names = {policy.name for policy in policies}
-    there = {policy.name: policy.place for policy in before.policies}
-    own = [policy for policy in after.policies if policy.name in names]
-    planned, first = preview(after, snapshot, now), preview(before, snapshot, now)
-    facts = [
-        ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in after.clusters
-    ]
-    outranked = _outranked(after, names)
-    tried = []
-    for policy in own:
-        keys = sorted(
-            group.key
-            for group in after.grouping.groups
-            if group.policy.name == policy.name
-        )
-        others = tuple(outranked.get(policy.name, ()))
-        tried.append(
-            Tried(
-                policy,
-                there.get(policy.name),
-                eligible(policy, facts),
-                tuple(keys),
-                others,
-            )
-        )
-    unplaced = tuple(
-        d
-        for d in planned.decisions
-        if d.policy in names and d.action in {Action.WAIT, Action.REJECT}
-    )
-    new = tuple(line for line in planned.warnings if line not in first.warnings)
+    planned = preview(after, snapshot, now)
+    first = preview(before, snapshot, now)
+    unplaced = []
+    for decision in planned.decisions:
+        if decision.policy in names and decision.action in _UNPLACED:
+            unplaced.append(decision)
     return Trial(
-        tuple(tried), _changes(first, planned), _files(first, planned), unplaced, new
+        policies=_tried(before, after, names),
+        changes=_changes(first, planned),
+        files=_files(first, planned),
+        unplaced=tuple(unplaced),
+        warnings=tuple(line for line in planned.warnings if line not in first.warnings),
     )
+
+
+def _tried(
+    before: RepoState,
+    after: RepoState,
+    names: set[str],
+) -> tuple[Tried, ...]:
+    """Return what each of the policies `names` selects."""
+    place_before = {policy.name: policy.place for policy in before.policies}
+    outranked = _outranked(after, names)
+    facts = []
+    for cluster in after.clusters:
+        facts.append(
+            ClusterFacts(cluster.name, cluster.labels, cluster.taints, cluster.cordoned)
+        )
+    keys_of: dict[str, list[GroupKey]] = defaultdict(list)
+    for group in after.grouping.groups:
+        keys_of[group.policy.name].append(group.key)
+
+    tried = []
+    for policy in after.policies:
+        name = policy.name
+        if name not in names:
+            continue
+        one = Tried(
+            policy,
+            replaces=place_before.get(name),
+            eligibility=eligible(policy, facts),
+            groups=tuple(sorted(keys_of[name])),
+            outranked=tuple(outranked.get(name, ())),
+        )
+        tried.append(one)
+    return tuple(tried)
 
 
 def _changes(before: Plan, after: Plan) -> tuple[Change, ...]:
     old = {decision.group: decision for decision in before.decisions}
     new = {decision.group: decision for decision in after.decisions}
-    changes = [
-        Change(group, old.get(group), new.get(group)) for group in sorted({*old, *new})
-    ]
-    return tuple(change for change in changes if _differs(change))
+    changes = []
+    for group in sorted({*old, *new}):
+        change = Change(group, old.get(group), new.get(group))
+        if _differs(change):
+            changes.append(change)
+    return tuple(changes)
 
 
 def _files(before: Plan, after: Plan) -> dict[str, str]:
     """Return the files that only one of the plans writes, or that they write with other contents."""
-    old, new = _contents(before), _contents(after)
-    differ = [
-        path
-        for path in sorted({*old, *new})
-        if old.get(path, _AS_IS) != new.get(path, _AS_IS)
-    ]
-    return {path: after.changes.get(path, "keep") for path in differ}
+    old = _contents(before)
+    new = _contents(after)
+    actions = {}
+    for path in sorted({*old, *new}):
+        if old.get(path, _AS_IS) != new.get(path, _AS_IS):
+            # A file that only the first plan writes stays as it is.
+            actions[path] = after.changes.get(path, "keep")
+    return actions
 
 
 def _contents(plan: Plan) -> dict[str, bytes | None]:
@@ -208,17 +229,19 @@ def _outcome(decision: Decision) -> tuple[object, ...]:
 
 
 def _outranked(
-    state: RepoState, names: set[str]
+    state: RepoState,
+    names: set[str],
 ) -> dict[str, list[tuple[ObjectKey, str]]]:
     """Return for each policy of `names` the objects that it selects, but that another policy has."""
     found: dict[str, list[tuple[ObjectKey, str]]] = {}
     index = PolicyIndex(state.policies)
     for item in state.workloads.objects:
         namespace = state.workloads.namespaces.get(item.key.namespace)
-        match = index.match(
-            item.key, item.labels, namespace.labels if namespace else None
-        )
-        if match is not None:
-            for name in names.intersection(match.outranked):
-                found.setdefault(name, []).append((item.key, match.policy.name))
+        namespace_labels = namespace.labels if namespace else None
+        match = index.match(item.key, item.labels, namespace_labels)
+        if match is None:
+            continue
+        for name in names.intersection(match.outranked):
+            outranked_by = (item.key, match.policy.name)
+            found.setdefault(name, []).append(outranked_by)
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import TypeVar
 
 from reconciler.errors import InputError, RepoError
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
@@ -19,17 +20,21 @@ from reconciler.repo.tree import NO_COMMIT, Tree
 from reconciler.workloads.files import ROOT as WORKLOADS
 from reconciler.workloads.group import Source
 
+T = TypeVar("T")
+
 
 def read_revision(repo: GitRepo, sha: str, cache: PlanCache | None = None) -> RepoState:
     """Return the state of the fleet repo at commit `sha`; `cache` is that of earlier cycles.
 
     Raises `InputError` as `read_state` does.
     """
-    return _read(repo, repo.tree(sha), files_of(repo.tree(sha)), cache=cache)
+    tree = repo.tree(sha)
+    return _read(repo, tree, files_of(tree), cache=cache)
 
 
 def read_worktree(
-    repo: GitRepo, change: Callable[[Files], Files] = lambda files: files
+    repo: GitRepo,
+    change: Callable[[Files], Files] = lambda files: files,
 ) -> RepoState:
     """Return the state of a checkout as its files are now, with `change` made to them.
 
@@ -47,7 +52,9 @@ def read_merged(repo: GitRepo, sha: str, base: str) -> RepoState:
 
 
 def read_changed(
-    repo: GitRepo, sha: str, change: Callable[[Files], Files]
+    repo: GitRepo,
+    sha: str,
+    change: Callable[[Files], Files],
 ) -> RepoState:
     """Return the state of `sha` as it would be if a commit made `change` to its files."""
     tree = repo.tree(sha)
@@ -62,22 +69,23 @@ def _read(
     cache: PlanCache | None = None,
 ) -> RepoState:
     revision = sha or tree.revision
-    state = read_state(revision, files, _sources(repo, revision, files), cache)
-    committed_at = 0.0 if revision == NO_COMMIT else repo.log(revision, limit=1)[0].time
-    return replace(
-        state,
-        pictures=snapshot_files_of(tree, state.clusters),
-        committed_at=committed_at,
-    )
+    sources = _sources(repo, revision, files)
+    state = read_state(revision, files, sources, cache)
+    committed_at = 0.0
+    # Before the first commit nothing has an age.
+    if revision != NO_COMMIT:
+        newest = repo.log(revision, limit=1)[0]
+        committed_at = newest.time
+    pictures = snapshot_files_of(tree, state.clusters)
+    return replace(state, pictures=pictures, committed_at=committed_at)
 
 
 def snapshot_files_of(tree: Tree, clusters: Iterable[Cluster]) -> dict[str, bytes]:
     """Return the snapshot files that the inventory names, by path, as far as they exist."""
-    named = {
-        cluster.access.file
-        for cluster in clusters
-        if isinstance(cluster.access, SnapshotAccess)
-    }
+    named = set()
+    for cluster in clusters:
+        if isinstance(cluster.access, SnapshotAccess):
+            named.add(cluster.access.file)
     files = []
     for path in sorted(named):
         entry = tree.entry(path)
@@ -92,7 +100,8 @@ def configured_branch(repo: GitRepo) -> str | None:
         tree = repo.tree(repo.head())
         if FLEET_FILE not in tree.paths(FLEET_FILE):
             return None
-        return read_fleet(tree.read([FLEET_FILE])[FLEET_FILE]).branch
+        contents = tree.read([FLEET_FILE])
+        return read_fleet(contents[FLEET_FILE]).branch
     except (RepoError, InputError):
         return None  # reading the state next reports what is wrong, with its place
 
@@ -105,7 +114,9 @@ def files_of(tree: Tree) -> Files:
             unusable[item.path] = item.reason
     for prefix in READ:
         folder = prefix.removesuffix("/")
-        if folder != prefix and folder in tree:
+        is_folder_prefix = folder != prefix
+        # A file or link in the place of a folder: the folder would pass for empty, and all in it for removed.
+        if is_folder_prefix and folder in tree:
             unusable[folder] = "is not a folder"
     names = {prefix.removesuffix("/") for prefix in READ}
     top = Folder(

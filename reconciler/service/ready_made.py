@@ -39,7 +39,8 @@ class ReadyMade:
 
 def ready_made() -> tuple[ReadyMade, ...]:
     """Return all ready-made policies, by name."""
-    return tuple(_read(path) for path in sorted(data_folder(POLICIES).glob("*.yaml")))
+    paths = data_folder(POLICIES).glob("*.yaml")
+    return tuple(map(_read, sorted(paths)))
 
 
 def find(name: str) -> ReadyMade:
@@ -56,11 +57,14 @@ def find(name: str) -> ReadyMade:
 
 def _read(path: Path) -> ReadyMade:
     data = path.read_bytes()
-    head = data.decode().split("apiVersion", 1)[0]
-    words = " ".join(line.removeprefix("#").strip() for line in head.splitlines())
-    title, _, use = words.strip().partition(". ")
+    # The comment at the head: what stands before the first field.
+    head, _, _ = data.decode().partition("apiVersion")
+    lines = [line.removeprefix("#").strip() for line in head.splitlines()]
+    description = " ".join(lines).strip()
+    title, _, use = description.partition(". ")
     documents = load(data, f"{POLICIES}/{path.name}").documents
-    return ReadyMade(path.stem, title.rstrip("."), use, data, read_policies(documents))
+    policies = read_policies(documents)
+    return ReadyMade(path.stem, title.rstrip("."), use, data, policies)
 
 
 def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
@@ -69,16 +73,18 @@ def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
     Raises `UsageError` where its file, or a policy of its name, exists already.
     """
     target = checkout / ready.path
+    # A link to nowhere does not exist, and is in the way all the same.
     if target.exists() or target.is_symlink():
         raise UsageError(
             f"{ready.path} exists already and stays as it is: edit it, or move it away first"
         )
     names = {policy.name for policy in ready.policies}
-    twice = next((policy for policy in state.policies if policy.name in names), None)
-    if twice is not None:
-        raise UsageError(
-            f"policy {twice.name} is already defined at {twice.place}: edit it there, or rename it first"
-        )
+    for policy in state.policies:
+        # A policy that is defined twice would stop the cycle.
+        if policy.name in names:
+            raise UsageError(
+                f"policy {policy.name} is already defined at {policy.place}: edit it there, or rename it first"
+            )
     target.parent.mkdir(parents=True, exist_ok=True)
     with target.open("xb") as file:
         file.write(ready.data)
@@ -87,7 +93,8 @@ def add(ready: ReadyMade, checkout: Path, state: RepoState) -> None:
 def advice(policies: Iterable[SchedulePolicy], state: RepoState) -> tuple[str, ...]:
     """Return what `policies` still lack to have an effect in a repo, a line each."""
     facts = [
-        ClusterFacts(c.name, c.labels, c.taints, c.cordoned) for c in state.clusters
+        ClusterFacts(one.name, one.labels, one.taints, one.cordoned)
+        for one in state.clusters
     ]
     lines = []
     for policy in policies:
@@ -96,8 +103,9 @@ def advice(policies: Iterable[SchedulePolicy], state: RepoState) -> tuple[str, .
             known = {fact.labels.get(key) for fact in facts}
             unknown = [value for value in values if value not in known]
             if unknown:
+                names = " and ".join(unknown)
                 lines.append(
-                    f"{policy.name} names clusters with {key} {' and '.join(unknown)}, and inventory/ has none: "
+                    f"{policy.name} names clusters with {key} {names}, and inventory/ has none: "
                     "change it, or label your clusters so"
                 )
         if not eligible(policy, facts).clusters:
@@ -124,15 +132,11 @@ def _words(selector: LabelSelector) -> str:
 def _wanted(policy: SchedulePolicy) -> list[tuple[str, tuple[str, ...]]]:
     """Return the values of cluster labels that a policy names."""
     wanted = [(label.key, label.values) for label in policy.ordered]
-    if policy.cluster_selector:
-        listing = [
-            needed
-            for needed in policy.cluster_selector.requirements
-            if needed.operator == "In"
-        ]
-        wanted += [
-            (requirement.key, tuple(requirement.values)) for requirement in listing
-        ]
+    selector = policy.cluster_selector
+    for requirement in selector.requirements if selector else ():
+        # Only `In` names values that some cluster should have.
+        if requirement.operator == "In":
+            wanted.append((requirement.key, tuple(requirement.values)))
     spread = policy.spreading
     if spread and spread.split:
         wanted.append((spread.topology_key, tuple(spread.split)))

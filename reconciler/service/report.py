@@ -15,15 +15,16 @@ API_VERSION = "skyray.dev/v1alpha1"
 
 def plan_document(plan: Plan, errors: Sequence[str]) -> dict[str, Any]:
     """Return a plan as kind Plan."""
+    changes = [
+        {"path": path, "action": action} for path, action in plan.changes.items()
+    ]
     return {
         "apiVersion": API_VERSION,
         "kind": "Plan",
         "revision": plan.revision,
         "snapshot": plan.snapshot,
-        "decisions": [decision_document(decision) for decision in plan.decisions],
-        "changes": [
-            {"path": path, "action": action} for path, action in plan.changes.items()
-        ],
+        "decisions": list(map(decision_document, plan.decisions)),
+        "changes": changes,
         "warnings": list(plan.warnings),
         "errors": list(errors),
     }
@@ -31,19 +32,17 @@ def plan_document(plan: Plan, errors: Sequence[str]) -> dict[str, Any]:
 
 def decision_document(decision: Decision) -> dict[str, Any]:
     """Return a decision as it is in a Plan."""
+    group = decision.group
+    clusters = [{"name": copy.cluster, "share": copy.share} for copy in decision.copies]
     return {
-        "group": {"namespace": decision.group.namespace, "name": decision.group.name},
+        "group": {"namespace": group.namespace, "name": group.name},
         "action": str(decision.action),
         "phase": str(decision.phase),
         "policy": decision.policy,
-        "clusters": [
-            {"name": copy.cluster, "share": copy.share} for copy in decision.copies
-        ],
+        "clusters": clusters,
         "reason": str(decision.reason),
         "message": decision.message,
-        "candidates": [
-            candidate_document(candidate) for candidate in decision.candidates
-        ],
+        "candidates": list(map(candidate_document, decision.candidates)),
     }
 
 
@@ -60,17 +59,15 @@ def candidate_document(candidate: Candidate) -> dict[str, str]:
 def errors_of(plan: Plan, state: RepoState) -> tuple[str, ...]:
     """Return what is wrong with the users' files, one line each: unreadable files, invalid objects."""
     broken = [file.problem for file in state.workloads.broken]
-    invalid = [o.problem for o in state.workloads.objects if o.problem]
+    invalid = [item.problem for item in state.workloads.objects if item.problem]
     known = {*broken, *invalid}
-    rejected = [
-        decision for decision in plan.decisions if decision.action is Action.REJECT
-    ]
-    # A group repeats the problem of its object.
-    others = [
-        f"{decision.group}: {decision.message}"
-        for decision in rejected
-        if decision.message not in known
-    ]
+    others = []
+    for decision in plan.decisions:
+        if decision.action is not Action.REJECT:
+            continue
+        # A group repeats the problem of its object.
+        if decision.message not in known:
+            others.append(f"{decision.group}: {decision.message}")
     return (*broken, *invalid, *others)
 
 

@@ -29,7 +29,10 @@ class LaidDown:
 def data_folder(name: str) -> Path:
     """Return a folder of files that come with SkyRay: `fleet-repo-template` or `policies`."""
     package = Path(reconciler.__file__).parent
-    for folder in (package / "_data" / name, package.parent / name):
+    # An installed package has it in `_data`, a checkout beside the package.
+    in_wheel = package / "_data" / name
+    in_checkout = package.parent / name
+    for folder in (in_wheel, in_checkout):
         if folder.is_dir():
             return folder
     raise UsageError(f"this installation lacks its folder {name}: install skyray again")
@@ -67,16 +70,18 @@ def _template(name: str, engine: str) -> dict[str, bytes]:
     """Return the template's files by path, filled in for a fleet."""
     values = dict(zip(_PLACEHOLDERS, (name, engine), strict=True))
     folder = data_folder("fleet-repo-template")
-    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
-    return {
-        str(path.relative_to(folder)): _filled(path.read_bytes(), values)
-        for path in paths
-    }
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name_in_repo = str(path.relative_to(folder))
+            files[name_in_repo] = _filled(path.read_bytes(), values)
+    return files
 
 
 def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
     """Write those of `files` that `directory` does not have; existing files may have been edited, and stay."""
-    written, kept = [], []
+    written = []
+    kept = []
     for path, data in sorted(files.items()):
         target = directory / path
         if target.exists():
@@ -90,10 +95,12 @@ def _write_missing(directory: Path, files: Mapping[str, bytes]) -> LaidDown:
 
 def _clusters(directory: Path) -> list[str]:
     """Return the names of the clusters in the inventory that is there."""
-    paths = sorted(
-        path for path in (directory / INVENTORY).rglob("*") if path.is_file()
-    )
-    files = {str(path.relative_to(directory)): path.read_bytes() for path in paths}
+    folder = directory / INVENTORY
+    files = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            name_in_repo = str(path.relative_to(directory))
+            files[name_in_repo] = path.read_bytes()
     return [cluster.name for cluster in read_inventory(files)]
 
 

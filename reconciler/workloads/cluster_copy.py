@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.identity import ObjectKey
+from reconciler.ray.demand import Demand
 from reconciler.workloads.group import WorkloadObject, gang_of
 from reconciler.workloads.patch import Patch
 
@@ -82,13 +83,14 @@ class ClusterCopy:
     @property
     def listed(self) -> tuple[PlacedObject, ...]:
         """Return the entries of the Placement for this copy, in order of kind and name."""
-        entries = [
-            PlacedObject(
-                o.key.api_version, o.key.kind, o.key.name, o.digest, o.place.file
+        entries = list(self.missing)
+        for item in self.admitted:
+            key = item.key
+            entry = PlacedObject(
+                key.api_version, key.kind, key.name, item.digest, item.place.file
             )
-            for o in self.admitted
-        ]
-        return tuple(sorted((*entries, *self.missing)))
+            entries.append(entry)
+        return tuple(sorted(entries))
 
     @property
     def has_batch(self) -> bool:
@@ -108,6 +110,7 @@ def gang_of_copy(copy: ClusterCopy) -> Gang:
 def objects_of(copies: Sequence[ClusterCopy]) -> tuple[WorkloadObject, ...]:
     """Return the admitted objects of all copies, each once: as the first copy has it."""
     if len(copies) == 1:
+        # Most groups: nothing is there twice.
         return copies[0].admitted
     found: dict[ObjectKey, WorkloadObject] = {}
     for copy in copies:
@@ -118,15 +121,18 @@ def objects_of(copies: Sequence[ClusterCopy]) -> tuple[WorkloadObject, ...]:
 
 def same_content(one: ClusterCopy, other: ClusterCopy) -> bool:
     """Tell whether two copies deploy the same: equal objects with equal patches."""
-    return one.patches == other.patches and _digests(one) == _digests(other)
+    if one.patches != other.patches:
+        return False
+    return _digests(one) == _digests(other)
 
 
 def same_copies(before: Iterable[ClusterCopy], after: Iterable[ClusterCopy]) -> bool:
     """Tell whether the same is deployed on the same clusters before and after."""
     old = {copy.cluster: copy for copy in before}
     new = {copy.cluster: copy for copy in after}
-    return old.keys() == new.keys() and all(
-        same_content(old[name], new[name]) for name in new
+    same_clusters = old.keys() == new.keys()
+    return same_clusters and all(
+        same_content(copy, old[name]) for name, copy in new.items()
     )
 
 
@@ -135,16 +141,27 @@ def grows(before: ClusterCopy, after: ClusterCopy) -> bool:
 
     Fewer of the same pods always fit where they run.
     """
-    had = {item.key: item for item in before.deployed}
+    demand_before = {item.key: item.demand for item in before.deployed}
     for item in after.deployed:
         if item.demand is None:
             continue
-        old = had[item.key].demand if item.key in had else None
-        known = {(one.role, one.group): one for one in old.pod_sets} if old else {}
-        for pod_set in item.demand.pod_sets:
-            was = known.get((pod_set.role, pod_set.group))
-            if was is None or was.shape != pod_set.shape or was.count < pod_set.count:
-                return True
+        old = demand_before.get(item.key)
+        if _needs_more(old, item.demand):
+            return True
+    return False
+
+
+def _needs_more(old: Demand | None, new: Demand) -> bool:
+    """Tell whether an object may need capacity that it did not have; `old` is None where it made no pods."""
+    known = {}
+    for pod_set in old.pod_sets if old else ():
+        known[pod_set.role, pod_set.group] = pod_set
+    for pod_set in new.pod_sets:
+        was = known.get((pod_set.role, pod_set.group))
+        if was is None or was.shape != pod_set.shape:
+            return True
+        if was.count < pod_set.count:
+            return True
     return False
 
 

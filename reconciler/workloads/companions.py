@@ -30,7 +30,9 @@ def provided_names(item: WorkloadObject) -> tuple[NamespacedName, ...]:
     namespace = item.key.namespace
     own = (namespace, item.key.kind, item.key.name)
     secret = generated_secret(item.key, item.body)
-    return (own, (namespace, SECRET, secret)) if secret else (own,)
+    if not secret:
+        return (own,)
+    return (own, (namespace, SECRET, secret))
 
 
 class Companions:
@@ -62,14 +64,18 @@ class Companions:
 
     def referenced_by(self, item: WorkloadObject) -> Iterator[WorkloadObject]:
         """Yield the objects that satisfy the references of `item`."""
+        namespace = item.key.namespace
         for kind, name in sorted(item.references):
-            yield from self._providers.get((item.key.namespace, kind, name), ())
+            target = (namespace, kind, name)
+            yield from self._providers.get(target, ())
 
     def unresolved(self, item: WorkloadObject) -> set[tuple[str, str]]:
         """Return the kinds and names that `item` refers to and that no object provides."""
+        namespace = item.key.namespace
         found = set()
         for kind, name in item.references - _IN_EVERY_NAMESPACE:
-            if (item.key.namespace, kind, name) not in self._providers:
+            target = (namespace, kind, name)
+            if target not in self._providers:
                 found.add((kind, name))
         return found
 
@@ -79,28 +85,23 @@ class Companions:
         if not unresolved:
             # Most objects: their bodies need not be read again.
             return ()
-        required = (
-            reference
-            for reference in object_references(item.body)
-            if not reference.optional
-        )
-        return tuple(
-            reference
-            for reference in required
-            if (reference.kind, reference.name) in unresolved
-        )
+        found = []
+        for reference in object_references(item.body):
+            target = (reference.kind, reference.name)
+            if target in unresolved and not reference.optional:
+                found.append(reference)
+        return tuple(found)
 
     def has_group_label(self, item: WorkloadObject) -> bool:
         """Tell whether the object's own `groupBy` label makes it a member of a group."""
         policy = self._policy_of.get(item.key)
-        return (
-            policy is not None
-            and bool(policy.group_by)
-            and bool(item.labels.get(policy.group_by))
-        )
+        if policy is None or not policy.group_by:
+            return False
+        return bool(item.labels.get(policy.group_by))
 
     def _companions_referenced_by(
-        self, item: WorkloadObject
+        self,
+        item: WorkloadObject,
     ) -> Iterator[WorkloadObject]:
         for target in self.referenced_by(item):
             if target.key in self.keys:
@@ -114,19 +115,15 @@ class Companions:
             if item.key in self._always_members:
                 companions |= self._reachable_from(item)
 
-        remaining = [
-            item
-            for item in selected
-            if item.key not in self._always_members | companions
-        ]
+        decided = self._always_members | companions
+        remaining = [item for item in selected if item.key not in decided]
         referenced: set[ObjectKey] = set()
         for item in remaining:
             referenced |= self._reachable_from(item)
         # Objects that nothing refers to become members first. In a circle of references every object is referenced;
         # there the first by key becomes the member, so that the circle is placed.
-        for item in sorted(
-            remaining, key=lambda each: (each.key in referenced, each.key)
-        ):
+        remaining.sort(key=lambda item: (item.key in referenced, item.key))
+        for item in remaining:
             if item.key not in companions:
                 companions |= self._reachable_from(item)
         return companions
@@ -146,7 +143,8 @@ class Companions:
 
 
 def companions_of(
-    members: Iterable[WorkloadObject], candidates: Iterable[WorkloadObject]
+    members: Iterable[WorkloadObject],
+    candidates: Iterable[WorkloadObject],
 ) -> tuple[WorkloadObject, ...]:
     """Return the `candidates` without pods that `members` refer to, along the chain of references.
 
@@ -157,10 +155,11 @@ def companions_of(
         return ()
     providers: dict[tuple[str, str], list[WorkloadObject]] = defaultdict(list)
     for item in candidates:
-        # What makes pods is a member, never a companion.
-        if item.demand is None:
-            for _, kind, name in provided_names(item):
-                providers[kind, name].append(item)
+        if item.demand is not None:
+            # What makes pods is a member, never a companion.
+            continue
+        for _, kind, name in provided_names(item):
+            providers[kind, name].append(item)
 
     def referenced_by(item: WorkloadObject) -> Iterator[WorkloadObject]:
         for target in sorted(item.references):
@@ -196,34 +195,38 @@ def unresolved_warnings(
     `broken` has for each namespace a file that cannot be read, if there is any: the target may be in it.
     """
     users: dict[NamespacedName, list[WorkloadObject]] = defaultdict(list)
-    for item in sorted(
-        objects, key=lambda each: (each.place.file, each.place.line, each.key)
-    ):
+    for item in sorted(objects, key=_position):
         for kind, name in companions.unresolved(item):
             users[item.key.namespace, kind, name].append(item)
     warnings = []
     for target in sorted(users):
         first = _first_required(target, users[target], companions)
-        # None: every user can do without it.
-        if first is not None:
-            item, reference = first
-            other_users = len(users[target]) - 1
-            warnings.append(
-                _unresolved_warning(
-                    item, reference, other_users, broken.get(item.key.namespace)
-                )
-            )
+        if first is None:
+            # Every user can do without it.
+            continue
+        item, reference = first
+        other_users = len(users[target]) - 1
+        file = broken.get(item.key.namespace)
+        warning = _unresolved_warning(item, reference, other_users, file)
+        warnings.append(warning)
     return tuple(warnings)
 
 
+def _position(item: WorkloadObject) -> tuple[str, int, ObjectKey]:
+    """Return the sort key of objects by where they are written."""
+    return (item.place.file, item.place.line, item.key)
+
+
 def _first_required(
-    target: NamespacedName, users: Iterable[WorkloadObject], companions: Companions
+    target: NamespacedName,
+    users: Iterable[WorkloadObject],
+    companions: Companions,
 ) -> tuple[WorkloadObject, Reference] | None:
     """Return the first of `users` that requires `target`, with its reference."""
     _, kind, name = target
     for item in users:
         for reference in companions.unresolved_required(item):
-            if (reference.kind, reference.name) == (kind, name):
+            if reference.kind == kind and reference.name == name:
                 return item, reference
     return None
 
@@ -234,10 +237,12 @@ def _unresolved_warning(
     other_users: int,
     broken: BrokenFile | None,
 ) -> str:
-    refers = f"{item.place}: {item.key} refers in {dotted(reference.path)} to {reference.kind} {reference.name}"
+    field = dotted(reference.path)
+    refers = f"{item.place}: {item.key} refers in {field} to {reference.kind} {reference.name}"
     more = ""
     if other_users:
-        more = f" ({other_users} other object{'s refer' if other_users > 1 else ' refers'} to it)"
+        objects_refer = "objects refer" if other_users > 1 else "object refers"
+        more = f" ({other_users} other {objects_refer} to it)"
     if broken is not None:
         return (
             f"{refers}, which may be in {broken.path}: that file cannot be read{more}"

@@ -9,7 +9,7 @@ left out of that domain.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -64,33 +64,50 @@ def largest_remainder(
     Of equal remainders, the share that was larger `before` wins, then the first. Each share stays between `least` and
     `most`, between whose sums `total` must be.
     """
-    count = len(weights)
-    weight_sum = sum(weights)
-    low = least or [0] * count
-    high = most or [total] * count
-    # Exact fractions: with floats, equal remainders would differ, and shares would change from plan to plan.
-    quotas = [Fraction(total * weight, weight_sum) for weight in weights]
+    domains = range(len(weights))
+    low = least or [0] * len(weights)
+    high = most or [total] * len(weights)
+    quotas = _quotas(total, weights)
+    shares = _rounded_down(quotas, low, high)
 
-    shares = []
-    for quota, minimum, maximum in zip(quotas, low, high, strict=True):
-        whole_part = quota.numerator // quota.denominator
-        shares.append(min(max(whole_part, minimum), maximum))
-
-    def remainder(i: int) -> tuple[Fraction, bool, int]:
-        had_more = before is not None and before[i] > shares[i]
-        return quotas[i] - shares[i], had_more, -i
+    def remainder(domain: int) -> tuple[Fraction, bool, int]:
+        share = shares[domain]
+        had_more = before is not None and before[domain] > share
+        return quotas[domain] - share, had_more, -domain
 
     missing = total - sum(shares)
     while missing > 0:
-        growable = [i for i in range(count) if shares[i] < high[i]]
-        shares[max(growable, key=remainder)] += 1
+        growable = [domain for domain in domains if shares[domain] < high[domain]]
+        largest = max(growable, key=remainder)
+        shares[largest] += 1
         missing -= 1
     # `least` can lift the shares above the total: the excess is taken from the shares that are furthest above quota.
     while missing < 0:
-        shrinkable = [i for i in range(count) if shares[i] > low[i]]
-        shares[min(shrinkable, key=remainder)] -= 1
+        shrinkable = [domain for domain in domains if shares[domain] > low[domain]]
+        smallest = min(shrinkable, key=remainder)
+        shares[smallest] -= 1
         missing += 1
     return tuple(shares)
+
+
+def _quotas(total: int, weights: Sequence[int]) -> list[Fraction]:
+    weight_sum = sum(weights)
+    # Exact fractions: with floats, equal remainders would differ, and shares would change from plan to plan.
+    return [Fraction(total * weight, weight_sum) for weight in weights]
+
+
+def _rounded_down(
+    quotas: Iterable[Fraction],
+    low: Iterable[int],
+    high: Iterable[int],
+) -> list[int]:
+    """Return the whole part of each quota, or the bound that is nearest to it."""
+    shares = []
+    for quota, minimum, maximum in zip(quotas, low, high, strict=True):
+        whole_part = quota.numerator // quota.denominator
+        at_least = max(whole_part, minimum)
+        shares.append(min(at_least, maximum))
+    return shares
 
 
 def replica_shares(
@@ -104,9 +121,8 @@ def replica_shares(
     whose pods are indexed.
     """
     body = item.body
-    divider = _Divider(
-        weights, [deployed.body if deployed else {} for deployed in before]
-    )
+    bodies_before = [deployed.body if deployed else {} for deployed in before]
+    divider = _Divider(weights, bodies_before)
     kind = (item.key.api_version, item.key.kind)
     if kind in _REPLICATED:
         return _replicated_shares(body, divider)
@@ -121,7 +137,9 @@ class _Divider:
     """Divides numbers by the same weights; of equal remainders, the domain that has more now gets more."""
 
     def __init__(
-        self, weights: Sequence[int], before: Sequence[Mapping[str, Any]]
+        self,
+        weights: Sequence[int],
+        before: Sequence[Mapping[str, Any]],
     ) -> None:
         self.weights = weights
         self._before = before
@@ -139,53 +157,67 @@ class _Divider:
         for body in self._before:
             value = find(body, path)
             before.append(value if isinstance(value, int) else 0)
-        return largest_remainder(total, weights or self.weights, before, least, most)
+        by = weights or self.weights
+        return largest_remainder(total, by, before, least, most)
 
 
 def _replicated_shares(
-    body: Mapping[str, Any], divider: _Divider
+    body: Mapping[str, Any],
+    divider: _Divider,
 ) -> tuple[ReplicaShare, ...]:
     path: Path = ("spec", "replicas")
-    replicas = fields.count(fields.mapping(body, "spec", ()), "replicas", ("spec",), 1)
-    divided = [_DividedField(path, divider.divide(replicas, path), 1)]
+    spec = fields.mapping(body, "spec", ())
+    replicas = fields.count(spec, "replicas", ("spec",), 1)
+    counts = divider.divide(replicas, path)
+    divided = _DividedField(path, counts, 1)
     # Never empty: as in Nova, a domain without a replica gets the object with 0 replicas.
-    return _shares(body, divided, [False] * len(divider.weights))
+    never_empty = [False] * len(divider.weights)
+    return _shares(body, [divided], never_empty)
 
 
 def _job_shares(item: WorkloadObject, divider: _Divider) -> tuple[ReplicaShare, ...]:
-    body, at = item.body, ("spec",)
-    spec = fields.mapping(body, "spec", ())
+    spec = fields.mapping(item.body, "spec", ())
     if spec.get("completionMode") == "Indexed":
         raise InvalidObject(
             f"{item.key} has completionMode: Indexed, so its pods share one range of indexes and it cannot be divided: "
             "use a policy that does not divide",
             item.place,
         )
-    parallelism = fields.count(spec, "parallelism", at, 1)
-    completions = fields.integer(spec, "completions", at)
+    parallelism = fields.count(spec, "parallelism", ("spec",), 1)
+    completions = fields.integer(spec, "completions", ("spec",))
     if completions is not None:
         # The Job controller never runs more pods than completions are left.
         parallelism = min(parallelism, max(completions, 0))
-    running = divider.divide(parallelism, (*at, "parallelism"))
-    divided = [_DividedField((*at, "parallelism"), running, 1)]
+    path: Path = ("spec", "parallelism")
+    running = divider.divide(parallelism, path)
+    divided = [_DividedField(path, running, 1)]
     if completions is not None and parallelism:
-        # Completions go only to domains with pods; elsewhere they would never be reached.
-        weights = [
-            weight if pods else 0
-            for weight, pods in zip(divider.weights, running, strict=True)
-        ]
-        most = [completions if pods else 0 for pods in running]
-        completed = divider.divide(
-            completions, (*at, "completions"), running, most, weights
-        )
-        divided.append(_DividedField((*at, "completions"), completed, None))
+        divided.append(_divided_completions(completions, running, divider))
     # With parallelism 0 no domain has pods, so the Job is kept in all of them.
     empty = [parallelism > 0 and not pods for pods in running]
-    return _shares(body, divided, empty)
+    return _shares(item.body, divided, empty)
+
+
+def _divided_completions(
+    completions: int,
+    running: Sequence[int],
+    divider: _Divider,
+) -> _DividedField:
+    """Return the completions of each domain, which has `running` pods at a time."""
+    weights = []
+    most = []
+    for weight, pods in zip(divider.weights, running, strict=True):
+        # Completions go only to domains with pods; elsewhere they would never be reached.
+        weights.append(weight if pods else 0)
+        most.append(completions if pods else 0)
+    path: Path = ("spec", "completions")
+    counts = divider.divide(completions, path, running, most, weights)
+    return _DividedField(path, counts, None)
 
 
 def _ray_shares(
-    body: Mapping[str, Any], divider: _Divider
+    body: Mapping[str, Any],
+    divider: _Divider,
 ) -> tuple[ReplicaShare, ...] | None:
     cluster = rayspec.cluster_spec(body)
     if cluster is None:
@@ -197,9 +229,8 @@ def _ray_shares(
     for at, group in rayspec.worker_groups(cluster):
         group_fields, group_most = _worker_group(group, at, divider, scaling=scaling)
         divided += group_fields
-        most_workers = [
-            total + more for total, more in zip(most_workers, group_most, strict=True)
-        ]
+        for domain, workers in enumerate(group_most):
+            most_workers[domain] += workers
     if not sum(most_workers):
         # Without any worker there is nothing to divide; the head goes whole to each domain.
         return None
@@ -208,7 +239,11 @@ def _ray_shares(
 
 
 def _worker_group(
-    group: Mapping[str, Any], at: Path, divider: _Divider, *, scaling: bool
+    group: Mapping[str, Any],
+    at: Path,
+    divider: _Divider,
+    *,
+    scaling: bool,
 ) -> tuple[list[_DividedField], tuple[int, ...]]:
     """Return the divided fields of one worker group, and how many workers each domain can have at most."""
     minimum = fields.count(group, "minReplicas", at, 0)
@@ -217,24 +252,27 @@ def _worker_group(
     replicas = max(fields.integer(group, "replicas", at) or 0, minimum)
     if maximum is not None:
         replicas = min(replicas, maximum)
-    shares = divider.divide(replicas, (*at, "replicas"))
-    minimums = divider.divide(min(minimum, replicas), (*at, "minReplicas"), most=shares)
-    divided = [
-        _DividedField((*at, "replicas"), shares, 0),
-        _DividedField((*at, "minReplicas"), minimums, 0),
-    ]
-    if maximum is None:
-        # Without maxReplicas the Ray autoscaler has no bound, so each domain can get workers.
-        return divided, tuple(1 for _ in shares) if scaling else shares
-    maximums = divider.divide(
-        max(maximum, replicas), (*at, "maxReplicas"), least=shares
-    )
-    divided.append(_DividedField((*at, "maxReplicas"), maximums, None))
-    return divided, maximums if scaling else shares
+
+    path: Path = (*at, "replicas")
+    shares = divider.divide(replicas, path)
+    divided = [_DividedField(path, shares, 0)]
+    path = (*at, "minReplicas")
+    minimums = divider.divide(min(minimum, replicas), path, most=shares)
+    divided.append(_DividedField(path, minimums, 0))
+    # Without maxReplicas the Ray autoscaler has no bound, so each domain can get workers.
+    most_workers = (1,) * len(shares)
+    if maximum is not None:
+        path = (*at, "maxReplicas")
+        most_workers = divider.divide(max(maximum, replicas), path, least=shares)
+        divided.append(_DividedField(path, most_workers, None))
+    # Only the autoscaler makes more workers than replicas.
+    return divided, most_workers if scaling else shares
 
 
 def _shares(
-    body: Mapping[str, Any], divided: Sequence[_DividedField], empty: Sequence[bool]
+    body: Mapping[str, Any],
+    divided: Sequence[_DividedField],
+    empty: Sequence[bool],
 ) -> tuple[ReplicaShare, ...]:
     shares = []
     for domain, is_empty in enumerate(empty):
@@ -246,16 +284,21 @@ def _shares(
 
 
 def _operations(
-    body: Mapping[str, Any], field: _DividedField, domain: int
+    body: Mapping[str, Any],
+    field: _DividedField,
+    domain: int,
 ) -> Operations:
     """Return the operations that set the domain's count; a replacement first tests the undivided value."""
     current = find(body, field.path)
     value = field.counts[domain]
     path = pointer(field.path)
-    if current == value or (current is None and value == field.default):
-        return ()
     if current is None:
+        # An absent field that means the same need not be written.
+        if value == field.default:
+            return ()
         return ({"op": "add", "path": path, "value": value},)
+    if current == value:
+        return ()
     return (
         {"op": "test", "path": path, "value": current},
         {"op": "replace", "path": path, "value": value},

@@ -60,7 +60,8 @@ _Identity = tuple[str, str, str, str]
 def is_workload_file(path: str) -> bool:
     """Tell whether `path` is a manifest below `workloads/<namespace>/`."""
     parts = path.split("/")
-    return len(parts) >= 3 and parts[0] == ROOT and path.endswith(SUFFIXES)
+    in_namespace = len(parts) >= 3 and parts[0] == ROOT
+    return in_namespace and path.endswith(SUFFIXES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def read_manifests(
         try:
             found, file_warnings = read(path)
         except InputError as error:
-            unreadable.append(BrokenFile(path, _folder(path), str(error)))
+            unreadable.append(_broken(path, str(error)))
             continue
         warnings += file_warnings
         for item in found:
@@ -116,15 +117,10 @@ def read_manifests(
                 namespaces.append(item)
             else:
                 objects.append(item)
-    links = [
-        _unusable(path, why)
-        for path, why in sorted(unusable.items())
-        if is_workload_file(path)
-    ]
     return Manifests(
         tuple(objects),
         tuple(namespaces),
-        tuple(links),
+        tuple(_unusable_files(unusable)),
         tuple(unreadable),
         tuple(warnings),
     )
@@ -157,21 +153,29 @@ def _folder(path: str) -> str:
     return path.split("/")[1]
 
 
-def _unusable(path: str, why: str) -> BrokenFile:
-    return BrokenFile(
-        path,
-        _folder(path),
-        f"{path}: {why}: put an ordinary file in its place, or remove it",
-    )
+def _broken(path: str, problem: str) -> BrokenFile:
+    return BrokenFile(path, _folder(path), problem)
+
+
+def _unusable_files(unusable: Mapping[str, str]) -> list[BrokenFile]:
+    """Return the manifests among the paths that are no ordinary files; the map has the reason of each."""
+    broken = []
+    for path, why in sorted(unusable.items()):
+        if is_workload_file(path):
+            problem = f"{path}: {why}: put an ordinary file in its place, or remove it"
+            broken.append(_broken(path, problem))
+    return broken
 
 
 def outside_namespaces(paths: Iterable[str]) -> list[str]:
     """Return a warning for each manifest directly under `workloads/`."""
-    return [
-        f"{path}: is in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
-        for path in sorted(set(paths))
-        if path.count("/") == 1 and path.endswith(SUFFIXES)
-    ]
+    warnings = []
+    for path in sorted(set(paths)):
+        if path.count("/") == 1 and path.endswith(SUFFIXES):
+            warnings.append(
+                f"{path}: is in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
+            )
+    return warnings
 
 
 def _namespaces(
@@ -183,7 +187,7 @@ def _namespaces(
     for item in written:
         if item.problem:
             path = item.place.file
-            broken.setdefault(path, BrokenFile(path, _folder(path), item.problem))
+            broken.setdefault(path, _broken(path, item.problem))
         else:
             by_name[item.key.name].append(item)
     usable: dict[str, WorkloadObject] = {}
@@ -193,9 +197,8 @@ def _namespaces(
             usable[name] = first
         for duplicate in duplicates:
             path = duplicate.place.file
-            broken.setdefault(
-                path, BrokenFile(path, name, _duplicate_problem(first, duplicate))
-            )
+            problem = _duplicate_problem(first, duplicate)
+            broken.setdefault(path, BrokenFile(path, name, problem))
     return usable, list(broken.values())
 
 
@@ -210,9 +213,8 @@ def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
     body = document.body
     key = object_key(body, namespace, document.place)
     demand = demand_of(body, namespace)
-    return WorkloadObject(
-        key, body, canonical_digest(body), document.place, demand, _targets(body)
-    )
+    digest = canonical_digest(body)
+    return WorkloadObject(key, body, digest, document.place, demand, _targets(body))
 
 
 def read_file(path: str, data: bytes) -> Contents:
@@ -238,10 +240,13 @@ def read_file(path: str, data: bytes) -> Contents:
 
 
 def _read_object(
-    document: Document, namespace: str
+    document: Document,
+    namespace: str,
 ) -> tuple[WorkloadObject, list[str]]:
-    key = object_key(document.body, namespace, document.place)
+    place = document.place
+    key = object_key(document.body, namespace, place)
     if key.kind == "Namespace":
+        # It is cluster-scoped; its file is in the folder of the namespace that it makes.
         key = replace(key, namespace="")
     # What is known of the object when a check refuses it: it keeps its labels and references, with a problem.
     body: Mapping[str, Any] = document.body
@@ -258,72 +263,66 @@ def _read_object(
         demand = demand_of(body, key.namespace)
     except InvalidObject as error:
         problem = _with_place(error, document)
-        item = WorkloadObject(
-            key,
-            _with_text_metadata(body),
-            canonical_digest(body),
-            document.place,
-            None,
-            targets,
-            problem,
-        )
+        shown = _with_text_metadata(body)
+        digest = canonical_digest(body)
+        item = WorkloadObject(key, shown, digest, place, None, targets, problem)
         return item, warnings
     if is_plain_secret(key, body):
-        warnings.append(f"{document.place}: {key}: {_READABLE_BY_ALL}")
-    return WorkloadObject(
-        key, body, canonical_digest(body), document.place, demand, targets
-    ), warnings
+        warnings.append(f"{place}: {key}: {_READABLE_BY_ALL}")
+    digest = canonical_digest(body)
+    return WorkloadObject(key, body, digest, place, demand, targets), warnings
 
 
 def _targets(body: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
     """Return the kinds and names that an object refers to in its namespace."""
-    return frozenset(
-        (reference.kind, reference.name) for reference in object_references(body)
-    )
+    found = object_references(body)
+    return frozenset((reference.kind, reference.name) for reference in found)
 
 
 def _warning_lines(findings: Iterable[Problem], document: Document) -> list[str]:
-    return [
-        f"{document.locate(*each.path)}: {each.message}"
-        for each in findings
-        if each.severity == "warning"
-    ]
+    lines = []
+    for finding in findings:
+        if finding.severity == "warning":
+            where = document.locate(*finding.path)
+            lines.append(f"{where}: {finding.message}")
+    return lines
 
 
 def _raise_first_error(findings: Iterable[Problem], document: Document) -> None:
     for finding in findings:
         if finding.severity == "error":
-            raise InvalidObject(finding.message, document.locate(*finding.path))
+            where = document.locate(*finding.path)
+            raise InvalidObject(finding.message, where)
 
 
 def _with_place(error: InvalidObject, document: Document) -> str:
     """Return the error with its place; one that names none is at its field, or at the start of the document."""
     if error.place:
         return str(error)
-    at = (
+    where = (
         document.locate(*error.path)
         if isinstance(error, InvalidField)
         else document.place
     )
-    return f"{at}: {error}"
+    return f"{where}: {error}"
 
 
 def _check_metadata(document: Document) -> None:
     """Raise `InvalidField` for labels and annotations that the API server refuses, such as a number as value."""
     metadata = document.body["metadata"]
-    for name, value in fields.text_map(metadata, "labels", ("metadata",)).items():
+    labels = fields.text_map(metadata, "labels", ("metadata",))
+    for name, value in labels.items():
         at = ("metadata", "labels", name)
         if not is_label_key(name):
             raise InvalidField(at, f"has a key that cannot be one: {_LABEL_KEY_RULE}")
         if not is_label_value(value):
             raise InvalidField(at, f"is {fields.shown(value)}: {_LABEL_VALUE_RULE}")
-    for name in fields.text_map(metadata, "annotations", ("metadata",)):
+    annotations = fields.text_map(metadata, "annotations", ("metadata",))
+    for name in annotations:
         # The API server lower-cases an annotation's key before it checks it (apimachinery, `ValidateAnnotations`).
         if not is_label_key(name.lower()):
-            raise InvalidField(
-                ("metadata", "annotations", name),
-                f"has a key that cannot be one: {_LABEL_KEY_RULE}",
-            )
+            at = ("metadata", "annotations", name)
+            raise InvalidField(at, f"has a key that cannot be one: {_LABEL_KEY_RULE}")
 
 
 def _with_text_metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -331,16 +330,18 @@ def _with_text_metadata(body: Mapping[str, Any]) -> Mapping[str, Any]:
     metadata = dict(body["metadata"])
     for part in ("labels", "annotations"):
         written = metadata.get(part)
-        entries = written.items() if isinstance(written, dict) else ()
-        metadata[part] = {
-            name: _as_text(value)
-            for name, value in entries
-            if isinstance(value, str | int | float)
-        }
+        entries = written if isinstance(written, dict) else {}
+        as_text = {}
+        for name, value in entries.items():
+            # A list or a map cannot have been meant as a label.
+            if isinstance(value, str | int | float):
+                as_text[name] = _as_text(value)
+        metadata[part] = as_text
     return {**body, "metadata": metadata}
 
 
 def _as_text(value: str | float) -> str:
+    # YAML writes booleans in small letters, Python does not.
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -390,14 +391,16 @@ def _marked_duplicates(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObjec
     first: dict[_Identity, WorkloadObject] = {}
     duplicate: dict[_Identity, WorkloadObject] = {}
     for item in objects:
-        identity = (item.key.group, item.key.kind, item.key.namespace, item.key.name)
+        key = item.key
+        identity = (key.group, key.kind, key.namespace, key.name)
         if identity in first:
             duplicate[identity] = item
         else:
             first[identity] = item
     for identity, other in duplicate.items():
         item = first[identity]
-        first[identity] = replace(item, problem=_duplicate_problem(item, other))
+        problem = _duplicate_problem(item, other)
+        first[identity] = replace(item, problem=problem)
     return tuple(first.values())
 
 

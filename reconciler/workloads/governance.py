@@ -52,29 +52,34 @@ def govern(
     replaces `check_object`, for instance by a cached one.
     """
     if not tenancy.tenants and not tenancy.required:
+        # A fleet without tenants: nothing is denied.
         return Governed(grouping, ())
     owners: dict[str, Owner] = {}
     findings: dict[str, None] = {}
     groups = []
     for group in grouping.groups:
         namespace = group.key.namespace
+        # All groups of a namespace have one owner.
         if namespace not in owners:
             owners[namespace] = _owner(tenancy, namespace, namespaces)
         owner = owners[namespace]
         denied = _denied(group, owner, locate, check)
         findings.update(dict.fromkeys(denied))
         owned = replace(group, tenant=owner.tenant)
-        groups.append(
-            _refused(owned, denied, owner.refusal.code if owner.refusal else DENIED)
-        )
-    return Governed(replace(grouping, groups=tuple(groups)), tuple(findings))
+        reason = owner.refusal.code if owner.refusal else DENIED
+        groups.append(_refused(owned, denied, reason))
+    governed = replace(grouping, groups=tuple(groups))
+    return Governed(governed, tuple(findings))
 
 
 def _owner(
-    tenancy: Tenancy, namespace: str, namespaces: Mapping[str, WorkloadObject]
+    tenancy: Tenancy,
+    namespace: str,
+    namespaces: Mapping[str, WorkloadObject],
 ) -> Owner:
     written = namespaces.get(namespace)
-    return tenancy.owner(namespace, written.labels if written else {})
+    labels = written.labels if written else {}
+    return tenancy.owner(namespace, labels)
 
 
 def _denied(group: Group, owner: Owner, locate: Locate, check: Check) -> list[str]:
@@ -86,8 +91,9 @@ def _denied(group: Group, owner: Owner, locate: Locate, check: Check) -> list[st
         return []
     lines: list[str] = []
     for item in group.objects:
-        found = check(owner.tenant, item)
-        lines += [f"{locate(item, denial.path)}: {denial.message}" for denial in found]
+        for denial in check(owner.tenant, item):
+            where = locate(item, denial.path)
+            lines.append(f"{where}: {denial.message}")
     return lines
 
 

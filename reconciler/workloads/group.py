@@ -15,7 +15,7 @@ from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.identity import ObjectKey
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.tenant import Tenant
-from reconciler.ray.demand import Demand
+from reconciler.ray.demand import Demand, PodSet
 
 BATCH_KINDS = frozenset({"RayJob", "Job"})
 """Kinds that run once: an edit of one that was placed is never rolled out, since it would run again or do nothing."""
@@ -52,15 +52,15 @@ class WorkloadObject:
     @property
     def labels(self) -> Mapping[str, str]:
         """Return its labels; empty when it has none."""
-        labels: Mapping[str, str] = self.body.get("metadata", {}).get("labels") or {}
+        metadata = self.body.get("metadata", {})
+        labels: Mapping[str, str] = metadata.get("labels") or {}
         return labels
 
     @property
     def annotations(self) -> Mapping[str, str]:
         """Return its annotations; empty when it has none."""
-        annotations: Mapping[str, str] = (
-            self.body.get("metadata", {}).get("annotations") or {}
-        )
+        metadata = self.body.get("metadata", {})
+        annotations: Mapping[str, str] = metadata.get("annotations") or {}
         return annotations
 
     @property
@@ -120,25 +120,27 @@ class Group:
         gang = gang_of(self.members)
         if not self.cluster_variants:
             return gang
-        # Many clusters may share one variant: each is worked out once.
-        gangs = {
-            id(objects): gang_of(objects) for objects in self.cluster_variants.values()
-        }
-        variants = {
-            cluster: gangs[id(objects)]
-            for cluster, objects in self.cluster_variants.items()
-        }
+        gangs: dict[int, Gang] = {}
+        variants = {}
+        for cluster, objects in self.cluster_variants.items():
+            # Many clusters may share one variant: each is worked out once.
+            if id(objects) not in gangs:
+                gangs[id(objects)] = gang_of(objects)
+            variants[cluster] = gangs[id(objects)]
         return replace(gang, cluster_variants=variants)
 
 
 def gang_of(objects: tuple[WorkloadObject, ...]) -> Gang:
     """Return the pods of all `objects`, those created last at the end."""
-    sets = [
-        pod_set
-        for o in objects
-        if o.demand
-        for pod_set in o.demand.pod_sets
-        if pod_set.count
-    ]
-    unsized = tuple(reason for o in objects if o.demand for reason in o.demand.unsized)
-    return Gang(tuple(sorted(sets, key=lambda pod_set: pod_set.after)), unsized)
+    pod_sets: list[PodSet] = []
+    unsized: list[str] = []
+    for item in objects:
+        if item.demand is None:
+            continue
+        unsized += item.demand.unsized
+        for pod_set in item.demand.pod_sets:
+            # A worker group may have 0 replicas.
+            if pod_set.count:
+                pod_sets.append(pod_set)
+    in_order = sorted(pod_sets, key=lambda pod_set: pod_set.after)
+    return Gang(tuple(in_order), tuple(unsized))

@@ -67,27 +67,23 @@ def group_objects(
 
     `sources` has for each path the commit that changed it last; `classes` the values of PriorityClasses.
     """
+    objects = workloads.objects
     matched = _match_policies(workloads, policies)
-    companions = Companions(workloads.objects, matched.of)
-    members, unplaced = _members(workloads.objects, matched.of, companions)
-    conflicts = _policy_conflicts(workloads.objects, matched)
-
-    groups = []
-    for key, group_members in members.items():
-        group = _group(key, group_members, companions, matched.of, sources)
-        problem = (
-            group.problem
-            or conflicts.get(key, "")
-            or _companion_conflict(group, companions, matched.of)
-        )
-        groups.append(replace(group, problem=problem) if problem else group)
+    companions = Companions(objects, matched.of)
+    members, unplaced = _members(objects, matched.of, companions)
+    groups = _groups(members, companions, matched, sources, objects)
     groups.sort(key=lambda group: queue_key(group, classes))
 
-    grouped = {item.key: item for group in groups for item in group.objects}
-    # The first unreadable file of each namespace; `reversed`, since the last entry of a key stays.
-    broken = {file.namespace: file for file in reversed(workloads.broken)}
+    grouped: dict[ObjectKey, WorkloadObject] = {}
+    for group in groups:
+        for item in group.objects:
+            grouped[item.key] = item
+    broken: dict[str, BrokenFile] = {}
+    for file in workloads.broken:
+        # The first unreadable file of a namespace is enough to name.
+        broken.setdefault(file.namespace, file)
     warnings = unresolved_warnings(grouped.values(), companions, broken)
-    selects_by_labels = any(_selects_by_namespace_labels(policy) for policy in policies)
+    selects_by_labels = any(map(_selects_by_namespace_labels, policies))
     unread = _unread(
         groups,
         workloads,
@@ -98,8 +94,32 @@ def group_objects(
     return Grouping(tuple(groups), tuple(unplaced), unread, warnings)
 
 
+def _groups(
+    members: Mapping[GroupKey, Sequence[WorkloadObject]],
+    companions: Companions,
+    matched: _MatchedPolicies,
+    sources: Mapping[str, Source],
+    objects: Iterable[WorkloadObject],
+) -> list[Group]:
+    """Return the groups of `members`, each with the first problem that it has; `objects` are those of all groups."""
+    conflicts = _policy_conflicts(objects, matched)
+    groups = []
+    for key, group_members in members.items():
+        group = _group(key, group_members, companions, matched.of, sources)
+        problem = (
+            group.problem
+            or conflicts.get(key, "")
+            or _companion_conflict(group, companions, matched.of)
+        )
+        if problem:
+            group = replace(group, problem=problem)
+        groups.append(group)
+    return groups
+
+
 def _match_policies(
-    workloads: Workloads, policies: Sequence[SchedulePolicy]
+    workloads: Workloads,
+    policies: Sequence[SchedulePolicy],
 ) -> _MatchedPolicies:
     """Return the policy that applies to each object; objects that no policy selects are left out."""
     policy_of: dict[ObjectKey, SchedulePolicy] = {}
@@ -108,9 +128,9 @@ def _match_policies(
     by_name = {policy.name: policy for policy in policies}
     for item in workloads.objects:
         namespace = workloads.namespaces.get(item.key.namespace)
-        match = index.match(
-            item.key, item.labels, namespace.labels if namespace else None
-        )
+        # None: the Namespace is not in the repo, or cannot be read.
+        namespace_labels = namespace.labels if namespace else None
+        match = index.match(item.key, item.labels, namespace_labels)
         if match is None:
             continue
         policy_of[item.key] = match.policy
@@ -122,7 +142,9 @@ def _match_policies(
 
 
 def _rival(
-    item: WorkloadObject, policy: SchedulePolicy, outranked: Iterable[SchedulePolicy]
+    item: WorkloadObject,
+    policy: SchedulePolicy,
+    outranked: Iterable[SchedulePolicy],
 ) -> SchedulePolicy | None:
     """Return the policy of equal priority that puts `item` into another group by a label; None when there is none."""
     own_label = _group_label(item, policy)
@@ -151,6 +173,7 @@ def _members(
     unplaced: list[WorkloadObject] = []
     for item in objects:
         if item.key in companions.keys:
+            # It goes with the groups that refer to it.
             continue
         policy = policy_of.get(item.key)
         if policy is None:
@@ -161,7 +184,8 @@ def _members(
 
 
 def _policy_conflicts(
-    objects: Iterable[WorkloadObject], matched: _MatchedPolicies
+    objects: Iterable[WorkloadObject],
+    matched: _MatchedPolicies,
 ) -> dict[GroupKey, str]:
     """Return a problem for both groups into which two policies of equal priority put one object."""
     conflicts: dict[GroupKey, str] = {}
@@ -169,12 +193,14 @@ def _policy_conflicts(
         rival = matched.rival.get(item.key)
         if rival is None:
             continue
-        policies = (matched.of[item.key], rival)
-        keys = [_group_key(item, policy) for policy in policies]
-        claims = [
-            f"group {key} (label {policy.group_by}, policy {policy.name})"
-            for key, policy in zip(keys, policies, strict=True)
-        ]
+        keys = []
+        claims = []
+        for policy in (matched.of[item.key], rival):
+            key = _group_key(item, policy)
+            keys.append(key)
+            claims.append(
+                f"group {key} (label {policy.group_by}, policy {policy.name})"
+            )
         problem = (
             f"{item.place}: {item.key} is claimed by {' and '.join(claims)}: raise the priority of one policy, or drop "
             "one label"
@@ -185,19 +211,18 @@ def _policy_conflicts(
 
 
 def _companion_conflict(
-    group: Group, companions: Companions, policy_of: Mapping[ObjectKey, SchedulePolicy]
+    group: Group,
+    companions: Companions,
+    policy_of: Mapping[ObjectKey, SchedulePolicy],
 ) -> str:
     """Return a problem if `group` refers to an object that the label of another group claims; empty otherwise."""
     own = {item.key for item in group.members}
     for user in group.objects:
         for item in companions.referenced_by(user):
-            # An object under another policy goes where that policy says, and is no companion of this group.
-            same_policy = policy_of.get(item.key) is group.policy
-            if (
-                item.key in own
-                or not same_policy
-                or not companions.has_group_label(item)
-            ):
+            if policy_of.get(item.key) is not group.policy:
+                # An object under another policy goes where that policy says, and is no companion of this group.
+                continue
+            if item.key in own or not companions.has_group_label(item):
                 continue
             holder = _group_key(item, group.policy)
             referrer = f"{user.key.kind} {user.key.name}"
@@ -225,28 +250,48 @@ def _group(
     sources: Mapping[str, Source],
 ) -> Group:
     policies = [policy_of[item.key] for item in members]
+    # Members under several policies are a problem, which the group that is formed of them has.
     policy = min(policies, key=lambda each: (-each.priority, each.name))
     following = companions.of(members)
     objects = (*members, *following)
-    # The youngest commit that touched the group decides its age in the queue.
-    commits = [sources.get(item.place.file, Source("")) for item in objects]
-    source = max(commits, key=lambda commit: commit.order)
     pin = ""
     problem = _problem(key, objects, policy) or _mixed_policies(policies)
     try:
-        for item in members:
-            group_name(policy, item.key, item.labels, item.place)
-        pin = (
-            pinned_cluster((item.annotations for item in members), members[0].place)
-            or ""
-        )
+        pin = _pin(members, policy)
     except InvalidObject as error:
+        # What is wrong with an object comes first: the user corrects the manifest before its labels.
         problem = problem or str(error)
+    source = _youngest(objects, sources)
     return Group(key, policy, tuple(members), following, source, pin, problem)
 
 
+def _pin(members: Sequence[WorkloadObject], policy: SchedulePolicy) -> str:
+    """Return the cluster that annotations pin the group to; empty when none does.
+
+    Raises `InvalidObject` for pins that contradict each other, and for a label value that cannot be a group's name.
+    """
+    for item in members:
+        group_name(policy, item.key, item.labels, item.place)
+    annotations = [item.annotations for item in members]
+    return pinned_cluster(annotations, members[0].place) or ""
+
+
+def _youngest(
+    objects: Iterable[WorkloadObject],
+    sources: Mapping[str, Source],
+) -> Source:
+    """Return the youngest commit that touched the objects: it decides the group's age in the queue."""
+    commits = []
+    for item in objects:
+        commit = sources.get(item.place.file, Source(""))
+        commits.append(commit)
+    return max(commits, key=lambda commit: commit.order)
+
+
 def _problem(
-    key: GroupKey, objects: Iterable[WorkloadObject], policy: SchedulePolicy
+    key: GroupKey,
+    objects: Iterable[WorkloadObject],
+    policy: SchedulePolicy,
 ) -> str:
     """Return the first reason why the group cannot be placed as it is; empty when it can."""
     for item in objects:
@@ -273,10 +318,8 @@ def _mixed_policies(policies: Iterable[SchedulePolicy]) -> str:
 
 def _selects_by_namespace_labels(policy: SchedulePolicy) -> bool:
     """Tell whether what `policy` selects depends on labels of a Namespace other than its name."""
-    return any(
-        requirement.key != NAME_LABEL
-        for requirement in policy.namespace_selector.requirements
-    )
+    requirements = policy.namespace_selector.requirements
+    return any(requirement.key != NAME_LABEL for requirement in requirements)
 
 
 def _unread(
@@ -297,9 +340,11 @@ def _unread(
     for group in groups:
         file = files.get(group.key.namespace)
         if file is None:
+            # All files of its namespace can be read.
             continue
         namespace_known = group.key.namespace in workloads.namespaces
         part = _possible_part(group, companions)
+        # With its Namespace, another policy could select the group.
         if not part and selects_by_namespace_labels and not namespace_known:
             part = "its Namespace, by whose labels policies select,"
         if part:
@@ -312,7 +357,8 @@ def _possible_part(group: Group, companions: Companions) -> str:
     for item in group.objects:
         for reference in companions.unresolved_required(item):
             return f"{reference.kind} {reference.name}"
-    if any(_group_label(item, group.policy) for item in group.members):
-        # Any number of objects can carry the label.
-        return "another object of the group"
+    for item in group.members:
+        if _group_label(item, group.policy):
+            # Any number of objects can carry the label.
+            return "another object of the group"
     return ""

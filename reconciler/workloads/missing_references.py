@@ -20,7 +20,8 @@ Providers = Mapping[NamespacedName, list[tuple[Group, WorkloadObject]]]
 
 
 def missing_reference_warnings(
-    groups: Collection[Group], clusters_of: Mapping[GroupKey, frozenset[str]]
+    groups: Collection[Group],
+    clusters_of: Mapping[GroupKey, frozenset[str]],
 ) -> tuple[str, ...]:
     """Return a warning for each object that requires an object of another group on a cluster that lacks it.
 
@@ -28,6 +29,7 @@ def missing_reference_warnings(
     """
     providers = _providers(groups)
     if not providers:
+        # Most fleets: every object without pods follows its users.
         return ()
     warnings = []
     for group in groups:
@@ -35,9 +37,11 @@ def missing_reference_warnings(
         for item in group.objects:
             own.update(provided_names(item))
         for item in group.objects:
-            names = {(item.key.namespace, kind, name) for kind, name in item.references}
-            for name in sorted((names & providers.keys()) - own):
-                warning = _warning(group, item, name, providers, clusters_of)
+            namespace = item.key.namespace
+            targets = {(namespace, kind, name) for kind, name in item.references}
+            in_other_groups = (targets & providers.keys()) - own
+            for target in sorted(in_other_groups):
+                warning = _warning(group, item, target, providers, clusters_of)
                 if warning:
                     warnings.append(warning)
     return tuple(warnings)
@@ -48,45 +52,51 @@ def _providers(groups: Iterable[Group]) -> Providers:
         list
     )
     for group in groups:
+        # Companions follow their users anyway.
         for item in group.members:
-            # Objects with pods are no targets of references; companions follow their users anyway.
-            if item.demand is None:
-                for name in provided_names(item):
-                    providers[name].append((group, item))
+            # Objects with pods are no targets of references.
+            if item.demand is not None:
+                continue
+            for target in provided_names(item):
+                providers[target].append((group, item))
     return providers
 
 
 def _warning(
     group: Group,
     item: WorkloadObject,
-    name: NamespacedName,
+    target: NamespacedName,
     providers: Providers,
     clusters_of: Mapping[GroupKey, frozenset[str]],
 ) -> str:
     """Return the warning; empty where each cluster of `group` has the object, or the pods start without it."""
     provided_on: set[str] = set()
-    for holder, _ in providers[name]:
+    for holder, _ in providers[target]:
         provided_on |= clusters_of.get(holder.key, frozenset())
-    lacking = clusters_of.get(group.key, frozenset()) - provided_on
-    reference = _required_reference(item, name)
+    needed_on = clusters_of.get(group.key, frozenset())
+    lacking = needed_on - provided_on
+    reference = _required_reference(item, target)
     if not lacking or reference is None:
         return ""
-    holder, target = providers[name][0]
-    where = (
-        f"is on {', '.join(sorted(provided_on))}" if provided_on else "is not placed"
-    )
+    holder, provider = providers[target][0]
+    where = "is not placed"
+    if provided_on:
+        where = f"is on {', '.join(sorted(provided_on))}"
     return (
-        f"{item.place}: {item.key} is on {', '.join(sorted(lacking))}, and {target.key}, to which it refers in "
+        f"{item.place}: {item.key} is on {', '.join(sorted(lacking))}, and {provider.key}, to which it refers in "
         f"{dotted(reference.path)}, {where} by policy {holder.policy.name}: let policy {group.policy.name} select "
         "that too, or let no policy select it, and it follows as a companion"
     )
 
 
 def _required_reference(
-    item: WorkloadObject, target: NamespacedName
+    item: WorkloadObject,
+    target: NamespacedName,
 ) -> Reference | None:
+    """Return the reference of `item` to `target`; None where its pods start without it."""
     _, kind, name = target
     for reference in object_references(item.body):
-        if (reference.kind, reference.name) == (kind, name) and not reference.optional:
+        is_same = reference.kind == kind and reference.name == name
+        if is_same and not reference.optional:
             return reference
     return None

@@ -21,7 +21,8 @@ from reconciler.ray.references import (
     references,
 )
 
-EXTERNAL_SECRETS, SEALED_SECRETS = "external-secrets.io", "bitnami.com"
+EXTERNAL_SECRETS = "external-secrets.io"
+SEALED_SECRETS = "bitnami.com"
 _EXTERNAL_SECRET, _SECRET_STORE = "ExternalSecret", "SecretStore"
 
 _PROVIDER: Path = ("spec", "provider")
@@ -47,11 +48,9 @@ def object_references(body: Mapping[str, Any]) -> tuple[Reference, ...]:
 
 def is_plain_secret(key: ObjectKey, body: Mapping[str, Any]) -> bool:
     """Tell whether the object is a Secret with contents in Git; a Secret that a controller fills has none."""
-    return (
-        key.kind == SECRET
-        and not key.group
-        and bool(body.get("data") or body.get("stringData"))
-    )
+    if key.kind != SECRET or key.group:
+        return False
+    return bool(body.get("data") or body.get("stringData"))
 
 
 def generated_secret(key: ObjectKey, body: Mapping[str, Any]) -> str:
@@ -60,26 +59,33 @@ def generated_secret(key: ObjectKey, body: Mapping[str, Any]) -> str:
     A SealedSecret always makes a Secret of its own name, whatever its template says (sealed-secrets,
     `sealedsecret_expansion.go`, `Unseal`).
     """
-    if (key.group, key.kind) == (SEALED_SECRETS, "SealedSecret"):
+    kind = (key.group, key.kind)
+    if kind == (SEALED_SECRETS, "SealedSecret"):
         return key.name
-    if (key.group, key.kind) != (EXTERNAL_SECRETS, _EXTERNAL_SECRET):
+    if kind != (EXTERNAL_SECRETS, _EXTERNAL_SECRET):
         return ""
-    target = _map_or_empty(_map_or_empty(body, "spec"), "target")
+    spec = _map_or_empty(body, "spec")
+    target = _map_or_empty(spec, "target")
     if target.get("creationPolicy") == "None":
+        # The controller makes no Secret then.
         return ""
+    # Without a target's name, the Secret has the name of the ExternalSecret.
     return _text_or_empty(target, "name") or key.name
 
 
 def _companion_references(body: Mapping[str, Any]) -> _References:
-    group, _, _ = str(body.get("apiVersion", "")).rpartition("/")
+    api_version = str(body.get("apiVersion", ""))
+    group, _, _ = api_version.rpartition("/")
     kind = (group, body.get("kind"))
     if kind == ("", SERVICE_ACCOUNT):
         yield from _service_account(body)
     elif kind == (EXTERNAL_SECRETS, _EXTERNAL_SECRET):
-        yield from _external_secret(fields.mapping(body, "spec", ()), ("spec",))
+        spec = fields.mapping(body, "spec", ())
+        yield from _external_secret(spec, ("spec",))
     elif kind == (EXTERNAL_SECRETS, _SECRET_STORE):
         spec = fields.mapping(body, "spec", ())
-        yield from _credentials(fields.mapping(spec, "provider", ("spec",)), _PROVIDER)
+        provider = fields.mapping(spec, "provider", ("spec",))
+        yield from _credentials(provider, _PROVIDER)
 
 
 def _service_account(body: Mapping[str, Any]) -> _References:
@@ -101,10 +107,10 @@ def _external_secret(spec: Mapping[str, Any], at: Path) -> _References:
     target = fields.mapping(spec, "target", at)
     template = fields.mapping(target, "template", target_at)
     for path, source in fields.maps(template, "templateFrom", template_at):
-        for field, kind in (("configMap", CONFIG_MAP), ("secret", SECRET)):
-            yield from _by_name(
-                kind, fields.mapping(source, field, path), "name", (*path, field)
-            )
+        config_map = fields.mapping(source, "configMap", path)
+        yield from _by_name(CONFIG_MAP, config_map, "name", (*path, "configMap"))
+        secret = fields.mapping(source, "secret", path)
+        yield from _by_name(SECRET, secret, "name", (*path, "secret"))
 
 
 def _generator(source: Mapping[str, Any], at: Path) -> _References:
@@ -118,9 +124,11 @@ def _generator(source: Mapping[str, Any], at: Path) -> _References:
 
 def _store(parent: Mapping[str, Any], field: str, at: Path) -> _References:
     """Yield the SecretStore of the namespace; a ClusterSecretStore is cluster-scoped."""
+    store_at = (*at, field)
     store = fields.mapping(parent, field, at)
-    if fields.text(store, "kind", (*at, field), _SECRET_STORE) == _SECRET_STORE:
-        yield from _by_name(_SECRET_STORE, store, "name", (*at, field))
+    kind = fields.text(store, "kind", store_at, _SECRET_STORE)
+    if kind == _SECRET_STORE:
+        yield from _by_name(_SECRET_STORE, store, "name", store_at)
 
 
 def _credentials(value: Any, at: Path) -> _References:
@@ -131,12 +139,13 @@ def _credentials(value: Any, at: Path) -> _References:
     if not isinstance(value, dict):
         return
     name = _text_or_empty(value, "name")
+    name_at = (*at, "name")
     if name and at[-1] in _ACCOUNT_FIELDS:
-        yield Reference(SERVICE_ACCOUNT, name, (*at, "name"))
+        yield Reference(SERVICE_ACCOUNT, name, name_at)
     elif name and _text_or_empty(value, "key"):
         # A caProvider may select from a ConfigMap, and says so by its type.
         kind = CONFIG_MAP if value.get("type") == CONFIG_MAP else SECRET
-        yield Reference(kind, name, (*at, "name"))
+        yield Reference(kind, name, name_at)
     for key, inner in value.items():
         yield from _credentials(inner, (*at, key))
 

@@ -29,7 +29,9 @@ class OverrideApplier:
     """Makes the copies of a group's objects; clusters with the same overrides share the patched objects."""
 
     def __init__(
-        self, overrides: Sequence[Override], labels: Mapping[str, Mapping[str, str]]
+        self,
+        overrides: Sequence[Override],
+        labels: Mapping[str, Mapping[str, str]],
     ) -> None:
         """`labels`: those of every cluster."""
         self._overrides = overrides
@@ -51,23 +53,21 @@ class OverrideApplier:
         apply or makes an object invalid.
         """
         labels = self._labels.get(cluster, {})
-        chosen = [
-            number
-            for number, one in enumerate(self._overrides)
-            if one.clusters.matches(labels)
-        ]
+        chosen = []
+        for number, override in enumerate(self._overrides):
+            if override.clusters.matches(labels):
+                chosen.append(number)
         if not chosen and not division:
+            # Nothing differs there: the objects are deployed as they were admitted.
             return ClusterCopy(cluster, objects, objects, share=share)
-        # The objects and the division are kept beside the result, so that nothing else can get their ids.
+
         key = (id(objects), id(division), tuple(chosen))
         if key not in self._known:
             overrides = [self._overrides[number] for number in chosen]
-            self._known[key] = (
-                objects,
-                division,
-                _patched_objects(objects, overrides, division),
-            )
-        deployed, patches = self._known[key][2]
+            made = _patched_objects(objects, overrides, division)
+            # The objects and the division are kept beside the result, so that nothing else can get their ids.
+            self._known[key] = (objects, division, made)
+        _, _, (deployed, patches) = self._known[key]
         return ClusterCopy(cluster, objects, deployed, patches, share)
 
 
@@ -81,36 +81,45 @@ def without_effect(
     `labels`: those of every cluster. Objects are looked for by name only where the policy has any group: a policy may
     be there before what it is for.
     """
-    having: dict[str, list[WorkloadObject]] = {}
+    objects_of: dict[str, list[WorkloadObject]] = {}
     for group in groups:
-        having.setdefault(group.policy.name, []).extend(group.objects)
-    said: dict[tuple[str, str], str] = {}
+        objects_of.setdefault(group.policy.name, []).extend(group.objects)
+    warnings: dict[tuple[str, str], str] = {}
     for policy in policies:
+        objects = objects_of.get(policy.name, [])
         for override in policy.changes:
-            objects, target = having.get(policy.name, []), override.target
-            if not any(override.clusters.matches(one) for one in labels.values()):
-                what = f"is for clusters with {override.clusters}, and the inventory has none"
-            elif (
-                objects
-                and target.name is not None
-                and not any(target.selects(item.key) for item in objects)
-            ):
-                what = f"is for {_named(target)}, and no group of policy {policy.name} has it"
-            else:
+            cause = _no_effect(override, policy, objects, labels)
+            if not cause:
                 continue
-            said.setdefault(
-                (policy.name, what), f"{override.place}: this override {what}"
-            )
-    return tuple(said.values())
+            # Nova's form gives an override for each field, all with the same cause: one warning is enough.
+            warning = f"{override.place}: this override {cause}"
+            warnings.setdefault((policy.name, cause), warning)
+    return tuple(warnings.values())
+
+
+def _no_effect(
+    override: Override,
+    policy: SchedulePolicy,
+    objects: Sequence[WorkloadObject],
+    labels: Mapping[str, Mapping[str, str]],
+) -> str:
+    """Return why no cluster, or none of the policy's `objects`, can get the override; empty where one can."""
+    if not any(override.clusters.matches(one) for one in labels.values()):
+        return f"is for clusters with {override.clusters}, and the inventory has none"
+    target = override.target
+    if not objects or target.name is None:
+        return ""
+    if any(target.selects(item.key) for item in objects):
+        return ""
+    return f"is for {_named(target)}, and no group of policy {policy.name} has it"
 
 
 def _named(target: Target) -> str:
     """Return the object that an override names, as its manifest would."""
-    version = "/".join(one for one in (target.group, target.version) if one)
+    version = "/".join(filter(None, (target.group, target.version)))
     where = f"{target.namespace}/" if target.namespace else ""
-    return " ".join(
-        one for one in (version, target.kind, f"{where}{target.name}") if one
-    )
+    words = (version, target.kind, f"{where}{target.name}")
+    return " ".join(filter(None, words))
 
 
 def patched(item: WorkloadObject, patches: Iterable[Patch]) -> WorkloadObject:
@@ -119,7 +128,10 @@ def patched(item: WorkloadObject, patches: Iterable[Patch]) -> WorkloadObject:
     for patch in patches:
         if patch.is_for(item.key):
             body = apply(body, patch.operations)
-    return item if body is item.body else _rebuilt(item, body)
+    if body is item.body:
+        # Most objects: no patch is for it, so its demand need not be computed again.
+        return item
+    return _rebuilt(item, body)
 
 
 def _patched_objects(
@@ -127,28 +139,38 @@ def _patched_objects(
     overrides: Sequence[Override],
     division: Mapping[ObjectKey, Operations],
 ) -> _Patched:
-    deployed, patches = [], []
+    deployed: list[WorkloadObject] = []
+    patches: list[Patch] = []
     for item in objects:
         body: Mapping[str, Any] = item.body
         place = item.place
-        if division.get(item.key):
-            patches.append(patch_of(item.key, body, division[item.key]))
-            body = apply(body, division[item.key])
+        # The overrides come after the division: one that sets replicas is the operator's last word (decision 5).
+        operations = division.get(item.key)
+        if operations:
+            patches.append(patch_of(item.key, body, operations))
+            body = apply(body, operations)
         for override in overrides:
             if override.target.selects(item.key):
-                patch, body = _overridden(item, body, override)
-                patches += patch
+                found, body = _overridden(item, body, override)
+                patches += found
                 place = override.place
-        deployed.append(item if body is item.body else _checked(item, body, place))
-    patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
+        if body is item.body:
+            deployed.append(item)
+        else:
+            deployed.append(_checked(item, body, place))
+    patches.sort(key=lambda patch: (patch.api_group, patch.kind, patch.name))
     return tuple(deployed), tuple(patches)
 
 
 def _overridden(
-    item: WorkloadObject, body: Mapping[str, Any], override: Override
+    item: WorkloadObject,
+    body: Mapping[str, Any],
+    override: Override,
 ) -> tuple[tuple[Patch, ...], Mapping[str, Any]]:
+    """Return the patches of one override, and the body with them."""
     operations = override.operations
     if override.field:
+        # A field of Nova's form: which operations set it depends on the object.
         operations = steps_to(body, override.field, override.value)
     if not operations:
         return (), body
@@ -163,28 +185,33 @@ def _overridden(
 
 
 def _checked(
-    item: WorkloadObject, body: Mapping[str, Any], place: Place
+    item: WorkloadObject,
+    body: Mapping[str, Any],
+    place: Place,
 ) -> WorkloadObject:
     """Return the patched object, unless it must not be deployed as it is now."""
-    said = f"{item.key} ({item.place}) as changed for a cluster"
     try:
-        if (
-            object_key(dict(body), item.key.namespace) != item.key
-            or admit(body, item.key.namespace) != body
-        ):
-            raise InvalidObject(  # noqa: TRY301  (one exit for all refusals)
-                "its name, namespace, kind and what a server sets cannot be overridden"
-            )
-        if _has_rounded(body):
-            raise InvalidObject(  # noqa: TRY301  (as above)
-                "kustomize rounds whole numbers beyond 2^53 in what it patches; quote them"
-            )
-        error = next((one for one in problems(body) if one.severity == "error"), None)
-        if error is not None:
-            raise InvalidObject(error.message)  # noqa: TRY301  (as above)
+        _refuse_wrong(item.key, body)
         return _rebuilt(item, body)
     except InvalidObject as error:
-        raise InvalidObject(f"{said}: {error.message}", place) from None
+        changed = f"{item.key} ({item.place}) as changed for a cluster"
+        raise InvalidObject(f"{changed}: {error.message}", place) from None
+
+
+def _refuse_wrong(key: ObjectKey, body: Mapping[str, Any]) -> None:
+    """Raise `InvalidObject` where the patched body is another object than `key`, or must not be deployed."""
+    is_same = object_key(dict(body), key.namespace) == key
+    if not is_same or admit(body, key.namespace) != body:
+        raise InvalidObject(
+            "its name, namespace, kind and what a server sets cannot be overridden"
+        )
+    if _has_rounded(body):
+        raise InvalidObject(
+            "kustomize rounds whole numbers beyond 2^53 in what it patches; quote them"
+        )
+    errors = [one for one in problems(body) if one.severity == "error"]
+    if errors:
+        raise InvalidObject(errors[0].message)
 
 
 def _has_rounded(value: Any) -> bool:
@@ -196,8 +223,13 @@ def _has_rounded(value: Any) -> bool:
 
 
 def _rebuilt(item: WorkloadObject, body: Mapping[str, Any]) -> WorkloadObject:
-    refers = frozenset((r.kind, r.name) for r in references(body))
+    """Return the object with another body, and what follows from that."""
+    targets = frozenset((each.kind, each.name) for each in references(body))
     demand = demand_of(body, item.key.namespace)
     return replace(
-        item, body=body, digest=canonical_digest(body), demand=demand, references=refers
+        item,
+        body=body,
+        digest=canonical_digest(body),
+        demand=demand,
+        references=targets,
     )

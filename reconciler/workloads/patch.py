@@ -41,11 +41,14 @@ class Patch:
 
     def is_for(self, key: ObjectKey) -> bool:
         """Tell whether it patches the object `key`."""
-        return (self.api_group, self.kind, self.name) == (key.group, key.kind, key.name)
+        own = (self.api_group, self.kind, self.name)
+        return own == (key.group, key.kind, key.name)
 
 
 def patch_of(
-    key: ObjectKey, body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+    key: ObjectKey,
+    body: Mapping[str, Any],
+    operations: Sequence[Mapping[str, Any]],
 ) -> Patch:
     """Return the patch with `operations` on `body`, behind a `test` unless they begin with one."""
     first = operations[0]
@@ -53,7 +56,8 @@ def patch_of(
     if first["op"] != "test":
         # `move` and `copy` read from `from`: that field must be what it was.
         source = first.get("from") or first["path"]
-        all_operations.insert(0, guard(body, parse_pointer(source)))
+        path = parse_pointer(source)
+        all_operations.insert(0, guard(body, path))
     return Patch(key.group, key.kind, key.name, tuple(all_operations))
 
 
@@ -69,16 +73,21 @@ def guard(body: Mapping[str, Any], path: Sequence[str | int]) -> dict[str, Any]:
         return _test(steps, values[-1])
     # From the innermost value outwards; `values[depth]` is the value at `steps[:depth]`.
     for depth in range(len(steps), 0, -1):
+        container = values[depth - 1]
         element = values[depth]
-        if isinstance(values[depth - 1], list) and isinstance(element, dict):
-            for name in ("name", "groupName"):
-                if _is_plain(element.get(name)):
-                    return _test((*steps[:depth], name), element[name])
-    return _test(("metadata", "name"), body["metadata"]["name"])
+        if not isinstance(container, list) or not isinstance(element, dict):
+            continue
+        # Containers and volumes have a `name`, worker groups a `groupName`.
+        for field in ("name", "groupName"):
+            if _is_plain(element.get(field)):
+                return _test((*steps[:depth], field), element[field])
+    name = body["metadata"]["name"]
+    return _test(("metadata", "name"), name)
 
 
 def _existing_part(
-    body: Any, path: Sequence[str | int]
+    body: Any,
+    path: Sequence[str | int],
 ) -> tuple[list[str | int], list[Any]]:
     """Return the steps of `path` that exist in `body`, and the values on the way, from `body` itself on."""
     steps: list[str | int] = []
@@ -97,7 +106,8 @@ def _test(path: Sequence[str | int], value: Any) -> dict[str, Any]:
 
 
 def apply(
-    body: Mapping[str, Any], operations: Sequence[Mapping[str, Any]]
+    body: Mapping[str, Any],
+    operations: Sequence[Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Return a patched copy of `body`. Raises `InvalidObject` for an operation that does not apply."""
     patched: Any = body
@@ -142,9 +152,9 @@ def find(body: Any, path: Sequence[str | int]) -> Any:
 
 def _is_plain(value: Any) -> bool:
     """Tell whether jsonpatch and kustomize compare the value in the same way."""
-    return isinstance(value, bool | int) or (
-        isinstance(value, str) and _SAFE.fullmatch(value) is not None
-    )
+    if isinstance(value, str):
+        return _SAFE.fullmatch(value) is not None
+    return isinstance(value, bool | int)
 
 
 def _check(body: Any, operation: Mapping[str, Any]) -> None:
@@ -156,9 +166,10 @@ def _check(body: Any, operation: Mapping[str, Any]) -> None:
             may_append = field == "path" and operation["op"] in {"add", "copy"}
             _check_target(body, target, may_append=may_append)
     if operation["op"] == "test":
-        value = find(body, parse_pointer(operation["path"]))
+        path = operation["path"]
+        value = find(body, parse_pointer(path))
         if not _equal(value, operation["value"]):
-            raise KeyError(operation["path"])
+            raise KeyError(path)
 
 
 def _check_target(body: Any, target: str, *, may_append: bool) -> None:
@@ -179,20 +190,22 @@ def _equal(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(
-            _equal(one[key], other[key]) for key in one
-        )
+        same_keys = one.keys() == other.keys()
+        return same_keys and all(_equal(one[key], other[key]) for key in one)
     if isinstance(one, list):
-        return len(one) == len(other) and all(map(_equal, one, other))
+        same_length = len(one) == len(other)
+        return same_length and all(map(_equal, one, other))
     return bool(one == other)
 
 
 def _refusal(body: Any, operation: Mapping[str, Any]) -> str:
     """Say why an operation does not apply: the test that fails, or the first step of its path that is missing."""
-    op, path = operation["op"], operation["path"]
+    op = operation["op"]
+    path = operation["path"]
     if op == "test":
-        value = find(body, parse_pointer(path))
-        return f"op test fails: {path} is {_shown(value)}, not {_shown(operation['value'])}"
+        found = _shown(find(body, parse_pointer(path)))
+        wanted = _shown(operation["value"])
+        return f"op test fails: {path} is {found}, not {wanted}"
     source = operation.get("from") if op in {"move", "copy"} else path
     steps: list[str] = []
     for token in parse_pointer(str(source)):
@@ -215,19 +228,15 @@ def steps_to(body: Mapping[str, Any], path: Path, value: Any) -> Operations:
     A missing last key is added; so are missing labels and annotations. `apply` refuses the operations where anything
     else on the way is missing.
     """
-    replace = ({"op": "replace", "path": pointer(path), "value": value},)
+    *parents, last = path
+    replace = {"op": "replace", "path": pointer(path), "value": value}
     if find(body, path) is not None:
-        return replace
-    is_metadata_map = (
-        len(path) == 3
-        and path[0] == "metadata"
-        and path[1] in {"labels", "annotations"}
-    )
-    if is_metadata_map and not find(body, path[:2]):
-        return (
-            {"op": "add", "path": pointer(path[:2]), "value": {str(path[2]): value}},
-        )
-    if isinstance(path[-1], int):
+        return (replace,)
+    is_metadata_map = parents in (["metadata", "labels"], ["metadata", "annotations"])
+    if is_metadata_map and not find(body, parents):
+        entries = {str(last): value}
+        return ({"op": "add", "path": pointer(parents), "value": entries},)
+    if isinstance(last, int):
         # A list element is only ever replaced, never added, so this is refused.
-        return replace
+        return (replace,)
     return ({"op": "add", "path": pointer(path), "value": value},)

@@ -17,13 +17,15 @@ QueueKey = tuple[int, int, float, GroupKey]
 
 def queue_key(group: Group, classes: PriorityClasses) -> QueueKey:
     """Return the sort key of a group. Its PriorityClass is the highest that any of its pods names."""
-    class_values = [classes.value(name) for name in _priority_classes(group)]
-    class_value = max(class_values, default=classes.default)
+    named = _priority_classes(group)
+    class_value = max(map(classes.value, named), default=classes.default)
+    # Negative, since higher priorities come first.
     return (-group.policy.priority, -class_value, group.source.order, group.key)
 
 
 def unknown_classes(
-    groups: Iterable[Group], classes: PriorityClasses
+    groups: Iterable[Group],
+    classes: PriorityClasses,
 ) -> tuple[str, ...]:
     """Return one warning for each priority class that pods name and no manifest defines."""
     first_user: dict[str, Group] = {}
@@ -34,8 +36,9 @@ def unknown_classes(
     warnings = []
     for name in sorted(first_user):
         group = first_user[name]
+        where = group.members[0].place
         warnings.append(
-            f"{group.members[0].place}: priority class {name} of group {group.key} counts as 0 in the queue: "
+            f"{where}: priority class {name} of group {group.key} counts as 0 in the queue: "
             "no PriorityClass under addons/ or policies/ has that name"
         )
     return tuple(warnings)
@@ -46,7 +49,8 @@ def _priority_classes(group: Group) -> set[str]:
     names = set()
     for item in group.members:
         for pod_set in item.demand.pod_sets if item.demand else ():
+            name = pod_set.shape.priority_class
             # A worker group with 0 replicas makes no pod that could name a class.
-            if pod_set.count and pod_set.shape.priority_class:
-                names.add(pod_set.shape.priority_class)
+            if pod_set.count and name:
+                names.add(name)
     return names

@@ -7,11 +7,36 @@ from dataclasses import dataclass, field
 from random import Random
 
 from tests.cycles.queues import MINUTE
-from tests.cycles.spreads import deployment
-from tests.cycles.test_plans_come_to_rest import SPREADS, random_fleet
-from tests.fleets import NOW, Fleet, ray_job
+from tests.cycles.spreads import DUPLICATE, deployment
+from tests.fleets import NOW, Fleet, fleet_file, node, ordered, own_policy, plain_clusters, ray_job
+from tests.tenants import quota, tenant
 
+SPREADS = {"dup": DUPLICATE, "div": "spreadConstraints: {spreadMode: Divide}"}
 NAMESPACES = ("one", "two", "vip", "any", *SPREADS)
+
+
+def random_fleet(dice: Random, *, quotas: bool) -> Fleet:
+    """A few small clusters of different nodes, and a namespace for each way to place."""
+    clusters = {}
+    for name in ("c0", "c1", "c2")[: dice.randint(1, 3)]:
+        count = dice.randint(1, 4)
+        clusters[name] = tuple(node(f"n{j}", dice.choice([1, 2, 4]), cpu=dice.choice(["4", "8"])) for j in range(count))
+    fleet = Fleet.of(plain_clusters(**clusters), {})
+    for name in ("one", "two", "vip", "any"):
+        some = ordered(*dice.sample(list(clusters), dice.randint(1, len(clusters))))
+        more = "priority: 1\n" if name == "vip" else ""
+        require = "Any" if name == "any" else "Fit"
+        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"{more}{some}\nplacement: {{require: {require}}}")
+    for name, spread in SPREADS.items():
+        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"placement: {{require: Fit}}\n{spread}")
+    if quotas:
+        borrowing = "borrowing: {from: [t2]}" if dice.randint(0, 1) else ""
+        fleet.files["policies/t1.yaml"] = tenant(
+            "t1", f"namespaces: [one, div], {quota(dice.randint(2, 6), borrowing)}"
+        )
+        fleet.files["policies/t2.yaml"] = tenant("t2", f"namespaces: [two, dup], {quota(dice.randint(2, 6))}")
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional, fairness: {holdAfter: 2m, holdFor: 6m}")
+    return fleet
 
 
 @dataclass

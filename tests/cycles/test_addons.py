@@ -9,23 +9,28 @@ from reconciler.placement.model import Action, Verdict
 from reconciler.planning.files import Files
 from reconciler.planning.pipeline import preview
 from reconciler.service.checks import check_files
+from tests.cycles.spreads import DUPLICATE
 from tests.fleets import (
     NOW,
     Fleet,
     cluster,
     config_map,
     decision,
+    named,
     node,
     nodes,
     ordered,
     picture,
     policy,
+    ray_cluster,
     ray_job,
     static_and_dynamic,
     text,
 )
 
 CHART = "{repo: https://charts.example.com, chart: operator, version: 1.0.0, namespace: system}"
+ON_DYNAMIC = f"clusterSelector: {named('dynamic')}"
+OTHERS = "{kind: RayCluster, namespace: other, name: mine, state: ready}"
 
 
 def addon(name: str, *, provides: str = "[]", more: str = "") -> bytes:
@@ -44,10 +49,23 @@ def only(label: str) -> str:
     return f"clusterSelector: {{matchLabels: {{{label}}}}}"
 
 
-def operated(selector: str = "", **more: str) -> Fleet:
-    """The demo's fleet with an operator that provides ray.io."""
-    fleet = static_and_dynamic()
-    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=selector, **more)
+def operator(more: str = "") -> bytes:
+    """The add-on that provides ray.io."""
+    return addon("operator", provides="[ray.io]", more=more)
+
+
+def operated(more: str = "", *, spec: str = ordered("static", "dynamic")) -> Fleet:
+    """The demo's fleet with an operator that provides ray.io; `more` is of its add-on, `spec` is the policy's."""
+    fleet = static_and_dynamic(spec)
+    fleet.files["addons/operator/addon.yaml"] = operator(more)
+    return fleet
+
+
+def operated_job() -> Fleet:
+    """That fleet with a RayJob, which is placed on static."""
+    fleet = operated()
+    fleet.commit("workloads/team/job.yaml", ray_job("train"))
+    fleet.cycle()
     return fleet
 
 
@@ -84,7 +102,7 @@ def test_the_folder_is_no_part_of_what_the_cluster_itself_gets() -> None:
 
 
 def test_a_cluster_without_the_addon_is_not_eligible_for_what_needs_it() -> None:
-    fleet = operated(only("kubernetes.io/metadata.name: dynamic"))
+    fleet = operated(ON_DYNAMIC)
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     placed = decision(fleet.cycle(), "team", "rayjob-train")
     assert list(placed.clusters) == ["dynamic"], "static has room, but no operator"
@@ -109,19 +127,15 @@ def test_a_group_waits_where_no_cluster_has_the_addon_and_comes_once_one_has() -
 
 
 def test_groups_that_need_no_addon_go_anywhere() -> None:
-    fleet = operated(only("kubernetes.io/metadata.name: dynamic"))
+    fleet = operated(ON_DYNAMIC)
     fleet.commit("workloads/team/code.yaml", config_map("code"))
     placed = decision(fleet.cycle(), "team", "configmap-code")
     assert list(placed.clusters) == ["static"]
 
 
 def test_what_stands_stays_when_its_cluster_is_no_longer_meant_for_the_addon() -> None:
-    fleet = operated()
-    fleet.commit("workloads/team/job.yaml", ray_job("train"))
-    fleet.cycle()
-    fleet.files["addons/operator/addon.yaml"] = addon(
-        "operator", provides="[ray.io]", more=only("kubernetes.io/metadata.name: dynamic")
-    )
+    fleet = operated_job()
+    fleet.files["addons/operator/addon.yaml"] = operator(ON_DYNAMIC)
     made = fleet.cycle()
     assert decision(made, "team", "rayjob-train").action is Action.KEEP
     assert has(fleet, "static")
@@ -129,32 +143,17 @@ def test_what_stands_stays_when_its_cluster_is_no_longer_meant_for_the_addon() -
     assert warning.startswith("add-on operator stays on static: group team/rayjob-train needs it there; it leaves once")
 
 
-RAY_CLUSTER = text("""
-apiVersion: ray.io/v1
-kind: RayCluster
-metadata: {name: shared}
-spec:
-  headGroupSpec:
-    rayStartParams: {}
-    template: {spec: {containers: [{name: ray-head, image: r, resources: {requests: {cpu: "1"}}}]}}
-""")
-
-
 def test_a_part_of_a_spread_group_stays_too() -> None:
-    fleet = operated()
-    fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
-    fleet.commit("workloads/team/cluster.yaml", RAY_CLUSTER)
+    fleet = operated(spec=DUPLICATE)
+    fleet.commit("workloads/team/cluster.yaml", ray_cluster("shared"))
     both = list(decision(fleet.cycle(), "team", "raycluster-shared").clusters)
     assert both == ["dynamic", "static"]
-    only_dynamic = only("kubernetes.io/metadata.name: dynamic")
-    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only_dynamic)
+    fleet.files["addons/operator/addon.yaml"] = operator(ON_DYNAMIC)
     assert list(decision(fleet.cycle(), "team", "raycluster-shared").clusters) == both
 
 
 def test_a_removed_addon_leaves_each_cluster_after_the_groups_that_need_it() -> None:
-    fleet = operated()
-    fleet.commit("workloads/team/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = operated_job()
     fleet.commit("addons/operator/addon.yaml", None)
     fleet.cycle()
     assert (has(fleet, "static"), has(fleet, "dynamic")) == (True, False)
@@ -173,23 +172,20 @@ def test_an_addon_stays_while_ray_resources_are_seen_or_nobody_can_see() -> None
     fleet = operated()
     fleet.cycle()
     fleet.commit("addons/operator/addon.yaml", None)
-    seen = picture("static", node("n0"), ray=("{kind: RayCluster, namespace: other, name: mine, state: ready}",))
-    fleet.files["snapshots/static.yaml"] = seen
+    fleet.show("static", node("n0"), ray=(OTHERS,))
     made = fleet.cycle(unreadable=("dynamic",))
     assert has(fleet, "static")
     assert has(fleet, "dynamic")
     assert "RayCluster other/mine is still there" in made.warnings[1]
     assert "dynamic: the cluster cannot be read" in made.warnings[0]
-    fleet.files["snapshots/static.yaml"] = picture("static", node("n0"))
+    fleet.show("static", node("n0"))
     fleet.cycle()
     assert not has(fleet, "static")
     assert not has(fleet, "dynamic")
 
 
 def test_an_addon_whose_sentinel_was_changed_by_hand_is_taken_for_needed() -> None:
-    fleet = operated()
-    fleet.commit("workloads/team/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = operated_job()
     fleet.commit("addons/operator/addon.yaml", None)
     fleet.files["clusters/static/_addons/skyray.yaml"] = b"data: {}\n"
     fleet.cycle()
@@ -198,7 +194,7 @@ def test_an_addon_whose_sentinel_was_changed_by_hand_is_taken_for_needed() -> No
 
 def test_an_addon_waits_for_the_one_that_it_depends_on_cluster_by_cluster() -> None:
     fleet = operated("dependsOn: [base]")
-    fleet.files["addons/base/addon.yaml"] = addon("base", more=only("kubernetes.io/metadata.name: dynamic"))
+    fleet.files["addons/base/addon.yaml"] = addon("base", more=ON_DYNAMIC)
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     placed = decision(fleet.cycle(), "team", "rayjob-train")
     assert list(placed.clusters) == ["dynamic"]
@@ -208,12 +204,11 @@ def test_an_addon_waits_for_the_one_that_it_depends_on_cluster_by_cluster() -> N
 
 
 def test_a_cluster_that_joins_gets_its_addons_and_then_its_share_of_a_spread_group() -> None:
-    fleet = operated()
-    fleet.files["policies/spill.yaml"] = policy("spill", "spreadConstraints: {spreadMode: Duplicate}")
+    fleet = operated(spec=DUPLICATE)
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     fleet.cycle()
     fleet.files["inventory/new.yaml"] = cluster("new")
-    fleet.files["snapshots/new.yaml"] = picture("new", *nodes(2))
+    fleet.show("new", *nodes(2))
     made = fleet.cycle()
     assert made.drafts[0].subject == "render new"
     assert has(fleet, "new")
@@ -248,8 +243,7 @@ def test_the_order_of_files_does_not_matter() -> None:
 
 
 def test_a_cluster_that_leaves_the_inventory_takes_its_addons_folder_along() -> None:
-    fleet = operated()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static"))
+    fleet = operated(spec=ordered("static"))
     fleet.cycle()
     del fleet.files["inventory/dynamic.yaml"]
     fleet.cycle()
@@ -262,7 +256,7 @@ def wide(clusters: int) -> Fleet:
         {f"c{i}": (cluster(f"c{i}", labels="{ray: 'yes'}"), picture(f"c{i}", node("n0"))) for i in range(clusters)},
         {"p": policy("p")},
     )
-    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only("ray: 'yes'"))
+    fleet.files["addons/operator/addon.yaml"] = operator(only("ray: 'yes'"))
     fleet.files["addons/tool/addon.yaml"] = addon("tool")
     fleet.cycle()
     return fleet
@@ -270,7 +264,7 @@ def wide(clusters: int) -> Fleet:
 
 def test_a_plan_that_takes_an_addon_off_many_idle_clusters_stops_and_asks() -> None:
     fleet = wide(4)
-    fleet.files["addons/operator/addon.yaml"] = addon("operator", provides="[ray.io]", more=only("ray: 'yse'"))
+    fleet.files["addons/operator/addon.yaml"] = operator(only("ray: 'yse'"))
     with pytest.raises(GuardTripped) as caught:
         fleet.plan()
     assert str(caught.value) == (
@@ -287,8 +281,7 @@ def test_a_plan_that_takes_an_addon_off_many_idle_clusters_stops_and_asks() -> N
 
 def test_few_addons_may_go_and_those_that_stay_are_not_counted() -> None:
     fleet = wide(4)
-    seen = ("{kind: RayCluster, namespace: other, name: mine, state: ready}",)
-    fleet.files["snapshots/c0.yaml"] = picture("c0", node("n0"), ray=seen)
+    fleet.show("c0", node("n0"), ray=(OTHERS,))
     fleet.commit("addons/operator/addon.yaml", None)
     fleet.cycle()
     assert [has(fleet, f"c{i}") for i in range(4)] == [True, False, False, False]

@@ -73,7 +73,7 @@ def test_pools_that_could_not_be_read_are_explained() -> None:
 def test_a_pool_in_backoff_spills_to_the_next_cluster() -> None:
     fleet = growing(AUTOSCALER, L4 % ", held: a scale-up failed (OUT_OF_RESOURCES)")
     fleet.files["inventory/other.yaml"] = cluster("other", spec=GROWS)
-    fleet.files["snapshots/other.yaml"] = picture("other", node("sys", gpus=0, cpu="2"))
+    fleet.show("other", node("sys", gpus=0, cpu="2"))
     fleet.files["policies/p.yaml"] = policy("p", ordered("dyn", "other"))
     made = decision(fleet.plan(), "team", "rayjob-a")
     assert list(made.clusters) == ["other"]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.lifecycle.transitions import PROBLEM_REASONS
 from reconciler.manifests.loader import load
-from tests.fleets import Fleet, cluster, config_map, node, picture, policy, ray_job
+from tests.fleets import Fleet, config_map, node, plain_clusters, policy, ray_job
 
 QUIET = settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 POLICY = "placement: {require: Fit}\ngroupBy: {labelKey: app}"
@@ -52,7 +52,7 @@ STEPS = st.lists(
 
 
 def fleet_of(gpus: list[int]) -> Fleet:
-    clusters = {f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", node("n0", count, "32"))) for i, count in enumerate(gpus)}
+    clusters = plain_clusters(**{f"c{i}": (node("n0", count, "32"),) for i, count in enumerate(gpus)})
     return Fleet.of(clusters, {"p": policy("p", POLICY)})
 
 

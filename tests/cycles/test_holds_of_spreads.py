@@ -7,18 +7,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Action, Phase, Verdict
-from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.cluster_copy import ClusterCopy
-from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, reserved_for, submit
+from tests.cycles.queues import (
+    HOUR,
+    MINUTE,
+    end,
+    fleet_of,
+    gang_behind,
+    minutes_until_placed,
+    of,
+    placed,
+    reserved_for,
+    submit,
+)
 from tests.cycles.spreads import DUPLICATE, deployed, deployment, split, standing
-from tests.fleets import FLEET, NOW, Fleet, cluster, decision, policy, ray_job, text
+from tests.fleets import NOW, Fleet, cluster, decision, fleet_file, named, own_policy, ray_job
+from tests.tenants import quota, tenant
 
 
 def spread_over(fleet: Fleet, spec: str) -> None:
     """Groups of the namespace `big` are spread as `spec` says."""
-    fleet.files["policies/big.yaml"] = policy("big", f"placement: {{require: Fit}}\n{spec}").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: big}}"
-    )
+    fleet.files["policies/big.yaml"] = own_policy("big", f"placement: {{require: Fit}}\n{spec}")
 
 
 def divided(*sizes: int, spec: str = "spreadConstraints: {spreadMode: Divide}", fairness: str = "") -> Fleet:
@@ -30,45 +39,22 @@ def divided(*sizes: int, spec: str = "spreadConstraints: {spreadMode: Divide}", 
 
 def waiting_division(fleet: Fleet, workers: int = 8) -> None:
     """Two small jobs stand on c0, nothing on c1, and a divided gang that needs nearly all of both waits since NOW."""
-    submit(fleet, "small-a")
-    submit(fleet, "small-b")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=workers)
-    made = fleet.cycle(now=NOW)
+    made = gang_behind(fleet, "small-a", "small-b", workers=workers)
     assert of(made, "big") == (Phase.PENDING, Verdict.NO_FIT)
     assert set(standing(fleet, "small-a", "rayjob-train")) == set(standing(fleet, "small-b", "rayjob-train")) == {"c0"}
 
 
-def minutes_until_placed(fleet: Fleet, room: int, workers: int, limit: int) -> int | None:
-    """Small jobs come as fast as they are placed, and one ends a minute; return when the division is placed."""
-    running: dict[str, int] = {}
-    for number in range(room):
-        submit(fleet, f"s{number}")
-    for minute in range(limit):
-        if minute == 1:
-            submit(fleet, "big", workers=workers)
-        made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
-        assert fleet.plan(now=NOW + minute * MINUTE, allow_removals=True).drafts == ()
-        running |= dict.fromkeys(placed(made), minute)
-        if "big" in running:
-            return minute
-        oldest = min(running, key=lambda team: (running[team], team), default=None)
-        if oldest is not None and minute > running[oldest]:
-            end(fleet, oldest)
-            del running[oldest]
-        submit(fleet, f"s{room + minute}")
-    return None
-
-
 def test_without_a_hold_small_jobs_starve_a_divided_gang() -> None:
-    assert minutes_until_placed(divided(2, 2, fairness="{holdAfter: 1000h}"), 4, 4, 40) is None
+    fleet = divided(2, 2, fairness="{holdAfter: 1000h}")
+    assert minutes_until_placed(fleet, room=4, workers=4, limit=40) is None
 
 
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(1, 3), st.integers(1, 3))
 def test_a_divided_gang_is_placed_though_small_jobs_keep_coming(one: int, other: int) -> None:
     fleet = divided(one, other, fairness="{holdAfter: 10m, holdFor: 1h}")
-    assert minutes_until_placed(fleet, one + other, 2 * min(one, other), 15 + 2 * (one + other)) is not None
+    room, workers = one + other, 2 * min(one, other)
+    assert minutes_until_placed(fleet, room=room, workers=workers, limit=15 + 2 * room) is not None
 
 
 def test_the_shares_of_a_division_are_held_on_all_their_clusters_and_all_are_told() -> None:
@@ -121,10 +107,7 @@ def test_nothing_is_held_for_a_division_that_more_room_would_not_help(
     sizes: tuple[int, ...], spec: str, reason: str
 ) -> None:
     fleet = divided(*sizes, spec=spec)
-    submit(fleet, "small-a")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=8)
-    assert of(fleet.cycle(now=NOW), "big") == (Phase.PENDING, reason)
+    assert of(gang_behind(fleet, "small-a", workers=8), "big") == (Phase.PENDING, reason)
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
     assert reserved_for(made, "big") == ()
@@ -143,13 +126,8 @@ def test_nothing_is_held_while_one_share_has_a_cluster_that_does_not_answer() ->
 def test_a_share_whose_cluster_is_held_for_an_older_gang_waits_for_its_own_turn() -> None:
     fleet = divided(4, 4)
     waiting_division(fleet)
-    older = policy(
-        "older",
-        "priority: 1\nplacement: {require: Fit}\nclusterSelector: {matchLabels: {kubernetes.io/metadata.name: c0}}",
-    )
-    fleet.files["policies/older.yaml"] = older.replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: older}}"
-    )
+    older = f"priority: 1\nplacement: {{require: Fit}}\nclusterSelector: {named('c0')}"
+    fleet.files["policies/older.yaml"] = own_policy("older", older)
     submit(fleet, "older", workers=4)
     fleet.cycle(now=NOW)
     made = fleet.plan(now=NOW + 10 * MINUTE)
@@ -162,11 +140,7 @@ def test_a_share_takes_another_cluster_of_its_domain_in_each_hold() -> None:
     for name, zone in {"c0": "north", "c1": "south", "c2": "south"}.items():
         fleet.files[f"inventory/{name}.yaml"] = cluster(name, labels=f"{{zone: {zone}}}")
     spread_over(fleet, "spreadConstraints: {spreadMode: Divide, topologyKey: zone}")
-    for number in range(9):
-        submit(fleet, f"s{number}")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=8)
-    fleet.cycle(now=NOW)
+    gang_behind(fleet, *(f"s{number}" for number in range(9)), workers=8)
     first = fleet.plan(now=NOW + 10 * MINUTE)
     assert reserved_for(first, "big") == ("c0", "c1")
     second = fleet.plan(now=NOW + 10 * MINUTE + 4 * HOUR)
@@ -187,11 +161,7 @@ overrides:
 def test_what_is_held_is_what_the_overrides_of_that_cluster_leave(mode: str) -> None:
     fleet = fleet_of(4)
     spread_over(fleet, mode + FEWER_ON_C0.format(3))
-    for team in ("a", "b"):
-        submit(fleet, team)
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=5)
-    assert of(fleet.cycle(now=NOW), "big") == (Phase.PENDING, Verdict.NO_FIT)
+    assert of(gang_behind(fleet, "a", "b", workers=5), "big") == (Phase.PENDING, Verdict.NO_FIT)
     submit(fleet, "late")
     submit(fleet, "later")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
@@ -205,11 +175,7 @@ def partly_placed(fairness: str = "") -> Fleet:
     fleet = fleet_of(3, 3, fairness=fairness)
     spread_over(fleet, DUPLICATE)
     fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(b"values: [c0, c1]", b"values: [c1]")
-    for number in range(3):
-        submit(fleet, f"s{number}")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=3)
-    assert of(fleet.cycle(now=NOW), "big") == (Phase.PLACED, "PartlyPlaced")
+    assert of(gang_behind(fleet, "s0", "s1", "s2", workers=3), "big") == (Phase.PLACED, "PartlyPlaced")
     return fleet
 
 
@@ -254,36 +220,25 @@ def test_a_copy_that_waits_counts_from_when_it_began_and_forgets_once_it_stands(
 
 def test_who_comes_before_a_gang_in_the_queue_passes_the_hold_of_its_second_copy() -> None:
     fleet = partly_placed()
-    fleet.files["policies/vip.yaml"] = policy("vip", "priority: 1\nplacement: {require: Fit}").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
-    )
+    fleet.files["policies/vip.yaml"] = own_policy("vip", "priority: 1\nplacement: {require: Fit}")
     submit(fleet, "vip")
     end(fleet, "s0")
     assert placed(fleet.cycle(now=NOW + 10 * MINUTE, allow_removals=True)) == ["vip"]
 
 
 def with_quota(fleet: Fleet, gpus: int) -> None:
-    fleet.files["policies/tenants.yaml"] = text(f"""
-apiVersion: skyray.dev/v1alpha1
-kind: Tenant
-metadata: {{name: big}}
-spec:
-  namespaces: [big]
-  quota: {{requests: {{nvidia.com/gpu: "{gpus}"}}}}
-""")
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["policies/tenants.yaml"] = tenant("big", f"namespaces: [big], {quota(gpus)}")
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
 
 
 def test_a_division_is_held_against_its_tenants_quota_as_a_whole() -> None:
     fleet = divided(4, 4)
     with_quota(fleet, 7)
-    submit(fleet, "small-a")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=8)
-    for now in (NOW, NOW + 10 * MINUTE):
-        made = decision(fleet.cycle(now=now), "big", "rayjob-train")
-        assert (made.phase, made.reason) == (Phase.PENDING, "QuotaExceeded")
-        assert made.message.endswith("tenant big uses 0 of 7 nvidia.com/gpu, group needs 8")
+    for made in (gang_behind(fleet, "small-a", workers=8), fleet.cycle(now=NOW + 10 * MINUTE)):
+        assert of(made, "big") == (Phase.PENDING, "QuotaExceeded")
+        assert decision(made, "big", "rayjob-train").message.endswith(
+            "tenant big uses 0 of 7 nvidia.com/gpu, group needs 8"
+        )
 
 
 def test_nothing_is_held_for_a_copy_that_its_tenants_quota_would_not_allow() -> None:
@@ -298,9 +253,7 @@ def test_nothing_is_held_for_a_copy_that_its_tenants_quota_would_not_allow() -> 
 
 def test_a_copy_that_waits_takes_no_room_from_those_who_come_first_in_the_queue() -> None:
     fleet = partly_placed()
-    fleet.files["policies/vip.yaml"] = policy("vip", "priority: 1\nplacement: {require: Fit}").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
-    )
+    fleet.files["policies/vip.yaml"] = own_policy("vip", "priority: 1\nplacement: {require: Fit}")
     fleet.files["inventory/c0.yaml"] = cluster("c0", spec="cordoned: true")
     submit(fleet, "vip", workers=2)
     for team in ("s0", "s1", "s2"):
@@ -317,9 +270,7 @@ def test_what_a_partly_placed_group_leaves_goes_to_who_comes_first_at_once() -> 
     for name in ("c0", "c1", "c2"):
         fleet.files[f"inventory/{name}.yaml"] = cluster(name, labels="{spread: 'yes'}")
     fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(b"values: [c0, c1, c2]", b"values: [c1]")
-    fleet.files["policies/vip.yaml"] = policy("vip", "priority: 1\nplacement: {require: Fit}").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
-    )
+    fleet.files["policies/vip.yaml"] = own_policy("vip", "priority: 1\nplacement: {require: Fit}")
     submit(fleet, "s0")
     fleet.cycle()
     web = deployment("web", 3).replace(b'cpu: "1"', b'cpu: "1", nvidia.com/gpu: "1"')
@@ -344,9 +295,7 @@ def test_whatever_is_held_nothing_is_over_committed_divided_by_halves_or_placed_
 ) -> None:
     fleet = fleet_of(*sizes, fairness="{holdAfter: 2m, holdFor: 4m}")
     for name, spec in SPREADS.items():
-        fleet.files[f"policies/{name}.yaml"] = policy(name, f"placement: {{require: Fit}}\n{spec}").replace(
-            b"namespaceSelector: {}", f"namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {name}}}}}".encode()
-        )
+        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"placement: {{require: Fit}}\n{spec}")
     wishes: dict[tuple[str, str], int] = {}
     for minute, (namespace, workers) in enumerate(events):
         if workers:

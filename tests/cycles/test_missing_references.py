@@ -13,9 +13,7 @@ def fleet(rest: str) -> Fleet:
     """RayJobs go to static; all other objects by the policy `rest`."""
     made = static_and_dynamic()
     del made.files["policies/spill.yaml"]
-    made.files["policies/jobs.yaml"] = policy("jobs", ordered("static")).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}"
-    )
+    made.files["policies/jobs.yaml"] = policy("jobs", ordered("static"), objects="{kinds: [RayJob]}")
     made.files["policies/rest.yaml"] = policy("rest", f"priority: -100\n{rest}")
     made.commit("workloads/team1/job.yaml", ray_job("train", workers=1, config="code"))
     made.commit("workloads/team1/code.yaml", config_map("code"))

@@ -15,17 +15,17 @@ from reconciler.placement.model import Action
 from reconciler.planning.files import Files
 from reconciler.planning.plan import Plan
 from reconciler.service.checks import check_files
-from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text
+from tests.fleets import GROUPED, Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text
 
-GROUPED = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata: {name: %s, labels: {tier: %s}}"
 BAD = "workloads/team1/bad.yaml"
+GOLD = policy("gold", f"priority: 5\n{ordered('dynamic')}", namespaces="{matchLabels: {tier: gold}}")
+"""The policy of the namespaces that have a label."""
 
 
 def grouped() -> Fleet:
     """A fleet that groups by `app`, with a job in another namespace."""
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", GROUPED)
+    fleet = static_and_dynamic(GROUPED)
     fleet.commit("workloads/stranger/job.yaml", ray_job("train", workers=1))
     return fleet
 
@@ -113,9 +113,7 @@ def test_a_namespace_that_cannot_be_used_is_reported_and_stops_no_other_group(da
 )
 def test_a_namespace_keeps_its_labels_while_its_file_cannot_be_read(data: bytes) -> None:
     fleet = grouped()
-    fleet.files["policies/gold.yaml"] = policy("gold", f"priority: 5\n{ordered('dynamic')}").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {tier: gold}}"
-    )
+    fleet.files["policies/gold.yaml"] = GOLD
     with_notes = text(NAMESPACE % ("team1", "gold")).replace(b"labels:", b"annotations: {note: mine}, labels:")
     fleet.commit(BAD, with_notes)
     fleet.commit("workloads/team1/a.yaml", ray_job("a", workers=1))
@@ -137,9 +135,7 @@ def test_a_new_group_waits_where_the_policy_depends_on_a_namespace_that_may_be_u
     fleet.commit(BAD, b"kind: [\n")
     fleet.commit("workloads/team1/job.yaml", ray_job("train", workers=1))
     assert decision(fleet.plan(), "team1", "rayjob-train").action is Action.PLACE, "no policy looks at its labels"
-    fleet.files["policies/gold.yaml"] = policy("gold", f"priority: 5\n{ordered('dynamic')}").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {tier: gold}}"
-    )
+    fleet.files["policies/gold.yaml"] = GOLD
     made = fleet.cycle()
     waits = decision(made, "team1", "rayjob-train")
     assert (waits.action, waits.reason) == (Action.WAIT, "SourceUnreadable")

@@ -16,7 +16,7 @@ from reconciler.reasons.written import Written
 from tests.cycles.queues import HOUR, MINUTE, submit
 from tests.cycles.random_lives import random_life
 from tests.cycles.spreads import DUPLICATE, deployment
-from tests.fleets import NOW, Fleet, cluster, decision, nodes, picture, policy
+from tests.fleets import NOW, Fleet, decision, named, nodes, own_policy, plain_clusters
 
 
 def contradictions(fleet: Fleet, made: Plan) -> list[str]:
@@ -57,14 +57,9 @@ def _told(one: Decision) -> tuple[str, str, object]:
 
 def partly_placed() -> Fleet:
     """A group that is placed on c0 since NOW and waits for c1, which a job has filled."""
-    clusters = {name: (cluster(name), picture(name, *nodes(2))) for name in ("c0", "c1")}
-    fleet = Fleet.of(clusters, {"spread": policy("spread", f"{DUPLICATE}\nplacement: {{require: Fit}}")})
-    only = "namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: jobs}}"
-    pinned = "clusterSelector: {matchLabels: {kubernetes.io/metadata.name: c1}}\npriority: 1"
-    fleet.files["policies/jobs.yaml"] = policy("jobs", pinned).replace(b"namespaceSelector: {}", only.encode())
-    fleet.files["policies/spread.yaml"] = fleet.files["policies/spread.yaml"].replace(
-        b"namespaceSelector: {}", only.replace("jobs", "team").encode()
-    )
+    spread = own_policy("team", f"{DUPLICATE}\nplacement: {{require: Fit}}")
+    jobs = own_policy("jobs", f"clusterSelector: {named('c1')}\npriority: 1")
+    fleet = Fleet.of(plain_clusters(c0=nodes(2), c1=nodes(2)), {"team": spread, "jobs": jobs})
     submit(fleet, "jobs", workers=2)
     fleet.cycle(now=NOW - HOUR)
     fleet.commit("workloads/team/web.yaml", deployment("web", 1, "7"))

@@ -8,7 +8,7 @@ from reconciler.errors import InvalidObject
 from reconciler.placement.model import Action
 from tests.cycles.overrides import ENV_AND_LABEL, nova, override, two
 from tests.cycles.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, standing
-from tests.fleets import config_map, decision, ordered, policy, ray_job
+from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job
 
 NOVA_OVERRIDES = """
 spreadConstraints:
@@ -38,10 +38,16 @@ def test_novas_overrides_differ_by_domain_and_begin_with_a_test() -> None:
     assert b"patches" not in fleet.files["clusters/b/team/deployment-web/kustomization.yaml"]
 
 
-def test_our_overrides_reach_the_clusters_that_are_selected() -> None:
+def two_replicas_on_a() -> Fleet:
+    """A Deployment of 5 replicas is on both clusters, and an override leaves 2 of them on a."""
     fleet = two(DUPLICATE + "\n" + override("[{op: replace, path: /spec/replicas, value: 2}]"))
     fleet.commit("workloads/team/web.yaml", deployment("web", 5))
     fleet.cycle()
+    return fleet
+
+
+def test_our_overrides_reach_the_clusters_that_are_selected() -> None:
+    fleet = two_replicas_on_a()
     assert fleet.plan().drafts == ()
     assert replicas(fleet, "team", "deployment-web") == {"a": 2, "b": 5}
 
@@ -131,9 +137,7 @@ def test_a_companion_is_patched_where_its_group_is() -> None:
 
 
 def test_a_hand_made_change_of_a_patch_is_undone() -> None:
-    fleet = two(DUPLICATE + "\n" + override("[{op: replace, path: /spec/replicas, value: 2}]"))
-    fleet.commit("workloads/team/web.yaml", deployment("web", 5))
-    fleet.cycle()
+    fleet = two_replicas_on_a()
     clean = fleet.rendered()
     path = "clusters/a/team/deployment-web/kustomization.yaml"
     assert b"value: 2" in clean[path]
@@ -143,9 +147,7 @@ def test_a_hand_made_change_of_a_patch_is_undone() -> None:
 
 
 def test_a_record_whose_patches_do_not_apply_stops_the_cycle_with_its_place() -> None:
-    fleet = two(DUPLICATE + "\n" + override("[{op: replace, path: /spec/replicas, value: 2}]"))
-    fleet.commit("workloads/team/web.yaml", deployment("web", 5))
-    fleet.cycle()
+    fleet = two_replicas_on_a()
     path = "placements/team/deployment-web.yaml"
     fleet.files[path] = fleet.files[path].replace(b"/spec/replicas", b"/spec/nothing")
     with pytest.raises(InvalidObject, match=r"placements/team/deployment-web.yaml: the patches for a do not apply"):

@@ -13,21 +13,31 @@ from tests.fleets import (
     Fleet,
     cluster,
     config_map,
+    cpu_clusters,
     decision,
-    node,
+    ended,
+    named,
+    nodes,
     ordered,
     picture,
+    pinned,
     policy,
+    ray_cluster,
     ray_job,
     static_and_dynamic,
-    text,
+    where,
 )
 
+RENDERED = "clusters/static/team1/rayjob-train/rayjob-train.yaml"
 
-def where(fleet: Fleet) -> dict[str, str]:
-    return {
-        f"{key.namespace}/{key.name}": ",".join(placed.clusters) for key, placed in fleet.state().placements.items()
-    }
+
+def with_jobs_of(*teams: str) -> Fleet:
+    """A fleet on whose static cluster each of these teams has a job that takes two of four GPUs."""
+    fleet = static_and_dynamic()
+    for team in teams:
+        fleet.commit(f"workloads/{team}/job.yaml", ray_job("train"))
+    fleet.cycle()
+    return fleet
 
 
 def test_three_jobs_fill_the_static_cluster_and_spill_to_the_dynamic_one() -> None:
@@ -96,10 +106,7 @@ def test_each_decision_is_a_commit_of_its_own_files_with_trailers() -> None:
 
 
 def test_the_only_eligible_cluster_is_chosen_though_it_is_full() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy(
-        "spill", "clusterSelector: {matchLabels: {kubernetes.io/metadata.name: static}}"
-    )
+    fleet = static_and_dynamic(f"clusterSelector: {named('static')}")
     for i in range(3):
         fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
     made = fleet.cycle()
@@ -120,8 +127,7 @@ def test_a_group_that_fits_nowhere_waits_and_says_with_numbers_why() -> None:
 
 
 def test_a_waiting_group_is_placed_once_there_is_room() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static", "static2"))
+    fleet = static_and_dynamic(ordered("static", "static2"))
     for i in range(3):
         fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
     fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\nplacement: {require: Fit}")
@@ -146,9 +152,7 @@ def test_a_removed_manifest_takes_its_overlay_and_record_away() -> None:
 
 
 def test_an_unreadable_file_keeps_what_it_made_and_a_new_one_is_rejected_alone() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     before = {p: d for p, d in fleet.rendered().items() if p.startswith("clusters/")}
     fleet.commit("workloads/team1/job.yaml", b"kind: RayJob\n  metadata: [\n")
     fleet.commit("workloads/team2/new.yaml", b"a: &x 1\nb: *x\n")
@@ -168,21 +172,17 @@ def test_an_unreadable_file_keeps_what_it_made_and_a_new_one_is_rejected_alone()
 
 
 def test_a_linked_workload_file_is_unreadable_and_deletes_nothing() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     del fleet.files["workloads/team1/job.yaml"]
     fleet.unusable["workloads/team1/job.yaml"] = "is a symbolic link"
     made = fleet.cycle()
     assert decision(made, "team1", "rayjob-train").reason == "SourceUnreadable"
-    assert "clusters/static/team1/rayjob-train/rayjob-train.yaml" in fleet.files
+    assert RENDERED in fleet.files
 
 
 @pytest.mark.parametrize("path", ["policies/spill.yaml", "inventory/static.yaml", "fleet.yaml"])
 def test_an_unreadable_setting_stops_the_cycle(path: str) -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     fleet.files[path] = b"spec: {\n"
     with pytest.raises(InputError, match=path):
         fleet.plan()
@@ -201,67 +201,32 @@ def test_an_invalid_object_is_rejected_with_its_place_and_the_others_go_on() -> 
 
 
 def test_a_placed_group_whose_file_turns_invalid_stays_as_it_was() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
-    overlay = fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"]
+    fleet = with_jobs_of("team1")
+    overlay = fleet.files[RENDERED]
     fleet.commit("workloads/team1/job.yaml", ray_job("train", more="backoffLimit: -1"))
     made = fleet.cycle()
     kept = decision(made, "team1", "rayjob-train")
     assert (kept.action, kept.reason) == (Action.KEEP, "InvalidObject")
-    assert fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"] == overlay
+    assert fleet.files[RENDERED] == overlay
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     assert decision(fleet.cycle(), "team1", "rayjob-train").reason == "Undisturbed"
 
 
 def test_an_edit_of_a_placed_job_is_held_and_said() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
-    overlay = fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"]
+    fleet = with_jobs_of("team1")
+    overlay = fleet.files[RENDERED]
     fleet.commit("workloads/team1/job.yaml", ray_job("train", workers=1))
     made = fleet.cycle()
     held = decision(made, "team1", "rayjob-train")
     assert (held.action, held.reason) == (Action.KEEP, "JobEditHeld")
-    assert fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"] == overlay
+    assert fleet.files[RENDERED] == overlay
     assert fleet.plan().drafts == ()
-
-
-def test_a_companion_follows_its_job_and_its_edit_is_rolled_out() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/code.yaml", config_map("code"))
-    fleet.commit("workloads/team1/job.yaml", ray_job("train", config="code"))
-    fleet.cycle()
-    path = "clusters/static/team1/rayjob-train/configmap-code.yaml"
-    assert b"print(1)" in fleet.files[path]
-    assert where(fleet) == {"team1/rayjob-train": "static"}, "the ConfigMap is no group of its own"
-    fleet.commit("workloads/team1/code.yaml", config_map("code", "print(2)"))
-    assert decision(fleet.cycle(), "team1", "rayjob-train").reason == "UpdatedInPlace"
-    assert b"print(2)" in fleet.files[path]
-
-
-def test_a_companion_of_two_jobs_stands_once_on_their_cluster() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/code.yaml", config_map("code"))
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", config="code"))
-    fleet.commit("workloads/team1/b.yaml", ray_job("b", config="code"))
-    fleet.cycle()
-    assert where(fleet) == {"team1/rayjob-a": "static", "team1/rayjob-b": "static"}
-    copies = [path for path in fleet.files if path.endswith("configmap-code.yaml")]
-    assert copies == ["clusters/static/team1/shared/configmap-code.yaml"]
-    assert fleet.plan().drafts == ()
-    fleet.commit("workloads/team1/b.yaml", None)
-    fleet.cycle()
-    copies = [path for path in fleet.files if path.endswith("configmap-code.yaml")]
-    assert copies == ["clusters/static/team1/rayjob-a/configmap-code.yaml"]
 
 
 def test_a_hand_made_change_in_skyrays_folders_is_undone() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     clean = fleet.rendered()
-    fleet.files["clusters/static/team1/rayjob-train/rayjob-train.yaml"] += b"# hacked\n"
+    fleet.files[RENDERED] += b"# hacked\n"
     fleet.files["clusters/static/stray.yaml"] = b"a: 1\n"
     del fleet.files["clusters/dynamic/kustomization.yaml"]
     fleet.cycle()
@@ -269,16 +234,14 @@ def test_a_hand_made_change_in_skyrays_folders_is_undone() -> None:
 
 
 def test_an_unreachable_cluster_is_no_candidate_and_loses_nothing() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     fleet.commit("workloads/team2/job.yaml", ray_job("train"))
     made = fleet.cycle(unreadable=("static",))
     assert decision(made, "team1", "rayjob-train").action is Action.KEEP
     placed = decision(made, "team2", "rayjob-train")
     assert placed.clusters[0] == "dynamic"
     assert {c.cluster: c.verdict for c in placed.candidates}["static"] is Verdict.UNREACHABLE
-    assert "clusters/static/team1/rayjob-train/rayjob-train.yaml" in fleet.files
+    assert RENDERED in fleet.files
 
 
 def test_with_every_cluster_unreachable_a_group_waits() -> None:
@@ -305,9 +268,8 @@ def test_a_plan_that_removes_too_much_stops_and_asks() -> None:
 
 def test_a_pin_chooses_the_cluster_and_an_unknown_one_is_named() -> None:
     fleet = static_and_dynamic()
-    pinned = ray_job("train").replace(b"labels: {}", b"annotations: {skyray.dev/cluster: dynamic}")
-    fleet.commit("workloads/team1/job.yaml", pinned)
-    fleet.commit("workloads/team2/job.yaml", pinned.replace(b"dynamic}", b"dynamik}"))
+    fleet.commit("workloads/team1/job.yaml", pinned(ray_job("train"), "dynamic"))
+    fleet.commit("workloads/team2/job.yaml", pinned(ray_job("train"), "dynamik"))
     made = fleet.cycle()
     assert decision(made, "team1", "rayjob-train").clusters[0] == "dynamic"
     lost = decision(made, "team2", "rayjob-train")
@@ -316,9 +278,7 @@ def test_a_pin_chooses_the_cluster_and_an_unknown_one_is_named() -> None:
 
 
 def test_a_cordoned_cluster_gets_nothing_new_and_keeps_what_it_has() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     fleet.files["inventory/static.yaml"] = cluster("static", spec="cordoned: true")
     fleet.commit("workloads/team2/job.yaml", ray_job("train"))
     fleet.cycle()
@@ -326,11 +286,10 @@ def test_a_cordoned_cluster_gets_nothing_new_and_keeps_what_it_has() -> None:
 
 
 def test_priority_comes_before_age_in_the_queue() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\nplacement: {require: Fit}")
+    fleet = static_and_dynamic(ordered("static") + "\nplacement: {require: Fit}")
     urgent = "priority: 10\n" + ordered("static") + "\nplacement: {require: Fit}"
-    fleet.files["policies/urgent.yaml"] = policy("urgent", urgent).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {urgent: 'true'}}]}"
+    fleet.files["policies/urgent.yaml"] = policy(
+        "urgent", urgent, objects="{labelSelectors: [{matchLabels: {urgent: 'true'}}]}"
     )
     fleet.commit("workloads/a/job.yaml", ray_job("train", workers=4))
     fleet.commit("workloads/b/job.yaml", ray_job("train", workers=4, labels="{urgent: 'true'}"))
@@ -339,9 +298,7 @@ def test_priority_comes_before_age_in_the_queue() -> None:
 
 
 def test_pods_that_exist_are_not_reserved_again() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
+    fleet = with_jobs_of("team1")
     made = (
         "{namespace: team1, name: h, node: n0, requests: {cpu: 1}, owner: train-abcde, nodeType: head}",
         (
@@ -354,7 +311,7 @@ def test_pods_that_exist_are_not_reserved_again() -> None:
         ),
     )
     for pods in (made[:1], made[:2], made):
-        fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), pods=pods)
+        fleet.show("static", *nodes(4), pods=pods)
         fleet.commit("workloads/team2/job.yaml", ray_job("train"))
         assert decision(fleet.plan(), "team2", "rayjob-train").clusters[0] == "static", "2 GPUs are free"
         fleet.commit("workloads/team3/job.yaml", ray_job("train"))
@@ -364,19 +321,15 @@ def test_pods_that_exist_are_not_reserved_again() -> None:
 
 
 def test_the_end_of_a_job_is_recorded_once_and_frees_its_room() -> None:
-    fleet = static_and_dynamic()
-    for i in (1, 2):
-        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
-    fleet.cycle()
-    done = "{kind: RayJob, namespace: team1, name: train, state: Complete, jobStatus: SUCCEEDED}"
-    fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), ray=(done,))
+    fleet = with_jobs_of("team1", "team2")
+    fleet.show("static", *nodes(4), ray=(ended("team1", "train", "SUCCEEDED"),))
     fleet.commit("workloads/team3/job.yaml", ray_job("train"))
     made = fleet.cycle()
-    ended = decision(made, "team1", "rayjob-train")
-    assert (ended.phase, ended.reason) == (Phase.SUCCEEDED, "JobSucceeded")
+    over = decision(made, "team1", "rayjob-train")
+    assert (over.phase, over.reason) == (Phase.SUCCEEDED, "JobSucceeded")
     assert b"SUCCEEDED" in fleet.files["placements/team1/rayjob-train.yaml"]
     assert fleet.plan().drafts == ()
-    fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)))
+    fleet.show("static", *nodes(4))
     assert fleet.plan().drafts == (), "a job that its cluster forgot has still ended"
     fleet.commit("workloads/team2/job.yaml", None)
     fleet.commit("workloads/team4/job.yaml", ray_job("train"))
@@ -384,12 +337,8 @@ def test_the_end_of_a_job_is_recorded_once_and_frees_its_room() -> None:
 
 
 def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
-    fleet = static_and_dynamic()
-    for i in (1, 2):
-        fleet.commit(f"workloads/team{i}/job.yaml", ray_job("train"))
-    fleet.cycle()
-    done = "{kind: RayJob, namespace: team1, name: train, state: Failed, jobStatus: FAILED, reason: AppFailed}"
-    fleet.files["snapshots/static.yaml"] = picture("static", *(node(f"n{i}") for i in range(4)), ray=(done,))
+    fleet = with_jobs_of("team1", "team2")
+    fleet.show("static", *nodes(4), ray=(ended("team1", "train", "FAILED", "AppFailed"),))
     fleet.commit("workloads/team3/job.yaml", ray_job("train"))
     made = fleet.cycle()
     assert decision(made, "team1", "rayjob-train").phase is Phase.FAILED
@@ -398,8 +347,8 @@ def test_a_finished_job_frees_its_room_in_the_cycle_that_sees_it() -> None:
 
 def test_an_object_that_no_policy_matches_is_reported_not_placed() -> None:
     fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static")).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {labelSelectors: [{matchLabels: {go: 'yes'}}]}"
+    fleet.files["policies/spill.yaml"] = policy(
+        "spill", ordered("static"), objects="{labelSelectors: [{matchLabels: {go: 'yes'}}]}"
     )
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     made = fleet.cycle()
@@ -418,118 +367,17 @@ def test_the_same_object_in_two_files_is_rejected_with_both_places() -> None:
     assert "workloads/team1/b.yaml" in rejected.message
 
 
-def test_a_grouped_pair_goes_to_one_cluster_whole_or_waits_whole() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy(
-        "spill", ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
-    )
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", workers=3, labels="{app: pair}"))
-    fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=2, labels="{app: pair}"))
-    made = fleet.cycle()
-    assert decision(made, "team1", "pair").action is Action.WAIT
-    fleet.commit("workloads/team1/b.yaml", ray_job("b", workers=1, labels="{app: pair}"))
-    fleet.cycle()
-    assert where(fleet) == {"team1/pair": "static"}
-
-
-def test_a_hostile_namespace_folder_cannot_name_a_path() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/Bad Name/job.yaml", ray_job("train"))
-    fleet.commit("workloads/../job.yaml", ray_job("train"))
-    made = fleet.cycle()
-    assert made.decisions == ()
-    assert all(".." not in path and " " not in path for path in fleet.rendered())
-
-
-def test_a_label_that_cannot_be_a_folder_is_refused_with_the_rule() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: Not_A.Folder}"))
-    made = fleet.cycle()
-    assert [d.action for d in made.decisions] == [Action.REJECT]
-    assert "Not_A.Folder" in made.decisions[0].message
-
-
 def test_a_policy_beyond_this_version_is_refused_by_name() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", "rescheduling: {triggers: [Cordon]}")
+    fleet = static_and_dynamic("rescheduling: {triggers: [Cordon]}")
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     made = fleet.cycle()
     assert made.decisions[0].action is Action.REJECT
     assert "rescheduling" in made.decisions[0].message
 
 
-def test_the_namespace_that_users_wrote_is_rendered_with_its_labels() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit(
-        "workloads/team1/ns.yaml", text("apiVersion: v1\nkind: Namespace\nmetadata: {name: team1, labels: {a: b}}")
-    )
-    fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    fleet.cycle()
-    assert b"a: b" in fleet.files["clusters/static/team1/namespace.yaml"]
-
-
-def test_a_group_that_two_policies_select_is_refused_with_both_names() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
-    fleet.files["policies/maps.yaml"] = policy(
-        "maps", "priority: 5\nclusterSelector: {}\ngroupBy: {labelKey: app}"
-    ).replace(b"resourceSelectors: {}", b"resourceSelectors: {kinds: [ConfigMap]}")
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
-    fleet.commit("workloads/team1/c.yaml", config_map("c", labels="{app: one}"))
-    made = fleet.cycle()
-    assert [d.action for d in made.decisions] == [Action.REJECT]
-    assert "policies maps and spill" in made.decisions[0].message
-
-
-def test_nobody_can_take_the_name_of_the_shared_folder() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static") + "\ngroupBy: {labelKey: app}")
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: shared}"))
-    assert fleet.cycle().decisions[0].action is Action.REJECT
-
-
-def test_a_job_that_moves_to_another_group_stays_where_it_was_placed() -> None:
-    fleet = static_and_dynamic()
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("static", "dynamic") + "\ngroupBy: {labelKey: app}")
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
-    fleet.commit("workloads/team1/b.yaml", ray_job("b", labels="{app: one}"))
-    fleet.cycle()
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: two}"))
-    made = fleet.cycle()
-    assert decision(made, "team1", "two").reason == "HeldByAnotherGroup"
-    copies = [path for path in fleet.files if path.endswith("/rayjob-a.yaml")]
-    assert copies == ["clusters/static/team1/one/rayjob-a.yaml"]
-    assert fleet.plan().drafts == ()
-
-
-def test_a_policy_that_groups_otherwise_re_runs_no_job() -> None:
-    fleet = static_and_dynamic()
-    fleet.commit("workloads/team1/a.yaml", ray_job("a", labels="{app: one}"))
-    fleet.cycle()
-    before = {path for path in fleet.rendered() if path.startswith("clusters/")}
-    fleet.files["policies/spill.yaml"] = policy("spill", ordered("dynamic", "static") + "\ngroupBy: {labelKey: app}")
-    made = fleet.cycle()
-    assert decision(made, "team1", "rayjob-a").reason == "JobHeldHere"
-    assert {path for path in fleet.rendered() if path.startswith("clusters/")} == before
-    fleet.commit("workloads/team2/b.yaml", ray_job("b", workers=3))
-    only_static = ordered("static") + "\nplacement: {require: Fit}\ngroupBy: {labelKey: app}"
-    fleet.files["policies/spill.yaml"] = policy("spill", only_static)
-    assert decision(fleet.plan(), "team2", "rayjob-b").action is Action.WAIT, "the held job's room is still promised"
-
-
 def test_a_removed_policy_takes_nothing_away() -> None:
     fleet = static_and_dynamic()
-    cluster_ = text("""
-apiVersion: ray.io/v1
-kind: RayCluster
-metadata: {name: shared}
-spec:
-  headGroupSpec:
-    rayStartParams: {}
-    template: {spec: {containers: [{name: ray-head, image: r, resources: {requests: {cpu: "1"}}}]}}
-""")
-    fleet.commit("workloads/team1/cluster.yaml", cluster_)
+    fleet.commit("workloads/team1/cluster.yaml", ray_cluster("shared"))
     fleet.commit("workloads/team2/job.yaml", ray_job("train"))
     fleet.cycle()
     before = {path for path in fleet.rendered() if path.startswith("clusters/")}
@@ -544,8 +392,7 @@ spec:
 
 
 def test_a_commit_shows_the_best_candidates_and_counts_the_rest() -> None:
-    clusters = {f"c{i:02}": (cluster(f"c{i:02}"), picture(f"c{i:02}", node("n1", gpus=0))) for i in range(30)}
-    fleet = Fleet.of(clusters, {"p": policy("p")})
+    fleet = Fleet.of(cpu_clusters(**{f"c{i:02}": 8 for i in range(30)}), {"p": policy("p")})
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
     body = fleet.cycle().drafts[-1].body
     assert body.count("\n- c") == 20
@@ -558,8 +405,7 @@ def test_a_live_picture_counts_until_the_fleets_limit_and_is_none_after_it(age: 
     live = cluster("static").replace(b"snapshot: {file: snapshots/static.yaml}", b"kubeconfig: {context: static}")
     fleet = Fleet.of({"static": (live, b"")}, {"spill": policy("spill", ordered("static"))})
     fleet.commit("workloads/team1/job.yaml", ray_job("train"))
-    nodes = picture("static", *(node(f"n{i}") for i in range(4)))
-    seen = fleet_snapshot([read_capacity(nodes, "static.yaml", "static", NOW - age)])
+    seen = fleet_snapshot([read_capacity(picture("static", *nodes(4)), "static.yaml", "static", NOW - age)])
     made = plan(fleet.state(), seen, NOW)
     assert decision(made, "team1", "rayjob-train").reason == reason
     if reason == "Unreachable":

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
 from reconciler.planning.plan import Plan
-from tests.fleets import Fleet, cluster, config_map, node, ordered, picture, policy, ray_job
+from tests.fleets import Fleet, config_map, node, ordered, plain_clusters, policy, ray_job
 
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -38,12 +38,10 @@ FLEETS = st.lists(st.lists(st.integers(0, 4), min_size=1, max_size=4), min_size=
 
 def fleet_of(sizes: list[list[int]]) -> Fleet:
     """Clusters c0, c1, ... with a node for each number: how many GPUs it has."""
-    clusters = {
-        f"c{i}": (cluster(f"c{i}"), picture(f"c{i}", *(node(f"n{j}", gpus) for j, gpus in enumerate(nodes))))
-        for i, nodes in enumerate(sizes)
-    }
-    names = [f"c{i}" for i in range(len(sizes))]
-    return Fleet.of(clusters, {"p": policy("p", ordered(*names) + "\nplacement: {require: Fit}")})
+    clusters = plain_clusters(
+        **{f"c{i}": tuple(node(f"n{j}", gpus) for j, gpus in enumerate(nodes)) for i, nodes in enumerate(sizes)}
+    )
+    return Fleet.of(clusters, {"p": policy("p", ordered(*clusters) + "\nplacement: {require: Fit}")})
 
 
 def manifest(job: Job) -> bytes:
@@ -93,10 +91,7 @@ def test_one_cycle_or_one_a_commit_promise_no_more_than_there_is(sizes: list[lis
 def test_the_order_of_files_and_clusters_does_not_matter(sizes: list[list[int]], jobs: list[Job], dice: Random) -> None:
     fleet = fleet_of(sizes)
     commit_all(fleet, jobs)
-    paths = list(fleet.files)
-    dice.shuffle(paths)
-    shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
-    assert shuffled.plan() == fleet.plan()
+    assert fleet.shuffled(dice).plan() == fleet.plan()
 
 
 @QUIET

@@ -10,18 +10,17 @@ from hypothesis import strategies as st
 from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.fleet_state import BaselineCache
-from reconciler.planning.files import Files
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import GenerationCache, PlanCache, Same
-from reconciler.planning.state import RepoState, read_state
+from reconciler.planning.state import RepoState
 from tests.fleets import (
     GROWS,
     NOW,
     Fleet,
     cluster,
     config_map,
-    node,
+    nodes,
     ordered,
     picture,
     policy,
@@ -30,11 +29,6 @@ from tests.fleets import (
 )
 
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def state_of(fleet: Fleet, cache: PlanCache | None) -> RepoState:
-    files = {path: data for path, data in fleet.files.items() if not path.startswith("snapshots/")}
-    return read_state(f"{fleet.revision:040x}", Files(files, fleet.unusable), fleet.sources(), cache)
 
 
 def said_by(state: RepoState | None) -> tuple[object, ...]:
@@ -49,7 +43,7 @@ def outcome(fleet: Fleet, cache: PlanCache | None) -> tuple[RepoState | None, Pl
     """Return what was read and planned, or the words of the error."""
     state = None
     try:
-        state = state_of(fleet, cache)
+        state = fleet.state(cache)
         return state, plan(state, fleet.snapshot(), NOW, cache)
     except SkyRayError as error:
         return state, str(error)
@@ -62,17 +56,16 @@ def remember(fleet: Fleet, cache: PlanCache) -> Plan:
     other, expected = outcome(fleet, None)
     assert (said_by(state), made) == (said_by(other), expected)
     assert isinstance(made, Plan)
-    carry_out(fleet, made)
+    fleet.carry_out(made)
     return made
 
 
-def carry_out(fleet: Fleet, made: Plan) -> None:
-    for draft in made.drafts:
-        for path, data in draft.changes.items():
-            if data is None:
-                del fleet.files[path]
-            else:
-                fleet.files[path] = data
+def remembered() -> tuple[Fleet, PlanCache]:
+    """A job that is placed, and the cache of the cycle that placed it."""
+    fleet, cache = static_and_dynamic(), PlanCache()
+    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
+    remember(fleet, cache)
+    return fleet, cache
 
 
 TEAMS = st.integers(0, 3)
@@ -105,7 +98,7 @@ def take(fleet: Fleet, step: tuple[object, ...]) -> None:
             text = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: team{team}, labels: {{team: {value}}}}}\n"
             fleet.commit(f"workloads/team{team}/namespace.yaml", text.encode())
         case ("nodes", int(count), _, _):
-            fleet.commit("snapshots/static.yaml", picture("static", *(node(f"n{i}") for i in range(count))))
+            fleet.commit("snapshots/static.yaml", picture("static", *nodes(count)))
         case ("policy", bool(turned), _, _):
             names = ("dynamic", "static") if turned else ("static", "dynamic")
             fleet.commit("policies/spill.yaml", policy("spill", ordered(*names)))
@@ -132,9 +125,7 @@ def test_memory_changes_no_plan_whatever_happens_between_cycles(steps: list[tupl
 
 
 def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     before = fleet.files["clusters/static/skyray.yaml"]
     fleet.commit("workloads/README.md", b"hello\n")
     assert remember(fleet, cache).drafts == ()
@@ -142,9 +133,7 @@ def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> N
 
 
 def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     fleet.commit("clusters/static/skyray.yaml", b"nonsense\n")
     (repair,) = remember(fleet, cache).drafts
     assert list(repair.changes) == ["clusters/static/skyray.yaml"]
@@ -152,23 +141,19 @@ def test_a_sentinel_that_a_hand_has_changed_is_written_anew_and_not_remembered()
 
 
 def test_a_placement_that_was_just_written_is_neither_read_nor_written_again() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     (path,) = (name for name in fleet.files if name.startswith("placements/"))
     data = fleet.files[path]
     cache.start_generation()
     (read,) = cache.records.known((path, data)) or ()
-    (group,) = state_of(fleet, cache).placements.values()
-    assert group == state_of(fleet, None).placements[group.key]
+    (group,) = fleet.state(cache).placements.values()
+    assert group == fleet.state().placements[group.key]
     assert read.group.key == group.key
     assert cache.is_own(read)
 
 
 def test_a_placement_that_a_hand_has_changed_is_written_anew() -> None:
-    fleet, cache = static_and_dynamic(), PlanCache()
-    fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    remember(fleet, cache)
+    fleet, cache = remembered()
     (path,) = (name for name in fleet.files if name.startswith("placements/"))
     data = fleet.files[path]
     fleet.commit(path, data + b"# by hand\n")
@@ -192,7 +177,7 @@ def test_room_that_was_freed_is_seen_in_the_next_cycle() -> None:
 def test_a_snapshot_that_differs_in_its_time_alone_makes_no_new_baseline() -> None:
     fleet = static_and_dynamic()
     fleet.commit("workloads/team0/job.yaml", ray_job("train"))
-    (static,) = (c for c in state_of(fleet, None).clusters if c.name == "static")
+    (static,) = (c for c in fleet.state().clusters if c.name == "static")
     shown = fleet.snapshot().clusters["static"]
     assert isinstance(shown, ClusterSnapshot)
     baselines = BaselineCache()

@@ -10,39 +10,15 @@ from hypothesis import Phase as Phases
 from hypothesis import strategies as st
 
 from reconciler.placement.model import Phase, Verdict
-from reconciler.policy.model import NAME_LABEL
-from tests.cycles.queues import HOUR, MINUTE, fleet_of, of, placed, submit
-from tests.cycles.spreads import DUPLICATE
-from tests.fleets import FLEET, NOW, Fleet, cluster, node, ordered, picture, policy, ray_job, text
-
-SPREADS = {"dup": DUPLICATE, "div": "spreadConstraints: {spreadMode: Divide}"}
-
-
-def tenant(name: str, namespaces: str, gpus: int, more: str = "") -> bytes:
-    return text(f"""
-apiVersion: skyray.dev/v1alpha1
-kind: Tenant
-metadata: {{name: {name}}}
-spec:
-  namespaces: {namespaces}
-  quota: {{requests: {{nvidia.com/gpu: "{gpus}"}}}}
-  {more}
-""")
-
-
-def own_policy(namespace: str, spec: str) -> bytes:
-    """A policy for one namespace."""
-    selector = f"namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {namespace}}}}}"
-    return policy(namespace, spec).replace(b"namespaceSelector: {}", selector.encode())
+from tests.cycles.queues import MINUTE, fleet_of, gang_behind, of, placed, submit
+from tests.cycles.random_lives import SPREADS, random_fleet
+from tests.fleets import NOW, cluster, fleet_file, node, ordered, own_policy, picture, ray_job
+from tests.tenants import quota, tenant
 
 
 def test_who_waits_for_a_hold_is_told_so_only_if_a_younger_group_left_the_room() -> None:
     fleet = fleet_of(4)
-    for team in ("small-a", "small-b"):
-        submit(fleet, team)
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=3)
-    fleet.cycle(now=NOW)
+    gang_behind(fleet, "small-a", "small-b", workers=3)
     submit(fleet, "middle", workers=2)
     now = NOW + 10 * MINUTE
     assert of(fleet.plan(now=now), "middle") == (Phase.PENDING, "HeldForOlder")
@@ -55,8 +31,8 @@ def test_who_waits_for_a_hold_is_told_so_only_if_a_younger_group_left_the_room()
 
 def test_who_waits_is_told_that_younger_groups_have_used_up_the_quota() -> None:
     fleet = fleet_of(4)
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
-    fleet.files["policies/tenants.yaml"] = tenant("t", "[big, late]", 4)
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
+    fleet.files["policies/tenants.yaml"] = tenant("t", f"namespaces: [big, late], {quota(4)}")
     submit(fleet, "other")
     fleet.cycle()
     submit(fleet, "big", workers=4)
@@ -70,13 +46,9 @@ def test_who_waits_is_told_that_younger_groups_have_used_up_the_quota() -> None:
 
 def test_the_turn_of_a_group_without_quota_passes_in_the_same_cycle() -> None:
     fleet = fleet_of(4)
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
-    fleet.files["policies/tenants.yaml"] = tenant("t", "[big, late]", 3)
-    for team in ("small-a", "small-b"):
-        submit(fleet, team)
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=3)
-    fleet.cycle(now=NOW)
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
+    fleet.files["policies/tenants.yaml"] = tenant("t", f"namespaces: [big, late], {quota(3)}")
+    gang_behind(fleet, "small-a", "small-b", workers=3)
     submit(fleet, "middle", workers=2)
     now = NOW + 10 * MINUTE
     assert of(fleet.plan(now=now), "middle")[1] == "HeldForOlder"
@@ -87,29 +59,6 @@ def test_the_turn_of_a_group_without_quota_passes_in_the_same_cycle() -> None:
     assert of(made, "big") == (Phase.PENDING, "QuotaExceeded")
     assert set(placed(made)) == {"late", "middle"}, "nothing is held for a group that its quota would not let in"
     assert fleet.plan(now=now).drafts == ()
-
-
-def random_fleet(dice: Random, *, quotas: bool) -> Fleet:
-    """A few small clusters of different nodes, and a namespace for each way to place."""
-    clusters = {}
-    for name in ("c0", "c1", "c2")[: dice.randint(1, 3)]:
-        nodes = [node(f"n{j}", dice.choice([1, 2, 4]), cpu=dice.choice(["4", "8"])) for j in range(dice.randint(1, 4))]
-        clusters[name] = (cluster(name), picture(name, *nodes))
-    fleet = Fleet.of(clusters, {})
-    for name in ("one", "two", "vip", "any"):
-        some = ordered(*dice.sample(list(clusters), dice.randint(1, len(clusters))))
-        more = "priority: 1\n" if name == "vip" else ""
-        require = "Any" if name == "any" else "Fit"
-        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"{more}{some}\nplacement: {{require: {require}}}")
-    for name, spread in SPREADS.items():
-        fleet.files[f"policies/{name}.yaml"] = own_policy(name, f"placement: {{require: Fit}}\n{spread}")
-    if quotas:
-        borrowing = "borrowing: {from: [t2]}" if dice.randint(0, 1) else ""
-        fleet.files["policies/t1.yaml"] = tenant("t1", "[one, div]", dice.randint(2, 6), borrowing)
-        fleet.files["policies/t2.yaml"] = tenant("t2", "[two, dup]", dice.randint(2, 6))
-    spec = "argocd, tenancy: Optional, fairness: {holdAfter: 2m, holdFor: 6m}"
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", spec))
-    return fleet
 
 
 def not_finished(dice: Random, cycles: int, *, quotas: bool) -> list[str]:

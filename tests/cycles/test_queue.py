@@ -14,8 +14,21 @@ from reconciler.planning.files import Files
 from reconciler.reasons.gang import FitsNow
 from reconciler.reasons.hold import CapacityReserved, FitsButReserved
 from reconciler.service.checks import check_files
-from tests.cycles.queues import HOUR, MINUTE, end, fleet_of, of, placed, reserved_for, submit
-from tests.fleets import NOW, Fleet, decision, node, ordered, picture, policy, ray_job, text
+from tests.cycles.queues import (
+    HOUR,
+    MINUTE,
+    end,
+    fleet_of,
+    gang_behind,
+    leave_out,
+    minutes_until_placed,
+    of,
+    placed,
+    reserved_for,
+    submit,
+)
+from tests.cycles.spreads import DUPLICATE
+from tests.fleets import NOW, Fleet, decision, ended, named, nodes, ordered, own_policy, policy, ray_job, text
 
 CLASS = """
 apiVersion: scheduling.k8s.io/v1
@@ -32,10 +45,8 @@ def priority_class(name: str, value: int, more: str = "") -> bytes:
 
 def test_policy_priority_comes_first_then_priority_class_then_age() -> None:
     fleet = fleet_of(1, 1, 1, 1)
-    urgent = policy("urgent", "priority: 5\n" + ordered("c0", "c1", "c2", "c3") + "\nplacement: {require: Fit}")
-    fleet.files["policies/urgent.yaml"] = urgent.replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: vip}}"
-    )
+    urgent = "priority: 5\n" + ordered("c0", "c1", "c2", "c3") + "\nplacement: {require: Fit}"
+    fleet.files["policies/vip.yaml"] = own_policy("vip", urgent)
     fleet.files["addons/priorities/classes.yaml"] = priority_class("high", 1000)
     submit(fleet, "old")
     submit(fleet, "older-than-none")
@@ -111,11 +122,8 @@ def test_holds_and_breaks_take_turns() -> None:
 
 def waiting_gang(fleet: Fleet, workers: int = 4) -> None:
     """Two small jobs stand, a gang waits since NOW, and half of the room is free."""
-    submit(fleet, "small-a")
-    submit(fleet, "small-b")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=workers)
-    assert of(fleet.cycle(now=NOW), "big")[0] is Phase.PENDING
+    made = gang_behind(fleet, "small-a", "small-b", workers=workers)
+    assert of(made, "big")[0] is Phase.PENDING
 
 
 def test_a_gang_that_waits_shortly_holds_nobody_up() -> None:
@@ -198,11 +206,7 @@ def test_a_group_of_higher_priority_passes_by() -> None:
 
 def test_a_gang_holds_one_cluster_and_leaves_the_others() -> None:
     fleet = fleet_of(4, 4)
-    for team in ("a", "b", "c", "d", "e", "f"):
-        submit(fleet, team)
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=4)
-    fleet.cycle(now=NOW)
+    gang_behind(fleet, "a", "b", "c", "d", "e", "f", workers=4)
     submit(fleet, "late")
     made = fleet.plan(now=NOW + 10 * MINUTE)
     assert reserved_for(made, "big") == ("c0",)
@@ -223,7 +227,7 @@ def test_no_cluster_is_held_on_which_the_gang_could_never_fit() -> None:
 def test_pods_that_are_not_skyrays_are_not_waited_for() -> None:
     fleet = fleet_of(4)
     stranger = "{namespace: x, name: p, node: n0, requests: {cpu: 1, nvidia.com/gpu: 1}}"
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=(stranger,))
+    fleet.show("c0", *nodes(4), pods=(stranger,))
     waiting_gang(fleet)
     submit(fleet, "late")
     assert of(fleet.cycle(now=NOW + 10 * MINUTE), "late")[0] is Phase.PLACED
@@ -231,17 +235,9 @@ def test_pods_that_are_not_skyrays_are_not_waited_for() -> None:
 
 def test_a_group_whose_only_cluster_is_held_is_not_queued_on_it() -> None:
     fleet = fleet_of(4, 1)
-    only = policy("only", "priority: -1\nclusterSelector: {matchLabels: {kubernetes.io/metadata.name: c0}}")
-    fleet.files["policies/only.yaml"] = only
-    fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(
-        b"namespaceSelector: {}",
-        b"namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [late]}]}",
-    )
-    for team in ("a", "b", "c", "d"):
-        submit(fleet, team)
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=4)
-    fleet.cycle(now=NOW)
+    fleet.files["policies/only.yaml"] = policy("only", f"priority: -1\nclusterSelector: {named('c0')}")
+    leave_out(fleet, "late")
+    gang_behind(fleet, "a", "b", "c", "d", workers=4)
     submit(fleet, "late")
     assert of(fleet.plan(now=NOW + 5 * MINUTE), "late") == (Phase.PLACED, "Queued")
     assert of(fleet.cycle(now=NOW + 10 * MINUTE), "late") == (Phase.PENDING, "HeldForOlder")
@@ -275,30 +271,9 @@ def test_the_wait_counts_from_its_beginning_though_its_reason_changes() -> None:
 QUIET = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def cycles_until_placed(nodes: int, gang: int, life: int, fairness: str, limit: int) -> int | None:
-    """Small jobs, each `life` cycles long, come as fast as they are placed; return when the gang is, in minutes."""
-    fleet = fleet_of(nodes, fairness=fairness)
-    running: dict[str, int] = {}
-    for number in range(nodes):
-        submit(fleet, f"s{number}")
-    for minute in range(limit):
-        if minute == 1:
-            submit(fleet, "big", workers=gang)
-        made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
-        running |= dict.fromkeys(placed(made), minute)
-        if "big" in running:
-            return minute
-        # One ends a minute, the oldest first, so that never more than a little is free at once.
-        oldest = min(running, key=lambda team: (running[team], team), default=None)
-        if oldest is not None and minute - running[oldest] >= life:
-            end(fleet, oldest)
-            del running[oldest]
-        submit(fleet, f"s{nodes + minute}")
-    return None
-
-
 def test_without_a_hold_small_jobs_starve_a_gang() -> None:
-    assert cycles_until_placed(3, 3, 1, "{holdAfter: 1000h}", 40) is None
+    fleet = fleet_of(3, fairness="{holdAfter: 1000h}")
+    assert minutes_until_placed(fleet, room=3, workers=3, limit=40) is None
 
 
 @QUIET
@@ -306,17 +281,14 @@ def test_without_a_hold_small_jobs_starve_a_gang() -> None:
 def test_a_gang_that_fits_an_empty_cluster_is_placed_though_small_jobs_keep_coming(
     nodes: int, spare: int, life: int
 ) -> None:
-    gang = max(2, nodes - spare)
-    found = cycles_until_placed(nodes, gang, life, "{holdAfter: 10m, holdFor: 1h}", 10 + 2 * nodes + life + 5)
-    assert found is not None
+    fleet = fleet_of(nodes, fairness="{holdAfter: 10m, holdFor: 1h}")
+    gang, limit = max(2, nodes - spare), 10 + 2 * nodes + life + 5
+    assert minutes_until_placed(fleet, room=nodes, workers=gang, life=life, limit=limit) is not None
 
 
 def test_the_turn_of_a_duplicated_group_is_held_too() -> None:
     fleet = fleet_of(4)
-    duplicate = policy("d", "priority: 1\nplacement: {require: Fit}\nspreadConstraints: {spreadMode: Duplicate}")
-    fleet.files["policies/d.yaml"] = duplicate.replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: big}}"
-    )
+    fleet.files["policies/big.yaml"] = own_policy("big", f"priority: 1\nplacement: {{require: Fit}}\n{DUPLICATE}")
     waiting_gang(fleet)
     submit(fleet, "late")
     made = fleet.cycle(now=NOW + 10 * MINUTE)
@@ -335,19 +307,10 @@ def test_a_group_that_may_queue_says_on_which_of_how_many_clusters_it_does() -> 
 
 def test_a_group_that_may_queue_does_so_beside_the_cluster_that_is_held() -> None:
     fleet = fleet_of(4, 4)
-    any_of = policy("any", "priority: -1\nplacement: {require: Any}\n" + ordered("c0", "c1")).replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: late}}"
-    )
-    fleet.files["policies/any.yaml"] = any_of
-    fleet.files["policies/p.yaml"] = fleet.files["policies/p.yaml"].replace(
-        b"namespaceSelector: {}",
-        b"namespaceSelector: {matchExpressions: [{key: kubernetes.io/metadata.name, operator: NotIn, values: [late]}]}",
-    )
-    for number in range(8):
-        submit(fleet, f"s{number}")
-    fleet.cycle(now=NOW - HOUR)
-    submit(fleet, "big", workers=4)
-    fleet.cycle(now=NOW)
+    queues = "priority: -1\nplacement: {require: Any}\n" + ordered("c0", "c1")
+    fleet.files["policies/late.yaml"] = own_policy("late", queues)
+    leave_out(fleet, "late")
+    gang_behind(fleet, *(f"s{number}" for number in range(8)), workers=4)
     submit(fleet, "late")
     made = fleet.plan(now=NOW + 10 * MINUTE)
     assert reserved_for(made, "big") == ("c0",)
@@ -365,7 +328,7 @@ def pods_of(fleet: Fleet, job: str, first: int, more: str = "", ray: tuple[str, 
         f"{{{common}, name: h, requests: {{cpu: 1}}, nodeType: head}}",
         f"{{{common}, name: w, requests: {{cpu: 1, nvidia.com/gpu: 1}}, nodeType: worker, {WORKER}}}",
     )
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=made, ray=ray)
+    fleet.show("c0", *nodes(4), pods=made, ray=ray)
 
 
 def gang_behind_jobs_of_a_team(*names: str) -> Fleet:
@@ -390,7 +353,7 @@ def test_pods_of_a_job_that_was_taken_away_do_not_end_a_hold(more: str) -> None:
         made = fleet.cycle(now=NOW + minute * MINUTE, allow_removals=True)
         assert reserved_for(made, "big") == ("c0",), minute
         assert of(made, "late")[1] == "HeldForOlder", minute
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)))
+    fleet.show("c0", *nodes(4))
     fleet.commit("workloads/team/two.yaml", None)
     assert placed(fleet.cycle(now=NOW + 13 * MINUTE, allow_removals=True)) == ["big"]
 
@@ -398,15 +361,14 @@ def test_pods_of_a_job_that_was_taken_away_do_not_end_a_hold(more: str) -> None:
 def test_a_pod_that_is_being_deleted_is_waited_for_whosever_it_is() -> None:
     fleet = gang_behind_jobs_of_a_team("one")
     stranger = "{namespace: x, name: p, node: n0, requests: {cpu: 1, nvidia.com/gpu: 1}, deleting: true}"
-    fleet.files["snapshots/c0.yaml"] = picture("c0", *(node(f"n{j}") for j in range(4)), pods=(stranger,))
+    fleet.show("c0", *nodes(4), pods=(stranger,))
     assert of(fleet.plan(now=NOW + 10 * MINUTE), "late")[1] == "HeldForOlder"
 
 
 def test_pods_of_a_job_that_has_ended_do_not_end_a_hold() -> None:
     fleet = gang_behind_jobs_of_a_team("one", "two")
     fleet.cycle(now=NOW + 10 * MINUTE)
-    done = "{kind: RayJob, namespace: team, name: one, state: Complete, jobStatus: SUCCEEDED}"
-    pods_of(fleet, "one", 0, ray=(done,))
+    pods_of(fleet, "one", 0, ray=(ended("team", "one", "SUCCEEDED"),))
     for minute in (11, 12):
         made = fleet.cycle(now=NOW + minute * MINUTE)
         assert reserved_for(made, "big") == ("c0",), minute

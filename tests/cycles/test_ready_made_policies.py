@@ -99,7 +99,7 @@ def test_duplicate_everywhere_puts_the_whole_on_each_cluster_also_on_one_that_jo
     made.commit("workloads/web/web.yaml", text(SERVICE.format(labels=LABELS.format("duplicate-everywhere"))))
     assert [name for name, _ in where(made, "web")] == ["a", "b"]
     made.files["inventory/c.yaml"] = cluster("c")
-    made.files["snapshots/c.yaml"] = picture("c", *gpus(1))
+    made.show("c", *gpus(1))
     assert [name for name, _ in where(made, "web")] == ["a", "b", "c"]
     for name in "abc":
         copy = yaml.safe_load(made.files[f"clusters/{name}/web/train/deployment-web.yaml"])

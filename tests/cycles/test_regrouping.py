@@ -9,29 +9,9 @@ from hypothesis import strategies as st
 
 from reconciler.placement.model import Action
 from reconciler.planning.plan import Plan
-from tests.fleets import Fleet, cluster, config_map, decision, node, ordered, picture, policy, ray_job, text
+from tests.cycles.regroupings import FIT, first_and_second, grouped, label, member
+from tests.fleets import Fleet, config_map, decision, node, ordered, plain_clusters, policy, ray_job
 from tests.tenants import tenant
-
-FIT = "placement: {require: Fit}\ngroupBy: {labelKey: app}\n"
-
-
-def ray_cluster(name: str, app: str, cpu: int = 3, config: str = "") -> bytes:
-    volumes = f", volumes: [{{name: code, configMap: {{name: {config}}}}}]" if config else ""
-    return text(f"""
-apiVersion: ray.io/v1
-kind: RayCluster
-metadata: {{name: {name}, labels: {{app: {app}}}}}
-spec:
-  headGroupSpec:
-    rayStartParams: {{}}
-    template: {{spec: {{containers: [{{name: h, image: r, resources: {{requests: {{cpu: "{cpu}"}}}}}}]{volumes}}}}}
-""")
-
-
-def fleet_of(**cpus: int) -> Fleet:
-    """One node a cluster."""
-    clusters = {name: (cluster(name), picture(name, node("n0", 0, str(cpu)))) for name, cpu in cpus.items()}
-    return Fleet.of(clusters, {"p": policy("p", ordered(*cpus) + "\n" + FIT)})
 
 
 def run(fleet: Fleet, name: str, cpu: int, *running: tuple[str, int]) -> None:
@@ -41,7 +21,7 @@ def run(fleet: Fleet, name: str, cpu: int, *running: tuple[str, int]) -> None:
         for one, cpus in running
     )
     ray = tuple(f"{{kind: RayCluster, namespace: team, name: {one}, state: ready}}" for one, _ in running)
-    fleet.files[f"snapshots/{name}.yaml"] = picture(name, node("n0", gpus=0, cpu=str(cpu)), pods=pods, ray=ray)
+    fleet.show(name, node("n0", gpus=0, cpu=str(cpu)), pods=pods, ray=ray)
 
 
 def stands(fleet: Fleet, name: str) -> list[str]:
@@ -54,12 +34,12 @@ def changed(made: Plan, name: str) -> list[str]:
 
 
 def test_a_service_whose_group_is_renamed_stays_where_it_is_also_on_a_full_cluster() -> None:
-    fleet = fleet_of(one=4, two=4)
+    fleet = grouped(one=4, two=4)
     fleet.commit("workloads/team/code.yaml", config_map("code"))
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "old", config="code"))
+    fleet.commit("workloads/team/big.yaml", member("big", "old", config="code"))
     fleet.cycle()
     run(fleet, "one", 4, ("big", 3))
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "new", config="code"))
+    fleet.commit("workloads/team/big.yaml", member("big", "new", config="code"))
     made = fleet.cycle()
     assert stands(fleet, "big") == ["one/new"]
     assert stands(fleet, "code") == ["one/new"]
@@ -75,9 +55,8 @@ def test_a_service_whose_group_is_renamed_stays_where_it_is_also_on_a_full_clust
 
 
 def test_a_policy_that_groups_otherwise_renames_all_groups_and_moves_none() -> None:
-    fleet = fleet_of(one=16)
-    for name in ("a", "b", "c"):
-        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, f"app-{name}"))
+    fleet = grouped(one=16)
+    label(fleet, a="app-a", b="app-b", c="app-c")
     fleet.cycle()
     fleet.files["policies/p.yaml"] = policy("p", ordered("one") + "\nplacement: {require: Fit}")
     made = fleet.cycle()
@@ -89,12 +68,11 @@ def test_a_policy_that_groups_otherwise_renames_all_groups_and_moves_none() -> N
 
 
 def test_what_is_split_from_a_group_stays_beside_it() -> None:
-    fleet = fleet_of(one=8, two=8)
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "both"))
-    fleet.commit("workloads/team/small.yaml", ray_cluster("small", "both"))
+    fleet = grouped(one=8, two=8)
+    label(fleet, big="both", small="both")
     fleet.cycle()
     run(fleet, "one", 8, ("big", 3), ("small", 3))
-    fleet.commit("workloads/team/small.yaml", ray_cluster("small", "alone"))
+    label(fleet, small="alone")
     made = fleet.cycle()
     assert (stands(fleet, "big"), stands(fleet, "small")) == (["one/both"], ["one/alone"])
     assert decision(made, "team", "both").message == "RayCluster small belongs to group team/alone now"
@@ -103,12 +81,11 @@ def test_what_is_split_from_a_group_stays_beside_it() -> None:
 
 
 def test_what_the_new_group_asks_for_besides_waits_while_what_runs_goes_on() -> None:
-    fleet = fleet_of(one=4, two=16)
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "old"))
+    fleet = grouped(one=4, two=16)
+    label(fleet, big="old")
     fleet.cycle()
     run(fleet, "one", 4, ("big", 3))
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "new"))
-    fleet.commit("workloads/team/more.yaml", ray_cluster("more", "new"))
+    label(fleet, big="new", more="new")
     taken = decision(fleet.cycle(), "team", "new")
     assert (stands(fleet, "big"), stands(fleet, "more")) == (["one/new"], [])
     assert (taken.action, taken.reason) == (Action.PLACE, "UpdateDoesNotFit")
@@ -117,31 +94,26 @@ def test_what_the_new_group_asks_for_besides_waits_while_what_runs_goes_on() -> 
 
 
 def test_what_a_group_on_another_cluster_cannot_take_stays_with_the_first_which_says_why() -> None:
-    fleet = fleet_of(one=4, two=4)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.cycle()
+    fleet = first_and_second(one=4, two=4)
     assert (stands(fleet, "a"), stands(fleet, "b")) == (["one/first"], ["two/second"])
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
+    label(fleet, a="second")
     made = fleet.cycle()
     assert (stands(fleet, "a"), stands(fleet, "b")) == (["one/first"], ["two/second"])
     kept = decision(made, "team", "first")
     assert (kept.action, kept.reason) == (Action.KEEP, "ObjectHeldHere")
     assert "group team/second, which cannot take it over (UpdateDoesNotFit: the update does not fit" in kept.message
     assert fleet.plan().drafts == ()
-    fleet.files["snapshots/two.yaml"] = picture("two", node("n0", gpus=0, cpu="8"))
+    fleet.show("two", node("n0", gpus=0, cpu="8"))
     fleet.cycle(allow_removals=True)
     assert (stands(fleet, "a"), stands(fleet, "b")) == (["two/second"], ["two/second"]), "as soon as there is room"
 
 
 def test_what_two_groups_have_stays_until_one_cluster_has_room_for_both() -> None:
-    fleet = fleet_of(one=4, two=4)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.commit("workloads/team/c.yaml", ray_cluster("c", "second", cpu=1))
+    fleet = grouped(one=4, two=4)
+    label(fleet, a="first", b="second")
+    label(fleet, c="second", cpu=1)
     fleet.cycle()
-    for name in "ab":
-        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, "merged"))
+    label(fleet, a="merged", b="merged")
     made = fleet.cycle()
     assert [stands(fleet, name) for name in "abc"] == [["one/first"], ["two/second"], ["two/second"]]
     assert decision(made, "team", "merged").reason == "HeldByAnotherGroup"
@@ -149,12 +121,12 @@ def test_what_two_groups_have_stays_until_one_cluster_has_room_for_both() -> Non
     assert fleet.plan().drafts == ()
 
 
-@pytest.mark.parametrize("label", ["UPPER", "3"])
-def test_a_label_that_is_no_group_takes_nothing_away(label: str) -> None:
-    fleet = fleet_of(one=16)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
+@pytest.mark.parametrize("app", ["UPPER", "3"])
+def test_a_label_that_is_no_group_takes_nothing_away(app: str) -> None:
+    fleet = grouped(one=16)
+    label(fleet, a="first")
     fleet.cycle()
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", label))
+    label(fleet, a=app)
     made = fleet.cycle()
     assert stands(fleet, "a") == ["one/first"]
     assert any(d.action is Action.REJECT for d in made.decisions)
@@ -162,13 +134,12 @@ def test_a_label_that_is_no_group_takes_nothing_away(label: str) -> None:
 
 
 def test_an_object_that_another_group_took_is_not_kept_by_an_update_that_is_refused() -> None:
-    fleet = fleet_of(one=8)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "two", cpu=1))
-    for name in "bc":
-        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, "one", cpu=2))
+    fleet = grouped(one=8)
+    label(fleet, a="two", cpu=1)
+    label(fleet, b="one", c="one", cpu=2)
     fleet.cycle()
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "two", cpu=2))
-    fleet.commit("workloads/team/d.yaml", ray_cluster("d", "one", cpu=7))
+    label(fleet, b="two", cpu=2)
+    label(fleet, d="one", cpu=7)
     made = fleet.cycle()
     assert [stands(fleet, name) for name in "abcd"] == [["one/two"], ["one/two"], ["one/one"], []]
     assert decision(made, "team", "one").reason == "UpdateDoesNotFit"
@@ -176,12 +147,11 @@ def test_an_object_that_another_group_took_is_not_kept_by_an_update_that_is_refu
 
 
 def test_an_object_whose_file_cannot_be_read_stays_when_the_rest_of_its_group_goes() -> None:
-    fleet = fleet_of(one=16)
-    for name in "ab":
-        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, "both"))
+    fleet = grouped(one=16)
+    label(fleet, a="both", b="both")
     fleet.cycle()
     fleet.commit("workloads/team/a.yaml", b"kind: [\n")
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "both", cpu=2))
+    label(fleet, b="both", cpu=2)
     fleet.cycle()
     fleet.commit("workloads/team/b.yaml", None)
     made = fleet.cycle(allow_removals=True)
@@ -191,7 +161,7 @@ def test_an_object_whose_file_cannot_be_read_stays_when_the_rest_of_its_group_go
 
 def test_a_job_that_is_labelled_into_a_group_that_stands_runs_once_and_stops_nobody() -> None:
     for nodes in (("one",), ("one", "two")):
-        clusters = {name: (cluster(name), picture(name, node("n0", gpus=3, cpu="16"))) for name in nodes}
+        clusters = plain_clusters(**{name: (node("n0", gpus=3, cpu="16"),) for name in nodes})
         fleet = Fleet.of(clusters, {"p": policy("p", ordered(*nodes) + "\n" + FIT)})
         fleet.commit("workloads/team/a.yaml", ray_job("a", workers=1, labels="{app: blue}"))
         fleet.commit("workloads/team/b.yaml", ray_job("b", workers=1))
@@ -204,10 +174,7 @@ def test_a_job_that_is_labelled_into_a_group_that_stands_runs_once_and_stops_nob
 
 
 def test_a_job_that_stays_with_its_first_group_keeps_what_it_refers_to() -> None:
-    fleet = Fleet.of(
-        {"one": (cluster("one"), picture("one", node("n0", gpus=4, cpu="16")))},
-        {"p": policy("p", FIT)},
-    )
+    fleet = Fleet.of(plain_clusters(one=(node("n0", gpus=4, cpu="16"),)), {"p": policy("p", FIT)})
     fleet.commit("workloads/team/code.yaml", config_map("code"))
     fleet.commit("workloads/team/a.yaml", ray_job("a", workers=1, labels="{app: one}", config="code"))
     fleet.commit("workloads/team/b.yaml", ray_job("b", workers=1, labels="{app: one}"))
@@ -226,12 +193,12 @@ LABELS = st.sampled_from(["one", "two", "three", "UPPER", "''", "[", None])
 def test_whatever_is_relabelled_nothing_that_is_asked_for_stops_and_the_plans_come_to_rest(
     steps: list[tuple[str, str | None]], one_cluster: bool
 ) -> None:
-    fleet = fleet_of(one=8) if one_cluster else fleet_of(one=8, two=6)
+    fleet = grouped(one=8) if one_cluster else grouped(one=8, two=6)
     for name, app in steps:
         before = [one for one in "abcd" if stands(fleet, one)]
         path, cpu = f"workloads/team/{name}.yaml", 1 + "abcd".index(name)
         if app is not None or path in fleet.files:
-            fleet.commit(path, None if app is None else ray_cluster(name, app, cpu))
+            fleet.commit(path, None if app is None else member(name, app, cpu))
         fleet.cycle(allow_removals=True)
         assert all(len(stands(fleet, one)) == 1 for one in before if f"workloads/team/{one}.yaml" in fleet.files)
         assert len(stands(fleet, name)) <= 1
@@ -242,33 +209,28 @@ def test_whatever_is_relabelled_nothing_that_is_asked_for_stops_and_the_plans_co
 
 
 def test_a_service_whose_group_is_renamed_stays_also_where_its_cluster_cannot_be_read() -> None:
-    fleet = fleet_of(one=4, two=4)
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "old"))
+    fleet = grouped(one=4, two=4)
+    label(fleet, big="old")
     fleet.cycle()
-    fleet.commit("workloads/team/big.yaml", ray_cluster("big", "new"))
+    label(fleet, big="new")
     fleet.cycle(unreadable=("one",))
     assert stands(fleet, "big") == ["one/new"]
 
 
 def test_an_object_moves_to_its_new_group_also_from_a_cluster_that_cannot_be_read() -> None:
-    fleet = fleet_of(one=4, two=8)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.cycle()
+    fleet = first_and_second(one=4, two=8)
     assert (stands(fleet, "a"), stands(fleet, "b")) == (["one/first"], ["two/second"])
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
+    label(fleet, a="second")
     fleet.cycle(unreadable=("one",))
     assert stands(fleet, "a") == ["two/second"]
 
 
 def test_what_a_tenant_uses_stays_the_same_when_a_group_of_it_is_renamed() -> None:
-    fleet = fleet_of(one=16)
+    fleet = grouped(one=16)
     fleet.files["policies/t.yaml"] = tenant("t", "namespaces: [team], quota: {requests: {cpu: 6}}")
-    for name in "ab":
-        fleet.commit(f"workloads/team/{name}.yaml", ray_cluster(name, f"app-{name}"))
+    label(fleet, a="app-a", b="app-b")
     fleet.cycle()
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "renamed"))
-    fleet.commit("workloads/team/c.yaml", ray_cluster("c", "app-c"))
+    label(fleet, a="renamed", c="app-c")
     made = fleet.cycle()
     assert stands(fleet, "a") == ["one/renamed"]
     assert decision(made, "team", "app-c").reason == "QuotaExceeded"

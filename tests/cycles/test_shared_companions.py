@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import yaml
 
-from tests.fleets import Fleet, cluster, config_map, decision, node, picture, policy, ray_job, static_and_dynamic
+from tests.fleets import (
+    Fleet,
+    config_map,
+    decision,
+    nodes,
+    pinned,
+    plain_clusters,
+    policy,
+    ray_job,
+    static_and_dynamic,
+    where,
+)
 
 SHARED = "clusters/static/team1/shared/configmap-code.yaml"
 BAD = "backoffLimit: -1"
@@ -58,18 +69,30 @@ def test_a_companion_that_is_removed_from_one_user_stays_with_the_other_until_no
 
 
 def test_each_cluster_has_its_own_copy_of_what_groups_on_two_clusters_refer_to() -> None:
-    fleet = Fleet.of(
-        {name: (cluster(name), picture(name, node("n0", gpus=1))) for name in ("one", "two")}, {"p": policy("p")}
-    )
+    fleet = Fleet.of(plain_clusters(one=nodes(1), two=nodes(1)), {"p": policy("p")})
     fleet.commit("workloads/team1/code.yaml", config_map("code"))
-    for name, where in (("a", "one"), ("b", "two")):
-        pin = f"annotations: {{skyray.dev/cluster: {where}}}".encode()
-        job = ray_job(name, workers=1, config="code").replace(b"labels: {}", pin)
-        fleet.commit(f"workloads/team1/{name}.yaml", job)
+    for name, chosen in (("a", "one"), ("b", "two")):
+        fleet.commit(f"workloads/team1/{name}.yaml", pinned(ray_job(name, workers=1, config="code"), chosen))
     fleet.cycle()
     fleet.commit("workloads/team1/code.yaml", config_map("code", "print(2)"))
     made = fleet.cycle()
     assert [draft.subject for draft in made.drafts] == ["update team1/rayjob-a on one", "update team1/rayjob-b on two"]
-    for name, where in (("a", "one"), ("b", "two")):
-        assert b"print(2)" in fleet.files[f"clusters/{where}/team1/rayjob-{name}/configmap-code.yaml"]
+    for name, chosen in (("a", "one"), ("b", "two")):
+        assert b"print(2)" in fleet.files[f"clusters/{chosen}/team1/rayjob-{name}/configmap-code.yaml"]
     assert fleet.plan().drafts == ()
+
+
+def test_a_companion_of_two_jobs_stands_once_on_their_cluster() -> None:
+    fleet = static_and_dynamic()
+    fleet.commit("workloads/team1/code.yaml", config_map("code"))
+    fleet.commit("workloads/team1/a.yaml", ray_job("a", config="code"))
+    fleet.commit("workloads/team1/b.yaml", ray_job("b", config="code"))
+    fleet.cycle()
+    assert where(fleet) == {"team1/rayjob-a": "static", "team1/rayjob-b": "static"}
+    copies = [path for path in fleet.files if path.endswith("configmap-code.yaml")]
+    assert copies == ["clusters/static/team1/shared/configmap-code.yaml"]
+    assert fleet.plan().drafts == ()
+    fleet.commit("workloads/team1/b.yaml", None)
+    fleet.cycle()
+    copies = [path for path in fleet.files if path.endswith("configmap-code.yaml")]
+    assert copies == ["clusters/static/team1/rayjob-a/configmap-code.yaml"]

@@ -8,17 +8,22 @@ import pytest
 
 from reconciler.errors import GuardTripped, InvalidObject
 from reconciler.placement.model import Action, Phase
-from tests.cycles.spreads import (
-    DUPLICATE,
-    deployed,
-    deployment,
-    fleet_of,
-    kustomization,
-    replicas,
-    split,
-    standing,
+from tests.cycles.spreads import DUPLICATE, deployed, deployment, fleet_of, kustomization, replicas, split, standing
+from tests.fleets import (
+    Fleet,
+    cluster,
+    config_map,
+    decision,
+    ended,
+    node,
+    nodes,
+    own_policy,
+    picture,
+    pinned,
+    policy,
+    ray_job,
+    text,
 )
-from tests.fleets import Fleet, cluster, config_map, decision, node, picture, policy, ray_job, text
 
 NEAR = "clusterSelector: {matchLabels: {near: 'yes'}}\n"
 ALL_NEAR = dict.fromkeys(("a", "b", "c"), "{near: 'yes'}")
@@ -57,7 +62,7 @@ def test_copies_that_fit_are_placed_and_the_others_wait_with_their_numbers() -> 
     assert list(placed.clusters) == ["a", "b"]
     assert placed.message.startswith("2 of 3 clusters; ")
     assert "c waits: " in placed.message
-    fleet.files["snapshots/c.yaml"] = picture("c", node("n0"), node("n1"))
+    fleet.show("c", *nodes(2))
     settled(fleet)
     assert set(standing(fleet, "team", "rayjob-train")) == {"a", "b", "c"}
 
@@ -127,7 +132,7 @@ def test_the_last_copy_is_not_taken_away_while_no_other_has_room() -> None:
     fleet.files["inventory/b.yaml"] = cluster("b", labels="{near: 'yes'}")
     settled(fleet)
     assert set(standing(fleet, "team", "deployment-web")) == {"a"}
-    fleet.files["snapshots/b.yaml"] = picture("b", node("n0"))
+    fleet.show("b", node("n0"))
     settled(fleet)
     assert set(standing(fleet, "team", "deployment-web")) == {"b"}
 
@@ -165,7 +170,7 @@ def test_an_update_of_duplicates_reaches_those_where_it_fits() -> None:
     assert partly.reason == "UpdateDoesNotFit"
     assert "1 of 2 clusters; the update does not fit on b" in partly.message
     assert replicas(fleet, "team", "deployment-web") == {"a": 20, "b": 5}
-    fleet.files["snapshots/b.yaml"] = picture("b", *(node(f"n{i}") for i in range(4)))
+    fleet.show("b", *nodes(4))
     settled(fleet)
     assert replicas(fleet, "team", "deployment-web") == {"a": 20, "b": 20}
 
@@ -183,23 +188,15 @@ def test_the_end_of_duplicated_jobs_is_told_when_all_have_ended() -> None:
     fleet = fleet_of({"a": 2, "b": 2}, DUPLICATE)
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     settled(fleet)
-
-    def ends(name: str, status: str) -> bytes:
-        state = "Complete" if status == "SUCCEEDED" else "Failed"
-        ray = f"{{kind: RayJob, namespace: team, name: train, state: {state}, jobStatus: {status}}}"
-        return picture(name, node("n0"), node("n1"), ray=(ray,))
-
-    fleet.files["snapshots/a.yaml"] = ends("a", "SUCCEEDED")
+    fleet.show("a", *nodes(2), ray=(ended("team", "train", "SUCCEEDED"),))
     settled(fleet)
     assert fleet.state().placements[next(iter(fleet.state().placements))].phase is Phase.PLACED
-    fleet.files["snapshots/a.yaml"] = picture("a", node("n0"), node("n1"))
+    fleet.show("a", *nodes(2))
     fleet.commit("workloads/other/job.yaml", ray_job("train"))
-    fleet.files["policies/other.yaml"] = policy("other", "priority: 5").replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: other}}"
-    )
+    fleet.files["policies/other.yaml"] = own_policy("other", "priority: 5")
     assert list(decision(fleet.plan(), "other", "rayjob-train").clusters) == ["a"], "its room is free"
     fleet.commit("workloads/other/job.yaml", None)
-    fleet.files["snapshots/b.yaml"] = ends("b", "FAILED")
+    fleet.show("b", *nodes(2), ray=(ended("team", "train", "FAILED"),))
     made = fleet.plan()
     settled(fleet)
     over = decision(made, "team", "rayjob-train")
@@ -240,12 +237,10 @@ def test_a_division_is_carried_out_whole_or_not_at_all() -> None:
     fleet = fleet_of({"a": 2, "b": 0}, split(a=50, b=50))
     fleet.commit("workloads/team/web.yaml", deployment("web", 32))
     fleet.commit("workloads/team/after.yaml", ray_job("after", workers=2))
-    fleet.files["policies/after.yaml"] = policy("after", "priority: -1\nclusterSelector: {}").replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}"
+    fleet.files["policies/after.yaml"] = policy(
+        "after", "priority: -1\nclusterSelector: {}", objects="{kinds: [RayJob]}"
     )
-    fleet.files["policies/spread.yaml"] = policy("spread", split(a=50, b=50)).replace(
-        b"resourceSelectors: {}", b"resourceSelectors: {kinds: [Deployment]}"
-    )
+    fleet.files["policies/spread.yaml"] = policy("spread", split(a=50, b=50), objects="{kinds: [Deployment]}")
     made = fleet.plan()
     settled(fleet)
     waits = decision(made, "team", "deployment-web")
@@ -273,7 +268,7 @@ def test_a_small_change_of_shares_moves_few_replicas_and_is_all_or_nothing() -> 
     fleet.files["policies/spread.yaml"] = policy("spread", split(a=40, b=60))
     settled(fleet)
     assert replicas(fleet, "team", "deployment-web") == {"a": 4, "b": 6}
-    fleet.files["snapshots/a.yaml"] = picture("a", node("n0"))
+    fleet.show("a", node("n0"))
     fleet.files["policies/spread.yaml"] = policy("spread", split(a=100, b=0))
     made = fleet.plan()
     settled(fleet)
@@ -396,14 +391,10 @@ def test_a_copy_that_leaves_gives_its_room_to_who_waits_in_the_same_cycle() -> N
     near = NEAR + DUPLICATE
     fleet = fleet_of({"a": 1, "b": 2}, near, labels={**ALL_NEAR})
     for name, spec, kind in (("spread", near, "Deployment"), ("jobs", "clusterSelector: {}", "RayJob")):
-        fleet.files[f"policies/{name}.yaml"] = policy(name, spec).replace(
-            b"resourceSelectors: {}", f"resourceSelectors: {{kinds: [{kind}]}}".encode()
-        )
+        fleet.files[f"policies/{name}.yaml"] = policy(name, spec, objects=f"{{kinds: [{kind}]}}")
     fleet.commit("workloads/team/web.yaml", deployment("web", 8))
     settled(fleet)
-    fleet.commit("workloads/team/job.yaml", ray_job("train", workers=1, cpu="5"))
-    pinned = fleet.files["workloads/team/job.yaml"].replace(b"labels: {}", b"annotations: {skyray.dev/cluster: a}")
-    fleet.commit("workloads/team/job.yaml", pinned)
+    fleet.commit("workloads/team/job.yaml", pinned(ray_job("train", workers=1, cpu="5"), "a"))
     fleet.files["policies/jobs.yaml"] += b"  placement: {require: Fit}\n"
     settled(fleet)
     assert standing(fleet, "team", "rayjob-train") == {}, "the copy takes all of a"

@@ -97,8 +97,5 @@ def test_the_order_of_files_does_not_matter_to_a_spread(
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     for wish in wishes:
         ask(fleet, wish, divide=divide)
-        paths = list(fleet.files)
-        dice.shuffle(paths)
-        shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
-        assert shuffled.plan() == fleet.plan()
+        assert fleet.shuffled(dice).plan() == fleet.plan()
         fleet.cycle()

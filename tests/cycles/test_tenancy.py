@@ -15,15 +15,18 @@ from reconciler.planning.files import Files
 from reconciler.service.checks import Findings, check_files
 from reconciler.service.report import errors_of
 from tests.fleets import (
-    FLEET,
     NOW,
     Fleet,
     cluster,
     config_map,
     decision,
+    ended,
+    fleet_file,
     nodes,
     ordered,
+    own_policy,
     picture,
+    pinned,
     policy,
     ray_job,
     text,
@@ -106,7 +109,7 @@ def test_a_namespace_without_a_tenant_is_rejected_unless_tenancy_is_optional() -
     assert (refused.action, refused.reason) == (Action.REJECT, "NoTenant")
     [said] = checked(fleet).errors
     assert said.startswith("workloads/stranger/train.yaml:1:1: namespace stranger ")
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
     assert checked(fleet).errors == ()
     assert decision(fleet.cycle(), "stranger", "rayjob-train").phase is Phase.PLACED
 
@@ -140,8 +143,7 @@ def test_a_tenant_keeps_to_its_clusters() -> None:
 
 def test_a_pin_does_not_lead_out_of_a_tenants_clusters() -> None:
     fleet = fleet_with(a="namespaces: [team], clusterSelector: {matchLabels: {cloud: west}}")
-    pinned = ray_job("train").replace(b"labels: {}", b"annotations: {skyray.dev/cluster: east}")
-    fleet.commit("workloads/team/job.yaml", pinned)
+    fleet.commit("workloads/team/job.yaml", pinned(ray_job("train"), "east"))
     waits = decision(fleet.cycle(), "team", "rayjob-train")
     assert waits.reason == "NoEligibleCluster"
     assert {c.reason for c in waits.candidates} == {"TenantCluster", "PinnedElsewhere"}
@@ -175,8 +177,7 @@ def test_a_finished_job_gives_its_quota_back() -> None:
     fleet.cycle()
     submit(fleet, "team", "second", workers=4)
     assert decision(fleet.plan(), "team", "rayjob-second").reason == "QuotaExceeded"
-    done = "{kind: RayJob, namespace: team, name: first, state: Complete, jobStatus: SUCCEEDED}"
-    fleet.files["snapshots/east.yaml"] = picture("east", *nodes(8), ray=(done,))
+    fleet.show("east", *nodes(8), ray=(ended("team", "first", "SUCCEEDED"),))
     assert decision(fleet.cycle(), "team", "rayjob-second").phase is Phase.PLACED
 
 
@@ -291,10 +292,7 @@ def test_no_quota_is_exceeded_at_any_prefix_of_the_queue_and_files_have_no_order
         submit(fleet, who, f"j{i}", workers=workers)
         if batch:
             continue
-        paths = list(fleet.files)
-        dice.shuffle(paths)
-        shuffled = Fleet({path: fleet.files[path] for path in paths}, {}, dict(fleet.order), fleet.revision)
-        assert shuffled.plan(now=NOW) == fleet.plan(now=NOW)
+        assert fleet.shuffled(dice).plan(now=NOW) == fleet.plan(now=NOW)
         for made in fleet.cycle().decisions:
             if made.action is Action.PLACE:
                 used[made.group.namespace] += wanted[str(made.group)]
@@ -356,10 +354,7 @@ def test_an_override_that_enlarges_a_group_counts() -> None:
 
 def test_a_lender_that_could_never_have_all_copies_of_a_group_keeps_nothing_from_borrowers() -> None:
     fleet = fleet_with(a=f"namespaces: [a], {quota(0, 'borrowing: {from: any}')}", b=f"namespaces: [b], {quota(3)}")
-    spread = policy("spread", "priority: 1\nspreadConstraints: {spreadMode: Duplicate}")
-    fleet.files["policies/spread.yaml"] = spread.replace(
-        b"namespaceSelector: {}", b"namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: b}}"
-    )
+    fleet.files["policies/b.yaml"] = own_policy("b", "priority: 1\nspreadConstraints: {spreadMode: Duplicate}")
     submit(fleet, "b", workers=2)
     submit(fleet, "a", workers=1)
     made = fleet.plan()

@@ -18,7 +18,7 @@ from tests.e2e.conftest import StartControlPlanes
 from tests.e2e.harness.control_plane import ControlPlane
 from tests.e2e.harness.fleet import Dashboards, Fleet
 from tests.e2e.jobs import GPU_NODE, POOL_NODE, RAY_JOB, await_gang, manifest, nothing_left, small_job_on
-from tests.integration.git_http import GitServer, make_bare
+from tests.integration.git_http import served_fleet
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -51,9 +51,8 @@ def start_fleet(tmp_path: Path, control_planes: StartControlPlanes, dashboards: 
             for number in range(1, gpu_nodes + 1):
                 static.add_node(f"gpu-{number}", GPU_NODE)
             dynamic.add_node("system-1", SYSTEM_NODE)
-            (tmp_path / "srv").mkdir()
-            make_bare(tmp_path / "srv" / "fleet.git", fleet_files(tmp_path / "template", max_nodes))
-            server = stack.enter_context(GitServer(tmp_path / "srv"))
+            files = fleet_files(tmp_path / "template", max_nodes)
+            server = stack.enter_context(served_fleet(tmp_path / "srv", files))
             return Fleet(server.url("fleet.git"), planes, tmp_path)
 
         yield start

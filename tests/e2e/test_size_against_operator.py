@@ -21,7 +21,7 @@ from reconciler.manifests.loader import load
 from reconciler.manifests.pod import effective_requests
 from reconciler.manifests.quantity import Quantity, add_resources, max_resources, parse_resources
 from reconciler.ray import rayspec
-from reconciler.ray.demand import Demand
+from reconciler.ray.demand import Demand, PodSet
 from reconciler.ray.validation import Severity, problems
 from reconciler.ray.workload import demand_of
 from tests.e2e.conftest import StartControlPlanes
@@ -190,27 +190,30 @@ def test_the_operator_makes_as_many_pods_of_each_group(samples: list[Sample]) ->
     assert wrong == {}
 
 
-def test_each_pod_requests_what_was_said(samples: list[Sample]) -> None:
-    wrong = []
+def pods_with_sizes(samples: list[Sample]) -> Iterator[tuple[Sample, dict[str, Any], PodSet]]:
+    """Yield each pod that was seen of each sample, with what SkyRay says of pods of its role and group."""
     for sample in samples:
         sizes = {(str(one.role), one.group): one for one in sample.demand.pod_sets}
         for pod in sample.pods.values():
-            said = sizes[role_of(pod)].requests
-            stored = stored_requests(pod)
-            if said != stored or effective_requests(pod["spec"]) != stored:
-                texts = ({k: str(v) for k, v in one.items()} for one in (said, stored))
-                wrong.append((sample.title, role_of(pod), *texts))
+            yield sample, pod, sizes[role_of(pod)]
+
+
+def test_each_pod_requests_what_was_said(samples: list[Sample]) -> None:
+    wrong = []
+    for sample, pod, size in pods_with_sizes(samples):
+        stored = stored_requests(pod)
+        if size.requests != stored or effective_requests(pod["spec"]) != stored:
+            texts = ({k: str(v) for k, v in one.items()} for one in (size.requests, stored))
+            wrong.append((sample.title, role_of(pod), *texts))
     assert wrong == []
 
 
 def test_each_pod_has_the_labels_that_selectors_see(samples: list[Sample]) -> None:
     wrong = []
-    for sample in samples:
-        sizes = {(str(one.role), one.group): one for one in sample.demand.pod_sets}
-        for pod in sample.pods.values():
-            actual = pod["metadata"]["labels"]
-            for key, value in sizes[role_of(pod)].shape.labels.items():
-                prefix = value.removesuffix("*")
-                if not (actual.get(key) == value or (prefix != value and actual.get(key, "").startswith(prefix))):
-                    wrong.append((sample.title, role_of(pod), key, value, actual.get(key)))
+    for sample, pod, size in pods_with_sizes(samples):
+        actual = pod["metadata"]["labels"]
+        for key, value in size.shape.labels.items():
+            prefix = value.removesuffix("*")
+            if not (actual.get(key) == value or (prefix != value and actual.get(key, "").startswith(prefix))):
+                wrong.append((sample.title, role_of(pod), key, value, actual.get(key)))
     assert wrong == []

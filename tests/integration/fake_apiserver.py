@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from tests.certificates import write_server
+from tests.loopback import LoopbackServer
 
 TOKEN = "canary-4f1d0c"
 NODES, PODS, VERSION = "/api/v1/nodes", "/api/v1/pods", "/version"
@@ -40,10 +41,10 @@ class Request(BaseHTTPRequestHandler):
     """One request; faults use `reply`, `serve` and the raw `wfile`."""
 
     protocol_version = "HTTP/1.1"
-    server: Server
+    api: FakeApiServer
 
     def do_GET(self) -> None:
-        api = self.server.api
+        api = self.api
         url = urlsplit(self.path)
         self.query = {key: values[0] for key, values in parse_qs(url.query).items()}
         api.requests.append((url.path, self.query))
@@ -56,7 +57,7 @@ class Request(BaseHTTPRequestHandler):
 
     def serve(self, path: str) -> None:
         """Answer as the real server does."""
-        api = self.server.api
+        api = self.api
         if path == VERSION:
             self.reply(200, {"major": "1", "minor": "34", "gitVersion": "v1.34.1"})
         elif path in api.objects:
@@ -83,16 +84,19 @@ class Request(BaseHTTPRequestHandler):
         """Keep quiet."""
 
 
-class Server(ThreadingHTTPServer):
-    """Keeps what the requests need; broken connections are what the tests are about."""
+def answers(status: int, body: Any, *, promise: int = 0) -> Fault:
+    """A fault that replies with this instead."""
+    return lambda request: request.reply(status, body, promise=promise)
 
-    api: FakeApiServer
+
+class _QuietServer(ThreadingHTTPServer):
+    """Says nothing of broken connections, which are what the tests are about."""
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Keep quiet."""
 
 
-class FakeApiServer:
+class FakeApiServer(LoopbackServer):
     """A running server. `objects`: path -> items; `requests`: what was asked; `faults`: path -> fault."""
 
     def __init__(self, certificate: Path, authority: Path | None = None) -> None:
@@ -103,27 +107,17 @@ class FakeApiServer:
         self.hanging = threading.Semaphore(0)
         self.released = threading.Event()
         self._authority = authority or certificate
-        self._server = Server(("127.0.0.1", 0), Request)
-        self._server.api = self
-        self._server.daemon_threads = True
+        super().__init__(type("Handler", (Request,), {"api": self}), _QuietServer)
         trust = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         trust.load_cert_chain(certificate)
         # The handshake happens on the request's own thread, so that one bad client does not hold the others.
         self._server.socket = trust.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.port: int = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.released.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__exit__(kind, error, trace)
 
     def hang(self, request: Request) -> None:
         """Take the request and say nothing until released; then break off."""

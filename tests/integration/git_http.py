@@ -10,6 +10,7 @@ import base64
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
@@ -137,6 +138,15 @@ def make_bare(path: Path, files: Mapping[str, str] | None = None) -> str:
     commit_files(work, files or {"fleet.yaml": "kind: Fleet\n"}, "first")
     git(work, "push", "-q", str(path), "main")
     return git(work, "rev-parse", "HEAD")
+
+
+@contextmanager
+def served_fleet(folder: Path, files: Mapping[str, str] | None = None) -> Iterator[GitServer]:
+    """A server of a new folder with the repository `fleet.git`, which has one commit with these files."""
+    folder.mkdir()
+    make_bare(folder / "fleet.git", files)
+    with GitServer(folder) as running:
+        yield running
 
 
 def commit_files(work: Path, files: Mapping[str, str | None], message: str) -> str:

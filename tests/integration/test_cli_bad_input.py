@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import Said, checkout_of, program, skyray, standing, write
-from tests.fleets import FLEET, Fleet, ordered, policy, ray_job, static_and_dynamic, text
+from tests.commands import Said, checkout_of, fleet_with_job, program, skyray, unchanged, write
+from tests.fleets import fleet_file, ordered, policy, ray_job
 from tests.integration.git_http import commit_files, git
 
 SPOILED = {
@@ -41,15 +41,9 @@ READERS = (
 PLACE = re.compile(r"error: [^\s:]+(:\d+:\d+)?: \S.*")
 
 
-def fleet() -> Fleet:
-    made = static_and_dynamic()
-    made.files["workloads/team1/job.yaml"] = ray_job("train")
-    return made
-
-
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    made = checkout_of(fleet(), tmp_path / "fleet")
+    made = checkout_of(fleet_with_job(), tmp_path / "fleet")
     assert skyray("reconcile", cwd=made).status == 0
     return made
 
@@ -69,17 +63,16 @@ def one_error(said: Said) -> str:
 def test_a_spoiled_settings_file_stops_everything_with_its_place(path: str, spoil: str, top: Path) -> None:
     write(top, {path: SPOILED[spoil], "workloads/team2/job.yaml": ray_job("train", workers=1)})
     commit_files(top, {}, "spoil")
-    before = standing(top)
-    for command in (("reconcile",), ("plan",), ("get", "groups")):
-        said = skyray(*command, cwd=top)
-        assert said.status == 1, command
-        line = one_error(said)
-        assert PLACE.fullmatch(line), line
-        assert line.startswith(f"error: {path}:"), line
-    said = skyray("validate", "--rev", "HEAD", cwd=top)
-    assert said.status == 1
-    assert f"error: {path}:" in said.out
-    assert standing(top) == before
+    with unchanged(top):
+        for command in (("reconcile",), ("plan",), ("get", "groups")):
+            said = skyray(*command, cwd=top)
+            assert said.status == 1, command
+            line = one_error(said)
+            assert PLACE.fullmatch(line), line
+            assert line.startswith(f"error: {path}:"), line
+        said = skyray("validate", "--rev", "HEAD", cwd=top)
+        assert said.status == 1
+        assert f"error: {path}:" in said.out
 
 
 @pytest.mark.parametrize("spoil", SPOILED)
@@ -124,13 +117,12 @@ def test_a_folder_that_became_something_else_is_never_an_empty_list(folder: str,
     else:
         (top / folder).symlink_to("/etc")
     commit_files(top, {}, "spoil")
-    before = standing(top)
-    for command in (*READERS, ("reconcile",), ("reconcile", "--allow-removals")):
-        said = skyray(*command, cwd=top)
-        assert said.status == 1, command
-        assert one_error(said).startswith(f"error: {folder}: is not a folder: put "), command
-    assert skyray("validate", cwd=top).status == 1
-    assert standing(top) == before
+    with unchanged(top):
+        for command in (*READERS, ("reconcile",), ("reconcile", "--allow-removals")):
+            said = skyray(*command, cwd=top)
+            assert said.status == 1, command
+            assert one_error(said).startswith(f"error: {folder}: is not a folder: put "), command
+        assert skyray("validate", cwd=top).status == 1
 
 
 @pytest.mark.parametrize("command", READERS)
@@ -145,9 +137,9 @@ def test_a_missing_fleet_file_is_told_with_the_remedy(command: tuple[str, ...], 
 @pytest.mark.parametrize(
     ("path", "data", "expected"),
     [
-        ("fleet.yaml", text(FLEET).replace(b"argocd", b"argo"), r"fleet\.yaml:4:16: .*argocd or flux"),
-        ("fleet.yaml", text(FLEET).replace(b"spec: {", b"spec: {motor: x, "), r"fleet\.yaml:.*motor.*unknown field"),
-        ("fleet.yaml", text(FLEET) + b"---\n" + text(FLEET), r"fleet\.yaml: has 2 documents; write exactly one Fleet"),
+        ("fleet.yaml", fleet_file().replace(b"argocd", b"argo"), r"fleet\.yaml:4:16: .*argocd or flux"),
+        ("fleet.yaml", fleet_file().replace(b"spec: {", b"spec: {motor: x, "), r"fleet\.yaml:.*motor.*unknown field"),
+        ("fleet.yaml", b"---\n".join([fleet_file()] * 2), r"fleet\.yaml: has 2 documents; write exactly one Fleet"),
         ("policies/p.yaml", policy("p", "priority: high"), r"policies/p\.yaml:7:13: spec\.priority is 'high'; write"),
         ("policies/p.yaml", policy("spill"), r"policies/.*spill"),
         ("inventory/p.yaml", b"apiVersion: v1\nkind: Pod\nmetadata: {name: p}\n", r"inventory/p\.yaml:1:1: "),
@@ -214,11 +206,10 @@ USAGE = [
 
 @pytest.mark.parametrize(("arguments", "expected"), USAGE)
 def test_what_cannot_be_meant_is_a_usage_error(arguments: tuple[str, ...], expected: str, top: Path) -> None:
-    before = standing(top)
-    said = skyray(*arguments, cwd=top)
-    assert (said.status, said.out) == ((1 if arguments == ("explain", "a/b/c/") else 2), "")
-    assert expected in said.err
-    assert standing(top) == before
+    with unchanged(top):
+        said = skyray(*arguments, cwd=top)
+        assert (said.status, said.out) == ((1 if arguments == ("explain", "a/b/c/") else 2), "")
+        assert expected in said.err
     assert not (top.parent / "new").exists()
 
 
@@ -262,7 +253,7 @@ def test_a_new_repository_with_nothing_committed_can_be_validated_and_planned(tm
     top = tmp_path / "fleet"
     said = skyray("validate", cwd=top)
     assert (said.status, said.out) == (0, "6 files: all valid\n")
-    files = {path: data for path, data in fleet().files.items() if not path.startswith("fleet.yaml")}
+    files = {path: data for path, data in fleet_with_job().files.items() if not path.startswith("fleet.yaml")}
     write(top, files)
     said = skyray("plan", cwd=top)
     assert said.status == 0
@@ -327,7 +318,7 @@ def test_init_for_flux_writes_a_file_for_each_cluster_and_stays_with_flux(tmp_pa
     top = tmp_path / "fleet"
     assert "url: https://git.example.com/a/b.git" in (top / "flux/git-repository.yaml").read_text()
     assert not (top / "flux/clusters").exists()
-    write(top, {path: data for path, data in fleet().files.items() if path.startswith("inventory/")})
+    write(top, {path: data for path, data in fleet_with_job().files.items() if path.startswith("inventory/")})
     again = skyray("init", cwd=top)
     assert again.status == 0
     assert sorted(path.name for path in (top / "flux/clusters").iterdir()) == ["dynamic.yaml", "static.yaml"]

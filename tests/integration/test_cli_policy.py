@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from reconciler.service.scaffold import data_folder
-from tests.commands import Said, checkout_of, skyray, standing
+from tests.commands import Said, checkout_of, skyray, unchanged
 from tests.fleets import policy, ray_job, static_and_dynamic
 from tests.integration.git_http import commit_files, git
 
@@ -56,12 +56,11 @@ def test_show_prints_the_file_itself_or_what_it_says(top: Path) -> None:
 
 
 def test_an_unknown_name_is_told_with_the_nearest_one(top: Path) -> None:
-    before = standing(top)
-    for command in ("show", "add", "test"):
-        said = policy_command(top, command, "dvide")
-        assert (said.status, said.out) == (2, "")
-        assert "there is no ready-made policy 'dvide': did you mean divide?" in said.err
-    assert standing(top) == before
+    with unchanged(top):
+        for command in ("show", "add", "test"):
+            said = policy_command(top, command, "dvide")
+            assert (said.status, said.out) == (2, "")
+            assert "there is no ready-made policy 'dvide': did you mean divide?" in said.err
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -104,20 +103,19 @@ def test_add_needs_a_checkout(top: Path, tmp_path: Path) -> None:
 
 def test_test_shows_matches_and_what_would_change_and_writes_nothing(top: Path) -> None:
     (top / "policies/spill.yaml").write_text(PRODUCTION)
-    before = standing(top)
-    said = policy_command(top, "test", "policies/spill.yaml")
-    assert (said.status, said.err) == (0, "")
-    assert said.out.startswith(
-        "policy spill, instead of policies/spill.yaml:1:1\n"
-        "  applies to all objects\n"
-        "  selects 1 group: team/rayjob-train\n"
-        "  clusters: dynamic\n"
-        "  not static: kubernetes.io/metadata.name is static, policy spill wants dynamic\n"
-    )
-    rows = [line.split(maxsplit=3) for line in said.out.splitlines() if line.startswith("team/")]
-    assert [row[:3] for row in rows] == [["team/rayjob-train", "static", "dynamic"]]
-    assert rows[0][3].startswith("FitsAfterScaleUp: all 4 pods fit after adding 2 nodes of pool l4")
-    assert standing(top) == before
+    with unchanged(top):
+        said = policy_command(top, "test", "policies/spill.yaml")
+        assert (said.status, said.err) == (0, "")
+        assert said.out.startswith(
+            "policy spill, instead of policies/spill.yaml:1:1\n"
+            "  applies to all objects\n"
+            "  selects 1 group: team/rayjob-train\n"
+            "  clusters: dynamic\n"
+            "  not static: kubernetes.io/metadata.name is static, policy spill wants dynamic\n"
+        )
+        rows = [line.split(maxsplit=3) for line in said.out.splitlines() if line.startswith("team/")]
+        assert [row[:3] for row in rows] == [["team/rayjob-train", "static", "dynamic"]]
+        assert rows[0][3].startswith("FitsAfterScaleUp: all 4 pods fit after adding 2 nodes of pool l4")
 
 
 def test_test_tells_programs_the_same(top: Path) -> None:

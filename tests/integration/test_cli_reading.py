@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.commands import checkout_of, program, skyray, standing, write
+from tests.commands import checkout_of, fleet_with_job, program, skyray, unchanged, write
 from tests.cycles.spreads import deployment, fleet_of, split
 from tests.fleets import cluster, ordered, policy, ray_job, static_and_dynamic
 from tests.integration.git_http import GitServer, commit_files, git
@@ -28,9 +28,7 @@ DECISION_KEYS = ["group", "action", "phase", "policy", "clusters", "reason", "me
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
     """A checkout with one placed group (team1) and one that nobody has placed yet (team2)."""
-    fleet = static_and_dynamic()
-    fleet.files["workloads/team1/job.yaml"] = ray_job("train")
-    made = checkout_of(fleet, tmp_path / "fleet")
+    made = checkout_of(fleet_with_job(), tmp_path / "fleet")
     assert skyray("reconcile", cwd=made).status == 0
     write(made, {"workloads/team2/job.yaml": ray_job("train", workers=3)})
     commit_files(made, {}, "team2")
@@ -94,9 +92,8 @@ def test_a_plan_as_json_has_exactly_the_documented_shape(top: Path) -> None:
 
 
 def test_a_plan_is_what_reconcile_then_does_and_writes_nothing_itself(top: Path) -> None:
-    before = standing(top)
-    plan = data("json", skyray("plan", "-o", "json", cwd=top).out)
-    assert standing(top) == before
+    with unchanged(top):
+        plan = data("json", skyray("plan", "-o", "json", cwd=top).out)
     done = data("json", skyray("reconcile", "-o", "json", cwd=top).out)
     assert {key: done[key] for key in PLAN_KEYS} == plan
     assert done["published"] == git(top, "rev-parse", "HEAD") != plan["revision"]

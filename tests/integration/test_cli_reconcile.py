@@ -16,7 +16,7 @@ from reconciler.errors import SkyRayError
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Cycle, Reconciler
-from tests.commands import PROGRAM, checkout_of, environment, program, skyray, standing, write
+from tests.commands import PROGRAM, checkout_of, environment, fleet_with_job, program, skyray, unchanged, write
 from tests.fleets import ray_job, static_and_dynamic
 from tests.integration.git_http import GitServer, commit_files, contents, git
 
@@ -25,9 +25,7 @@ PLACED = "place team1/rayjob-train on static"
 
 @pytest.fixture
 def top(tmp_path: Path) -> Path:
-    fleet = static_and_dynamic()
-    fleet.files["workloads/team1/job.yaml"] = ray_job("train")
-    return checkout_of(fleet, tmp_path / "fleet")
+    return checkout_of(fleet_with_job(), tmp_path / "fleet")
 
 
 @pytest.fixture
@@ -67,12 +65,11 @@ def test_uncommitted_files_are_neither_read_nor_touched(top: Path) -> None:
 
 def test_an_uncommitted_change_in_skyrays_way_is_kept_and_nothing_is_committed(top: Path) -> None:
     write(top, {"clusters/static/skyray.yaml": b"mine"})
-    before = standing(top)
-    said = skyray("reconcile", cwd=top)
-    assert (said.status, said.out) == (3, "")
-    assert "clusters/static/skyray.yaml" in said.err
-    assert "commit or stash" in said.err
-    assert standing(top) == before
+    with unchanged(top):
+        said = skyray("reconcile", cwd=top)
+        assert (said.status, said.out) == (3, "")
+        assert "clusters/static/skyray.yaml" in said.err
+        assert "commit or stash" in said.err
     assert (top / "clusters/static/skyray.yaml").read_bytes() == b"mine"
 
 
@@ -86,12 +83,11 @@ def test_commits_land_on_the_branch_that_is_checked_out(top: Path) -> None:
 
 def test_a_detached_head_can_be_planned_but_not_committed_to(top: Path) -> None:
     git(top, "checkout", "-q", "--detach")
-    before = standing(top)
-    assert skyray("plan", cwd=top).status == 0
-    said = skyray("reconcile", cwd=top)
-    assert said.status == 3
-    assert "detached HEAD" in said.err
-    assert standing(top) == before
+    with unchanged(top):
+        assert skyray("plan", cwd=top).status == 0
+        said = skyray("reconcile", cwd=top)
+        assert said.status == 3
+        assert "detached HEAD" in said.err
 
 
 @pytest.mark.usefixtures("server")
@@ -118,11 +114,10 @@ def test_push_onto_work_that_the_checkout_lacks_is_refused_with_the_remedy(
 
 
 def test_push_without_an_upstream_is_refused_before_anything_is_written(top: Path) -> None:
-    before = standing(top)
-    said = skyray("reconcile", "--push", cwd=top)
-    assert (said.status, said.out) == (3, "")
-    assert "git push -u origin main" in said.err
-    assert standing(top) == before
+    with unchanged(top):
+        said = skyray("reconcile", "--push", cwd=top)
+        assert (said.status, said.out) == (3, "")
+        assert "git push -u origin main" in said.err
 
 
 def test_push_is_meant_for_checkouts_only(top: Path, server: GitServer) -> None:
@@ -160,12 +155,11 @@ def test_the_guard_stops_a_mass_removal_until_it_is_allowed_once(top: Path) -> N
     assert skyray("reconcile", cwd=top).status == 0
     git(top, "rm", "-rq", "workloads")
     git(top, "commit", "-q", "-m", "oops")
-    before = standing(top)
-    said = skyray("reconcile", cwd=top)
-    assert (said.status, said.out) == (3, "")
-    assert "4 of 4 placements" in said.err
-    assert "--allow-removals" in said.err
-    assert standing(top) == before
+    with unchanged(top):
+        said = skyray("reconcile", cwd=top)
+        assert (said.status, said.out) == (3, "")
+        assert "4 of 4 placements" in said.err
+        assert "--allow-removals" in said.err
     planned = json.loads(skyray("plan", "-o", "json", cwd=top).out)
     assert {d["action"] for d in planned["decisions"]} == {"retire"}
     assert planned["warnings"][0].startswith("a cycle would stop here: this would remove 4 of 4 placements")

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
-from tests.commands import PROGRAM, program, skyray
+from tests.commands import program, skyray
 from tests.integration.git_http import commit_files, git
-
-KUBECTL = shutil.which("kubectl") or str(Path(PROGRAM).with_name("kubectl"))
+from tests.unit.render.building import kustomize
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +27,6 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demo(played: Path, tmp_path: Path) -> Path:
     """The demo's fleet repo, to be changed freely."""
     return Path(shutil.copytree(played / "demo", tmp_path / "demo"))
-
-
-def built(directory: Path) -> list[dict[str, object]]:
-    done = subprocess.run([KUBECTL, "kustomize", str(directory)], capture_output=True, text=True, check=True)
-    return list(yaml.safe_load_all(done.stdout))
 
 
 def test_the_table_tells_one_line_a_job_where_it_went_and_why(played: Path) -> None:
@@ -75,7 +67,7 @@ def test_every_command_that_it_suggests_works(demo: Path) -> None:
 
 
 def test_kustomize_builds_what_each_cluster_gets(demo: Path) -> None:
-    static, dynamic = (built(demo / f"clusters/{name}") for name in ("static-cluster", "dynamic-cluster"))
+    static, dynamic = (kustomize(demo / f"clusters/{name}") for name in ("static-cluster", "dynamic-cluster"))
 
     def jobs(objects: list[dict[str, Any]]) -> list[str]:
         return [one["metadata"]["namespace"] for one in objects if one["kind"] == "RayJob"]
@@ -96,7 +88,7 @@ def test_removing_a_job_retires_it_and_frees_its_room(demo: Path) -> None:
     assert "rayjob1/rayjob  retire  static-cluster" in said.out
     assert not (demo / "clusters/static-cluster/rayjob1").exists()
     assert not (demo / "placements/rayjob1").exists()
-    assert [one["kind"] for one in built(demo / "clusters/static-cluster")].count("RayJob") == 1
+    assert [one["kind"] for one in kustomize(demo / "clusters/static-cluster")].count("RayJob") == 1
     text = (demo / "workloads/rayjob2/rayjob.yaml").read_text()
     commit_files(demo, {"workloads/rayjob4/rayjob.yaml": text}, "a fourth job")
     assert "rayjob4/rayjob  place   static-cluster" in skyray("reconcile", cwd=demo).out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 from reconciler.cli.demos.stories import STORIES
 from tests.commands import Said, skyray
 from tests.integration.git_http import git
-from tests.integration.test_demo import KUBECTL
+from tests.unit.render.building import kustomize
 
 FITS = "all {} pods fit"
 GROWS = "all 4 pods fit after adding 2 nodes of pool {0}; costs {1} per hour for 2 nodes of pool {0}"
@@ -135,10 +134,7 @@ def test_kustomize_builds_what_each_cluster_gets(played: Played) -> None:
     name, top, _ = played
     assert set(STANDS[name]) == set(STORIES[name].clusters)
     for cluster, wanted in STANDS[name].items():
-        done = subprocess.run(
-            [KUBECTL, "kustomize", str(top / "clusters" / cluster)], capture_output=True, text=True, check=True
-        )
-        objects = list(yaml.safe_load_all(done.stdout))
+        objects = kustomize(top / "clusters" / cluster)
         found = sorted(f"{one['kind']} {one['metadata'].get('namespace', '')}" for one in objects)
         own = [one for one in found if one.split()[0] != "Namespace" and one != SENTINEL]
         if name != "task-cluster":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,7 @@ from reconciler.errors import ManifestError
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.intake import is_long_key
 from reconciler.manifests.loader import load
-
-KUBECTL = Path(sys.executable).parent / "kubectl"
+from tests.unit.render.building import KUBECTL
 
 CURATED: list[str] = json.loads((Path(__file__).parents[1] / "unit/manifests/tricky_strings.json").read_text())
 LONG_LINES = ["\u200b" * 300, "\u200b" * 163 + "abcd", "x" * 990, "x" * 1000, "x y" * 300, "é" * 900]

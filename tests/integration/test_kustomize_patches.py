@@ -113,7 +113,8 @@ def test_overrides_of_both_dialects_are_built_as_they_were_sized(tmp_path: Path)
         DUPLICATE
         + "\npriority: 1\n"
         + override("[{op: add, path: /spec/entrypoint, value: 'python <x> && y'}]", "{kind: RayJob}"),
-    ).replace(b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}")
+        objects="{kinds: [RayJob]}",
+    )
     fleet.commit("workloads/team/web.yaml", deployment("web"))
     fleet.commit("workloads/team/job.yaml", ray_job("train"))
     fleet.cycle()

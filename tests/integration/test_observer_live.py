@@ -29,6 +29,7 @@ from tests.integration.fake_apiserver import (
     FakeApiServer,
     Fault,
     Request,
+    answers,
     make_certificate,
 )
 
@@ -161,16 +162,12 @@ def test_connections_are_kept_open_between_lists_and_readings(api: FakeApiServer
     assert len(ports) == 1
 
 
-def answers(status: int, body: Any, **more: Any) -> Fault:
-    return lambda request: request.reply(status, body, **more)
-
-
 def dribble(request: Request) -> None:
     """Send a byte at a time, for ever: each arrives in time, all of them never."""
     request.send_response(200)
     request.send_header("Content-Length", "1000000")
     request.end_headers()
-    while not request.server.api.released.wait(0.02):
+    while not request.api.released.wait(0.02):
         request.wfile.write(b" ")
 
 

@@ -18,7 +18,7 @@ from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.observers.kubeconfig import Mounts
 from reconciler.fleet.observers.live import LiveSource
 from reconciler.fleet.snapshot import ClusterSnapshot
-from tests.integration.fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request
+from tests.integration.fake_apiserver import NODES, PODS, RAY_PATHS, VERSION, FakeApiServer, Request, answers
 
 CLUSTER_API = f"/apis/{GROUP}"
 BASE = [VERSION, NODES, PODS, *RAY_PATHS]
@@ -49,10 +49,6 @@ def read(api: FakeApiServer, folder: Path, kind: str, timeout: float = 20.0, now
     return LiveSource(Mounts(files=folder), timeout).read(cluster, now=now)
 
 
-def answers(body: Any, status: int = 200) -> Any:
-    return lambda request: request.reply(status, body)
-
-
 def asked(api: FakeApiServer) -> list[str]:
     return [path for path, _ in api.requests if path not in BASE]
 
@@ -69,7 +65,7 @@ def test_a_cluster_without_an_autoscaler_is_asked_nothing_more(api: FakeApiServe
 
 
 def test_cluster_autoscalers_status_becomes_pools(api: FakeApiServer, tmp_path: Path) -> None:
-    api.faults[STATUS] = answers({"kind": "ConfigMap", "data": {"status": group()}})
+    api.faults[STATUS] = answers(200, {"kind": "ConfigMap", "data": {"status": group()}})
     snapshot = read(api, tmp_path, "ClusterAutoscaler")
     (pool,) = snapshot.pools
     assert (pool.name, pool.max_nodes, pool.existing, pool.allocatable["cpu"]) == ("l4", 5, 1, 3900)
@@ -79,7 +75,7 @@ def test_cluster_autoscalers_status_becomes_pools(api: FakeApiServer, tmp_path: 
 
 def test_an_autoscaler_that_writes_its_status_no_more_is_not_counted_on(api: FakeApiServer, tmp_path: Path) -> None:
     status = f"time: 2026-10-02 14:29:22 +0000 UTC\nnodeGroups: {json.dumps(json.loads(group())['nodeGroups'])}\n"
-    api.faults[STATUS] = answers({"kind": "ConfigMap", "data": {"status": status}})
+    api.faults[STATUS] = answers(200, {"kind": "ConfigMap", "data": {"status": status}})
     then = datetime(2026, 10, 2, 14, 30, tzinfo=UTC).timestamp()
     assert [pool.held for pool in read(api, tmp_path, "ClusterAutoscaler", now=then).pools] == [""]
     (pool,) = read(api, tmp_path, "ClusterAutoscaler", now=then + 3600).pools
@@ -87,7 +83,7 @@ def test_an_autoscaler_that_writes_its_status_no_more_is_not_counted_on(api: Fak
 
 
 def test_cluster_api_is_read_in_the_version_that_the_cluster_prefers(api: FakeApiServer, tmp_path: Path) -> None:
-    api.faults[CLUSTER_API] = answers({"preferredVersion": {"groupVersion": "cluster.x-k8s.io/v1beta2"}})
+    api.faults[CLUSTER_API] = answers(200, {"preferredVersion": {"groupVersion": "cluster.x-k8s.io/v1beta2"}})
     prefix = "capacity.cluster-autoscaler.kubernetes.io/"
     annotations = {"cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size": "7", f"{prefix}cpu": "8"}
     metadata = {"name": "md-0", "namespace": "x", "annotations": {**annotations, f"{prefix}memory": "32G"}}
@@ -113,13 +109,13 @@ def forbid(request: Request) -> None:
     [
         ("ClusterAutoscaler", STATUS, None, f"its API server answered {STATUS} with 404"),
         ("ClusterAutoscaler", STATUS, forbid, f"may not get {STATUS} (403); kustomize/workload-cluster-rbac"),
-        ("ClusterAutoscaler", STATUS, answers({"data": {"status": "{"}}), "is no status of Cluster Autoscaler"),
-        ("ClusterAutoscaler", STATUS, answers(b"<html>"), f"answered {STATUS} with what cannot be read"),
+        ("ClusterAutoscaler", STATUS, answers(200, {"data": {"status": "{"}}), "is no status of Cluster Autoscaler"),
+        ("ClusterAutoscaler", STATUS, answers(200, b"<html>"), f"answered {STATUS} with what cannot be read"),
         ("ClusterAutoscaler", CLUSTER_API, forbid, "Cluster API's machine deployments cannot be read"),
         ("Karpenter", NODE_POOLS, None, f"its API server answered {NODE_POOLS} with 404"),
         ("Karpenter", NODE_POOLS, forbid, "its account may not get"),
-        ("Karpenter", NODE_POOLS, answers({"items": [{"metadata": 1}]}), "metadata"),
-        ("Karpenter", NODE_POOLS, answers({"items": [BROKEN]}), "NodePool a"),
+        ("Karpenter", NODE_POOLS, answers(200, {"items": [{"metadata": 1}]}), "metadata"),
+        ("Karpenter", NODE_POOLS, answers(200, {"items": [BROKEN]}), "NodePool a"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_of_pools_is_said_and_the_cluster_stays_readable(
@@ -143,7 +139,7 @@ def test_an_autoscaler_that_does_not_answer_in_time_costs_the_pools_only(api: Fa
 
 def test_one_source_that_fails_does_not_hide_the_other(api: FakeApiServer, tmp_path: Path) -> None:
     api.faults[CLUSTER_API] = forbid
-    api.faults[STATUS] = answers({"data": {"status": group()}})
+    api.faults[STATUS] = answers(200, {"data": {"status": group()}})
     snapshot = read(api, tmp_path, "ClusterAutoscaler")
     assert [pool.name for pool in snapshot.pools] == ["l4"]
     assert "Cluster API" in snapshot.pools_note

@@ -25,8 +25,8 @@ from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.cycle import Reconciler
 from reconciler.service.reading import files_of
-from tests.fleets import FLEET, NOW, cluster, nodes, ordered, picture, policy, ray_job, text
-from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, make_bare
+from tests.fleets import NOW, cluster, fleet_file, nodes, ordered, picture, policy, ray_job
+from tests.integration.git_http import GIT, GitServer, commit_files, contents, git, served_fleet
 
 CLUSTERS = ("c1", "c2", "c3")
 GPUS = 4
@@ -39,7 +39,7 @@ MAX_CYCLES = 300
 
 
 def fleet_files() -> dict[str, str]:
-    files = {"fleet.yaml": text(FLEET).decode()}
+    files = {"fleet.yaml": fleet_file().decode()}
     for name in CLUSTERS:
         files[f"inventory/{name}.yaml"] = cluster(name).decode()
         files[f"snapshots/{name}.yaml"] = picture(name, *nodes(GPUS)).decode()
@@ -49,9 +49,7 @@ def fleet_files() -> dict[str, str]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
-    (tmp_path / "srv").mkdir()
-    make_bare(tmp_path / "srv" / "fleet.git", fleet_files())
-    with GitServer(tmp_path / "srv") as running:
+    with served_fleet(tmp_path / "srv", fleet_files()) as running:
         yield running
 
 

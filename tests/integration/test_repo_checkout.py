@@ -10,7 +10,7 @@ from reconciler.repo.ownership import SNAPSHOT_REF
 from reconciler.repo.publish import Proposal, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import TEMPORARY_REFS, Author, CommitDraft
-from tests.integration.git_http import GitServer, commit_files, contents, git, make_bare
+from tests.integration.git_http import commit_files, contents, git, make_bare, served_fleet
 
 ROBOT = Author("SkyRay", "skyray@example.com")
 NOW = 1_700_000_000
@@ -214,9 +214,7 @@ def test_a_tracked_file_below_a_directory_that_became_a_link_is_not_read_through
 
 
 def test_a_checkout_is_pushed_to_where_it_came_from(tmp_path: Path) -> None:
-    (tmp_path / "srv").mkdir()
-    make_bare(tmp_path / "srv/fleet.git")
-    with GitServer(tmp_path / "srv") as server:
+    with served_fleet(tmp_path / "srv") as server:
         git(tmp_path, "clone", "-q", server.url("fleet.git"), "work")
         git(tmp_path, "clone", "-q", server.url("fleet.git"), "person")
         repo = GitRepo.open(tmp_path / "work")

@@ -9,7 +9,7 @@ from reconciler.errors import RepoError
 from reconciler.repo.publish import Proposal, RetryPolicy, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
-from tests.integration.git_http import GitServer, commit_files, contents, git, make_bare
+from tests.integration.git_http import commit_files, contents, git, served_fleet
 
 ROUNDS = 4
 PATIENT = RetryPolicy(attempts=200, first=0.01, cap=0.05)
@@ -60,12 +60,11 @@ def _robot_process(url: str, home: Path, name: str, queue: Any) -> None:
 
 
 def test_nothing_is_lost_and_nothing_written_over_among_people_and_robots(tmp_path: Path) -> None:
-    (tmp_path / "srv").mkdir()
     fleet = tmp_path / "srv/fleet.git"
-    first = make_bare(fleet, {"fleet.yaml": "kind: Fleet"})
     faults: list[str] = []
     spawn = multiprocessing.get_context("spawn")
-    with GitServer(tmp_path / "srv") as server:
+    with served_fleet(tmp_path / "srv", {"fleet.yaml": "kind: Fleet"}) as server:
+        first = git(fleet, "rev-parse", "main")
         url = server.url("fleet.git")
         queue = spawn.Queue()
         process = spawn.Process(target=_robot_process, args=(url, tmp_path, "robot-c", queue))

@@ -19,7 +19,7 @@ from reconciler.repo.ownership import SNAPSHOT_REF
 from reconciler.repo.publish import Proposal, publish_loop
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
-from tests.integration.git_http import GitServer, commit_files, contents, git, make_bare
+from tests.integration.git_http import GitServer, commit_files, contents, git, served_fleet
 
 ROBOT = Author("SkyRay", "skyray@example.com")
 NOW = 1_700_000_000
@@ -27,9 +27,8 @@ NOW = 1_700_000_000
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[GitServer]:
-    (tmp_path / "srv").mkdir()
-    make_bare(tmp_path / "srv" / "fleet.git", {"fleet.yaml": "kind: Fleet", "workloads/a/job.yaml": "kind: RayJob"})
-    with GitServer(tmp_path / "srv") as running:
+    files = {"fleet.yaml": "kind: Fleet", "workloads/a/job.yaml": "kind: RayJob"}
+    with served_fleet(tmp_path / "srv", files) as running:
         yield running
 
 

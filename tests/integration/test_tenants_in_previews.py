@@ -9,7 +9,7 @@ from reconciler.planning.pipeline import plan
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
 from reconciler.service.reading import read_merged, read_revision
-from tests.fleets import FLEET, NOW, cluster, decision, nodes, picture, policy, ray_job, text
+from tests.fleets import NOW, cluster, decision, fleet_file, nodes, picture, policy, ray_job
 from tests.integration.git_http import commit_files, git
 from tests.tenants import quota, tenant
 
@@ -21,7 +21,7 @@ def tenant_of(gpus: int) -> str:
 def test_a_pull_request_cannot_raise_its_own_quota(tmp_path: Path) -> None:
     work = tmp_path / "fleet"
     files = {
-        "fleet.yaml": text(FLEET).decode(),
+        "fleet.yaml": fleet_file().decode(),
         "inventory/c.yaml": cluster("c").decode(),
         "snapshots/c.yaml": picture("c", *nodes(4)).decode(),
         "policies/p.yaml": policy("p").decode(),

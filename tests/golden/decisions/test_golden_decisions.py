@@ -15,7 +15,7 @@ import yaml
 from reconciler.placement.decision import TransitionKind
 from reconciler.reasons import scores
 from tests.golden.decisions.cases import FOLDER, outcome, planned, read_case, why_of, worded
-from tests.golden.messages.test_golden_messages import kinds
+from tests.golden.messages.catalogue import kinds
 
 CASES = sorted(path.parent for path in FOLDER.glob("*/case.yaml"))
 NOT_YET = {TransitionKind.RERUN}

@@ -5,30 +5,17 @@ To accept a wanted change: `SKYRAY_UPDATE_GOLDEN=1 pytest tests/golden/messages`
 
 from __future__ import annotations
 
-import importlib
-import inspect
 import os
-import pkgutil
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-import reconciler.reasons
 from reconciler.reasons.reason import Reason
+from tests.golden.messages.catalogue import kinds
 from tests.golden.messages.samples import SAMPLES
 
 GOLDEN = Path(__file__).parent / "messages.txt"
-
-
-def kinds() -> list[type[Reason]]:
-    """Every kind of reason that a module of the catalogue defines, without the bases of others."""
-    found: list[type[Reason]] = []
-    for module in pkgutil.iter_modules(reconciler.reasons.__path__, "reconciler.reasons."):
-        for _, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
-            if issubclass(kind, Reason) and not inspect.isabstract(kind) and kind.__module__ == module.name:
-                found.append(kind)
-    return found
 
 
 def worded() -> str:

@@ -5,8 +5,6 @@ To accept a wanted change: `SKYRAY_UPDATE_GOLDEN=1 pytest tests/golden/render`, 
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ from reconciler.manifests.loader import load
 from reconciler.render.cluster import render_cluster
 from reconciler.render.engines import ENGINES
 from reconciler.render.model import ClusterDirectory, GroupOverlay, NamespaceMeta, Patch
-from tests.unit.render.building import kustomize, stored, write_files
+from tests.unit.render.building import golden_tree, kustomize
 
 CASES = sorted(path.parent for path in Path(__file__).parent.glob("*/input.yaml"))
 
@@ -42,11 +40,7 @@ def rendered(case: Path) -> dict[str, bytes]:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_what_is_placed_becomes_the_expected_tree(case: Path) -> None:
     files = rendered(case)
-    expected = case / "expected"
-    if os.environ.get("SKYRAY_UPDATE_GOLDEN"):
-        shutil.rmtree(expected, ignore_errors=True)
-        write_files(expected, files)
-    assert files == stored(expected)
+    assert files == golden_tree(case / "expected", files)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -7,7 +7,7 @@ from typing import Any
 
 from reconciler.fleet.addable import spare_of
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
-from reconciler.kube_scheduler.gang import Gang
+from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.podshape import PodShape
 from reconciler.manifests.quantity import Format, Quantity
@@ -29,6 +29,11 @@ def node(
     name: str, cpu: int = 8000, gib: float = 32, gpu: int = 0, slots: int = 110, labels: Any = (), **rest: Any
 ) -> Node:
     return Node(name, {**amounts(cpu, gib, gpu), "pods": slots}, {HOST: name, **dict(labels)}, **rest)
+
+
+def gpu_nodes(count: int, **rest: Any) -> list[Node]:
+    """Nodes gpu-0, gpu-1, ... with a GPU each."""
+    return [node(f"gpu-{number}", gpu=1, **rest) for number in range(count)]
 
 
 def pool(name: str, most: int, cpu: int = 8000, gib: float = 32, gpu: int = 0, **rest: Any) -> NodePool:
@@ -70,6 +75,11 @@ def submitter() -> PodSet:
 
 def gang(*sets: PodSet) -> Gang:
     return Gang(sets)
+
+
+def used(fit: Fit) -> list[dict[int, int]]:
+    """The number of pods on each node, by the node's index, for each set of the gang."""
+    return [dict(one.nodes) for one in fit.bindings]
 
 
 def bound(on: str, of: PodShape, name: str = "other") -> Pod:

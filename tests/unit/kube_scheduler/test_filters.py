@@ -4,45 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.bind import bind_pods
 from reconciler.kube_scheduler.fit import commit, try_gang
-from reconciler.kube_scheduler.gang import Fit
-from reconciler.manifests.podshape import (
-    HostPort,
-    NodeRequirement,
-    NodeTerm,
-    Taint,
-    Toleration,
-)
-from reconciler.reasons.gang import (
-    NeverFits,
-    PodsUnbound,
-)
+from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
+from reconciler.reasons.gang import NeverFits, PodsUnbound
 from reconciler.reasons.never_fits import NothingMatches
-from reconciler.reasons.no_fit import (
-    HostPortsTaken,
-    NodeChoice,
-    NodesUnschedulable,
-)
-from tests.unit.kube_scheduler.gangmaking import (
-    GPU,
-    bound,
-    cluster,
-    gang,
-    head,
-    node,
-    shape,
-    workers,
-)
-
-
-def gpu_nodes(count: int, **rest: object) -> list[Node]:
-    return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
-
-
-def used(fit: Fit) -> list[dict[int, int]]:
-    return [dict(one.nodes) for one in fit.bindings]
+from reconciler.reasons.no_fit import HostPortsTaken, NodeChoice, NodesUnschedulable
+from tests.unit.kube_scheduler.gangmaking import GPU, bound, cluster, gang, gpu_nodes, head, node, shape, used, workers
 
 
 def test_a_taint_that_is_not_tolerated_is_named_where_the_room_is() -> None:

@@ -6,40 +6,26 @@ from fractions import Fraction
 
 import pytest
 
-from reconciler.fleet.snapshot import Node, Pod
+from reconciler.fleet.snapshot import Pod
 from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
-from reconciler.kube_scheduler.gang import Fit
 from reconciler.placement.model import Verdict, verdict_of
-from reconciler.reasons.gang import (
-    FitsNow,
-    PackingNotChosen,
-    PodsUnbound,
-    TieBreak,
-)
-from reconciler.reasons.no_fit import (
-    LargestFree,
-)
+from reconciler.reasons.gang import FitsNow, PackingNotChosen, PodsUnbound, TieBreak
+from reconciler.reasons.no_fit import LargestFree
 from tests.unit.kube_scheduler.gangmaking import (
     GIB,
     GPU,
     bound,
     cluster,
     gang,
+    gpu_nodes,
     head,
     node,
     request,
     shape,
     submitter,
+    used,
     workers,
 )
-
-
-def gpu_nodes(count: int, **rest: object) -> list[Node]:
-    return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
-
-
-def used(fit: Fit) -> list[dict[int, int]]:
-    return [dict(one.nodes) for one in fit.bindings]
 
 
 def test_a_gang_takes_room_until_the_next_one_no_longer_fits() -> None:

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.ray.demand import Role
-from reconciler.reasons.gang import (
-    DeviceClaims,
-    NeverFits,
-    PodsUnbound,
-    SchedulingGated,
-    UnsizedClaims,
-)
+from reconciler.reasons.gang import DeviceClaims, NeverFits, PodsUnbound, SchedulingGated, UnsizedClaims
 from reconciler.reasons.never_fits import LargestNode, TotalTooLarge
-from reconciler.reasons.no_fit import (
-    LargestFree,
-    NoNodes,
-    NoPodSlot,
-)
+from reconciler.reasons.no_fit import LargestFree, NoNodes, NoPodSlot
 from tests.unit.kube_scheduler.gangmaking import (
     GPU,
     bound,
     cluster,
     gang,
+    gpu_nodes,
     head,
     node,
     pods,
@@ -33,10 +23,6 @@ from tests.unit.kube_scheduler.gangmaking import (
     submitter,
     workers,
 )
-
-
-def gpu_nodes(count: int, **rest: object) -> list[Node]:
-    return [node(f"gpu-{i}", gpu=1, **rest) for i in range(count)]  # type: ignore[arg-type]
 
 
 def test_sums_are_not_room() -> None:

@@ -5,18 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from reconciler.kube_scheduler.fit import try_gang
-from reconciler.kube_scheduler.gang import Fit
-from reconciler.manifests.podshape import (
-    PodTerm,
-    SpreadConstraint,
-)
-from reconciler.reasons.gang import (
-    PodsUnbound,
-)
-from reconciler.reasons.no_fit import (
-    PodAffinityUnmet,
-    SpreadExceeded,
-)
+from reconciler.manifests.podshape import PodTerm, SpreadConstraint
+from reconciler.reasons.gang import PodsUnbound
+from reconciler.reasons.no_fit import PodAffinityUnmet, SpreadExceeded
 from tests.unit.kube_scheduler.gangmaking import (
     HOST,
     ZONE,
@@ -27,12 +18,9 @@ from tests.unit.kube_scheduler.gangmaking import (
     node,
     selects,
     shape,
+    used,
     workers,
 )
-
-
-def used(fit: Fit) -> list[dict[int, int]]:
-    return [dict(one.nodes) for one in fit.bindings]
 
 
 def test_pods_that_repel_each_other_count_twice() -> None:

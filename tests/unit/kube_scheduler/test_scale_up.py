@@ -7,9 +7,7 @@ from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_
 from reconciler.manifests.podshape import HostPort, NodeRequirement, NodeTerm, Taint, Toleration
 from reconciler.placement.model import Verdict, verdict_of
 from reconciler.reasons.gang import FitsAfterScaleUp, NeverFits, NewNodesTaken, PodsUnbound
-from reconciler.reasons.never_fits import (
-    TooManyForAllNodes,
-)
+from reconciler.reasons.never_fits import TooManyForAllNodes
 from reconciler.reasons.no_fit import LargestFree
 from tests.unit.kube_scheduler.gangmaking import (
     GPU,
@@ -22,6 +20,7 @@ from tests.unit.kube_scheduler.gangmaking import (
     pool,
     request,
     shape,
+    used,
     workers,
 )
 
@@ -34,7 +33,7 @@ def test_pods_that_do_not_fit_now_get_nodes_of_a_pool() -> None:
     assert (verdict_of(fit), fit.reason) == (Verdict.FITS_AFTER_SCALE_UP, "FitsAfterScaleUp")
     assert fit.why == FitsAfterScaleUp(3, (("l4", 2),))
     assert fit.new_nodes == {"l4": 2}
-    assert [dict(one.nodes) for one in fit.bindings] == [{0: 1}, {1: 1, 2: 1}]
+    assert used(fit) == [{0: 1}, {1: 1, 2: 1}]
 
 
 def test_what_fits_now_adds_nothing() -> None:

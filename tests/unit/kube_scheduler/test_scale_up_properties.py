@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node, NodePool, Pod
 from reconciler.kube_scheduler.fit import commit, try_gang
+from reconciler.kube_scheduler.gang import Fit
 from reconciler.kube_scheduler.never_fits_reasons import why_never
 from reconciler.kube_scheduler.new_nodes import with_new_nodes
 from reconciler.kube_scheduler.nodes import Nodes
@@ -21,7 +22,19 @@ from tests.unit.kube_scheduler.gangmaking import GPU, ZONE, bound, cluster, gang
 SPOT, TEAM = Taint("spot", "NoSchedule"), Taint("team", "NoExecute", "a")
 SIZES = [(2000, 8, 0), (4000, 16, 0), (8000, 32, 1), (8000, 16, 2)]
 
-Case = tuple[list[Node], list[Pod], list[NodePool], list[PodSet]]
+
+class Case(NamedTuple):
+    """A cluster with what an autoscaler may add to it, and a gang."""
+
+    nodes: list[Node]
+    placed: list[Pod]
+    pools: list[NodePool]
+    sets: list[PodSet]
+
+    def tried(self) -> tuple[Nodes, Fit]:
+        """The cluster as it is, and what the gang gets of it."""
+        before = cluster(*self.nodes, placed=self.placed, pools=self.pools)
+        return before, try_gang(before, gang(*self.sets))
 
 
 @st.composite
@@ -60,7 +73,7 @@ def cases(draw: Any) -> Case:
         }
         pools.append(pool(f"p{i}", 2 if rest["family"] else draw(st.integers(0, 3)), cpu, gib, gpu, **rest))
     sets = [pods(Role.WORKER, f"g{i}", draw(st.integers(1, 3)), draw(shapes())) for i in range(draw(st.integers(1, 2)))]
-    return nodes, placed, pools, sets
+    return Case(nodes, placed, pools, sets)
 
 
 @st.composite
@@ -80,7 +93,7 @@ def contended(draw: Any) -> Case:
         pods(Role.HEAD, "headgroup", draw(st.integers(1, 2)), shape(draw(cores), 1)),
         pods(Role.WORKER, "gpu", draw(st.integers(1, 3)), shape(draw(cores), 1, 1)),
     ]
-    return nodes, [], pools if draw(st.booleans()) else pools[::-1], sets
+    return Case(nodes, [], pools if draw(st.booleans()) else pools[::-1], sets)
 
 
 def after(nodes: Nodes, growth: tuple[tuple[str, int], ...]) -> Nodes:
@@ -92,16 +105,14 @@ def after(nodes: Nodes, growth: tuple[tuple[str, int], ...]) -> Nodes:
 @given(cases() | contended())
 @settings(max_examples=500, deadline=None)
 def test_no_pool_is_grown_beyond_its_maximum(made: Case) -> None:
-    nodes, placed, pools, sets = made
-    before = cluster(*nodes, placed=placed, pools=pools)
-    fit = try_gang(before, gang(*sets))
+    before, fit = made.tried()
     by_budget: dict[str, int] = {}
-    for one in pools:
+    for one in made.pools:
         by_budget[one.budget] = by_budget.get(one.budget, 0) + fit.new_nodes.get(one.name, 0)
-    most = {one.budget: one.max_nodes for one in pools}
+    most = {one.budget: one.max_nodes for one in made.pools}
     assert all(count <= most[budget] for budget, count in by_budget.items())
     if fit.ok:
-        left = commit(before, gang(*sets), fit)
+        left = commit(before, gang(*made.sets), fit)
         assert (left.free >= 0).all()
         assert left.spare == {budget: most[budget] - count for budget, count in by_budget.items()}
 
@@ -109,26 +120,22 @@ def test_no_pool_is_grown_beyond_its_maximum(made: Case) -> None:
 @given(cases() | contended())
 @settings(max_examples=500, deadline=None)
 def test_a_gang_that_fits_after_a_scale_up_fits_once_its_nodes_are_there(made: Case) -> None:
-    nodes, placed, pools, sets = made
-    before = cluster(*nodes, placed=placed, pools=pools)
-    fit = try_gang(before, gang(*sets))
+    before, fit = made.tried()
     if verdict_of(fit) is not Verdict.FITS_AFTER_SCALE_UP:
         return
     there = after(before, fit.growth).table.nodes
-    assert verdict_of(try_gang(cluster(*there, placed=placed), gang(*sets))) is Verdict.FITS_NOW
+    assert verdict_of(try_gang(cluster(*there, placed=made.placed), gang(*made.sets))) is Verdict.FITS_NOW
 
 
 @given(cases() | contended())
 @settings(max_examples=500, deadline=None)
 def test_no_node_is_added_in_vain(made: Case) -> None:
-    nodes, placed, pools, sets = made
-    before = cluster(*nodes, placed=placed, pools=pools)
-    fit = try_gang(before, gang(*sets))
-    batches = [PodBatch(one.shape, one.count) for one in sets]
+    before, fit = made.tried()
+    batches = [PodBatch(one.shape, one.count) for one in made.sets]
     for name in fit.new_nodes:
         fewer = [(one, count - (one == name)) for one, count in fit.new_nodes.items() if count > (one == name)]
         there = after(before, tuple(fewer)).table.nodes
-        surely = verdict_of(try_gang(cluster(*there, placed=placed), gang(*sets))) is Verdict.FITS_NOW
+        surely = verdict_of(try_gang(cluster(*there, placed=made.placed), gang(*made.sets))) is Verdict.FITS_NOW
         assert not (surely and bind_after(before, batches, fewer).ok)
 
 

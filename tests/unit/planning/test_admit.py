@@ -14,10 +14,10 @@ from reconciler.placement.model import Action
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest
 from reconciler.planning.plan import Plan
 from reconciler.policy.eligibility import Eligibility
-from reconciler.policy.model import NAME_LABEL
 from reconciler.workloads.group import Group
+from tests.cycles.regroupings import first_and_second, grouped, label, member
 from tests.cycles.spreads import deployment
-from tests.fleets import FLEET, NOW, Fleet, cluster, decision, node, ordered, picture, policy, text
+from tests.fleets import NOW, Fleet, cpu_clusters, decision, fleet_file, ordered, own_policy, text
 from tests.tenants import tenant
 
 Looks = Callable[[Fleet], Counter[str]]
@@ -44,15 +44,12 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Looks:
 
 def only_on(namespace: str, name: str, priority: int = 0) -> bytes:
     """The policy of a namespace, whose workloads go to one cluster."""
-    selector = f"namespaceSelector: {{matchLabels: {{{NAME_LABEL}: {namespace}}}}}"
-    made = policy(namespace, f"priority: {priority}\nplacement: {{require: Fit}}\n{ordered(name)}")
-    return made.replace(b"namespaceSelector: {}", selector.encode())
+    return own_policy(namespace, f"priority: {priority}\nplacement: {{require: Fit}}\n{ordered(name)}")
 
 
 def fleet_of(sizes: Mapping[str, int], **goes: str) -> Fleet:
     """Clusters with one node of so many cores; the workloads of each namespace go to one of them."""
-    clusters = {name: (cluster(name), picture(name, node("n0", gpus=0, cpu=str(cpu)))) for name, cpu in sizes.items()}
-    fleet = Fleet.of(clusters, {})
+    fleet = Fleet.of(cpu_clusters(**sizes), {})
     for namespace, name in goes.items():
         fleet.files[f"policies/{namespace}.yaml"] = only_on(namespace, name)
     return fleet
@@ -132,7 +129,7 @@ def test_an_update_to_pods_of_another_shape_has_its_turn_and_what_it_gives_back_
 
 def test_a_group_beyond_its_quota_looks_for_no_cluster(looks: Looks) -> None:
     fleet = fleet_of({"c0": 9}, a="c0", b="c0")
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, tenancy: Optional"))
+    fleet.files["fleet.yaml"] = fleet_file("tenancy: Optional")
     fleet.files["policies/t.yaml"] = tenant("t", 'namespaces: [a, b], quota: {requests: {cpu: "4"}}')
     ask(fleet, "a", 3)
     ask(fleet, "b", 3)
@@ -151,15 +148,6 @@ def test_decisions_come_known_groups_first_and_new_ones_in_queue_order() -> None
     assert [one.group.namespace for one in fleet.plan().decisions] == ["b", "d", "e", "c", "a"]
 
 
-RAY_CLUSTER = """
-apiVersion: ray.io/v1
-kind: RayCluster
-metadata: {{name: {name}, labels: {{app: {app}}}}}
-spec:
-  headGroupSpec:
-    rayStartParams: {{}}
-    template: {{spec: {{containers: [{{name: h, image: r, resources: {{requests: {{cpu: "{cpu}"}}}}}}]}}}}
-"""
 ON_SHARED = """
 apiVersion: ray.io/v1
 kind: RayJob
@@ -168,20 +156,10 @@ spec: {entrypoint: python q.py, submissionMode: HTTPMode, clusterSelector: {ray.
 """
 
 
-def ray_cluster(name: str, app: str, cpu: int = 3) -> bytes:
-    return text(RAY_CLUSTER.format(name=name, app=app, cpu=cpu))
-
-
-def grouped(**sizes: int) -> Fleet:
-    clusters = {name: (cluster(name), picture(name, node("n0", gpus=0, cpu=str(cpu)))) for name, cpu in sizes.items()}
-    spec = f"{ordered(*sizes)}\nplacement: {{require: Fit}}\ngroupBy: {{labelKey: app}}"
-    return Fleet.of(clusters, {"p": policy("p", spec)})
-
-
 def test_a_job_asks_after_the_group_of_its_raycluster_though_it_is_older() -> None:
     fleet = grouped(c0=2, c1=4)
     fleet.commit("workloads/team/query.yaml", text(ON_SHARED))
-    fleet.commit("workloads/team/shared.yaml", ray_cluster("shared", "ray"))
+    label(fleet, shared="ray")
     made = fleet.cycle()
     assert [one.group.name for one in made.decisions] == ["ray", "rayjob-query"]
     assert decision(made, "team", "rayjob-query").clusters == ("c1",)
@@ -189,12 +167,9 @@ def test_a_job_asks_after_the_group_of_its_raycluster_though_it_is_older() -> No
 
 
 def test_a_group_that_gives_objects_away_asks_after_the_group_that_takes_them() -> None:
-    fleet = grouped(c0=4, c1=8)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.cycle()
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
-    fleet.commit("workloads/team/c.yaml", ray_cluster("c", "first", 4))
+    fleet = first_and_second(c0=4, c1=8)
+    label(fleet, a="second")
+    label(fleet, c="first", cpu=4)
     made = fleet.cycle()
     assert decision(made, "team", "second").clusters == ("c1",)
     assert decision(made, "team", "first").clusters == ("c0",), "what it gives away is room for what it asks for"
@@ -208,12 +183,9 @@ def test_that_group_then_asks_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(request.key.name)
         return assign(request, clusters, state)
 
-    fleet = grouped(c0=4, c1=8)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.cycle()
-    fleet.commit("workloads/team/c.yaml", ray_cluster("c", "first", 4))
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
+    fleet = first_and_second(c0=4, c1=8)
+    label(fleet, c="first", cpu=4)
+    label(fleet, a="second")
     monkeypatch.setattr("reconciler.planning.fold.assign", spy)
     fleet.plan()
     assert asked == ["second", "first"]
@@ -226,12 +198,8 @@ def names_on(fleet: Fleet) -> set[str]:
 
 
 def test_groups_that_swap_their_objects_wait_for_one_another_in_a_circle_and_lose_nothing() -> None:
-    fleet = grouped(c0=4, c1=4)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.cycle()
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "first"))
+    fleet = first_and_second(c0=4, c1=4)
+    label(fleet, a="second", b="first")
     made = fleet.cycle(allow_removals=True)
     assert Counter(str(one.group) for one in made.decisions) == {"team/first": 1, "team/second": 1}
     assert names_on(fleet) == {"a", "b"}
@@ -242,10 +210,10 @@ def test_groups_that_swap_their_objects_wait_for_one_another_in_a_circle_and_los
 def test_a_longer_circle_loses_nothing_either(count: int) -> None:
     fleet = grouped(**{f"c{number}": 4 for number in range(count)})
     for number in range(count):
-        fleet.commit(f"workloads/team/w{number}.yaml", ray_cluster(f"w{number}", f"g{number}"))
+        fleet.commit(f"workloads/team/w{number}.yaml", member(f"w{number}", f"g{number}"))
     fleet.cycle()
     for number in range(count):
-        fleet.commit(f"workloads/team/w{number}.yaml", ray_cluster(f"w{number}", f"g{(number + 1) % count}"))
+        fleet.commit(f"workloads/team/w{number}.yaml", member(f"w{number}", f"g{(number + 1) % count}"))
     made = fleet.cycle(allow_removals=True)
     assert len({one.group for one in made.decisions}) == len(made.decisions) == count
     assert names_on(fleet) == {f"w{number}" for number in range(count)}
@@ -253,12 +221,9 @@ def test_a_longer_circle_loses_nothing_either(count: int) -> None:
 
 
 def test_the_capacity_that_a_transfer_leaves_is_there_for_a_group_that_waits() -> None:
-    fleet = grouped(c0=4, c1=8)
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "first"))
-    fleet.commit("workloads/team/b.yaml", ray_cluster("b", "second"))
-    fleet.cycle()
-    fleet.commit("workloads/team/a.yaml", ray_cluster("a", "second"))
-    fleet.commit("workloads/team/new.yaml", ray_cluster("new", "new", 4))
+    fleet = first_and_second(c0=4, c1=8)
+    label(fleet, a="second")
+    label(fleet, new="new", cpu=4)
     made = fleet.cycle(now=NOW, allow_removals=True)
     new = decision(made, "team", "new")
     assert (new.action, new.clusters) == (Action.PLACE, ("c0",))

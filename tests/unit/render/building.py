@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -60,6 +62,14 @@ def title(body: Mapping[str, Any]) -> tuple[str, str, str, str]:
 def stored(folder: Path) -> dict[str, bytes]:
     """Return all files of a folder by their path in it."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def golden_tree(folder: Path, files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Return the expected tree that is stored in a folder; `SKYRAY_UPDATE_GOLDEN` stores these files in it first."""
+    if os.environ.get("SKYRAY_UPDATE_GOLDEN"):
+        shutil.rmtree(folder, ignore_errors=True)
+        write_files(folder, files)
+    return stored(folder)
 
 
 def bodies(files: Mapping[str, bytes]) -> dict[str, dict[str, Any]]:

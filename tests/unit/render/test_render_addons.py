@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-
 import pytest
 
 from reconciler.render.addons import KeptAddOn, folder_of, provided_groups, render_addons
 from reconciler.render.engines import ENGINES
-from tests.unit.render.building import ROOT, bodies, golden_addons, kustomize, stored, title, write_files
+from tests.unit.render.building import ROOT, bodies, golden_addons, golden_tree, kustomize, title
 
 GOLDEN = ROOT / "tests" / "golden" / "addons"
 
@@ -17,11 +14,7 @@ GOLDEN = ROOT / "tests" / "golden" / "addons"
 @pytest.mark.parametrize("engine", ENGINES)
 def test_addons_become_the_expected_tree(engine: str) -> None:
     files = render_addons("gpu-1", ENGINES[engine], golden_addons())
-    expected = GOLDEN / engine / "expected"
-    if os.environ.get("SKYRAY_UPDATE_GOLDEN"):
-        shutil.rmtree(expected, ignore_errors=True)
-        write_files(expected, files)
-    assert files == stored(expected)
+    assert files == golden_tree(GOLDEN / engine / "expected", files)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -9,14 +9,11 @@ import pytest
 from reconciler.errors import InvalidObject
 from reconciler.planning.files import Files
 from reconciler.service.policy_trial import Trial, attempt, policies_in, with_file
-from tests.fleets import FLEET, NOW, Fleet, cluster, config_map, node, ordered, picture, policy, ray_job, text
-
-GPUS = tuple(node(f"n{i}") for i in range(4))
+from tests.fleets import NOW, Fleet, config_map, fleet_file, nodes, ordered, plain_clusters, policy, ray_job, text
 
 
 def two(*policies: tuple[str, bytes]) -> Fleet:
-    clusters = {name: (cluster(name), picture(name, *GPUS)) for name in ("one", "two")}
-    return Fleet.of(clusters, dict(policies))
+    return Fleet.of(plain_clusters(one=nodes(4), two=nodes(4)), dict(policies))
 
 
 @dataclass
@@ -69,7 +66,7 @@ def test_what_the_repo_would_do_anyway_is_not_the_policys_doing() -> None:
 
 def test_a_policy_that_a_guard_would_stop_is_tried_and_that_is_said() -> None:
     fleet = two(("all", policy("all", "spreadConstraints: {spreadMode: Duplicate}")))
-    fleet.files["fleet.yaml"] = text(FLEET.replace("argocd", "argocd, guards: {alwaysRemovable: 0}"))
+    fleet.files["fleet.yaml"] = fleet_file("guards: {alwaysRemovable: 0}")
     fleet.commit("workloads/team/job.yaml", config_map("code"))
     fleet.cycle()
     spread = "spreadConstraints: {spreadMode: Duplicate}\n"
@@ -133,7 +130,7 @@ def test_only_the_warnings_that_the_policy_brings_about_are_told() -> None:
         "workloads/team/token.yaml", text("apiVersion: v1\nkind: Secret\nmetadata: {name: t}\ndata: {k: dA==}")
     )
     assert ["plain Secret" in line for line in fleet.plan().warnings] == [True]
-    jobs = policy("jobs", ordered("two")).replace(b"resourceSelectors: {}", b"resourceSelectors: {kinds: [RayJob]}")
+    jobs = policy("jobs", ordered("two"), objects="{kinds: [RayJob]}")
     (warning,) = _With(fleet).tries("policies/jobs.yaml", jobs).warnings
     assert "RayJob team/train is on two, and ConfigMap team/code, to which it refers in" in warning
 
