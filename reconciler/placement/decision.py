@@ -55,6 +55,7 @@ class Decision:
     def changed(self) -> bool:
         """Whether place, outcome or reason differ from before: only then is it committed."""
         if self.before is None or self.after is None:
+            # It is new or gone; where it is neither, there was nothing and is nothing.
             return self.before is not self.after
         return not self.after.says_the_same(self.before)
 
@@ -67,7 +68,9 @@ class Decision:
     def copies(self) -> tuple[ClusterCopy, ...]:
         """Return the copies that the decision is about: those that it leaves, or removes when it retires the group."""
         group = self.before if self.after is None else self.after
-        return group.copies if group else ()
+        if group is None:
+            return ()
+        return group.copies
 
     @property
     def clusters(self) -> tuple[str, ...]:
