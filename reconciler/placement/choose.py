@@ -93,11 +93,7 @@ def choose_cluster(
     """Choose a cluster for `group`; return the choice, and the fleet with the capacity used that it needs."""
     gang = group.gang
     wanted = GangRequest.of(gang)
-    evaluated: list[EvaluatedCluster] = []
-    for tier in eligibility.tiers:
-        for name in tier.clusters:
-            evaluated.append(_evaluate(name, tier.rank, wanted, fleet))
-    evaluated.sort(key=lambda one: one.order)
+    evaluated = _evaluate_all(eligibility, wanted, fleet)
     refused = refused_candidates(eligibility)
     if not evaluated:
         not_eligible = _not_eligible(group, refused)
@@ -129,6 +125,21 @@ def _candidates(
     return eligible + refused
 
 
+def _evaluate_all(
+    eligibility: Eligibility,
+    wanted: GangRequest,
+    fleet: FleetState,
+) -> list[EvaluatedCluster]:
+    """Return the eligible clusters with what they have for a gang, best first."""
+    evaluated: list[EvaluatedCluster] = []
+    for tier in eligibility.tiers:
+        for name in tier.clusters:
+            one = _evaluate(name, tier.rank, wanted, fleet)
+            evaluated.append(one)
+    evaluated.sort(key=lambda one: one.order)
+    return evaluated
+
+
 def _evaluate(
     name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState
 ) -> EvaluatedCluster:
@@ -137,6 +148,7 @@ def _evaluate(
         candidate = Candidate(name, Verdict.UNREACHABLE, Unreachable(state.reason))
         return EvaluatedCluster(candidate, rank_, None, None)
     fit, candidate = state.try_gang(wanted)
+    # Only new nodes cost anything: the others are paid for already.
     if fit.growth:
         cost = cost_of(fit, state.nodes.pools)
         why = FitsAtCost(candidate.why, cost)
@@ -210,6 +222,7 @@ def _chosen(evaluated: Sequence[EvaluatedCluster], ranking: Ranking) -> Chosen:
 def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> PassedOver | None:
     """Return why clusters that the policy ranks before the chosen one were not chosen; None when there are none."""
     chosen = evaluated[0]
+    # A verdict counts more than the policy's order, so one that the policy ranks before it may come after it.
     better = [one for one in evaluated[1:] if one.rank < chosen.rank]
     if not better:
         return None

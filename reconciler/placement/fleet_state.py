@@ -12,6 +12,7 @@ from threading import Lock
 
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
+from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.cluster_state import ClusterBaseline, ClusterState
 from reconciler.placement.fragmentation import Mix
@@ -41,14 +42,18 @@ class BaselineCache:
         wanted = tuple(assumed)
         with self._lock:
             kept = list(self._known.get(cluster.name, ()))
+        # Snapshots are compared without the lock, which may take long.
         found = None
         for one in kept:
+            # The check of its size costs least, so it comes first.
             if one.size <= _MOST_RESULTS and one.equals(cluster, snapshot, wanted):
                 found = one
                 break
         if found is None:
             found = ClusterBaseline(cluster, snapshot, wanted)
-        latest = [found, *(one for one in kept if one is not found)]
+        others = [one for one in kept if one is not found]
+        # What was used last comes first, so that what is used least is forgotten.
+        latest = [found, *others]
         with self._lock:
             self._known[cluster.name] = latest[:_KEPT_PER_CLUSTER]
         return found
@@ -116,11 +121,9 @@ class FleetState:
     def mix(self) -> Mix:
         """Return what gangs typically ask for, going by those that are placed."""
         if not self._opened.mix:
-            gangs = [
-                gang_of(copy.objects)
-                for copies in self.assumed.values()
-                for copy in copies
-            ]
+            gangs: list[Gang] = []
+            for copies in self.assumed.values():
+                gangs += [gang_of(copy.objects) for copy in copies]
             self._opened.mix.append(Mix.of(gangs))
         return self._opened.mix[0]
 
@@ -128,9 +131,10 @@ class FleetState:
         """Return the state of a cluster, or why its capacity is not known."""
         if name in self.changed:
             return self.changed[name]
-        found = self._opened.states.get(name)
+        opened = self._opened.states
+        found = opened.get(name)
         if found is None:
-            found = self._opened.states[name] = self._open(name)
+            found = opened[name] = self._open(name)
         return found
 
     def with_cluster(self, state: ClusterState) -> FleetState:
@@ -139,43 +143,52 @@ class FleetState:
 
     def reopened(self, assumed: Mapping[str, Sequence[AssumedCopy]]) -> FleetState:
         """Return the fleet as the next plan of an unchanged world finds it, with `assumed` placed."""
-        return replace(self, assumed=assumed, changed={}, _opened=_Opened())
+        return replace(
+            self,
+            assumed=assumed,
+            changed={},
+            _opened=_Opened(),
+        )
 
     def without_holds(self) -> FleetState:
         """Return the fleet with no capacity reserved for groups that wait."""
-        held = {
-            name: replace(state, hold=None)
-            for name, state in self.changed.items()
-            if state.hold
-        }
-        return replace(self, changed={**self.changed, **held})
+        changed = dict(self.changed)
+        for name, state in self.changed.items():
+            # Only what this plan changed can have a hold: it is reserved anew by each plan.
+            if state.hold is not None:
+                changed[name] = replace(state, hold=None)
+        return replace(self, changed=changed)
 
     def stale_at(self) -> float | None:
         """Return when the next live snapshot becomes too old, in unix seconds; None when none will."""
         times = []
         for name, cluster in self.inventory.items():
             snapshot = self.snapshot.clusters.get(name)
-            if isinstance(snapshot, ClusterSnapshot) and isinstance(
-                cluster.access, KubeconfigAccess
-            ):
-                times.append(snapshot.taken_at + self.max_age)
-        return min((time for time in times if time > self.now), default=None)
+            # A snapshot that is read from a file of the repo does not age.
+            if not isinstance(cluster.access, KubeconfigAccess):
+                continue
+            if not isinstance(snapshot, ClusterSnapshot):
+                continue
+            time = snapshot.taken_at + self.max_age
+            if time > self.now:
+                times.append(time)
+        return min(times, default=None)
 
     def _open(self, name: str) -> ClusterState | Unreadable:
+        """Return the state in which the plan finds a cluster, or why its capacity is not known."""
         cluster = self.inventory.get(name)
         if cluster is None:
             return Unreadable(name, "it is not in the inventory", self.now)
         snapshot = self.snapshot.clusters.get(name)
         if snapshot is None:
-            return Unreadable(
-                name, "the capacity snapshot does not have it: take a new one", self.now
-            )
+            reason = "the capacity snapshot does not have it: take a new one"
+            return Unreadable(name, reason, self.now)
         if isinstance(snapshot, Unreadable):
             return snapshot
         age = self.now - snapshot.taken_at
         if isinstance(cluster.access, KubeconfigAccess) and age >= self.max_age:
             reason = f"its capacity was last read {age:.0f} s ago, and it counts for {self.max_age:.0f} s only"
             return Unreadable(name, reason, snapshot.taken_at)
-        return ClusterState.of(
-            self.baselines.of(cluster, snapshot, self.assumed.get(name, ()))
-        )
+        assumed = self.assumed.get(name, ())
+        baseline = self.baselines.of(cluster, snapshot, assumed)
+        return ClusterState.of(baseline)
