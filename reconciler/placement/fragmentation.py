@@ -130,7 +130,8 @@ class _Asked:
             if kind.device in rows:
                 kinds.append(kind)
                 weights.append(weight)
-        requests = [dict(kind.requests) for kind in kinds]
+        # Each pod takes one slot of its node, whatever it requests.
+        requests = [{**dict(kind.requests), "pods": 1} for kind in kinds]
         device_rows = [rows[kind.device] for kind in kinds]
         devices: list[int] = []
         for kind, asks in zip(kinds, requests, strict=True):
@@ -151,16 +152,12 @@ def _amounts(
     rows: Mapping[str, int],
 ) -> tuple[tuple[int, Ints], ...]:
     """Return `_Asked.amounts` for pods with `requests`."""
-    named = {"pods"}
+    named: set[str] = set()
     for asks in requests:
         named |= asks.keys() & rows.keys()
     amounts = []
     for name in sorted(named):
-        # Each pod takes one slot, whatever it requests.
-        if name == "pods":
-            taken = [1] * len(requests)
-        else:
-            taken = [clamped(asks.get(name, 0)) for asks in requests]
+        taken = [clamped(asks.get(name, 0)) for asks in requests]
         column = _column(taken)[:, None]
         amounts.append((rows[name], column))
     return tuple(amounts)

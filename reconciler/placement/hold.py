@@ -70,7 +70,5 @@ class Hold:
     def _uses_new_nodes(self, fit: Fit) -> bool:
         """Tell whether pods are bound to nodes that do not exist yet, whichever group these were added for."""
         existing = self.emptied.existing
-        for bound in fit.bindings:
-            if any(node >= existing for node in bound.nodes):
-                return True
-        return False
+        last_nodes = [max(bound.nodes, default=-1) for bound in fit.bindings]
+        return any(node >= existing for node in last_nodes)
