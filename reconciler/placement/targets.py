@@ -7,7 +7,7 @@ leaves. A batch object that was placed stays where and as it is, whatever the po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.manifests.identity import ObjectKey
@@ -47,6 +47,7 @@ class DomainTarget:
     @property
     def needs_capacity(self) -> bool:
         """Tell whether it asks for capacity that the group does not have yet."""
+        # A new copy has no capacity yet.
         if self.current is None or self.wanted is None:
             return True
         return grows(self.current, self.wanted)
@@ -54,11 +55,9 @@ class DomainTarget:
     @property
     def changes(self) -> bool:
         """Tell whether the domain does not have what it should."""
-        return (
-            self.current is None
-            or self.wanted is None
-            or not same_content(self.current, self.wanted)
-        )
+        if self.current is None or self.wanted is None:
+            return True
+        return not same_content(self.current, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +99,29 @@ def targets_of(
     `labels` are those of every cluster. Raises `InvalidObject` for overrides that do not apply, and for what cannot be
     divided.
     """
-    policy = group.policy
-    if policy.spreading is None and len(copies) == 1:
+    policy, spread = group.policy, group.policy.spreading
+    if spread is None and len(copies) == 1:
         # It stays where it is, whatever the policy says of clusters now.
         return _in_place(copies[0], objects, applier, labels)
     found = domains_of(policy, copies, eligibility, labels)
-    if policy.spreading is not None and policy.spreading.mode is SpreadMode.DIVIDE:
+    if spread is not None and spread.mode is SpreadMode.DIVIDE:
         targets = _divided(found.domains, objects, copies)
     else:
         targets = [_target(domain, objects, UNDIVIDED, 100) for domain in found.domains]
-    outside = [*found.outside, *_not_reached(found.domains, targets)]
+    staying: list[ClusterCopy] = []
+    leaving: list[ClusterCopy] = []
+    for copy in (*found.outside, *_not_reached(found.domains, targets)):
+        # What runs once would run twice if it were taken away and placed again.
+        if copy.has_batch:
+            staying.append(copy)
+        else:
+            leaving.append(copy)
     return Targets(
-        tuple(_with_wanted(target, applier) for target in targets),
-        tuple(copy for copy in outside if copy.has_batch),
-        tuple(copy for copy in outside if not copy.has_batch),
-        found.missing,
-        found.excluded,
+        domains=tuple(_with_wanted(target, applier) for target in targets),
+        staying=tuple(staying),
+        leaving=tuple(leaving),
+        missing=found.missing,
+        excluded=found.excluded,
     )
 
 
@@ -131,23 +137,42 @@ def rebuild_copy(
     Batch objects that run there stay what they are: they get no new overrides, so one that does not apply to them is
     no error. While nothing else there makes pods, the share stays as well.
     """
+    copy = _ended_no_more(copy, objects)
     running = {item.key: item for item in copy.deployed if item.is_batch}
+    if running:
+        return _rebuild_beside(copy, running, objects, applier, division, share)
+    fresh = applier.for_cluster(objects, copy.cluster, division, share)
+    return replace(
+        copy,
+        admitted=objects,
+        deployed=fresh.deployed,
+        patches=fresh.patches,
+        share=share,
+        missing=(),
+    )
+
+
+def _ended_no_more(copy: ClusterCopy, objects: _Objects) -> ClusterCopy:
+    """Return a copy without its job result where `objects` add pods to it."""
+    if copy.job_result is None:
+        return copy
     known = {item.key for item in copy.deployed if item.demand is not None}
-    if copy.job_result is not None and any(
-        item.demand and item.key not in known for item in objects
-    ):
+    for item in objects:
         # A job that is added has not ended.
-        copy = replace(copy, job_result=None)
-    if not running:
-        fresh = applier.for_cluster(objects, copy.cluster, division, share)
-        return replace(
-            copy,
-            admitted=objects,
-            deployed=fresh.deployed,
-            patches=fresh.patches,
-            share=share,
-            missing=(),
-        )
+        if item.demand and item.key not in known:
+            return replace(copy, job_result=None)
+    return copy
+
+
+def _rebuild_beside(
+    copy: ClusterCopy,
+    running: Mapping[ObjectKey, WorkloadObject],
+    objects: _Objects,
+    applier: OverrideApplier,
+    division: Division,
+    share: int,
+) -> ClusterCopy:
+    """Return a copy as it should be beside the batch objects that are `running` in it."""
     others = tuple(item for item in objects if item.key not in running)
     fresh = applier.for_cluster(others, copy.cluster, division)
     if not any(item.demand for item in fresh.deployed):
@@ -156,8 +181,11 @@ def rebuild_copy(
     for item in objects:
         source = copy if item.key in running else fresh
         patches += source.patches_of(item.key)
+    # Patches are compared with those of the last plan, so their order must be the same.
     patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
-    deployed = running | {item.key: item for item in fresh.deployed}
+    deployed = {**running}
+    for item in fresh.deployed:
+        deployed[item.key] = item
     return replace(
         copy,
         admitted=objects,
@@ -175,8 +203,13 @@ def cluster_variants(
     division: Division,
 ) -> dict[str, _Objects]:
     """Return the clusters on which the objects are deployed otherwise than admitted, with what is deployed."""
-    copies = {name: applier.for_cluster(objects, name, division) for name in clusters}
-    return {name: copy.deployed for name, copy in copies.items() if copy.patches}
+    variants: dict[str, _Objects] = {}
+    for name in clusters:
+        copy = applier.for_cluster(objects, name, division)
+        # Without patches it is deployed as admitted.
+        if copy.patches:
+            variants[name] = copy.deployed
+    return variants
 
 
 def _in_place(
@@ -190,23 +223,37 @@ def _in_place(
         # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
         kept = DomainTarget("", (), copy, copy, copy.admitted, UNDIVIDED, copy.share)
         return Targets((kept,), (), (), (), ())
-    target = _target(Domain("", (), copy), objects, UNDIVIDED, copy.share)
-    return Targets((_with_wanted(target, applier),), (), (), (), ())
+    domain = Domain("", (), copy)
+    target = _target(domain, objects, UNDIVIDED, copy.share)
+    updated = _with_wanted(target, applier)
+    return Targets((updated,), (), (), (), ())
 
 
 def _target(
     domain: Domain, objects: _Objects, division: Division, share: int
 ) -> DomainTarget:
+    """Return what a domain is to have; `_with_wanted` says what becomes of the copy there."""
     return DomainTarget(
-        domain.value, domain.clusters, domain.current, None, objects, division, share
+        value=domain.value,
+        clusters=domain.clusters,
+        current=domain.current,
+        wanted=None,
+        objects=objects,
+        division=division,
+        share=share,
     )
 
 
 def _with_wanted(target: DomainTarget, applier: OverrideApplier) -> DomainTarget:
+    """Return a target with the copy that the one which is there should become."""
     if target.current is None:
         return target
     wanted = rebuild_copy(
-        target.current, target.objects, applier, target.division, target.share
+        target.current,
+        target.objects,
+        applier,
+        target.division,
+        target.share,
     )
     return replace(target, wanted=wanted)
 
@@ -218,7 +265,9 @@ def _not_reached(
     reached = {target.value for target in targets}
     copies = []
     for domain in domains:
-        if domain.current is not None and domain.value not in reached:
+        if domain.value in reached:
+            continue
+        if domain.current is not None:
             copies.append(domain.current)
     return copies
 
@@ -227,11 +276,15 @@ def _divided(
     domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
 ) -> list[DomainTarget]:
     """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
+    # There is nothing to divide by without domains.
     parts = _parts(domains, objects, copies) if domains else []
     if not parts:
         return []
-    weights = [domain.weight for domain, _, _ in parts]
-    before = [domain.current.share if domain.current else 0 for domain, _, _ in parts]
+    weights: list[int] = []
+    before: list[int] = []
+    for domain, _, _ in parts:
+        weights.append(domain.weight)
+        before.append(domain.current.share if domain.current else 0)
     shares = largest_remainder(100, weights, before)
     targets = []
     for (domain, own, division), share in zip(parts, shares, strict=True):
@@ -244,11 +297,10 @@ def _parts(
     domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
 ) -> list[tuple[Domain, _Objects, Division]]:
     """Return the domains that get pods, each with its objects and the operations that leave it its share of them."""
-    running = {item.key for copy in copies for item in copy.admitted if item.is_batch}
-    deployed = [
-        {item.key: item for item in d.current.deployed} if d.current else {}
-        for d in domains
-    ]
+    running: set[ObjectKey] = set()
+    for copy in copies:
+        running.update(item.key for item in copy.admitted if item.is_batch)
+    deployed = [_deployed_in(domain) for domain in domains]
     divided = _replica_shares(domains, objects, running, deployed)
     makes_pods = any(item.demand for item in objects)
     parts: list[tuple[Domain, _Objects, Division]] = []
@@ -257,11 +309,21 @@ def _parts(
     for number, domain in enumerate(domains):
         here = running & deployed[number].keys()
         own, division = _share_of(number, objects, here, running, divided)
+        # What makes no pods follows the pods of its group.
         if makes_pods and not any(item.demand for item in own):
             continue
-        content = repr(([item.key for item in own], division))
-        parts.append((domain, *equal.setdefault(content, (own, division))))
+        keys = [item.key for item in own]
+        content = repr((keys, division))
+        own, division = equal.setdefault(content, (own, division))
+        parts.append((domain, own, division))
     return parts
+
+
+def _deployed_in(domain: Domain) -> dict[ObjectKey, WorkloadObject]:
+    """Return the objects that a domain has now, as they are deployed."""
+    if domain.current is None:
+        return {}
+    return {item.key: item for item in domain.current.deployed}
 
 
 def _replica_shares(
@@ -277,19 +339,20 @@ def _replica_shares(
     weights = [domain.weight for domain in domains]
     shares = {}
     for item in objects:
-        if item.key not in running:
-            before = [there.get(item.key) for there in deployed]
-            shares[item.key] = replica_shares(item, weights, before)
+        if item.key in running:
+            continue
+        before = [there.get(item.key) for there in deployed]
+        shares[item.key] = replica_shares(item, weights, before)
     return shares
 
 
 def _share_of(
     number: int,
     objects: _Objects,
-    here: frozenset[ObjectKey] | set[ObjectKey],
-    running: set[ObjectKey],
+    here: Collection[ObjectKey],
+    running: Collection[ObjectKey],
     divided: Mapping[ObjectKey, tuple[ReplicaShare, ...] | None],
-) -> tuple[_Objects, dict[ObjectKey, Operations]]:
+) -> tuple[_Objects, Division]:
     """Return the objects of the domain `number`, and the operations that leave it its share of each.
 
     A batch object that was placed stays in the domain where it is: `here` are those of this domain.
@@ -302,10 +365,14 @@ def _share_of(
                 own.append(item)
             continue
         shares = divided[item.key]
+        # What cannot be divided goes whole to each domain.
         if shares is None:
             own.append(item)
-        elif not shares[number].empty:
-            own.append(item)
-            if shares[number].operations:
-                division[item.key] = shares[number].operations
+            continue
+        share = shares[number]
+        if share.empty:
+            continue
+        own.append(item)
+        if share.operations:
+            division[item.key] = share.operations
     return tuple(own), division
