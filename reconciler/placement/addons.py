@@ -35,7 +35,11 @@ class AddOnSpread:
     why_not: Mapping[tuple[str, str], NotPlaced] = field(default_factory=dict)
     providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def lacks(self, cluster: str, needs: Iterable[str]) -> AddOnMissing | None:
+    def lacks(
+        self,
+        cluster: str,
+        needs: Iterable[str],
+    ) -> AddOnMissing | None:
         """Return which add-on a cluster lacks for objects of the API groups in `needs`; None when it has all."""
         has: set[str] = set()
         for addon in self.placed.get(cluster, ()):
@@ -52,7 +56,8 @@ class AddOnSpread:
 
 
 def spread_addons(
-    addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, str]]
+    addons: Sequence[AddOn],
+    clusters: Mapping[str, Mapping[str, str]],
 ) -> AddOnSpread:
     """Spread `addons`, in the order of `policy.addon_kind.read_addons`, over `clusters`: name -> labels."""
     placed: dict[str, tuple[AddOn, ...]] = {}
@@ -79,7 +84,11 @@ class AddOnFilter:
     name = "AddOn"
     transient = True
 
-    def __init__(self, addons: AddOnSpread, needs: frozenset[str]) -> None:
+    def __init__(
+        self,
+        addons: AddOnSpread,
+        needs: frozenset[str],
+    ) -> None:
         self._addons = addons
         self._needs = needs
 
@@ -120,7 +129,9 @@ def _providers(addons: Sequence[AddOn]) -> dict[str, tuple[str, ...]]:
 
 
 def _why_not(
-    addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]
+    addon: AddOn,
+    labels: Mapping[str, str],
+    own: Mapping[str, AddOn],
 ) -> NotPlaced | None:
     selector = addon.cluster_selector
     mismatch = selector.first_mismatch(labels) if selector else None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.choose import ClusterChoice, choose_cluster
 from reconciler.placement.cluster_state import ClusterState
+from reconciler.placement.division import UNDIVIDED
 from reconciler.placement.filters import ClusterFilters, refused_candidates
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Candidate, Unplaced
@@ -24,7 +25,6 @@ from reconciler.placement.request import (
     WaitsFor,
 )
 from reconciler.placement.targets import (
-    UNDIVIDED,
     Targets,
     cluster_variants,
     targets_of,
@@ -50,7 +50,9 @@ class Clusters:
 
 
 def assign(
-    request: PlacementRequest, clusters: Clusters, state: AdmissionState
+    request: PlacementRequest,
+    clusters: Clusters,
+    state: AdmissionState,
 ) -> tuple[Assignment, AdmissionState]:
     """Return what `request` gets, and the state in which it has that.
 
@@ -107,7 +109,11 @@ def _assign_whole(
     return placed, _charged(request, placed, state)
 
 
-def _waits(why: Reason, group: Group, eligibility: Eligibility) -> Assignment:
+def _waits(
+    why: Reason,
+    group: Group,
+    eligibility: Eligibility,
+) -> Assignment:
     """Return what a new group gets that gets nothing."""
     return Assignment(
         copies=(),
@@ -198,7 +204,10 @@ def _check_update(
     usage: QuotaUsage,
 ) -> _QuotaCheck:
     """Hold an update of the only copy against the quota, before capacity is looked for."""
-    if not limited(request.group.tenant) or not _in_place(targets, request):
+    if not limited(request.group.tenant):
+        return _QuotaCheck(None, None, usage)
+    # Others are held against the quota once it is known which copies have a place.
+    if not _in_place(targets, request):
         return _QuotaCheck(None, None, usage)
     needs = usage_of(_wanted(targets))
     refusal, usage = usage.enter(request.group, needs)
@@ -232,7 +241,8 @@ def _candidates(
     chosen: Iterable[ClusterChoice],
 ) -> tuple[Candidate, ...]:
     """Return the clusters that were considered; none for a single copy that stays where it is."""
-    if request.group.policy.spreading is None and len(request.copies) == 1:
+    # It was not compared with other clusters.
+    if _has_single_copy(request):
         return ()
     considered: list[Candidate] = []
     for choice in chosen:
@@ -275,13 +285,20 @@ def _released(
 
 def _in_place(targets: Targets, request: PlacementRequest) -> bool:
     """Tell whether all that is asked for is an update of the only copy of a group that is not spread."""
-    if request.group.policy.spreading is not None or len(request.copies) != 1:
+    if not _has_single_copy(request):
         return False
     return any(target.changes for target in targets.domains)
 
 
+def _has_single_copy(request: PlacementRequest) -> bool:
+    """Tell whether a group that is not spread has one copy, which then stays where it is."""
+    is_spread = request.group.policy.spreading is not None
+    return not is_spread and len(request.copies) == 1
+
+
 def _wanted(targets: Targets) -> list[ClusterCopy]:
-    return [target.wanted for target in targets.domains if target.wanted is not None]
+    wanted = [target.wanted for target in targets.domains]
+    return [copy for copy in wanted if copy is not None]
 
 
 def usage_of(copies: Iterable[ClusterCopy]) -> dict[str, int]:
@@ -331,6 +348,7 @@ def _charged(
     """Return the state in which the group's tenant is charged for its copies, and its RayClusters are known."""
     tenant, usage = request.group.tenant, state.usage
     if limited(tenant):
-        usage = usage.add_usage(request.key, tenant, usage_of(made.copies))
+        amounts = usage_of(made.copies)
+        usage = usage.add_usage(request.key, tenant, amounts)
     ray_clusters = state.ray_clusters.with_copies(request.key, made.copies)
     return replace(state, usage=usage, ray_clusters=ray_clusters)

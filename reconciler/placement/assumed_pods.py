@@ -75,12 +75,22 @@ class PodIndex:
 
     def status_of(self, key: ObjectKey) -> Outcome | None:
         """Return what the snapshot says of the Ray resource `key`; None where it does not show it."""
-        seen = self._status.get((key.kind, key.namespace, key.name))
+        shown_as = (key.kind, key.namespace, key.name)
+        seen = self._status.get(shown_as)
         if seen is None:
             return None
-        return outcome(seen.kind, seen.state, seen.job_status, seen.reason)
+        return outcome(
+            seen.kind,
+            seen.state,
+            seen.job_status,
+            seen.reason,
+        )
 
-    def _owners(self, key: ObjectKey, owners: Mapping[str, object]) -> Iterable[str]:
+    def _owners(
+        self,
+        key: ObjectKey,
+        owners: Mapping[str, object],
+    ) -> Iterable[str]:
         """Return the names under which pods of the object `key` can be found, out of those in `owners`."""
         if key.kind in {"RayJob", "RayService"}:
             maker = (key.namespace, f"{key.kind}/{key.name}")
@@ -102,7 +112,8 @@ def unmade_pods(objects: Iterable[WorkloadObject], index: PodIndex) -> Gang:
         status = index.status_of(item.key)
         if item.is_batch and status is not None and status.finished:
             continue
-        existing = Counter(_role_of(pod) for pod in index.pods_of(item.key))
+        pods = index.pods_of(item.key)
+        existing = Counter(_role_of(pod) for pod in pods)
         for pod_set in item.demand.pod_sets:
             role = _role_of_set(pod_set)
             left = pod_set.count - existing[role]

@@ -37,6 +37,8 @@ from reconciler.workloads.group import Group
 
 _ORDER = {verdict: position for position, verdict in enumerate(Verdict)}
 
+_Order = tuple[int, tuple[int, ...], bool, float, str]
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterChoice:
@@ -71,7 +73,7 @@ class EvaluatedCluster:
     state: ClusterState | None
 
     @property
-    def order(self) -> tuple[int, tuple[int, ...], bool, float, str]:
+    def order(self) -> _Order:
         """Return what to sort by, before the policy's preferences: less is better, and no two are equal."""
         rented, free = False, 1.0
         if self.state is not None:
@@ -88,7 +90,9 @@ class EvaluatedCluster:
 
 
 def choose_cluster(
-    group: Group, eligibility: Eligibility, fleet: FleetState
+    group: Group,
+    eligibility: Eligibility,
+    fleet: FleetState,
 ) -> tuple[ClusterChoice, FleetState]:
     """Choose a cluster for `group`; return the choice, and the fleet with the capacity used that it needs."""
     gang = group.gang
@@ -141,7 +145,10 @@ def _evaluate_all(
 
 
 def _evaluate(
-    name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState
+    name: str,
+    rank_: tuple[int, ...],
+    wanted: GangRequest,
+    fleet: FleetState,
 ) -> EvaluatedCluster:
     state = fleet.cluster(name)
     if isinstance(state, Unreadable):
@@ -226,7 +233,8 @@ def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> PassedOver | None:
     better = [one for one in evaluated[1:] if one.rank < chosen.rank]
     if not better:
         return None
-    first = min(better, key=lambda one: (one.rank, one.candidate.cluster))
+    better.sort(key=lambda one: (one.rank, one.candidate.cluster))
+    first = better[0]
     others = len(better) - 1
     return PassedOver(first.candidate.cluster, first.candidate.why, others)
 
@@ -240,7 +248,12 @@ def _no_capacity(evaluated: Sequence[EvaluatedCluster]) -> NoCapacity:
         first = held[0]
         return NoCapacity(HELD_FOR_OLDER, first.cluster, len(held), first.why)
     best = candidates[0]
-    return NoCapacity(best.verdict, best.cluster, len(candidates), best.why)
+    return NoCapacity(
+        best.verdict,
+        best.cluster,
+        len(candidates),
+        best.why,
+    )
 
 
 def _not_eligible(group: Group, refused: Sequence[Candidate]) -> Reason:

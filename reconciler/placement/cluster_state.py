@@ -60,7 +60,8 @@ class FitCache:
     @property
     def size(self) -> int:
         """Return how many results are kept."""
-        return len(self._fits) + len(self._measures) + len(self.nodes.table.memo)
+        of_gangs = len(self._fits) + len(self._measures)
+        return of_gangs + len(self.nodes.table.memo)
 
     def fit(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
         """Return what kube-scheduler would do with a gang, and the candidate that says so."""
@@ -73,7 +74,10 @@ class FitCache:
         return found
 
     def measured(
-        self, wanted: GangRequest | None, what: str, measure: Callable[[], _Measure]
+        self,
+        wanted: GangRequest | None,
+        what: str,
+        measure: Callable[[], _Measure],
     ) -> _Measure:
         """Return `measure()`, which must follow from these nodes, the fit of `wanted` on them and `what` alone."""
         # What no gang is part of has the empty key.
@@ -115,7 +119,12 @@ class ClusterBaseline:
     def cache(self) -> FitCache:
         """Return the nodes with what is assumed on them."""
         if self._cache is None:
-            nodes = nodes_with(self.cluster, self.snapshot, self.pods, self.assumed)
+            nodes = nodes_with(
+                self.cluster,
+                self.snapshot,
+                self.pods,
+                self.assumed,
+            )
             self._cache = FitCache(self.cluster.name, nodes)
         return self._cache
 
@@ -204,13 +213,15 @@ class ClusterState:
         nodes = commit(self.nodes, gang, fit)
         # The gang that is held for must fit beside this one as well.
         hold = self.hold.beside(gang, fit) if self.hold is not None else None
-        return self._with(nodes, hold=hold, gangs=(*self.gangs, gang))
+        gangs = (*self.gangs, gang)
+        return self._with(nodes, hold=hold, gangs=gangs)
 
     def queue_pods(self, gang: Gang) -> ClusterState:
         """Return the state with capacity used for as many pods of `gang` as kube-scheduler would bind."""
         gang = gang.on(self.name)
         nodes = reserve(self.nodes, gang)
-        return self._with(nodes, gangs=(*self.gangs, gang))
+        gangs = (*self.gangs, gang)
+        return self._with(nodes, gangs=gangs)
 
     def with_hold(self, hold: Hold) -> ClusterState:
         """Return the state with capacity reserved for a group that waits."""
@@ -269,13 +280,16 @@ class ClusterState:
         return self.once_ended(lambda _: True, own)
 
     def once_ended(
-        self, ends: Callable[[AssumedCopy], bool], own: Collection[str] = ()
+        self,
+        ends: Callable[[AssumedCopy], bool],
+        own: Collection[str] = (),
     ) -> FitCache:
         """Return the cluster as it will be once the copies for which `ends` is true have ended.
 
         Pods that are being deleted are gone then; so are pods in namespaces `own` that no placed group has.
         """
-        gone = {_name(pod) for pod in self.snapshot.pods if pod.deleting}
+        deleting = [pod for pod in self.snapshot.pods if pod.deleting]
+        gone = {_name(pod) for pod in deleting}
         if own:
             gone |= self._pods_of_no_group(own)
         staying: list[AssumedCopy] = []

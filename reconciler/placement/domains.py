@@ -98,7 +98,12 @@ def domains_of(
         # A domain has one copy: the others leave.
         outside += members.copies[1:]
     missing = _missing(spread, found, eligibility, labels)
-    return Domains(tuple(domains), missing, tuple(outside), tuple(excluded))
+    return Domains(
+        tuple(domains),
+        missing,
+        tuple(outside),
+        tuple(excluded),
+    )
 
 
 def _domain_value(
@@ -117,7 +122,11 @@ def _domain_value(
     return value
 
 
-def _topology_value(labels: Labels, cluster: str, spread: Spread | None) -> str | None:
+def _topology_value(
+    labels: Labels,
+    cluster: str,
+    spread: Spread | None,
+) -> str | None:
     """Return the value of a cluster's topology label; None where it lacks the label."""
     # Without a spread all clusters are in one domain.
     if spread is None:
@@ -158,7 +167,11 @@ def _gets_nothing(spread: Spread | None, value: str) -> bool:
     return not spread.split.get(value)
 
 
-def _domain(value: str, members: _Members, spread: Spread | None) -> Domain:
+def _domain(
+    value: str,
+    members: _Members,
+    spread: Spread | None,
+) -> Domain:
     clusters = tuple(members.clusters)
     current = members.copies[0] if members.copies else None
     weight = spread.split[value] if spread and spread.split else 1
@@ -175,14 +188,17 @@ def _missing(
     if spread is None:
         return ()
     key = spread.topology_key
-    values = {labels[name].get(key) for name in eligibility.clusters}
-    known = tuple(sorted(value for value in values if value is not None))
+    known: set[str] = set()
+    for name in eligibility.clusters:
+        if key in labels[name]:
+            known.add(labels[name][key])
+    known_values = tuple(sorted(known))
     missing = []
     for value, percentage in spread.split.items():
         # A value that is to get nothing is not missed.
         if not percentage or value in found:
             continue
-        why = NoClusterInDomain(key, value, percentage, known)
+        why = NoClusterInDomain(key, value, percentage, known_values)
         missing.append(Unplaced(value, why))
     return tuple(missing)
 

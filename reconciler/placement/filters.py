@@ -33,7 +33,11 @@ class ClusterFilters:
         self._makers = tuple(makers)
         self._known: dict[Hashable, Eligibility] = {}
 
-    def eligible(self, group: Group, more: Sequence[ClusterFilter] = ()) -> Eligibility:
+    def eligible(
+        self,
+        group: Group,
+        more: Sequence[ClusterFilter] = (),
+    ) -> Eligibility:
         """Return the clusters that `group` may go to, best first, and all others with the reason why not.
 
         `more` are filters that hold for this group at this point of the plan only.
@@ -62,7 +66,13 @@ class ClusterFilters:
     ) -> Eligibility:
         # A group without the annotation has an empty pin, and `eligible` wants None.
         pin = group.pin or None
-        return eligible(group.policy, self._facts, pin, group.tenant, filters)
+        return eligible(
+            group.policy,
+            self._facts,
+            pin,
+            group.tenant,
+            filters,
+        )
 
 
 def refused_candidates(eligibility: Eligibility) -> tuple[Candidate, ...]:

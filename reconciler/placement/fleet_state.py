@@ -24,6 +24,9 @@ _KEPT_PER_CLUSTER = 4
 _MOST_RESULTS = 512
 """Fit results that one baseline may keep; with more, it is made anew."""
 
+_Assumed = Mapping[str, Sequence[AssumedCopy]]
+"""The placed copies by cluster."""
+
 
 class BaselineCache:
     """The last baselines of each cluster, found again by their content. Safe for several readers."""
@@ -85,7 +88,7 @@ class FleetState:
 
     inventory: Mapping[str, Cluster]
     snapshot: FleetSnapshot
-    assumed: Mapping[str, Sequence[AssumedCopy]]
+    assumed: _Assumed
     now: float
     max_age: float
     baselines: BaselineCache
@@ -97,7 +100,7 @@ class FleetState:
         cls,
         clusters: Iterable[Cluster],
         snapshot: FleetSnapshot,
-        assumed: Mapping[str, Sequence[AssumedCopy]],
+        assumed: _Assumed,
         now: float,
         max_age: float,
         baselines: BaselineCache | None = None,
@@ -139,9 +142,10 @@ class FleetState:
 
     def with_cluster(self, state: ClusterState) -> FleetState:
         """Return the fleet with one cluster in another state."""
-        return replace(self, changed={**self.changed, state.name: state})
+        changed = {**self.changed, state.name: state}
+        return replace(self, changed=changed)
 
-    def reopened(self, assumed: Mapping[str, Sequence[AssumedCopy]]) -> FleetState:
+    def reopened(self, assumed: _Assumed) -> FleetState:
         """Return the fleet as the next plan of an unchanged world finds it, with `assumed` placed."""
         return replace(
             self,

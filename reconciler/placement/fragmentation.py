@@ -121,7 +121,11 @@ class _Asked:
     devices: Ints
 
     @classmethod
-    def of(cls, mix: Mix, rows: Mapping[str, int]) -> _Asked:
+    def of(
+        cls,
+        mix: Mix,
+        rows: Mapping[str, int],
+    ) -> _Asked:
         """Return the kinds of `mix` as columns for nodes with these `rows`, by resource."""
         kinds: list[Typical] = []
         weights: list[int] = []

@@ -26,6 +26,9 @@ from reconciler.placement.model import Verdict
 from reconciler.placement.placed_group import HeldCapacity
 from reconciler.workloads.group import GroupKey
 
+_Pair = tuple[ClusterState, GangRequest]
+"""A cluster, and the gang as it is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class HoldWindow:
@@ -36,7 +39,11 @@ class HoldWindow:
     end: float
 
 
-def window_at(fairness: Fairness, since: float, now: float) -> HoldWindow | None:
+def window_at(
+    fairness: Fairness,
+    since: float,
+    now: float,
+) -> HoldWindow | None:
     """Return the hold that a group which waits since `since` has now; None before the first one and in pauses."""
     waited = now - since - fairness.hold_after
     if waited < 0:
@@ -51,7 +58,11 @@ def window_at(fairness: Fairness, since: float, now: float) -> HoldWindow | None
     return HoldWindow(number, start, end)
 
 
-def next_change(fairness: Fairness, since: float, now: float) -> float:
+def next_change(
+    fairness: Fairness,
+    since: float,
+    now: float,
+) -> float:
     """Return when the next window of a group which waits since `since` begins or ends, in unix seconds."""
     first = since + fairness.hold_after
     if now < first:
@@ -95,7 +106,13 @@ def reserve_capacity(
     if not found:
         return None, fleet
     for one in found:
-        hold = Hold(group, one.gang, since, window.end, one.nodes)
+        hold = Hold(
+            group,
+            one.gang,
+            since,
+            window.end,
+            one.nodes,
+        )
         state = fleet.cluster(one.cluster)
         if isinstance(state, ClusterState):
             fleet = fleet.with_cluster(state.with_hold(hold))
@@ -112,8 +129,8 @@ def _reservable(
     namespaces: Collection[str],
 ) -> _Reservable | None:
     """Return where to reserve capacity for one of `choices`: where there is some, else where some will come free."""
-    free: list[tuple[ClusterState, GangRequest]] = []
-    full: list[tuple[ClusterState, GangRequest]] = []
+    free: list[_Pair] = []
+    full: list[_Pair] = []
     for choice in choices:
         for candidate in choice.candidates:
             state = fleet.cluster(candidate.cluster)
@@ -138,7 +155,7 @@ def _reservable(
 
 
 def _will_be_free(
-    tried: Sequence[tuple[ClusterState, GangRequest]],
+    tried: Sequence[_Pair],
     start: float,
     namespaces: Collection[str],
 ) -> _Reservable | None:
@@ -147,7 +164,7 @@ def _will_be_free(
     Last come those that have it once pods are gone that retired groups may have left behind: a pod does not say whose
     it was, only that its namespace is one of SkyRay's.
     """
-    hopeful: list[tuple[ClusterState, GangRequest]] = []
+    hopeful: list[_Pair] = []
     for state, wanted in tried:
         # Where it would not fit with everything gone, it fits with less gone neither.
         fit, _ = state.emptied(namespaces).fit(wanted)
@@ -163,7 +180,12 @@ def _will_be_free(
     return None
 
 
-def _will_have_ended(copy: AssumedCopy, start: float, *, jobs_only: bool) -> bool:
+def _will_have_ended(
+    copy: AssumedCopy,
+    start: float,
+    *,
+    jobs_only: bool,
+) -> bool:
     """Tell whether a placed copy counts as ended: it is older than the hold, and perhaps must be a job.
 
     A copy whose jobs have ended has only pods to lose, whenever that was noted.

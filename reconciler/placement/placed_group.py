@@ -100,7 +100,11 @@ def waiting_since(group: PlacedGroup | None) -> int | None:
     return group.waiting_since
 
 
-def dated(group: PlacedGroup, before: PlacedGroup | None, now: float) -> PlacedGroup:
+def dated(
+    group: PlacedGroup,
+    before: PlacedGroup | None,
+    now: float,
+) -> PlacedGroup:
     """Return the new state of a group with the time since when it waits; `before` is its last state."""
     if not group.waits:
         if group.waiting_since is None:

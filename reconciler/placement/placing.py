@@ -130,7 +130,11 @@ class Placing:
         self.unplaced, self.refused = [], [Unplaced("", why)]
         self.count = 1
 
-    def keep(self, copies: Sequence[ClusterCopy], fleet: FleetState) -> None:
+    def keep(
+        self,
+        copies: Sequence[ClusterCopy],
+        fleet: FleetState,
+    ) -> None:
         """Leave the group the `copies` that it had, and the `fleet` as it was."""
         self.copies = list(copies)
         self.leaving = ()

@@ -24,6 +24,12 @@ from reconciler.workloads.grouping import Grouping
 PODS = "pods"
 
 _Amounts = Mapping[str, int]
+"""Amounts by resource, in nano units."""
+
+_Charge = tuple[str, _Amounts]
+"""A tenant's name, and what a group counts for in its usage."""
+
+_NO_CHARGE: _Charge = ("", {})
 
 
 def requested(gangs: Iterable[Gang]) -> dict[str, int]:
@@ -46,10 +52,16 @@ def limited(tenant: Tenant | None) -> bool:
     return tenant is not None and bool(tenant.quota)
 
 
-def most(gang: Gang, clusters: Iterable[str]) -> dict[str, int]:
+def most(
+    gang: Gang,
+    clusters: Iterable[str],
+) -> dict[str, int]:
     """Return the most of each resource that a gang requests on any of the `clusters`, see `requested`."""
     # Many clusters may share one variant, which is counted once.
-    variants = {id(one): one for one in map(gang.on, clusters)}
+    variants: dict[int, Gang] = {}
+    for cluster in clusters:
+        variant = gang.on(cluster)
+        variants[id(variant)] = variant
     total: dict[str, int] = {}
     for variant in variants.values() or [gang]:
         amounts = requested([variant])
@@ -69,8 +81,8 @@ class QuotaUsage:
     tenants: Mapping[str, Tenant]
     used: Mapping[str, _Amounts] = field(default_factory=dict)
     claimed: Mapping[str, _Amounts] = field(default_factory=dict)
-    charged: Mapping[GroupKey, tuple[str, _Amounts]] = field(default_factory=dict)
-    changed: Mapping[GroupKey, tuple[str, _Amounts]] = field(default_factory=dict)
+    charged: Mapping[GroupKey, _Charge] = field(default_factory=dict)
+    changed: Mapping[GroupKey, _Charge] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -80,7 +92,7 @@ class QuotaUsage:
     ) -> QuotaUsage:
         """Return the usage with what placed groups are `charged`: group, its tenant, and what it requests."""
         used: dict[str, dict[str, int]] = {}
-        known: dict[GroupKey, tuple[str, _Amounts]] = {}
+        known: dict[GroupKey, _Charge] = {}
         for key, tenant, amounts in charged:
             # Nothing is counted for a tenant that has no quota.
             if tenant is None or not limited(tenant):
@@ -105,10 +117,12 @@ class QuotaUsage:
         used = dict(self.used)
         # The namespace may have had another tenant when the group was charged.
         if before:
-            used[owner] = _sum(used.get(owner, {}), before, -1)
-        charge: tuple[str, _Amounts] = ("", {})
+            so_far = used.get(owner, {})
+            used[owner] = _sum(so_far, before, -1)
+        charge = _NO_CHARGE
         if tenant is not None and limited(tenant):
-            used[tenant.name] = _sum(used.get(tenant.name, {}), amounts, 1)
+            so_far = used.get(tenant.name, {})
+            used[tenant.name] = _sum(so_far, amounts, 1)
             charge = (tenant.name, amounts)
         changed = {**self.changed, key: charge}
         return replace(self, used=used, changed=changed)
@@ -163,9 +177,15 @@ class QuotaUsage:
         tenant = group.tenant
         if tenant is None or tenant.borrowing is None:
             return False
-        return self.exceeds(group.key, tenant, requested([group.gang]))
+        amounts = requested([group.gang])
+        return self.exceeds(group.key, tenant, amounts)
 
-    def exceeds(self, key: GroupKey, tenant: Tenant, amounts: _Amounts) -> bool:
+    def exceeds(
+        self,
+        key: GroupKey,
+        tenant: Tenant,
+        amounts: _Amounts,
+    ) -> bool:
         """Tell whether a group that uses `amounts` would take its tenant beyond its own quota."""
         before = self._charged_to(tenant, key)
         for name, quota in tenant.quota.items():
@@ -178,9 +198,12 @@ class QuotaUsage:
                 return True
         return False
 
-    def _charge_of(self, key: GroupKey) -> tuple[str, _Amounts]:
-        """Return the tenant that a group is charged to, and what it is charged."""
-        return self.changed.get(key) or self.charged.get(key) or ("", {})
+    def _charge_of(self, key: GroupKey) -> _Charge:
+        """Return what a group is charged at this point of the plan."""
+        changed = self.changed.get(key)
+        if changed is not None:
+            return changed
+        return self.charged.get(key, _NO_CHARGE)
 
     def _charged_to(self, tenant: Tenant, key: GroupKey) -> _Amounts:
         """Return what a group counts for in the usage of `tenant`."""
@@ -188,12 +211,19 @@ class QuotaUsage:
         return amounts if owner == tenant.name else {}
 
     def _used(self, tenant: Tenant, name: str) -> int:
-        return self.used.get(tenant.name, {}).get(name, 0)
+        of_tenant = self.used.get(tenant.name, {})
+        return of_tenant.get(name, 0)
 
     def _lending(self) -> bool:
         return any(tenant.borrowing for tenant in self.tenants.values())
 
-    def _granted(self, tenant: Tenant, name: str, more: int, excess: int) -> bool:
+    def _granted(
+        self,
+        tenant: Tenant,
+        name: str,
+        more: int,
+        excess: int,
+    ) -> bool:
         """Tell whether a tenant may use `more` of a resource, which brings it `excess` beyond its quota."""
         if excess and tenant.borrowing is None:
             return False
@@ -210,7 +240,12 @@ class QuotaUsage:
         return uncovered_then <= uncovered_now
 
     def _exceeded(
-        self, tenant: Tenant, name: str, used: int, needs: int, own: int
+        self,
+        tenant: Tenant,
+        name: str,
+        used: int,
+        needs: int,
+        own: int,
     ) -> QuotaExceeded:
         """Return why a group may not have what it `needs` of a resource, `own` of which it uses already."""
         borrowable = None
@@ -267,7 +302,12 @@ class QuotaUsage:
         others = [name for name in sorted(named) if name != tenant.name]
         return [self.tenants[name] for name in others]
 
-    def _uncovered(self, name: str, more: Mapping[str, int], borrows: bool) -> int:
+    def _uncovered(
+        self,
+        name: str,
+        more: Mapping[str, int],
+        borrows: bool,
+    ) -> int:
         """Return how much of resource `name` is used beyond quotas and covered by no lender, if `more` were used too.
 
         A lender covers with what it leaves unused; for one who `borrows`, less what its own waiting groups claim.
@@ -277,18 +317,26 @@ class QuotaUsage:
             if name in tenant.quota:
                 left = self._spare(tenant, name)
                 spare[tenant.name] = left - more.get(tenant.name, 0)
-        excess = {borrower: -left for borrower, left in spare.items() if left < 0}
+        excess = {one: -left for one, left in spare.items() if left < 0}
         if not excess:
             return 0
         lendable = self._lendable(name, spare, borrows)
         lenders: dict[str, list[str]] = {}
         for borrower in excess:
-            named = [one.name for one in self._lenders(self.tenants[borrower])]
-            lenders[borrower] = [lender for lender in named if lender in lendable]
+            lenders[borrower] = []
+            for lender in self._lenders(self.tenants[borrower]):
+                # `max_flow` knows only those that have something to lend.
+                if lender.name in lendable:
+                    lenders[borrower].append(lender.name)
         covered = max_flow(excess, lendable, lenders)
         return sum(excess.values()) - covered
 
-    def _lendable(self, name: str, spare: _Amounts, borrows: bool) -> dict[str, int]:
+    def _lendable(
+        self,
+        name: str,
+        spare: _Amounts,
+        borrows: bool,
+    ) -> dict[str, int]:
         """Return what each tenant can lend of what it has to spare, see `_uncovered`."""
         lendable: dict[str, int] = {}
         for lender, left in spare.items():
@@ -299,7 +347,11 @@ class QuotaUsage:
         return lendable
 
 
-def _sum(amounts: _Amounts, more: _Amounts, sign: int) -> dict[str, int]:
+def _sum(
+    amounts: _Amounts,
+    more: _Amounts,
+    sign: int,
+) -> dict[str, int]:
     """Return `amounts` with `sign` times `more` added."""
     total = dict(amounts)
     for name, amount in more.items():

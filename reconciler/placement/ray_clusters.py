@@ -32,6 +32,12 @@ from reconciler.workloads.group import Group, GroupKey, WorkloadObject
 _Name = tuple[str, str]
 """Namespace and name of a RayCluster."""
 
+_Job = tuple[WorkloadObject, _Name]
+"""An object that runs on a RayCluster of another group, and the name of that."""
+
+_Places = dict[GroupKey, tuple[str, ...]]
+"""The clusters on which each group has a RayCluster."""
+
 
 def selected_ray_cluster(item: WorkloadObject) -> str:
     """Return the RayCluster that a RayJob or RayCronJob runs on; empty when it makes its own, or is no such job."""
@@ -51,7 +57,11 @@ class RayClusterFilter:
     name = "RayCluster"
     transient = False
 
-    def __init__(self, ray_cluster: str, clusters: Collection[str]) -> None:
+    def __init__(
+        self,
+        ray_cluster: str,
+        clusters: Collection[str],
+    ) -> None:
         self._clusters = frozenset(clusters)
         self._why = RayClusterElsewhere(ray_cluster, tuple(sorted(clusters)))
 
@@ -80,13 +90,11 @@ class RayClusters:
     """
 
     holders: Mapping[_Name, GroupKey]
-    jobs: Mapping[GroupKey, tuple[tuple[WorkloadObject, _Name], ...]]
+    jobs: Mapping[GroupKey, tuple[_Job, ...]]
     selected: frozenset[_Name]
     workloads: Workloads
     snapshot: FleetSnapshot
-    placed: Mapping[_Name, Mapping[GroupKey, tuple[str, ...]]] = field(
-        default_factory=dict
-    )
+    placed: Mapping[_Name, _Places] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -98,7 +106,7 @@ class RayClusters:
     ) -> RayClusters:
         """Index `groups`; `staying` are those that have a place and keep it."""
         holders: dict[_Name, GroupKey] = {}
-        jobs: dict[GroupKey, tuple[tuple[WorkloadObject, _Name], ...]] = {}
+        jobs: dict[GroupKey, tuple[_Job, ...]] = {}
         selected: set[_Name] = set()
         for group in groups:
             own = _ray_clusters_of(group)
@@ -151,9 +159,10 @@ class RayClusters:
         # Where no job selects a RayCluster, nobody asks where it is.
         if not self.selected:
             return self
-        placed: dict[_Name, dict[GroupKey, tuple[str, ...]]] = {}
-        for name, groups in self.placed.items():
-            placed[name] = {key: at for key, at in groups.items() if key != group}
+        placed: dict[_Name, _Places] = {}
+        for name, places in self.placed.items():
+            placed[name] = dict(places)
+            placed[name].pop(group, None)
         for copy in copies:
             for item in copy.admitted:
                 name = _name(item)
@@ -167,7 +176,8 @@ class RayClusters:
     def _where(self, name: _Name) -> tuple[str, ...]:
         """Return the clusters on which a RayCluster is: as it was placed, else as the snapshot shows it."""
         placed: set[str] = set()
-        for clusters in self.placed.get(name, {}).values():
+        places = self.placed.get(name, {})
+        for clusters in places.values():
             placed.update(clusters)
         # What Git has is where SkyRay placed it, whatever the snapshot shows.
         if placed or name in self.holders:
@@ -202,14 +212,13 @@ class RayClusters:
 
 def _ray_clusters_of(group: Group) -> set[_Name]:
     """Return the RayClusters that are members of a group."""
-    return {_name(item) for item in group.members if _is_ray_cluster(item)}
+    ray_clusters = filter(_is_ray_cluster, group.members)
+    return {_name(item) for item in ray_clusters}
 
 
-def _selecting(
-    group: Group, own: Collection[_Name]
-) -> tuple[tuple[WorkloadObject, _Name], ...]:
+def _selecting(group: Group, own: Collection[_Name]) -> tuple[_Job, ...]:
     """Return the members of a group that select a RayCluster which is not its `own`, each with that name."""
-    selecting: list[tuple[WorkloadObject, _Name]] = []
+    selecting: list[_Job] = []
     for item in group.members:
         ray_cluster = selected_ray_cluster(item)
         name = (item.key.namespace, ray_cluster)

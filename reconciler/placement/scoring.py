@@ -64,7 +64,11 @@ class FeasibleCluster:
             return NO_COST
         return cost_of(self.fit, self.state.nodes.pools)
 
-    def measured(self, what: str, measure: Callable[[Nodes], Any]) -> Any:
+    def measured(
+        self,
+        what: str,
+        measure: Callable[[Nodes], Any],
+    ) -> Any:
         """Return `measure` of the nodes with the gang on them; it depends on nothing else but `what`."""
         cache = self.state.cache
 
@@ -168,7 +172,8 @@ def _worse(one: FeasibleCluster) -> int:
 
 def _packing(one: FeasibleCluster) -> Packing:
     # The sum over all gangs of the mix, divided by their number, is what to expect of one.
-    expected = _worse(one) / max(one.fleet.mix.total, 1)
+    gangs = max(one.fleet.mix.total, 1)
+    expected = _worse(one) / gangs
     return Packing(one.state.cache.free_share, expected)
 
 
@@ -202,23 +207,35 @@ def _left(one: FeasibleCluster) -> tuple[_Left, ...]:
     return found
 
 
-def _left_on(nodes: Nodes, gang: Gang) -> tuple[_Left, ...]:
+def _left_on(
+    nodes: Nodes,
+    gang: Gang,
+) -> tuple[_Left, ...]:
     """Return what is left of each resource that `gang` asks for, pod slots among them."""
     asked, usable = _asked(nodes, gang)
     table = nodes.table
     found = []
     for name in sorted(asked):
         row, there = table.rows[name], usable[name]
-        allocatable = table.alloc[row, there] - table.kept[row, there]
+        kept = table.kept[row, there]
+        allocatable = table.alloc[row, there] - kept
         # More than a node has may be in use there: that takes nothing from the other nodes.
         free = np.clip(nodes.free[row, there], 0, None)
         whole = np.clip(allocatable, 0, None)
-        left = _Left(name, int(free.sum()), int(whole.sum()), asked[name])
+        left = _Left(
+            name,
+            int(free.sum()),
+            int(whole.sum()),
+            asked[name],
+        )
         found.append(left)
     return tuple(found)
 
 
-def _asked(nodes: Nodes, gang: Gang) -> tuple[dict[str, int], dict[str, Mask]]:
+def _asked(
+    nodes: Nodes,
+    gang: Gang,
+) -> tuple[dict[str, int], dict[str, Mask]]:
     """Return what `gang` asks of each resource, and the nodes on which pods that ask for it may run."""
     asked: dict[str, int] = {}
     usable: dict[str, Mask] = {}
@@ -227,10 +244,12 @@ def _asked(nodes: Nodes, gang: Gang) -> tuple[dict[str, int], dict[str, Mask]]:
         if not pod_set.count:
             continue
         passing = allowed(nodes.table, pod_set.shape)
-        for name, amount in (("pods", 1), *pod_set.shape.requests.items()):
+        requests = pod_set.shape.requests.items()
+        for name, amount in (("pods", 1), *requests):
             if amount <= 0:
                 continue
-            asked[name] = asked.get(name, 0) + amount * pod_set.count
+            of_set = amount * pod_set.count
+            asked[name] = asked.get(name, 0) + of_set
             known = usable.get(name)
             usable[name] = passing if known is None else passing | known
     return asked, usable

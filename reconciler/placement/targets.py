@@ -7,25 +7,26 @@ leaves. A batch object that was placed stays where and as it is, whatever the po
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.manifests.identity import ObjectKey
+from reconciler.placement.division import (
+    UNDIVIDED,
+    Division,
+    domain_parts,
+    shares_of,
+)
 from reconciler.placement.domains import Domain, domains_of
 from reconciler.placement.model import Candidate, Unplaced
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import SpreadMode
 from reconciler.workloads.cluster_copy import ClusterCopy, grows, same_content
-from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import Group, WorkloadObject
 from reconciler.workloads.overrides import OverrideApplier
-from reconciler.workloads.patch import Operations, Patch
+from reconciler.workloads.patch import Patch
 
 _Objects = tuple[WorkloadObject, ...]
-Division = Mapping[ObjectKey, Operations]
-"""The operations that leave a domain its share of each object that is divided."""
-
-UNDIVIDED: Division = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +71,10 @@ class Targets:
     """
 
     domains: tuple[DomainTarget, ...]
-    staying: tuple[ClusterCopy, ...]
-    leaving: tuple[ClusterCopy, ...]
-    missing: tuple[Unplaced, ...]
-    excluded: tuple[Candidate, ...]
+    staying: tuple[ClusterCopy, ...] = ()
+    leaving: tuple[ClusterCopy, ...] = ()
+    missing: tuple[Unplaced, ...] = ()
+    excluded: tuple[Candidate, ...] = ()
 
     @property
     def needs_capacity(self) -> bool:
@@ -83,7 +84,8 @@ class Targets:
     @property
     def count(self) -> int:
         """Return how many copies there should be."""
-        return len(self.domains) + len(self.missing) + len(self.staying)
+        in_domains = len(self.domains) + len(self.missing)
+        return in_domains + len(self.staying)
 
 
 def targets_of(
@@ -107,10 +109,11 @@ def targets_of(
     if spread is not None and spread.mode is SpreadMode.DIVIDE:
         targets = _divided(found.domains, objects, copies)
     else:
-        targets = [_target(domain, objects, UNDIVIDED, 100) for domain in found.domains]
+        targets = _duplicated(found.domains, objects)
     staying: list[ClusterCopy] = []
     leaving: list[ClusterCopy] = []
-    for copy in (*found.outside, *_not_reached(found.domains, targets)):
+    not_reached = _not_reached(found.domains, targets)
+    for copy in (*found.outside, *not_reached):
         # What runs once would run twice if it were taken away and placed again.
         if copy.has_batch:
             staying.append(copy)
@@ -156,7 +159,7 @@ def _ended_no_more(copy: ClusterCopy, objects: _Objects) -> ClusterCopy:
     """Return a copy without its job result where `objects` add pods to it."""
     if copy.job_result is None:
         return copy
-    known = {item.key for item in copy.deployed if item.demand is not None}
+    known = {item.key for item in copy.deployed if item.demand}
     for item in objects:
         # A job that is added has not ended.
         if item.demand and item.key not in known:
@@ -219,18 +222,29 @@ def _in_place(
     labels: Mapping[str, Mapping[str, str]],
 ) -> Targets:
     """Return the only copy of a group, brought to what is asked for."""
+    # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
     if copy.patches and copy.cluster not in labels:
-        # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
-        kept = DomainTarget("", (), copy, copy, copy.admitted, UNDIVIDED, copy.share)
-        return Targets((kept,), (), (), (), ())
+        kept = DomainTarget(
+            value="",
+            clusters=(),
+            current=copy,
+            wanted=copy,
+            objects=copy.admitted,
+            division=UNDIVIDED,
+            share=copy.share,
+        )
+        return Targets((kept,))
     domain = Domain("", (), copy)
     target = _target(domain, objects, UNDIVIDED, copy.share)
     updated = _with_wanted(target, applier)
-    return Targets((updated,), (), (), (), ())
+    return Targets((updated,))
 
 
 def _target(
-    domain: Domain, objects: _Objects, division: Division, share: int
+    domain: Domain,
+    objects: _Objects,
+    division: Division,
+    share: int,
 ) -> DomainTarget:
     """Return what a domain is to have; `_with_wanted` says what becomes of the copy there."""
     return DomainTarget(
@@ -272,107 +286,23 @@ def _not_reached(
     return copies
 
 
+def _duplicated(domains: Iterable[Domain], objects: _Objects) -> list[DomainTarget]:
+    """Return what each domain is to get of `objects`: all of them."""
+    return [_target(domain, objects, UNDIVIDED, 100) for domain in domains]
+
+
 def _divided(
-    domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
-) -> list[DomainTarget]:
-    """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
-    # There is nothing to divide by without domains.
-    parts = _parts(domains, objects, copies) if domains else []
-    if not parts:
-        return []
-    weights: list[int] = []
-    before: list[int] = []
-    for domain, _, _ in parts:
-        weights.append(domain.weight)
-        before.append(domain.current.share if domain.current else 0)
-    shares = largest_remainder(100, weights, before)
-    targets = []
-    for (domain, own, division), share in zip(parts, shares, strict=True):
-        # A domain with pods is never told to have nothing of the group, however small its part is.
-        targets.append(_target(domain, own, division, max(1, share)))
-    return targets
-
-
-def _parts(
-    domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
-) -> list[tuple[Domain, _Objects, Division]]:
-    """Return the domains that get pods, each with its objects and the operations that leave it its share of them."""
-    running: set[ObjectKey] = set()
-    for copy in copies:
-        running.update(item.key for item in copy.admitted if item.is_batch)
-    deployed = [_deployed_in(domain) for domain in domains]
-    divided = _replica_shares(domains, objects, running, deployed)
-    makes_pods = any(item.demand for item in objects)
-    parts: list[tuple[Domain, _Objects, Division]] = []
-    # Domains that get the same share one tuple of objects, so that overrides are applied to them once.
-    equal: dict[str, tuple[_Objects, Division]] = {}
-    for number, domain in enumerate(domains):
-        here = running & deployed[number].keys()
-        own, division = _share_of(number, objects, here, running, divided)
-        # What makes no pods follows the pods of its group.
-        if makes_pods and not any(item.demand for item in own):
-            continue
-        keys = [item.key for item in own]
-        content = repr((keys, division))
-        own, division = equal.setdefault(content, (own, division))
-        parts.append((domain, own, division))
-    return parts
-
-
-def _deployed_in(domain: Domain) -> dict[ObjectKey, WorkloadObject]:
-    """Return the objects that a domain has now, as they are deployed."""
-    if domain.current is None:
-        return {}
-    return {item.key: item for item in domain.current.deployed}
-
-
-def _replica_shares(
     domains: Sequence[Domain],
     objects: _Objects,
-    running: set[ObjectKey],
-    deployed: Sequence[Mapping[ObjectKey, WorkloadObject]],
-) -> dict[ObjectKey, tuple[ReplicaShare, ...] | None]:
-    """Return the share that each domain gets of each object; None for one that every domain has whole.
-
-    What was placed and runs once is not divided any more.
-    """
-    weights = [domain.weight for domain in domains]
-    shares = {}
-    for item in objects:
-        if item.key in running:
-            continue
-        before = [there.get(item.key) for there in deployed]
-        shares[item.key] = replica_shares(item, weights, before)
-    return shares
-
-
-def _share_of(
-    number: int,
-    objects: _Objects,
-    here: Collection[ObjectKey],
-    running: Collection[ObjectKey],
-    divided: Mapping[ObjectKey, tuple[ReplicaShare, ...] | None],
-) -> tuple[_Objects, Division]:
-    """Return the objects of the domain `number`, and the operations that leave it its share of each.
-
-    A batch object that was placed stays in the domain where it is: `here` are those of this domain.
-    """
-    own: list[WorkloadObject] = []
-    division: dict[ObjectKey, Operations] = {}
-    for item in objects:
-        if item.key in running:
-            if item.key in here:
-                own.append(item)
-            continue
-        shares = divided[item.key]
-        # What cannot be divided goes whole to each domain.
-        if shares is None:
-            own.append(item)
-            continue
-        share = shares[number]
-        if share.empty:
-            continue
-        own.append(item)
-        if share.operations:
-            division[item.key] = share.operations
-    return tuple(own), division
+    copies: tuple[ClusterCopy, ...],
+) -> list[DomainTarget]:
+    """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
+    parts = domain_parts(domains, objects, copies)
+    if not parts:
+        return []
+    shares = shares_of(parts)
+    targets = []
+    for part, share in zip(parts, shares, strict=True):
+        target = _target(part.domain, part.objects, part.division, share)
+        targets.append(target)
+    return targets
