@@ -297,14 +297,12 @@ def _has_single_copy(request: PlacementRequest) -> bool:
 
 
 def _wanted(targets: Targets) -> list[ClusterCopy]:
-    wanted = [target.wanted for target in targets.domains]
-    return [copy for copy in wanted if copy is not None]
+    return [target.wanted for target in targets.domains if target.wanted is not None]
 
 
 def usage_of(copies: Iterable[ClusterCopy]) -> dict[str, int]:
     """Return what `copies` request together, as `quota.requested` does; one whose jobs have ended uses nothing."""
-    running = [copy for copy in copies if copy.job_result is None]
-    return requested(gang_of_copy(copy) for copy in running)
+    return requested(gang_of_copy(copy) for copy in copies if copy.job_result is None)
 
 
 def _with_pending(

@@ -41,8 +41,7 @@ class AssumedCopy:
     @property
     def is_batch(self) -> bool:
         """Tell whether it ends by itself: every object that makes pods runs once."""
-        with_pods = [item for item in self.objects if item.demand]
-        return all(item.is_batch for item in with_pods)
+        return all(item.is_batch for item in self.objects if item.demand)
 
 
 class PodIndex:

@@ -43,7 +43,8 @@ def nodes_with(
 
 def _headroom(headroom: Headroom) -> dict[str, Fraction | int]:
     """Return what is kept free on each node, by resource: a share of the node, or an amount."""
-    kept: dict[str, Fraction | int] = {}
-    for name, part in headroom.shares.items():
-        kept[name] = Fraction(part, 10_000)
-    return {**kept, **headroom.amounts}
+    # Shares are in hundredths of a percent.
+    shares: dict[str, Fraction | int] = {
+        name: Fraction(part, 10_000) for name, part in headroom.shares.items()
+    }
+    return {**shares, **headroom.amounts}

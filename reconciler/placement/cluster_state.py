@@ -288,8 +288,7 @@ class ClusterState:
 
         Pods that are being deleted are gone then; so are pods in namespaces `own` that no placed group has.
         """
-        deleting = [pod for pod in self.snapshot.pods if pod.deleting]
-        gone = {_name(pod) for pod in deleting}
+        gone = {_name(pod) for pod in self.snapshot.pods if pod.deleting}
         if own:
             gone |= self._pods_of_no_group(own)
         staying: list[AssumedCopy] = []

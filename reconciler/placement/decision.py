@@ -68,9 +68,7 @@ class Decision:
     def copies(self) -> tuple[ClusterCopy, ...]:
         """Return the copies that the decision is about: those that it leaves, or removes when it retires the group."""
         group = self.before if self.after is None else self.after
-        if group is None:
-            return ()
-        return group.copies
+        return group.copies if group else ()
 
     @property
     def clusters(self) -> tuple[str, ...]:

@@ -151,13 +151,9 @@ def _keeps(
     """Tell whether there is a copy that stays on a cluster which is not eligible for new ones."""
     if copy is None:
         return False
-    # What runs once is not moved.
-    if copy.has_batch:
-        return True
     # Where the policy no longer spreads, all copies are in one domain, which keeps the first.
-    if policy.spreading is None:
-        return True
-    return eligibility.may_stay(copy.cluster)
+    is_spread = policy.spreading is not None
+    return copy.has_batch or not is_spread or eligibility.may_stay(copy.cluster)
 
 
 def _gets_nothing(spread: Spread | None, value: str) -> bool:

@@ -156,12 +156,13 @@ class FleetState:
 
     def without_holds(self) -> FleetState:
         """Return the fleet with no capacity reserved for groups that wait."""
-        changed = dict(self.changed)
-        for name, state in self.changed.items():
-            # Only what this plan changed can have a hold: it is reserved anew by each plan.
-            if state.hold is not None:
-                changed[name] = replace(state, hold=None)
-        return replace(self, changed=changed)
+        # Only what this plan changed can have a hold: each plan reserves anew.
+        released = {
+            name: replace(state, hold=None)
+            for name, state in self.changed.items()
+            if state.hold
+        }
+        return replace(self, changed={**self.changed, **released})
 
     def stale_at(self) -> float | None:
         """Return when the next live snapshot becomes too old, in unix seconds; None when none will."""
@@ -169,14 +170,11 @@ class FleetState:
         for name, cluster in self.inventory.items():
             snapshot = self.snapshot.clusters.get(name)
             # A snapshot that is read from a file of the repo does not age.
-            if not isinstance(cluster.access, KubeconfigAccess):
-                continue
-            if not isinstance(snapshot, ClusterSnapshot):
-                continue
-            time = snapshot.taken_at + self.max_age
-            if time > self.now:
-                times.append(time)
-        return min(times, default=None)
+            is_live = isinstance(cluster.access, KubeconfigAccess)
+            if is_live and isinstance(snapshot, ClusterSnapshot):
+                times.append(snapshot.taken_at + self.max_age)
+        later = [time for time in times if time > self.now]
+        return min(later, default=None)
 
     def _open(self, name: str) -> ClusterState | Unreadable:
         """Return the state in which the plan finds a cluster, or why its capacity is not known."""

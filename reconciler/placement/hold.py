@@ -63,9 +63,7 @@ class Hold:
         if fit.growth or self._uses_new_nodes(fit):
             # Nodes that are to be added have no fixed place among the emptied nodes.
             fit = try_gang(self.emptied, gang)
-        if not fit.ok:
-            return self.emptied
-        return commit(self.emptied, gang, fit)
+        return commit(self.emptied, gang, fit) if fit.ok else self.emptied
 
     def _uses_new_nodes(self, fit: Fit) -> bool:
         """Tell whether pods are bound to nodes that do not exist yet, whichever group these were added for."""

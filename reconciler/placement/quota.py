@@ -289,9 +289,7 @@ class QuotaUsage:
         """Return what a tenant leaves unused of its quota; negative where it uses more."""
         quota = tenant.quota.get(name)
         # Without a quota of the resource it has nothing to lend, and needs to borrow none.
-        if quota is None:
-            return 0
-        return quota.nano - self._used(tenant, name)
+        return quota.nano - self._used(tenant, name) if quota is not None else 0
 
     def _lenders(self, tenant: Tenant) -> list[Tenant]:
         borrowing = tenant.borrowing

@@ -273,14 +273,16 @@ def _jobs_on_ray_clusters(
 
 def has_ray_cluster(snapshot: ClusterSnapshot, name: _Name) -> bool:
     """Tell whether a RayCluster is on a cluster: KubeRay's status of it, or its head pod, shows it."""
-    for status in snapshot.ray:
-        if status.kind != rayspec.RAY_CLUSTER:
-            continue
-        if (status.namespace, status.name) == name:
-            return True
+    if any(
+        one.kind == rayspec.RAY_CLUSTER and (one.namespace, one.name) == name
+        for one in snapshot.ray
+    ):
+        return True
     # A snapshot of nodes and pods alone has no statuses.
-    heads = (pod for pod in snapshot.pods if pod.node_type == "head")
-    return any((pod.namespace, pod.owner) == name for pod in heads)
+    return any(
+        pod.node_type == "head" and (pod.namespace, pod.owner) == name
+        for pod in snapshot.pods
+    )
 
 
 def _is_ray_cluster(item: WorkloadObject) -> bool:

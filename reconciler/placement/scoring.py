@@ -195,9 +195,7 @@ class _Left:
     def used(self) -> float:
         """The share that is used, 0 to 1."""
         # Of nothing, nothing is left.
-        if not self.whole:
-            return 1.0
-        return 1 - self.free / self.whole
+        return 1 - self.free / self.whole if self.whole else 1.0
 
 
 def _left(one: FeasibleCluster) -> tuple[_Left, ...]:
@@ -246,12 +244,11 @@ def _asked(
         passing = allowed(nodes.table, pod_set.shape)
         requests = pod_set.shape.requests.items()
         for name, amount in (("pods", 1), *requests):
-            if amount <= 0:
-                continue
-            of_set = amount * pod_set.count
-            asked[name] = asked.get(name, 0) + of_set
-            known = usable.get(name)
-            usable[name] = passing if known is None else passing | known
+            if amount > 0:
+                of_set = amount * pod_set.count
+                asked[name] = asked.get(name, 0) + of_set
+                known = usable.get(name)
+                usable[name] = passing if known is None else passing | known
     return asked, usable
 
 
@@ -266,16 +263,12 @@ def _most_used(one: FeasibleCluster) -> _Left | None:
 def _capacity_left(one: FeasibleCluster) -> CapacityLeft:
     left = _scarcest(one)
     # A gang without pods asks for nothing.
-    if left is None:
-        return CapacityLeft("", 0.0)
-    return CapacityLeft(left.resource, left.more)
+    return CapacityLeft(left.resource, left.more) if left else CapacityLeft("", 0.0)
 
 
 def _utilization(one: FeasibleCluster) -> Utilization:
     left = _most_used(one)
-    if left is None:
-        return Utilization("", 0.0)
-    return Utilization(left.resource, left.used)
+    return Utilization(left.resource, left.used) if left else Utilization("", 0.0)
 
 
 SCORES = {

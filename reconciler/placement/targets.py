@@ -279,9 +279,7 @@ def _not_reached(
     reached = {target.value for target in targets}
     copies = []
     for domain in domains:
-        if domain.value in reached:
-            continue
-        if domain.current is not None:
+        if domain.current is not None and domain.value not in reached:
             copies.append(domain.current)
     return copies
 
