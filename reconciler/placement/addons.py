@@ -35,39 +35,44 @@ class AddOnSpread:
     why_not: Mapping[tuple[str, str], NotPlaced] = field(default_factory=dict)
     providers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def lacks(self, cluster: str, needs: Iterable[str]) -> AddOnMissing | None:
+    def lacks(
+        self,
+        cluster: str,
+        needs: Iterable[str],
+    ) -> AddOnMissing | None:
         """Return which add-on a cluster lacks for objects of the API groups in `needs`; None when it has all."""
-        has = {
-            group for addon in self.placed.get(cluster, ()) for group in addon.provides
-        }
-        for group in sorted(needs):
-            if group in self.providers and group not in has:
-                name = self.providers[group][0]
-                return AddOnMissing(name, group, self.why_not[cluster, name])
+        has: set[str] = set()
+        for addon in self.placed.get(cluster, ()):
+            has.update(addon.provides)
+        for api_group in sorted(needs):
+            # Where no add-on of the fleet provides it, none is asked for.
+            if api_group not in self.providers or api_group in has:
+                continue
+            # None of its providers is there, so the first one has a reason why not.
+            name = self.providers[api_group][0]
+            why = self.why_not[cluster, name]
+            return AddOnMissing(name, api_group, why)
         return None
 
 
 def spread_addons(
-    addons: Sequence[AddOn], clusters: Mapping[str, Mapping[str, str]]
+    addons: Sequence[AddOn],
+    clusters: Mapping[str, Mapping[str, str]],
 ) -> AddOnSpread:
     """Spread `addons`, in the order of `policy.addon_kind.read_addons`, over `clusters`: name -> labels."""
     placed: dict[str, tuple[AddOn, ...]] = {}
     why_not: dict[tuple[str, str], NotPlaced] = {}
     for cluster, labels in clusters.items():
         own: dict[str, AddOn] = {}
+        # Add-ons come after those that they depend on, so one pass over them is enough.
         for addon in addons:
             why = _why_not(addon, labels, own)
-            if why is not None:
-                why_not[cluster, addon.name] = why
-            else:
+            if why is None:
                 own[addon.name] = addon
+            else:
+                why_not[cluster, addon.name] = why
         placed[cluster] = tuple(own.values())
-    groups = sorted({group for addon in addons for group in addon.provides})
-    providers = {
-        group: tuple(one.name for one in addons if group in one.provides)
-        for group in groups
-    }
-    return AddOnSpread(placed, why_not, providers)
+    return AddOnSpread(placed, why_not, _providers(addons))
 
 
 class AddOnFilter:
@@ -79,14 +84,20 @@ class AddOnFilter:
     name = "AddOn"
     transient = True
 
-    def __init__(self, addons: AddOnSpread, needs: frozenset[str]) -> None:
+    def __init__(
+        self,
+        addons: AddOnSpread,
+        needs: frozenset[str],
+    ) -> None:
         self._addons = addons
         self._needs = needs
 
     def refuse(self, group: GroupFacts, cluster: ClusterFacts) -> Refusal | None:  # noqa: ARG002  (made for its needs)
         """Return which add-on `cluster` lacks; None when it has all."""
         lacks = self._addons.lacks(cluster.name, self._needs)
-        return Refusal(cluster.name, lacks, stays=True) if lacks is not None else None
+        if lacks is None:
+            return None
+        return Refusal(cluster.name, lacks, stays=True)
 
 
 def addon_filters(addons: AddOnSpread) -> FilterMaker:
@@ -95,26 +106,37 @@ def addon_filters(addons: AddOnSpread) -> FilterMaker:
     def make(group: Group) -> tuple[frozenset[str], AddOnFilter] | None:
         if not addons.providers:
             return None
-        needs = frozenset(
-            item.key.group
-            for item in group.objects
-            if item.key.group in addons.providers
-        )
-        return (needs, AddOnFilter(addons, needs)) if needs else None
+        asked = {item.key.group for item in group.objects}
+        needs = frozenset(asked & addons.providers.keys())
+        if not needs:
+            return None
+        # Groups with equal needs share the filter's verdicts.
+        return needs, AddOnFilter(addons, needs)
 
     return make
 
 
+def _providers(addons: Sequence[AddOn]) -> dict[str, tuple[str, ...]]:
+    """Return the names of the add-ons that provide each API group, in the order of `addons`."""
+    api_groups: set[str] = set()
+    for addon in addons:
+        api_groups.update(addon.provides)
+    providers = {}
+    for api_group in sorted(api_groups):
+        names = [addon.name for addon in addons if api_group in addon.provides]
+        providers[api_group] = tuple(names)
+    return providers
+
+
 def _why_not(
-    addon: AddOn, labels: Mapping[str, str], own: Mapping[str, AddOn]
+    addon: AddOn,
+    labels: Mapping[str, str],
+    own: Mapping[str, AddOn],
 ) -> NotPlaced | None:
-    wanted = (
-        addon.cluster_selector.first_mismatch(labels)
-        if addon.cluster_selector
-        else None
-    )
-    if wanted is not None:
-        return AddOnNotSelected(wanted)
+    selector = addon.cluster_selector
+    mismatch = selector.first_mismatch(labels) if selector else None
+    if mismatch is not None:
+        return AddOnNotSelected(mismatch)
     for name in addon.depends_on:
         if name not in own:
             return AddOnDependency(name)

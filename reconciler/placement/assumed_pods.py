@@ -50,47 +50,55 @@ class PodIndex:
     def __init__(self, snapshot: ClusterSnapshot) -> None:
         self._pods: dict[str, dict[str, list[Pod]]] = {}
         for pod in snapshot.pods:
-            self._pods.setdefault(pod.namespace, {}).setdefault(
-                pod.owner or pod.name, []
-            ).append(pod)
-        self._made_by: dict[tuple[str, str], list[str]] = {}
+            # A pod without an owner belongs to the object of its own name.
+            owner = pod.owner or pod.name
+            of_namespace = self._pods.setdefault(pod.namespace, {})
+            of_namespace.setdefault(owner, []).append(pod)
         self._status = {(s.kind, s.namespace, s.name): s for s in snapshot.ray}
+        self._made_by: dict[tuple[str, str], list[str]] = {}
         for status in snapshot.ray:
+            # A RayJob or RayService makes a RayCluster, which is the owner that its pods name.
             if status.kind == "RayCluster" and status.owner:
-                self._made_by.setdefault((status.namespace, status.owner), []).append(
-                    status.name
-                )
+                maker = (status.namespace, status.owner)
+                self._made_by.setdefault(maker, []).append(status.name)
 
     def pods_of(self, key: ObjectKey) -> tuple[Pod, ...]:
         """Return the pods that are on the cluster because of the object `key`."""
         owners = self._pods.get(key.namespace)
         if not owners:
             return ()
-        return tuple(
-            pod for name in self._owners(key, owners) for pod in owners.get(name, ())
-        )
+        found: list[Pod] = []
+        for name in self._owners(key, owners):
+            found += owners.get(name, ())
+        return tuple(found)
 
     def status_of(self, key: ObjectKey) -> Outcome | None:
         """Return what the snapshot says of the Ray resource `key`; None where it does not show it."""
-        seen = self._status.get((key.kind, key.namespace, key.name))
-        return (
-            outcome(seen.kind, seen.state, seen.job_status, seen.reason)
-            if seen
-            else None
+        shown_as = (key.kind, key.namespace, key.name)
+        seen = self._status.get(shown_as)
+        if seen is None:
+            return None
+        return outcome(
+            seen.kind,
+            seen.state,
+            seen.job_status,
+            seen.reason,
         )
 
-    def _owners(self, key: ObjectKey, owners: Mapping[str, object]) -> Iterable[str]:
+    def _owners(
+        self,
+        key: ObjectKey,
+        owners: Mapping[str, object],
+    ) -> Iterable[str]:
         """Return the names under which pods of the object `key` can be found, out of those in `owners`."""
         if key.kind in {"RayJob", "RayService"}:
-            made = self._made_by.get((key.namespace, f"{key.kind}/{key.name}"), ())
-            generated = [
-                name for name in owners if _is_generated(name, key.name, _GENERATED)
-            ]
+            maker = (key.namespace, f"{key.kind}/{key.name}")
+            made = self._made_by.get(maker, ())
+            # The status of its RayCluster may be missing where its pods are seen already.
+            generated = _generated(owners, key.name, _GENERATED)
             return sorted({key.name, *made, *generated})
         if key.kind == "Deployment":
-            return sorted(
-                name for name in owners if _is_generated(name, key.name, _REPLICA_SET)
-            )
+            return sorted(_generated(owners, key.name, _REPLICA_SET))
         return (key.name,)
 
 
@@ -98,11 +106,13 @@ def unmade_pods(objects: Iterable[WorkloadObject], index: PodIndex) -> Gang:
     """Return the pods of `objects` that do not exist yet; a job that has ended makes no more."""
     missing: list[PodSet] = []
     for item in objects:
-        status = index.status_of(item.key)
-        ended = item.is_batch and status is not None and status.finished
-        if item.demand is None or ended:
+        if item.demand is None:
             continue
-        existing = Counter(_role_of(pod) for pod in index.pods_of(item.key))
+        status = index.status_of(item.key)
+        if item.is_batch and status is not None and status.finished:
+            continue
+        pods = index.pods_of(item.key)
+        existing = Counter(_role_of(pod) for pod in pods)
         for pod_set in item.demand.pod_sets:
             role = _role_of_set(pod_set)
             left = pod_set.count - existing[role]
@@ -110,22 +120,38 @@ def unmade_pods(objects: Iterable[WorkloadObject], index: PodIndex) -> Gang:
             existing[role] = max(0, -left)
             if left > 0:
                 missing.append(replace(pod_set, count=left))
-    return Gang(tuple(sorted(missing, key=lambda pod_set: pod_set.after)))
+    in_order = sorted(missing, key=lambda pod_set: pod_set.after)
+    return Gang(tuple(in_order))
 
 
-def _is_generated(name: str, base: str, suffix: re.Pattern[str]) -> bool:
-    return name.startswith(base) and suffix.fullmatch(name[len(base) :]) is not None
+def _generated(
+    names: Iterable[str],
+    base: str,
+    suffix: re.Pattern[str],
+) -> list[str]:
+    """Return those of `names` that are `base` with a generated `suffix`."""
+    found = []
+    for name in names:
+        if not name.startswith(base):
+            continue
+        rest = name[len(base) :]
+        if suffix.fullmatch(rest):
+            found.append(name)
+    return found
 
 
 def _role_of(pod: Pod) -> tuple[str, str]:
+    """Return the role of a pod, and its worker group, as KubeRay labels it."""
     if pod.node_type == "head":
         return (Role.HEAD, "")
     if pod.node_type == "worker":
-        return (Role.WORKER, pod.shape.labels.get("ray.io/group", ""))
+        group = pod.shape.labels.get("ray.io/group", "")
+        return (Role.WORKER, group)
     return (Role.POD, "")
 
 
 def _role_of_set(pod_set: PodSet) -> tuple[str, str]:
+    """Return what `_role_of` returns for the pods of a set."""
     if pod_set.role is Role.HEAD:
         return (Role.HEAD, "")
     if pod_set.role is Role.WORKER:

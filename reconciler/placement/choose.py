@@ -6,7 +6,7 @@ docs/decisions/0001), then the policy's own order, then what the policy prefers 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reconciler.fleet.snapshot import Unreadable
@@ -36,6 +36,8 @@ from reconciler.reasons.reason import Reason
 from reconciler.workloads.group import Group
 
 _ORDER = {verdict: position for position, verdict in enumerate(Verdict)}
+
+_Order = tuple[int, tuple[int, ...], bool, float, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,13 @@ class EvaluatedCluster:
     state: ClusterState | None
 
     @property
-    def order(self) -> tuple[int, tuple[int, ...], bool, float, str]:
+    def order(self) -> _Order:
         """Return what to sort by, before the policy's preferences: less is better, and no two are equal."""
-        rented = self.state.rented if self.state else False
-        free = self.state.cache.free_share if self.state else 1.0
+        rented, free = False, 1.0
+        if self.state is not None:
+            # Nodes that are paid for anyway come first, then the fullest.
+            rented = self.state.rented
+            free = self.state.cache.free_share
         return (
             _ORDER[self.candidate.verdict],
             self.rank,
@@ -85,48 +90,76 @@ class EvaluatedCluster:
 
 
 def choose_cluster(
-    group: Group, eligibility: Eligibility, fleet: FleetState
+    group: Group,
+    eligibility: Eligibility,
+    fleet: FleetState,
 ) -> tuple[ClusterChoice, FleetState]:
     """Choose a cluster for `group`; return the choice, and the fleet with the capacity used that it needs."""
     gang = group.gang
     wanted = GangRequest.of(gang)
-    evaluated = []
-    for tier in eligibility.tiers:
-        evaluated += [
-            _evaluate(name, tier.rank, wanted, fleet) for name in tier.clusters
-        ]
-    evaluated.sort(key=lambda one: one.order)
-    ranking: Ranking | None = None
-    if evaluated and evaluated[0].candidate.verdict.fits:
-        evaluated, ranking = _by_preference(evaluated, group.policy, fleet, wanted)
+    evaluated = _evaluate_all(eligibility, wanted, fleet)
     refused = refused_candidates(eligibility)
-    candidates = tuple(one.candidate for one in evaluated) + refused
     if not evaluated:
-        return ClusterChoice(
-            "", _not_eligible(group, refused), candidates, wanted
-        ), fleet
+        not_eligible = _not_eligible(group, refused)
+        return ClusterChoice("", not_eligible, refused, wanted), fleet
+
     best = evaluated[0]
-    if ranking is not None and best.state is not None and best.fit is not None:
-        chosen = ClusterChoice(
-            best.candidate.cluster, _chosen(evaluated, ranking), candidates, wanted
-        )
-        return chosen, fleet.with_cluster(best.state.assume(gang, best.fit))
+    if best.candidate.verdict.fits:
+        ranked, ranking = _by_preference(evaluated, group.policy, fleet, wanted)
+        candidates = _candidates(ranked, refused)
+        why = _chosen(ranked, ranking)
+        chosen = ranking.order[0]
+        used = chosen.state.assume(gang, chosen.fit)
+        choice = ClusterChoice(chosen.name, why, candidates, wanted)
+        return choice, fleet.with_cluster(used)
+    candidates = _candidates(evaluated, refused)
+    # Where the capacity of the best is not known, that of none is: unknown comes last.
     if best.state is not None and eligibility.require is Require.ANY:
         return _queued(evaluated, candidates, gang, wanted, fleet)
-    return ClusterChoice("", _no_capacity(evaluated), candidates, wanted), fleet
+    no_capacity = _no_capacity(evaluated)
+    return ClusterChoice("", no_capacity, candidates, wanted), fleet
+
+
+def _candidates(
+    evaluated: Iterable[EvaluatedCluster],
+    refused: tuple[Candidate, ...],
+) -> tuple[Candidate, ...]:
+    """Return all clusters as candidates: the eligible ones in their order, then the others."""
+    eligible = tuple(one.candidate for one in evaluated)
+    return eligible + refused
+
+
+def _evaluate_all(
+    eligibility: Eligibility,
+    wanted: GangRequest,
+    fleet: FleetState,
+) -> list[EvaluatedCluster]:
+    """Return the eligible clusters with what they have for a gang, best first."""
+    evaluated: list[EvaluatedCluster] = []
+    for tier in eligibility.tiers:
+        for name in tier.clusters:
+            one = _evaluate(name, tier.rank, wanted, fleet)
+            evaluated.append(one)
+    evaluated.sort(key=lambda one: one.order)
+    return evaluated
 
 
 def _evaluate(
-    name: str, rank_: tuple[int, ...], wanted: GangRequest, fleet: FleetState
+    name: str,
+    rank_: tuple[int, ...],
+    wanted: GangRequest,
+    fleet: FleetState,
 ) -> EvaluatedCluster:
     state = fleet.cluster(name)
     if isinstance(state, Unreadable):
         candidate = Candidate(name, Verdict.UNREACHABLE, Unreachable(state.reason))
         return EvaluatedCluster(candidate, rank_, None, None)
     fit, candidate = state.try_gang(wanted)
+    # Only new nodes cost anything: the others are paid for already.
     if fit.growth:
         cost = cost_of(fit, state.nodes.pools)
-        candidate = Candidate(name, candidate.verdict, FitsAtCost(candidate.why, cost))
+        why = FitsAtCost(candidate.why, cost)
+        candidate = Candidate(name, candidate.verdict, why)
     return EvaluatedCluster(candidate, rank_, fit, state)
 
 
@@ -139,20 +172,21 @@ def _queued(
 ) -> tuple[ClusterChoice, FleetState]:
     """Let the pods queue on the best cluster, or on the next that is as good where that is held for another group."""
     verdict = evaluated[0].candidate.verdict
-    equal = [one for one in evaluated if one.candidate.verdict is verdict]
-    for one in equal:
-        name = one.candidate.cluster
-        if one.state is None or one.state.hold is not None:
-            continue
-        choice = ClusterChoice(
-            name, Queued(name, len(evaluated), one.candidate.why), candidates, wanted
-        )
-        return choice, fleet.with_cluster(one.state.queue_pods(gang))
     held: list[tuple[str, Reason]] = []
-    for one in equal:
-        if one.state is not None and one.state.hold is not None:
-            held.append((one.candidate.cluster, one.state.hold.why))
-    return ClusterChoice("", QueuesHeld(tuple(held)), candidates, wanted), fleet
+    for one in evaluated:
+        if one.candidate.verdict is not verdict or one.state is None:
+            continue
+        name = one.candidate.cluster
+        # Kubernetes would give pods that queue the capacity that is reserved.
+        if one.state.hold is not None:
+            held.append((name, one.state.hold.why))
+            continue
+        why = Queued(name, len(evaluated), one.candidate.why)
+        choice = ClusterChoice(name, why, candidates, wanted)
+        queued = one.state.queue_pods(gang)
+        return choice, fleet.with_cluster(queued)
+    why_not = QueuesHeld(tuple(held))
+    return ClusterChoice("", why_not, candidates, wanted), fleet
 
 
 def _by_preference(
@@ -163,55 +197,67 @@ def _by_preference(
 ) -> tuple[list[EvaluatedCluster], Ranking]:
     """Sort the clusters of the best verdict and tier, which fit, by what `policy` prefers; return the ranking too."""
     best = evaluated[0]
-    equal = [
-        one
-        for one in evaluated
-        if (one.candidate.verdict, one.rank) == (best.candidate.verdict, best.rank)
-    ]
-    by_name = {one.candidate.cluster: one for one in equal}
-    feasible = []
-    for name, one in by_name.items():
+    feasible: list[FeasibleCluster] = []
+    by_name: dict[str, EvaluatedCluster] = {}
+    for one in evaluated:
+        name, verdict = one.candidate.cluster, one.candidate.verdict
+        # The clusters are sorted by both, so those that are equal to the best come first.
+        if (verdict, one.rank) != (best.candidate.verdict, best.rank):
+            break
+        by_name[name] = one
         if one.state and one.fit:
-            feasible.append(FeasibleCluster(one.state, one.fit, wanted.on(name), fleet))
+            there = wanted.on(name)
+            feasible.append(FeasibleCluster(one.state, one.fit, there, fleet))
     ranking = rank(feasible, policy.prefer)
     ordered = [by_name[one.name] for one in ranking.order]
-    return ordered + evaluated[len(equal) :], ranking
+    worse = evaluated[len(by_name) :]
+    return ordered + worse, ranking
 
 
 def _chosen(evaluated: Sequence[EvaluatedCluster], ranking: Ranking) -> Chosen:
     """Return why the first cluster is chosen."""
     best = evaluated[0]
-    passed_over = _passed_over(evaluated)
     return Chosen(
-        best.candidate.why, ranking.best, ranking.runner_up, ranking.second, passed_over
+        best.candidate.why,
+        ranking.best,
+        ranking.runner_up,
+        ranking.second,
+        _passed_over(evaluated),
     )
 
 
 def _passed_over(evaluated: Sequence[EvaluatedCluster]) -> PassedOver | None:
     """Return why clusters that the policy ranks before the chosen one were not chosen; None when there are none."""
     chosen = evaluated[0]
+    # A verdict counts more than the policy's order, so one that the policy ranks before it may come after it.
     better = [one for one in evaluated[1:] if one.rank < chosen.rank]
     if not better:
         return None
-    first = min(better, key=lambda one: (one.rank, one.candidate.cluster)).candidate
-    return PassedOver(first.cluster, first.why, len(better) - 1)
+    better.sort(key=lambda one: (one.rank, one.candidate.cluster))
+    first = better[0]
+    others = len(better) - 1
+    return PassedOver(first.candidate.cluster, first.candidate.why, others)
 
 
 def _no_capacity(evaluated: Sequence[EvaluatedCluster]) -> NoCapacity:
     """Return why no eligible cluster can hold the group: what the nearest of them lacks."""
+    candidates = [one.candidate for one in evaluated]
+    held = [one for one in candidates if one.reason == HELD_FOR_OLDER]
     # Where only reserved capacity would do, the group that it is reserved for is what this one waits for.
-    held = [
-        one.candidate for one in evaluated if one.candidate.reason == HELD_FOR_OLDER
-    ]
     if held:
-        return NoCapacity(HELD_FOR_OLDER, held[0].cluster, len(held), held[0].why)
-    best = evaluated[0].candidate
-    return NoCapacity(best.verdict, best.cluster, len(evaluated), best.why)
+        first = held[0]
+        return NoCapacity(HELD_FOR_OLDER, first.cluster, len(held), first.why)
+    best = candidates[0]
+    return NoCapacity(
+        best.verdict,
+        best.cluster,
+        len(candidates),
+        best.why,
+    )
 
 
 def _not_eligible(group: Group, refused: Sequence[Candidate]) -> Reason:
     if not refused:
         return NoClusters()
-    return NoEligibleCluster(
-        group.policy.name, tuple((one.cluster, one.why) for one in refused)
-    )
+    why_not = tuple((one.cluster, one.why) for one in refused)
+    return NoEligibleCluster(group.policy.name, why_not)

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from typing import TypeVar, cast
 
-from reconciler.fleet.addable import addable
-from reconciler.fleet.inventory import Cluster, Headroom
+from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.snapshot import ClusterSnapshot, Pod
 from reconciler.kube_scheduler.equivalence import GangRequest
-from reconciler.kube_scheduler.fit import commit, reserve, reserve_pending, try_gang
+from reconciler.kube_scheduler.fit import commit, reserve, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import namespaces_in_terms
-from reconciler.placement.assumed_pods import AssumedCopy, PodIndex, unmade_pods
+from reconciler.placement.assumed_pods import AssumedCopy, PodIndex
+from reconciler.placement.cluster_nodes import nodes_with
 from reconciler.placement.hold import Hold
 from reconciler.placement.model import Candidate, verdict_of
 from reconciler.workloads.group import GroupKey, WorkloadObject, gang_of
@@ -61,7 +60,8 @@ class FitCache:
     @property
     def size(self) -> int:
         """Return how many results are kept."""
-        return len(self._fits) + len(self._measures) + len(self.nodes.table.memo)
+        of_gangs = len(self._fits) + len(self._measures)
+        return of_gangs + len(self.nodes.table.memo)
 
     def fit(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
         """Return what kube-scheduler would do with a gang, and the candidate that says so."""
@@ -69,25 +69,30 @@ class FitCache:
         found = self._fits.get(key)
         if found is None:
             fit = try_gang(self.nodes, wanted.gang)
-            found = fit, Candidate(self._cluster, verdict_of(fit), fit.why)
-            self._fits[key] = found
+            candidate = Candidate(self._cluster, verdict_of(fit), fit.why)
+            found = self._fits[key] = fit, candidate
         return found
 
     def measured(
-        self, wanted: GangRequest | None, what: str, measure: Callable[[], _Measure]
+        self,
+        wanted: GangRequest | None,
+        what: str,
+        measure: Callable[[], _Measure],
     ) -> _Measure:
         """Return `measure()`, which must follow from these nodes, the fit of `wanted` on them and `what` alone."""
-        key = (self._key(wanted) if wanted else "", what)
+        # What no gang is part of has the empty key.
+        gang_key = self._key(wanted) if wanted else ""
+        key = (gang_key, what)
         if key not in self._measures:
             self._measures[key] = measure()
         return cast("_Measure", self._measures[key])
 
     def _key(self, wanted: GangRequest) -> str:
         # Names and labels of the gang count only where affinity terms of other pods may select them.
-        unnamed = self._named_by_terms is not None and self._named_by_terms.isdisjoint(
-            wanted.namespaces
-        )
-        return wanted.unnamed if unnamed else wanted.exact
+        named = self._named_by_terms
+        if named is not None and named.isdisjoint(wanted.namespaces):
+            return wanted.unnamed
+        return wanted.exact
 
 
 class ClusterBaseline:
@@ -114,7 +119,12 @@ class ClusterBaseline:
     def cache(self) -> FitCache:
         """Return the nodes with what is assumed on them."""
         if self._cache is None:
-            nodes = nodes_with(self.cluster, self.snapshot, self.pods, self.assumed)
+            nodes = nodes_with(
+                self.cluster,
+                self.snapshot,
+                self.pods,
+                self.assumed,
+            )
             self._cache = FitCache(self.cluster.name, nodes)
         return self._cache
 
@@ -130,11 +140,10 @@ class ClusterBaseline:
         assumed: tuple[AssumedCopy, ...],
     ) -> bool:
         """Tell whether a baseline made of these would be equal; the time of the snapshot does not matter to it."""
-        return (
-            self.cluster == cluster
-            and self.assumed == assumed
-            and _same_capacity(self.snapshot, snapshot)
-        )
+        # The snapshot is the largest, so it is compared last.
+        if self.cluster != cluster or self.assumed != assumed:
+            return False
+        return _same_capacity(self.snapshot, snapshot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,21 +203,25 @@ class ClusterState:
         fit, candidate = self.cache.fit(wanted)
         if self.hold is None:
             return fit, candidate
+        # The kept result is that of the nodes alone; the hold may forbid what they allow.
         fit = self.hold.judge(wanted, fit)
         return fit, Candidate(self.name, verdict_of(fit), fit.why)
 
     def assume(self, gang: Gang, fit: Fit) -> ClusterState:
         """Return the state with the capacity used that `fit` found for `gang`, or for an equal one."""
         gang = gang.on(self.name)
+        nodes = commit(self.nodes, gang, fit)
+        # The gang that is held for must fit beside this one as well.
         hold = self.hold.beside(gang, fit) if self.hold is not None else None
-        return self._with(
-            commit(self.nodes, gang, fit), hold=hold, gangs=(*self.gangs, gang)
-        )
+        gangs = (*self.gangs, gang)
+        return self._with(nodes, hold=hold, gangs=gangs)
 
     def queue_pods(self, gang: Gang) -> ClusterState:
         """Return the state with capacity used for as many pods of `gang` as kube-scheduler would bind."""
         gang = gang.on(self.name)
-        return self._with(reserve(self.nodes, gang), gangs=(*self.gangs, gang))
+        nodes = reserve(self.nodes, gang)
+        gangs = (*self.gangs, gang)
+        return self._with(nodes, gangs=gangs)
 
     def with_hold(self, hold: Hold) -> ClusterState:
         """Return the state with capacity reserved for a group that waits."""
@@ -225,35 +238,41 @@ class ClusterState:
         Where it does not fit the state is this one.
         """
         others = self._others(group)
-        nodes = self._nodes_without(self._pods_of(before), others)
+        own_pods = self._pods_of(before)
+        nodes = self._nodes_without(own_pods, others)
         gang = gang_of(after)
         fit = try_gang(nodes, gang)
         if not fit.ok:
             return fit, self
-        return fit, self._with(
-            commit(nodes, gang, fit), assumed=others, gangs=(*self.gangs, gang)
+        updated = self._with(
+            commit(nodes, gang, fit),
+            assumed=others,
+            gangs=(*self.gangs, gang),
         )
+        return fit, updated
 
     def release(self, group: GroupKey) -> ClusterState:
         """Return the state in which nothing is assumed for `group`; its pods count until they are gone."""
         others = self._others(group)
-        return self._with(self._nodes_without((), others), assumed=others)
+        nodes = self._nodes_without((), others)
+        return self._with(nodes, assumed=others)
 
     def replace_assumed(self, copy: AssumedCopy) -> ClusterState:
         """Return the state in which `copy` is assumed for its group, and nothing else."""
-        assumed = tuple(
-            sorted((*self._others(copy.group), copy), key=lambda one: one.group)
-        )
-        return self._with(self._nodes_without((), assumed), assumed=assumed)
+        assumed = _by_group((*self._others(copy.group), copy))
+        nodes = self._nodes_without((), assumed)
+        return self._with(nodes, assumed=assumed)
 
     def reassigned(
         self, groups: Collection[GroupKey], copies: Iterable[AssumedCopy]
     ) -> ClusterState:
         """Return the state in which `copies` are what is assumed for `groups`, using the same capacity as before."""
         others = [copy for copy in self.assumed if copy.group not in groups]
-        assumed = tuple(sorted((*others, *copies), key=lambda one: one.group))
         return replace(
-            self, assumed=assumed, changed=self.cache, version=self.version + 1
+            self,
+            assumed=_by_group((*others, *copies)),
+            changed=self.cache,
+            version=self.version + 1,
         )
 
     def emptied(self, own: Collection[str]) -> FitCache:
@@ -261,7 +280,9 @@ class ClusterState:
         return self.once_ended(lambda _: True, own)
 
     def once_ended(
-        self, ends: Callable[[AssumedCopy], bool], own: Collection[str] = ()
+        self,
+        ends: Callable[[AssumedCopy], bool],
+        own: Collection[str] = (),
     ) -> FitCache:
         """Return the cluster as it will be once the copies for which `ends` is true have ended.
 
@@ -269,16 +290,15 @@ class ClusterState:
         """
         gone = {_name(pod) for pod in self.snapshot.pods if pod.deleting}
         if own:
-            placed = self._pods_of(
-                item for copy in self.assumed for item in copy.objects
-            )
-            gone |= {
-                _name(pod) for pod in self.snapshot.pods if pod.namespace in own
-            } - placed
-        ending = [copy for copy in self.assumed if ends(copy)]
-        staying = tuple(copy for copy in self.assumed if not ends(copy))
-        gone |= self._pods_of(item for copy in ending for item in copy.objects)
-        return FitCache(self.name, self._nodes_without(gone, staying))
+            gone |= self._pods_of_no_group(own)
+        staying: list[AssumedCopy] = []
+        for copy in self.assumed:
+            if ends(copy):
+                gone |= self._pods_of(copy.objects)
+            else:
+                staying.append(copy)
+        nodes = self._nodes_without(gone, tuple(staying))
+        return FitCache(self.name, nodes)
 
     def _with(
         self,
@@ -288,6 +308,7 @@ class ClusterState:
         gangs: tuple[Gang, ...] | None = None,
         hold: Hold | None = None,
     ) -> ClusterState:
+        """Return the next state, with `nodes` as its nodes; what is None stays as it is."""
         return ClusterState(
             self.baseline,
             self.assumed if assumed is None else assumed,
@@ -302,7 +323,21 @@ class ClusterState:
 
     def _pods_of(self, objects: Iterable[WorkloadObject]) -> set[_PodName]:
         """Return the pods that are here because of `objects`."""
-        return {_name(pod) for item in objects for pod in self.pods.pods_of(item.key)}
+        found: set[_PodName] = set()
+        for item in objects:
+            for pod in self.pods.pods_of(item.key):
+                found.add(_name(pod))
+        return found
+
+    def _pods_of_no_group(self, namespaces: Collection[str]) -> set[_PodName]:
+        """Return the pods in `namespaces` that no placed group has."""
+        placed: set[_PodName] = set()
+        for copy in self.assumed:
+            placed |= self._pods_of(copy.objects)
+        there = {
+            _name(pod) for pod in self.snapshot.pods if pod.namespace in namespaces
+        }
+        return there - placed
 
     def _nodes_without(
         self, gone: Collection[_PodName], assumed: tuple[AssumedCopy, ...]
@@ -310,41 +345,17 @@ class ClusterState:
         """Return the nodes without the pods `gone`, with what is `assumed` and what this plan placed."""
         snapshot = self.snapshot
         if gone:
-            snapshot = replace(
-                snapshot,
-                pods=tuple(pod for pod in snapshot.pods if _name(pod) not in gone),
-            )
+            left = tuple(pod for pod in snapshot.pods if _name(pod) not in gone)
+            snapshot = replace(snapshot, pods=left)
         nodes = nodes_with(self.baseline.cluster, snapshot, self.pods, assumed)
         for gang in self.gangs:
             nodes = reserve(nodes, gang)
         return nodes
 
 
-def nodes_with(
-    cluster: Cluster,
-    snapshot: ClusterSnapshot,
-    pods: PodIndex,
-    assumed: Iterable[AssumedCopy],
-) -> Nodes:
-    """Return a cluster's nodes with its pods, those that wait, and those of `assumed` copies that do not exist yet."""
-    more = addable(cluster, snapshot)
-    nodes = Nodes.of(
-        snapshot,
-        headroom=_headroom(cluster.headroom),
-        pools=more.pools,
-        spare=more.spare,
-        scoring=cluster.scoring,
-        unknown=more.unknown,
-    )
-    pending = tuple(pod for pod in snapshot.pods if not pod.node and not pod.deleting)
-    nodes = reserve_pending(nodes, pending)
-    for copy in assumed:
-        if not copy.ended:
-            nodes = reserve(nodes, unmade_pods(copy.objects, pods))
-    return nodes
-
-
 def _same_capacity(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
+    """Tell whether two snapshots of a cluster differ in nothing but the time."""
+    # To compare all nodes and pods costs much, so it comes last, and not at all for one and the same snapshot.
     if one is other:
         return True
     same_pools = one.pools == other.pools and one.pools_note == other.pools_note
@@ -358,12 +369,10 @@ def _same_capacity(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:
     )
 
 
+def _by_group(copies: Iterable[AssumedCopy]) -> tuple[AssumedCopy, ...]:
+    """Return copies in the order in which their pods are assumed."""
+    return tuple(sorted(copies, key=lambda copy: copy.group))
+
+
 def _name(pod: Pod) -> _PodName:
     return (pod.namespace, pod.name)
-
-
-def _headroom(headroom: Headroom) -> dict[str, Fraction | int]:
-    shares: dict[str, Fraction | int] = {
-        name: Fraction(part, 10_000) for name, part in headroom.shares.items()
-    }
-    return {**shares, **headroom.amounts}

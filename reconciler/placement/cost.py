@@ -18,7 +18,8 @@ NO_COST = NodeCost()
 
 def cost_rank(cost: NodeCost) -> tuple[bool, Decimal]:
     """Return what to sort costs by: cheap first, unknown last."""
-    return (cost.per_hour is None, cost.per_hour or Decimal(0))
+    is_unknown = cost.per_hour is None
+    return (is_unknown, cost.per_hour or Decimal(0))
 
 
 def cost_of(fit: Fit, pools: Iterable[NodePool]) -> NodeCost:
@@ -26,11 +27,19 @@ def cost_of(fit: Fit, pools: Iterable[NodePool]) -> NodeCost:
     if not fit.growth:
         return NO_COST
     known: Mapping[str, NodePool] = {pool.name: pool for pool in pools}
-    added = [(known[name], count) for name, count in fit.new_nodes.items()]
-    nodes = tuple(NewNodes(pool.name, count, pool.spot) for pool, count in added)
-    unpriced = tuple(pool.name for pool, _ in added if pool.price_per_hour is None)
+    nodes: list[NewNodes] = []
+    unpriced: list[str] = []
+    total = Decimal(0)
+    for name, count in fit.new_nodes.items():
+        pool = known[name]
+        nodes.append(NewNodes(name, count, pool.spot))
+        if pool.price_per_hour is None:
+            unpriced.append(name)
+            continue
+        # The text of the float is the price as it was written, so that 3 x 0.1 is 0.3.
+        price = Decimal(repr(pool.price_per_hour))
+        total += price * count
     if unpriced:
-        return NodeCost(nodes, None, unpriced)
-    # repr: the price as it was written, so that 3 x 0.1 is 0.3
-    prices = [Decimal(repr(pool.price_per_hour)) * count for pool, count in added]
-    return NodeCost(nodes, sum(prices, Decimal(0)))
+        # A sum of the known prices alone would make it look cheaper than it is.
+        return NodeCost(tuple(nodes), None, tuple(unpriced))
+    return NodeCost(tuple(nodes), total)

@@ -55,6 +55,7 @@ class Decision:
     def changed(self) -> bool:
         """Whether place, outcome or reason differ from before: only then is it committed."""
         if self.before is None or self.after is None:
+            # It is new or gone; where it is neither, there was nothing and is nothing.
             return self.before is not self.after
         return not self.after.says_the_same(self.before)
 

@@ -6,7 +6,8 @@ value is to get nothing, or where the group may not be; a copy there is outside 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.placement.model import Candidate, Unplaced, Verdict
@@ -54,6 +55,19 @@ class _Members:
     clusters: list[str] = field(default_factory=list)
     copies: list[ClusterCopy] = field(default_factory=list)
 
+    def add(
+        self,
+        cluster: str,
+        copy: ClusterCopy | None,
+        eligibility: Eligibility,
+    ) -> None:
+        """Add a cluster, with the copy that is there."""
+        # A cluster that is not eligible is here for its copy alone.
+        if cluster in eligibility.names:
+            self.clusters.append(cluster)
+        if copy is not None:
+            self.copies.append(copy)
+
 
 def domains_of(
     policy: SchedulePolicy,
@@ -64,33 +78,61 @@ def domains_of(
     """Return the domains of a group that has `copies`; a policy that does not spread has one domain: everything."""
     spread = policy.spreading
     current = {copy.cluster: copy for copy in copies}
-    found: dict[str, _Members] = {}
+    found = defaultdict[str, _Members](_Members)
     outside: list[ClusterCopy] = []
     excluded: list[Candidate] = []
     for name in _best_first(eligibility, current):
         copy = current.get(name)
-        value = labels.get(name, {}).get(spread.topology_key) if spread else ""
-        eligible = name in eligibility.names
-        may_be_here = eligible or (
-            copy is not None and _keeps(copy, policy, eligibility)
-        )
-        if value is None or _gets_nothing(spread, value) or not may_be_here:
-            if copy is not None:
-                outside.append(copy)
-            if eligible and spread is not None:
-                excluded.append(_excluded(name, value, policy.name, spread))
+        value = _domain_value(name, copy, policy, eligibility, labels)
+        if value is not None:
+            found[value].add(name, copy, eligibility)
             continue
-        members = found.setdefault(value, _Members())
-        if eligible:
-            members.clusters.append(name)
         if copy is not None:
-            members.copies.append(copy)
-    # A domain has one copy: the others leave.
-    for members in found.values():
+            outside.append(copy)
+        # Without a spread there is one domain, from which no eligible cluster is excluded.
+        if spread is not None and name in eligibility.names:
+            excluded.append(_excluded(name, labels, policy.name, spread))
+    domains: list[Domain] = []
+    for value, members in found.items():
+        domains.append(_domain(value, members, spread))
+        # A domain has one copy: the others leave.
         outside += members.copies[1:]
-    domains = tuple(_domain(value, members, spread) for value, members in found.items())
-    missing = tuple(_missing(spread, found, eligibility, labels)) if spread else ()
-    return Domains(domains, missing, tuple(outside), tuple(excluded))
+    missing = _missing(spread, found, eligibility, labels)
+    return Domains(
+        tuple(domains),
+        missing,
+        tuple(outside),
+        tuple(excluded),
+    )
+
+
+def _domain_value(
+    cluster: str,
+    copy: ClusterCopy | None,
+    policy: SchedulePolicy,
+    eligibility: Eligibility,
+    labels: Labels,
+) -> str | None:
+    """Return the topology value of the domain that a cluster is in; None where it is in none."""
+    if cluster not in eligibility.names and not _keeps(copy, policy, eligibility):
+        return None
+    value = _topology_value(labels, cluster, policy.spreading)
+    if value is None or _gets_nothing(policy.spreading, value):
+        return None
+    return value
+
+
+def _topology_value(
+    labels: Labels,
+    cluster: str,
+    spread: Spread | None,
+) -> str | None:
+    """Return the value of a cluster's topology label; None where it lacks the label."""
+    # Without a spread all clusters are in one domain.
+    if spread is None:
+        return ""
+    of_cluster = labels.get(cluster, {})
+    return of_cluster.get(spread.topology_key)
 
 
 def _best_first(
@@ -101,55 +143,73 @@ def _best_first(
     return [*eligibility.clusters, *others]
 
 
-def _keeps(copy: ClusterCopy, policy: SchedulePolicy, eligibility: Eligibility) -> bool:
-    """Tell whether a copy stays on a cluster that is not eligible for new ones."""
+def _keeps(
+    copy: ClusterCopy | None,
+    policy: SchedulePolicy,
+    eligibility: Eligibility,
+) -> bool:
+    """Tell whether there is a copy that stays on a cluster which is not eligible for new ones."""
+    if copy is None:
+        return False
     # Where the policy no longer spreads, all copies are in one domain, which keeps the first.
-    return (
-        copy.has_batch or policy.spreading is None or eligibility.may_stay(copy.cluster)
-    )
+    is_spread = policy.spreading is not None
+    return copy.has_batch or not is_spread or eligibility.may_stay(copy.cluster)
 
 
 def _gets_nothing(spread: Spread | None, value: str) -> bool:
     """Tell whether a policy has percentages, and none for a topology value."""
-    return spread is not None and bool(spread.split) and not spread.split.get(value)
+    if spread is None or not spread.split:
+        return False
+    return not spread.split.get(value)
 
 
-def _domain(value: str, members: _Members, spread: Spread | None) -> Domain:
+def _domain(
+    value: str,
+    members: _Members,
+    spread: Spread | None,
+) -> Domain:
+    clusters = tuple(members.clusters)
+    current = members.copies[0] if members.copies else None
     weight = spread.split[value] if spread and spread.split else 1
-    return Domain(
-        value,
-        tuple(members.clusters),
-        members.copies[0] if members.copies else None,
-        weight,
-    )
+    return Domain(value, clusters, current, weight)
 
 
 def _missing(
-    spread: Spread,
+    spread: Spread | None,
     found: Mapping[str, object],
     eligibility: Eligibility,
     labels: Labels,
-) -> Iterator[Unplaced]:
-    """Yield the topology values that are to get a share and that no eligible cluster has."""
+) -> tuple[Unplaced, ...]:
+    """Return the topology values that are to get a share and that no eligible cluster has."""
+    if spread is None:
+        return ()
     key = spread.topology_key
-    known = tuple(
-        sorted(
-            {labels[name][key] for name in eligibility.clusters if key in labels[name]}
-        )
-    )
+    known: set[str] = set()
+    for name in eligibility.clusters:
+        if key in labels[name]:
+            known.add(labels[name][key])
+    known_values = tuple(sorted(known))
+    missing = []
     for value, percentage in spread.split.items():
-        if percentage and value not in found:
-            yield Unplaced(value, NoClusterInDomain(key, value, percentage, known))
+        # A value that is to get nothing is not missed.
+        if not percentage or value in found:
+            continue
+        why = NoClusterInDomain(key, value, percentage, known_values)
+        missing.append(Unplaced(value, why))
+    return tuple(missing)
 
 
 def _excluded(
-    cluster: str, value: str | None, policy: str, spread: Spread
+    cluster: str,
+    labels: Labels,
+    policy: str,
+    spread: Spread,
 ) -> Candidate:
-    """Say why a cluster that `policy` selects is in none of its domains; `value` is that of its topology label."""
+    """Say why a cluster that `policy` selects is in none of its domains."""
+    key = spread.topology_key
+    value = _topology_value(labels, cluster, spread)
     if value is None:
-        return Candidate(
-            cluster, Verdict.NOT_ELIGIBLE, NoTopologyLabel(spread.topology_key, policy)
-        )
-    return Candidate(
-        cluster, Verdict.NOT_ELIGIBLE, NoPercentage(spread.topology_key, value, policy)
-    )
+        no_label = NoTopologyLabel(key, policy)
+        return Candidate(cluster, Verdict.NOT_ELIGIBLE, no_label)
+    no_percentage = NoPercentage(key, value, policy)
+    return Candidate(cluster, Verdict.NOT_ELIGIBLE, no_percentage)

@@ -33,21 +33,30 @@ class ClusterFilters:
         self._makers = tuple(makers)
         self._known: dict[Hashable, Eligibility] = {}
 
-    def eligible(self, group: Group, more: Sequence[ClusterFilter] = ()) -> Eligibility:
+    def eligible(
+        self,
+        group: Group,
+        more: Sequence[ClusterFilter] = (),
+    ) -> Eligibility:
         """Return the clusters that `group` may go to, best first, and all others with the reason why not.
 
         `more` are filters that hold for this group at this point of the plan only.
         """
-        made = [maker(group) for maker in self._makers]
-        filters = [one[1] for one in made if one is not None]
+        filters: list[ClusterFilter] = []
+        follows_from: list[Hashable] = []
+        for maker in self._makers:
+            made = maker(group)
+            if made is None:
+                follows_from.append(None)
+                continue
+            origin, cluster_filter = made
+            follows_from.append(origin)
+            filters.append(cluster_filter)
         if more:
+            # These change from step to step of the plan, so their outcome is not kept.
             return self._sorted_out(group, (*filters, *more))
-        key = (
-            group.policy.name,
-            group.pin,
-            group.tenant.name if group.tenant else "",
-            tuple(one[0] if one is not None else None for one in made),
-        )
+        tenant = group.tenant.name if group.tenant else ""
+        key = (group.policy.name, group.pin, tenant, tuple(follows_from))
         if key not in self._known:
             self._known[key] = self._sorted_out(group, filters)
         return self._known[key]
@@ -55,8 +64,14 @@ class ClusterFilters:
     def _sorted_out(
         self, group: Group, filters: Iterable[ClusterFilter]
     ) -> Eligibility:
+        # A group without the annotation has an empty pin, and `eligible` wants None.
+        pin = group.pin or None
         return eligible(
-            group.policy, self._facts, group.pin or None, group.tenant, filters
+            group.policy,
+            self._facts,
+            pin,
+            group.tenant,
+            filters,
         )
 
 
@@ -73,10 +88,9 @@ def within(eligibility: Eligibility, clusters: Sequence[str]) -> Eligibility:
     wanted = frozenset(clusters)
     tiers = []
     for tier in eligibility.tiers:
-        if not wanted.isdisjoint(tier.clusters):
-            tiers.append(
-                Tier(
-                    tier.rank, tuple(name for name in clusters if name in tier.clusters)
-                )
-            )
+        if wanted.isdisjoint(tier.clusters):
+            continue
+        names = tuple(name for name in clusters if name in tier.clusters)
+        tiers.append(Tier(tier.rank, names))
+    # Refusals are those of the whole group, and are said once and not for each part.
     return Eligibility(tuple(tiers), (), eligibility.require)

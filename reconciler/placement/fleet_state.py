@@ -12,6 +12,7 @@ from threading import Lock
 
 from reconciler.fleet.inventory import Cluster, KubeconfigAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
+from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.cluster_state import ClusterBaseline, ClusterState
 from reconciler.placement.fragmentation import Mix
@@ -22,6 +23,9 @@ _KEPT_PER_CLUSTER = 4
 
 _MOST_RESULTS = 512
 """Fit results that one baseline may keep; with more, it is made anew."""
+
+_Assumed = Mapping[str, Sequence[AssumedCopy]]
+"""The placed copies by cluster."""
 
 
 class BaselineCache:
@@ -41,14 +45,18 @@ class BaselineCache:
         wanted = tuple(assumed)
         with self._lock:
             kept = list(self._known.get(cluster.name, ()))
+        # Snapshots are compared without the lock, which may take long.
         found = None
         for one in kept:
+            # The check of its size costs least, so it comes first.
             if one.size <= _MOST_RESULTS and one.equals(cluster, snapshot, wanted):
                 found = one
                 break
         if found is None:
             found = ClusterBaseline(cluster, snapshot, wanted)
-        latest = [found, *(one for one in kept if one is not found)]
+        others = [one for one in kept if one is not found]
+        # What was used last comes first, so that what is used least is forgotten.
+        latest = [found, *others]
         with self._lock:
             self._known[cluster.name] = latest[:_KEPT_PER_CLUSTER]
         return found
@@ -80,7 +88,7 @@ class FleetState:
 
     inventory: Mapping[str, Cluster]
     snapshot: FleetSnapshot
-    assumed: Mapping[str, Sequence[AssumedCopy]]
+    assumed: _Assumed
     now: float
     max_age: float
     baselines: BaselineCache
@@ -92,7 +100,7 @@ class FleetState:
         cls,
         clusters: Iterable[Cluster],
         snapshot: FleetSnapshot,
-        assumed: Mapping[str, Sequence[AssumedCopy]],
+        assumed: _Assumed,
         now: float,
         max_age: float,
         baselines: BaselineCache | None = None,
@@ -116,11 +124,9 @@ class FleetState:
     def mix(self) -> Mix:
         """Return what gangs typically ask for, going by those that are placed."""
         if not self._opened.mix:
-            gangs = [
-                gang_of(copy.objects)
-                for copies in self.assumed.values()
-                for copy in copies
-            ]
+            gangs: list[Gang] = []
+            for copies in self.assumed.values():
+                gangs += [gang_of(copy.objects) for copy in copies]
             self._opened.mix.append(Mix.of(gangs))
         return self._opened.mix[0]
 
@@ -128,54 +134,63 @@ class FleetState:
         """Return the state of a cluster, or why its capacity is not known."""
         if name in self.changed:
             return self.changed[name]
-        found = self._opened.states.get(name)
+        opened = self._opened.states
+        found = opened.get(name)
         if found is None:
-            found = self._opened.states[name] = self._open(name)
+            found = opened[name] = self._open(name)
         return found
 
     def with_cluster(self, state: ClusterState) -> FleetState:
         """Return the fleet with one cluster in another state."""
-        return replace(self, changed={**self.changed, state.name: state})
+        changed = {**self.changed, state.name: state}
+        return replace(self, changed=changed)
 
-    def reopened(self, assumed: Mapping[str, Sequence[AssumedCopy]]) -> FleetState:
+    def reopened(self, assumed: _Assumed) -> FleetState:
         """Return the fleet as the next plan of an unchanged world finds it, with `assumed` placed."""
-        return replace(self, assumed=assumed, changed={}, _opened=_Opened())
+        return replace(
+            self,
+            assumed=assumed,
+            changed={},
+            _opened=_Opened(),
+        )
 
     def without_holds(self) -> FleetState:
         """Return the fleet with no capacity reserved for groups that wait."""
-        held = {
+        # Only what this plan changed can have a hold: each plan reserves anew.
+        released = {
             name: replace(state, hold=None)
             for name, state in self.changed.items()
             if state.hold
         }
-        return replace(self, changed={**self.changed, **held})
+        return replace(self, changed={**self.changed, **released})
 
     def stale_at(self) -> float | None:
         """Return when the next live snapshot becomes too old, in unix seconds; None when none will."""
         times = []
         for name, cluster in self.inventory.items():
             snapshot = self.snapshot.clusters.get(name)
-            if isinstance(snapshot, ClusterSnapshot) and isinstance(
-                cluster.access, KubeconfigAccess
-            ):
+            # A snapshot that is read from a file of the repo does not age.
+            is_live = isinstance(cluster.access, KubeconfigAccess)
+            if is_live and isinstance(snapshot, ClusterSnapshot):
                 times.append(snapshot.taken_at + self.max_age)
-        return min((time for time in times if time > self.now), default=None)
+        later = [time for time in times if time > self.now]
+        return min(later, default=None)
 
     def _open(self, name: str) -> ClusterState | Unreadable:
+        """Return the state in which the plan finds a cluster, or why its capacity is not known."""
         cluster = self.inventory.get(name)
         if cluster is None:
             return Unreadable(name, "it is not in the inventory", self.now)
         snapshot = self.snapshot.clusters.get(name)
         if snapshot is None:
-            return Unreadable(
-                name, "the capacity snapshot does not have it: take a new one", self.now
-            )
+            reason = "the capacity snapshot does not have it: take a new one"
+            return Unreadable(name, reason, self.now)
         if isinstance(snapshot, Unreadable):
             return snapshot
         age = self.now - snapshot.taken_at
         if isinstance(cluster.access, KubeconfigAccess) and age >= self.max_age:
             reason = f"its capacity was last read {age:.0f} s ago, and it counts for {self.max_age:.0f} s only"
             return Unreadable(name, reason, snapshot.taken_at)
-        return ClusterState.of(
-            self.baselines.of(cluster, snapshot, self.assumed.get(name, ()))
-        )
+        assumed = self.assumed.get(name, ())
+        baseline = self.baselines.of(cluster, snapshot, assumed)
+        return ClusterState.of(baseline)

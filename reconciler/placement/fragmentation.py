@@ -9,7 +9,7 @@ or memory), and a gang as well: 5 such pods on a cluster hold two gangs of 2, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import cast
@@ -39,9 +39,8 @@ class Typical:
     def device(self) -> str:
         """Return its GPUs where it has any, else the first device by name; empty when it asks for none."""
         devices = [name for name, amount in self.requests if "/" in name and amount > 0]
-        return min(
-            devices, key=lambda name: (not name.endswith("/gpu"), name), default=""
-        )
+        gpus = [name for name in devices if name.endswith("/gpu")]
+        return min(gpus or devices, default="")
 
 
 DEFAULT_KINDS = tuple(
@@ -64,11 +63,12 @@ class Mix:
         seen = Counter(DEFAULT_KINDS)
         for gang in gangs:
             for pod_set in gang.pod_sets:
-                kind = Typical(
-                    tuple(sorted(pod_set.shape.requests.items())), pod_set.count
-                )
+                requests = tuple(sorted(pod_set.shape.requests.items()))
+                kind = Typical(requests, pod_set.count)
+                # Pods without devices say nothing of what devices are of use.
                 if kind.count and kind.device:
                     seen[kind] += 1
+        # Equally common kinds are sorted too: the order of the gangs does not matter.
         ranked = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
         return cls(tuple(ranked[:_MOST_KINDS]))
 
@@ -92,14 +92,17 @@ class Mix:
         free = np.where(_open(nodes), np.maximum(nodes.free, 0), 0)
         pods = np.full((len(asked.kinds), nodes.size), _MANY)
         for row, amounts in asked.amounts:
-            np.minimum(
-                pods,
-                np.where(amounts > 0, free[row] // np.maximum(amounts, 1), _MANY),
-                out=pods,
-            )
+            at_most = free[row] // np.maximum(amounts, 1)
+            # A resource that a kind does not request is no limit to it.
+            at_most = np.where(amounts > 0, at_most, _MANY)
+            np.minimum(pods, at_most, out=pods)
         each = pods.sum(axis=1)
-        usable = (each - each % asked.counts) * asked.devices
-        return int(((free.sum(axis=1)[asked.rows] - usable) * asked.weights).sum())
+        # A gang runs whole or not at all.
+        in_gangs = each - each % asked.counts
+        usable = in_gangs * asked.devices
+        there = free.sum(axis=1)[asked.rows]
+        unusable = (there - usable) * asked.weights
+        return int(unusable.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,47 +120,60 @@ class _Asked:
     rows: Ints
     devices: Ints
 
+    @classmethod
+    def of(
+        cls,
+        mix: Mix,
+        rows: Mapping[str, int],
+    ) -> _Asked:
+        """Return the kinds of `mix` as columns for nodes with these `rows`, by resource."""
+        kinds: list[Typical] = []
+        weights: list[int] = []
+        for kind, weight in mix.kinds:
+            # Of a device that no node has none is free.
+            if kind.device in rows:
+                kinds.append(kind)
+                weights.append(weight)
+        # Each pod takes one slot of its node, whatever it requests.
+        requests = [{**dict(kind.requests), "pods": 1} for kind in kinds]
+        device_rows = [rows[kind.device] for kind in kinds]
+        devices: list[int] = []
+        for kind, asks in zip(kinds, requests, strict=True):
+            can_run = all(name in rows for name, amount in asks.items() if amount)
+            devices.append(asks[kind.device] if can_run else 0)
+        return cls(
+            kinds=tuple(kinds),
+            amounts=_amounts(requests, rows),
+            counts=_column(kind.count for kind in kinds),
+            weights=_column(weights),
+            rows=_column(device_rows),
+            devices=_column(devices),
+        )
+
+
+def _amounts(
+    requests: Sequence[Mapping[str, int]],
+    rows: Mapping[str, int],
+) -> tuple[tuple[int, Ints], ...]:
+    """Return `_Asked.amounts` for pods with `requests`."""
+    named: set[str] = set()
+    for asks in requests:
+        named |= asks.keys() & rows.keys()
+    amounts = []
+    for name in sorted(named):
+        taken = [clamped(asks.get(name, 0)) for asks in requests]
+        column = _column(taken)[:, None]
+        amounts.append((rows[name], column))
+    return tuple(amounts)
+
 
 def _asked(mix: Mix, nodes: Nodes) -> _Asked:
-    memo, rows = nodes.table.memo, nodes.table.rows
-    found = memo.get(("mix", mix.name))
+    """Return the kinds of a mix as columns; worked out once for nodes that differ in what is free alone."""
+    memo = nodes.table.memo
+    key = ("mix", mix.name)
+    found = memo.get(key)
     if found is None:
-        kinds = [
-            (kind, weight, dict(kind.requests))
-            for kind, weight in mix.kinds
-            if kind.device in rows
-        ]
-        named = sorted(
-            {name for _, _, requests in kinds for name in requests if name in rows}
-            | {"pods"}
-        )
-        amounts = [
-            [
-                1 if name == "pods" else clamped(asks.get(name, 0))
-                for _, _, asks in kinds
-            ]
-            for name in named
-        ]
-        possible = [
-            all(name in rows for name, amount in asks.items() if amount)
-            for _, _, asks in kinds
-        ]
-        found = memo["mix", mix.name] = _Asked(
-            kinds=tuple(kind for kind, _, _ in kinds),
-            amounts=tuple(
-                (rows[name], _column(one)[:, None])
-                for name, one in zip(named, amounts, strict=True)
-            ),
-            counts=_column([kind.count for kind, _, _ in kinds]),
-            weights=_column([weight for _, weight, _ in kinds]),
-            rows=_column([rows[kind.device] for kind, _, _ in kinds]),
-            devices=_column(
-                [
-                    asks[k.device] * can
-                    for (k, _, asks), can in zip(kinds, possible, strict=True)
-                ]
-            ),
-        )
+        found = memo[key] = _Asked.of(mix, nodes.table.rows)
     return cast("_Asked", found)
 
 
@@ -167,10 +183,11 @@ def _column(values: Iterable[int]) -> Ints:
 
 def _open(nodes: Nodes) -> Mask:
     """Return the nodes that take pods."""
-    found = nodes.table.memo.get("open")
+    memo = nodes.table.memo
+    found = memo.get("open")
     if found is None:
-        found = nodes.table.memo["open"] = np.array(
-            [node.ready and not node.unschedulable for node in nodes.table.nodes],
-            dtype=np.bool_,
-        )
+        takes_pods = [
+            node.ready and not node.unschedulable for node in nodes.table.nodes
+        ]
+        found = memo["open"] = np.array(takes_pods, dtype=np.bool_)
     return cast("Mask", found)

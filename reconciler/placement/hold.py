@@ -37,13 +37,17 @@ class Hold:
 
     def judge(self, wanted: GangRequest, fit: Fit) -> Fit:
         """Return `fit`, what the cluster offers a later group now, unless taking it would delay the gang."""
-        if not fit.ok or try_gang(self._beside(wanted.gang, fit), self.gang).ok:
+        if not fit.ok:
             return fit
+        beside = self._beside(wanted.gang, fit)
+        if try_gang(beside, self.gang).ok:
+            return fit
+        why = FitsButReserved(fit.why, self.why)
         return replace(
             fit,
             ok=False,
             placed=0,
-            why=FitsButReserved(fit.why, self.why),
+            why=why,
             bindings=(),
             growth=(),
             waits=False,
@@ -51,14 +55,18 @@ class Hold:
 
     def beside(self, gang: Gang, fit: Fit) -> Hold:
         """Return the hold once a later group uses the capacity that `fit` found for it."""
-        return replace(self, emptied=self._beside(gang, fit))
+        nodes = self._beside(gang, fit)
+        return replace(self, emptied=nodes)
 
     def _beside(self, gang: Gang, fit: Fit) -> Nodes:
         """Return the emptied nodes with a later group on the very nodes that it gets, else where it would be bound."""
-        if fit.growth or any(
-            node >= self.emptied.existing
-            for bound in fit.bindings
-            for node in bound.nodes
-        ):
+        if fit.growth or self._uses_new_nodes(fit):
+            # Nodes that are to be added have no fixed place among the emptied nodes.
             fit = try_gang(self.emptied, gang)
         return commit(self.emptied, gang, fit) if fit.ok else self.emptied
+
+    def _uses_new_nodes(self, fit: Fit) -> bool:
+        """Tell whether pods are bound to nodes that do not exist yet, whichever group these were added for."""
+        existing = self.emptied.existing
+        last_nodes = [max(bound.nodes, default=-1) for bound in fit.bindings]
+        return any(node >= existing for node in last_nodes)

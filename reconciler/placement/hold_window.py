@@ -26,6 +26,9 @@ from reconciler.placement.model import Verdict
 from reconciler.placement.placed_group import HeldCapacity
 from reconciler.workloads.group import GroupKey
 
+_Pair = tuple[ClusterState, GangRequest]
+"""A cluster, and the gang as it is there."""
+
 
 @dataclass(frozen=True, slots=True)
 class HoldWindow:
@@ -36,18 +39,30 @@ class HoldWindow:
     end: float
 
 
-def window_at(fairness: Fairness, since: float, now: float) -> HoldWindow | None:
+def window_at(
+    fairness: Fairness,
+    since: float,
+    now: float,
+) -> HoldWindow | None:
     """Return the hold that a group which waits since `since` has now; None before the first one and in pauses."""
     waited = now - since - fairness.hold_after
     if waited < 0:
         return None
-    number = int(waited // (2 * fairness.hold_for))
-    start = since + fairness.hold_after + number * 2 * fairness.hold_for
+    # A pause as long as the hold follows each hold.
+    period = 2 * fairness.hold_for
+    number = int(waited // period)
+    start = since + fairness.hold_after + number * period
     end = start + fairness.hold_for
-    return HoldWindow(number, start, end) if now < end else None
+    if now >= end:
+        return None
+    return HoldWindow(number, start, end)
 
 
-def next_change(fairness: Fairness, since: float, now: float) -> float:
+def next_change(
+    fairness: Fairness,
+    since: float,
+    now: float,
+) -> float:
     """Return when the next window of a group which waits since `since` begins or ends, in unix seconds."""
     first = since + fairness.hold_after
     if now < first:
@@ -82,6 +97,7 @@ def reserve_capacity(
     found: list[_Reservable] = []
     for choices in pending:
         one = _reservable(fleet, choices, order, window, namespaces)
+        # Capacity for one share is of no use without that for the others.
         if one is None:
             return None, fleet
         found.append(one)
@@ -90,13 +106,19 @@ def reserve_capacity(
     if not found:
         return None, fleet
     for one in found:
+        hold = Hold(
+            group,
+            one.gang,
+            since,
+            window.end,
+            one.nodes,
+        )
         state = fleet.cluster(one.cluster)
         if isinstance(state, ClusterState):
-            fleet = fleet.with_cluster(
-                state.with_hold(Hold(group, one.gang, since, window.end, one.nodes))
-            )
+            fleet = fleet.with_cluster(state.with_hold(hold))
     names = tuple(sorted(one.cluster for one in found))
-    return HeldCapacity(names, int(since), int(window.end)), fleet
+    held = HeldCapacity(names, int(since), int(window.end))
+    return held, fleet
 
 
 def _reservable(
@@ -107,8 +129,8 @@ def _reservable(
     namespaces: Collection[str],
 ) -> _Reservable | None:
     """Return where to reserve capacity for one of `choices`: where there is some, else where some will come free."""
-    free: list[tuple[ClusterState, GangRequest]] = []
-    full: list[tuple[ClusterState, GangRequest]] = []
+    free: list[_Pair] = []
+    full: list[_Pair] = []
     for choice in choices:
         for candidate in choice.candidates:
             state = fleet.cluster(candidate.cluster)
@@ -118,18 +140,22 @@ def _reservable(
             pair = (state, choice.wanted.on(candidate.cluster))
             if candidate.verdict.fits:
                 free.append(pair)
+            # What never fits there is not waited for.
             elif candidate.verdict is Verdict.NO_FIT:
                 full.append(pair)
     if free:
+        # The share of a division fits here, and waits for the other shares.
         state, wanted = free[0]
         return _Reservable(state.name, wanted.gang, state.nodes)
     full.sort(key=lambda pair: order[pair[0].name])
+    # Each window begins with the next cluster, since nothing may ever end on the first.
     first = window.number % len(full) if full else 0
-    return _will_be_free(full[first:] + full[:first], window.start, namespaces)
+    tried = full[first:] + full[:first]
+    return _will_be_free(tried, window.start, namespaces)
 
 
 def _will_be_free(
-    tried: Sequence[tuple[ClusterState, GangRequest]],
+    tried: Sequence[_Pair],
     start: float,
     namespaces: Collection[str],
 ) -> _Reservable | None:
@@ -138,28 +164,35 @@ def _will_be_free(
     Last come those that have it once pods are gone that retired groups may have left behind: a pod does not say whose
     it was, only that its namespace is one of SkyRay's.
     """
-    hopeful = [
-        (state, wanted)
-        for state, wanted in tried
-        if state.emptied(namespaces).fit(wanted)[0].ok
-    ]
+    hopeful: list[_Pair] = []
+    for state, wanted in tried:
+        # Where it would not fit with everything gone, it fits with less gone neither.
+        fit, _ = state.emptied(namespaces).fit(wanted)
+        if fit.ok:
+            hopeful.append((state, wanted))
     for jobs_only, own in ((True, ()), (False, ()), (False, namespaces)):
+        ends = partial(_will_have_ended, start=start, jobs_only=jobs_only)
         for state, wanted in hopeful:
-            later = state.once_ended(
-                partial(_will_have_ended, start=start, jobs_only=jobs_only), own
-            )
-            if later.fit(wanted)[0].ok:
+            later = state.once_ended(ends, own)
+            fit, _ = later.fit(wanted)
+            if fit.ok:
                 return _Reservable(state.name, wanted.gang, later.nodes)
     return None
 
 
-def _will_have_ended(copy: AssumedCopy, start: float, *, jobs_only: bool) -> bool:
+def _will_have_ended(
+    copy: AssumedCopy,
+    start: float,
+    *,
+    jobs_only: bool,
+) -> bool:
     """Tell whether a placed copy counts as ended: it is older than the hold, and perhaps must be a job.
 
     A copy whose jobs have ended has only pods to lose, whenever that was noted.
     """
     if copy.ended:
         return True
+    # What came after the hold began was let in beside the gang.
     if copy.since >= start:
         return False
-    return not jobs_only or copy.is_batch
+    return copy.is_batch or not jobs_only

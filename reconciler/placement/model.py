@@ -33,9 +33,10 @@ class Verdict(StrEnum):
 
 def verdict_of(fit: Fit) -> Verdict:
     """Return what the outcome of a fit is called."""
-    if fit.ok:
-        return Verdict.FITS_AFTER_SCALE_UP if fit.waits else Verdict.FITS_NOW
-    return Verdict.NEVER_FITS if fit.never else Verdict.NO_FIT
+    if not fit.ok:
+        return Verdict.NEVER_FITS if fit.never else Verdict.NO_FIT
+    # Pods that wait are bound once the autoscaler has added their nodes.
+    return Verdict.FITS_AFTER_SCALE_UP if fit.waits else Verdict.FITS_NOW
 
 
 class Phase(StrEnum):

@@ -68,9 +68,9 @@ class PlacedGroup:
     @property
     def waits(self) -> bool:
         """Tell whether the group, or one of its copies, waits for capacity."""
-        return (
-            self.reason == PARTLY_PLACED if self.placed else self.phase is Phase.PENDING
-        )
+        if self.placed:
+            return self.reason == PARTLY_PLACED
+        return self.phase is Phase.PENDING
 
     def on(self, cluster: str) -> ClusterCopy | None:
         """Return the copy on a cluster; None where there is none."""
@@ -85,26 +85,34 @@ class PlacedGroup:
         if _outcome(self) != _outcome(other):
             return False
         # A group that is kept has the copies of its last state, which need not be compared.
-        return self.copies is other.copies or _places(self.copies) == _places(
-            other.copies
-        )
+        if self.copies is other.copies:
+            return True
+        return _places(self.copies) == _places(other.copies)
 
 
 def waiting_since(group: PlacedGroup | None) -> int | None:
     """Return since when a group, or one of its copies, waits, in unix seconds; None when it does not wait yet."""
     if group is None or not group.waits:
         return None
-    return group.decided_at if group.waiting_since is None else group.waiting_since
+    if group.waiting_since is None:
+        # Its Placement does not say since when, so it counts from that decision on.
+        return group.decided_at
+    return group.waiting_since
 
 
-def dated(group: PlacedGroup, before: PlacedGroup | None, now: float) -> PlacedGroup:
+def dated(
+    group: PlacedGroup,
+    before: PlacedGroup | None,
+    now: float,
+) -> PlacedGroup:
     """Return the new state of a group with the time since when it waits; `before` is its last state."""
     if not group.waits:
-        return (
-            group if group.waiting_since is None else replace(group, waiting_since=None)
-        )
+        if group.waiting_since is None:
+            return group
+        return replace(group, waiting_since=None)
     known = waiting_since(before)
-    return replace(group, waiting_since=int(now) if known is None else known)
+    since = int(now) if known is None else known
+    return replace(group, waiting_since=since)
 
 
 def _outcome(group: PlacedGroup) -> tuple[object, ...]:
@@ -119,6 +127,7 @@ def _outcome(group: PlacedGroup) -> tuple[object, ...]:
 
 
 def _places(copies: Iterable[ClusterCopy]) -> list[tuple[object, ...]]:
+    """Return what of the copies is committed; a role is observed, and is not."""
     return [
         (copy.key, copy.share, copy.listed, copy.patches, copy.job_result)
         for copy in copies

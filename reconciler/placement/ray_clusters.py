@@ -32,19 +32,23 @@ from reconciler.workloads.group import Group, GroupKey, WorkloadObject
 _Name = tuple[str, str]
 """Namespace and name of a RayCluster."""
 
+_Job = tuple[WorkloadObject, _Name]
+"""An object that runs on a RayCluster of another group, and the name of that."""
+
+_Places = dict[GroupKey, tuple[str, ...]]
+"""The clusters on which each group has a RayCluster."""
+
 
 def selected_ray_cluster(item: WorkloadObject) -> str:
     """Return the RayCluster that a RayJob or RayCronJob runs on; empty when it makes its own, or is no such job."""
     if item.problem or not rayspec.is_ray(item.body):
         return ""
     job = rayspec.job_spec(item.body)
-    return (
-        ""
-        if job is None
-        else fields.text_map(job[1], "clusterSelector", job[0]).get(
-            CLUSTER_SELECTOR_KEY, ""
-        )
-    )
+    if job is None:
+        return ""
+    path, spec = job
+    selector = fields.text_map(spec, "clusterSelector", path)
+    return selector.get(CLUSTER_SELECTOR_KEY, "")
 
 
 class RayClusterFilter:
@@ -53,7 +57,11 @@ class RayClusterFilter:
     name = "RayCluster"
     transient = False
 
-    def __init__(self, ray_cluster: str, clusters: Collection[str]) -> None:
+    def __init__(
+        self,
+        ray_cluster: str,
+        clusters: Collection[str],
+    ) -> None:
         self._clusters = frozenset(clusters)
         self._why = RayClusterElsewhere(ray_cluster, tuple(sorted(clusters)))
 
@@ -82,13 +90,11 @@ class RayClusters:
     """
 
     holders: Mapping[_Name, GroupKey]
-    jobs: Mapping[GroupKey, tuple[tuple[WorkloadObject, _Name], ...]]
+    jobs: Mapping[GroupKey, tuple[_Job, ...]]
     selected: frozenset[_Name]
     workloads: Workloads
     snapshot: FleetSnapshot
-    placed: Mapping[_Name, Mapping[GroupKey, tuple[str, ...]]] = field(
-        default_factory=dict
-    )
+    placed: Mapping[_Name, _Places] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -100,39 +106,39 @@ class RayClusters:
     ) -> RayClusters:
         """Index `groups`; `staying` are those that have a place and keep it."""
         holders: dict[_Name, GroupKey] = {}
-        jobs: dict[GroupKey, tuple[tuple[WorkloadObject, _Name], ...]] = {}
+        jobs: dict[GroupKey, tuple[_Job, ...]] = {}
+        selected: set[_Name] = set()
         for group in groups:
-            own = {
-                _name(item)
-                for item in group.members
-                if item.key.kind == rayspec.RAY_CLUSTER
-            }
+            own = _ray_clusters_of(group)
             holders.update(dict.fromkeys(own, group.key))
-            selecting = []
-            for item in group.members:
-                name = (item.key.namespace, selected_ray_cluster(item))
-                # A job beside its own RayCluster in one group goes with it anyway.
-                if name[1] and name not in own:
-                    selecting.append((item, name))
+            selecting = _selecting(group, own)
             if selecting:
-                jobs[group.key] = tuple(selecting)
-        selected = frozenset(name for own in jobs.values() for _, name in own)
-        index = cls(holders, jobs, selected, workloads, snapshot)
-        for one in staying if jobs else ():
-            index = index.with_copies(one.key, one.copies)
+                jobs[group.key] = selecting
+                selected.update(name for _, name in selecting)
+        index = cls(holders, jobs, frozenset(selected), workloads, snapshot)
+        # Most fleets have no such jobs, and then no copy is looked at.
+        if not jobs:
+            return index
+        for placed in staying:
+            index = index.with_copies(placed.key, placed.copies)
         return index
 
     def after(self, group: GroupKey) -> frozenset[GroupKey]:
         """Return the groups that must be placed before `group`, since they have its RayClusters."""
-        names = [name for _, name in self.jobs.get(group, ())]
-        return frozenset(self.holders[name] for name in names if name in self.holders)
+        holders: set[GroupKey] = set()
+        for _, name in self.jobs.get(group, ()):
+            # One that no group has may be on a cluster all the same, and is not waited for.
+            if name in self.holders:
+                holders.add(self.holders[name])
+        return frozenset(holders)
 
     def filters(self, group: GroupKey) -> tuple[RayClusterFilter, ...]:
         """Return the filters that leave `group` only clusters where its RayClusters are."""
-        return tuple(
-            RayClusterFilter(name[1], self._where(name))
-            for _, name in self.jobs.get(group, ())
-        )
+        filters = []
+        for _, name in self.jobs.get(group, ()):
+            clusters = self._where(name)
+            filters.append(RayClusterFilter(name[1], clusters))
+        return tuple(filters)
 
     def unmet(self, group: GroupKey) -> Unmet | None:
         """Return why `group` lacks a RayCluster; None when all have a place."""
@@ -142,36 +148,38 @@ class RayClusters:
             not_yet = self._not_yet(item.key, name)
             if not_yet is not None:
                 return Unmet(not_yet, waits=True)
-            return Unmet(
-                NoSuchRayCluster(item.key, str(item.place), name[1]), waits=False
-            )
+            nowhere = NoSuchRayCluster(item.key, str(item.place), name[1])
+            return Unmet(nowhere, waits=False)
         return None
 
     def with_copies(
         self, group: GroupKey, copies: Iterable[ClusterCopy]
     ) -> RayClusters:
         """Return the index with `copies` as what `group` has placed."""
+        # Where no job selects a RayCluster, nobody asks where it is.
         if not self.selected:
             return self
-        placed = {
-            name: {key: at for key, at in groups.items() if key != group}
-            for name, groups in self.placed.items()
-        }
+        placed: dict[_Name, _Places] = {}
+        for name, places in self.placed.items():
+            placed[name] = dict(places)
+            placed[name].pop(group, None)
         for copy in copies:
             for item in copy.admitted:
                 name = _name(item)
-                if item.key.kind == rayspec.RAY_CLUSTER and name in self.selected:
-                    at = placed.setdefault(name, {})
-                    at[group] = (*at.get(group, ()), copy.cluster)
+                if not _is_ray_cluster(item) or name not in self.selected:
+                    continue
+                by_group = placed.setdefault(name, {})
+                earlier = by_group.get(group, ())
+                by_group[group] = (*earlier, copy.cluster)
         return replace(self, placed=placed)
 
     def _where(self, name: _Name) -> tuple[str, ...]:
         """Return the clusters on which a RayCluster is: as it was placed, else as the snapshot shows it."""
-        placed = {
-            cluster
-            for clusters in self.placed.get(name, {}).values()
-            for cluster in clusters
-        }
+        placed: set[str] = set()
+        places = self.placed.get(name, {})
+        for clusters in places.values():
+            placed.update(clusters)
+        # What Git has is where SkyRay placed it, whatever the snapshot shows.
         if placed or name in self.holders:
             return tuple(sorted(placed))
         found = []
@@ -184,54 +192,83 @@ class RayClusters:
         """Return why the RayCluster of a job may come to have a place; None when it is known to be nowhere."""
         if name in self.holders:
             return RayClusterWaits(job, name[1], str(self.holders[name]))
-        if any(
-            _name(item) == name and item.key.kind == rayspec.RAY_CLUSTER
-            for item in self.workloads.objects
-        ):
-            return RayClusterUnmatched(job, name[1])
+        for item in self.workloads.objects:
+            # It is in Git and in no group, so no policy selects it.
+            if _name(item) == name and _is_ray_cluster(item):
+                return RayClusterUnmatched(job, name[1])
         for file in self.workloads.broken:
+            # A file that cannot be read may have it.
             if file.namespace == name[0]:
                 return RayClusterUnread(job, name[1], file.path)
+        unread = []
+        for cluster, shown in self.snapshot.clusters.items():
+            if not isinstance(shown, ClusterSnapshot):
+                unread.append(cluster)
+        if not unread:
+            return None
         # A RayCluster that is not in Git may be on any cluster that cannot be looked at.
-        unread = sorted(
-            c
-            for c, shown in self.snapshot.clusters.items()
-            if not isinstance(shown, ClusterSnapshot)
-        )
-        return RayClusterUnknown(job, name[1], tuple(unread)) if unread else None
+        return RayClusterUnknown(job, name[1], tuple(sorted(unread)))
+
+
+def _ray_clusters_of(group: Group) -> set[_Name]:
+    """Return the RayClusters that are members of a group."""
+    ray_clusters = filter(_is_ray_cluster, group.members)
+    return {_name(item) for item in ray_clusters}
+
+
+def _selecting(group: Group, own: Collection[_Name]) -> tuple[_Job, ...]:
+    """Return the members of a group that select a RayCluster which is not its `own`, each with that name."""
+    selecting: list[_Job] = []
+    for item in group.members:
+        ray_cluster = selected_ray_cluster(item)
+        name = (item.key.namespace, ray_cluster)
+        # A job beside its own RayCluster in one group goes with it anyway.
+        if ray_cluster and name not in own:
+            selecting.append((item, name))
+    return tuple(selecting)
 
 
 def lost_ray_clusters(
     groups: Iterable[PlacedGroup], snapshot: FleetSnapshot
 ) -> tuple[str, ...]:
     """Return a warning for each placed job that has not ended and whose RayCluster is gone from its cluster."""
-    groups = tuple(groups)
     jobs: list[tuple[str, WorkloadObject, _Name]] = []
-    there: set[tuple[str, _Name]] = set()
+    admitted: set[tuple[str, _Name]] = set()
     for group in groups:
         for copy in group.copies:
-            running = copy.job_result is None and group.job_result is None
             for item in copy.admitted:
-                if item.key.kind == rayspec.RAY_CLUSTER:
-                    there.add((copy.cluster, _name(item)))
-                if running and item.is_batch and selected_ray_cluster(item):
-                    jobs.append(
-                        (
-                            copy.cluster,
-                            item,
-                            (item.key.namespace, selected_ray_cluster(item)),
-                        )
-                    )
+                if _is_ray_cluster(item):
+                    admitted.add((copy.cluster, _name(item)))
+            # What has ended needs its RayCluster no more.
+            if copy.job_result is None and group.job_result is None:
+                jobs += _jobs_on_ray_clusters(copy)
     found = []
     for cluster, item, name in jobs:
         shown = snapshot.clusters.get(cluster)
-        gone = isinstance(shown, ClusterSnapshot) and not has_ray_cluster(shown, name)
-        if gone and (cluster, name) not in there:
-            found.append(
-                f"{item.place}: {item.key} is on {cluster}, and RayCluster {name[1]}, which it runs on, is gone "
-                "from there: bring that back, or remove the job"
-            )
+        # A cluster that cannot be read does not show that something is gone.
+        if not isinstance(shown, ClusterSnapshot) or has_ray_cluster(shown, name):
+            continue
+        # What is admitted there is not gone: the engine makes it.
+        if (cluster, name) in admitted:
+            continue
+        found.append(
+            f"{item.place}: {item.key} is on {cluster}, and RayCluster {name[1]}, which it runs on, is gone "
+            "from there: bring that back, or remove the job"
+        )
     return tuple(found)
+
+
+def _jobs_on_ray_clusters(
+    copy: ClusterCopy,
+) -> list[tuple[str, WorkloadObject, _Name]]:
+    """Return the jobs of a copy that run on a RayCluster, each with the copy's cluster and that name."""
+    jobs: list[tuple[str, WorkloadObject, _Name]] = []
+    for item in copy.admitted:
+        ray_cluster = selected_ray_cluster(item) if item.is_batch else ""
+        if ray_cluster:
+            name = (item.key.namespace, ray_cluster)
+            jobs.append((copy.cluster, item, name))
+    return jobs
 
 
 def has_ray_cluster(snapshot: ClusterSnapshot, name: _Name) -> bool:
@@ -241,10 +278,15 @@ def has_ray_cluster(snapshot: ClusterSnapshot, name: _Name) -> bool:
         for one in snapshot.ray
     ):
         return True
+    # A snapshot of nodes and pods alone has no statuses.
     return any(
         pod.node_type == "head" and (pod.namespace, pod.owner) == name
         for pod in snapshot.pods
     )
+
+
+def _is_ray_cluster(item: WorkloadObject) -> bool:
+    return item.key.kind == rayspec.RAY_CLUSTER
 
 
 def _name(item: WorkloadObject) -> _Name:

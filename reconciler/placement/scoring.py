@@ -15,7 +15,7 @@ and once for gangs that are equal to the scheduler (`FitCache.measured`), so a t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,16 +60,23 @@ class FeasibleCluster:
     @property
     def cost(self) -> NodeCost:
         """What the nodes cost that must be added for the gang."""
-        return cost_of(self.fit, self.state.nodes.pools) if self.fit.growth else NO_COST
+        if not self.fit.growth:
+            return NO_COST
+        return cost_of(self.fit, self.state.nodes.pools)
 
-    def measured(self, what: str, measure: Callable[[Nodes], Any]) -> Any:
+    def measured(
+        self,
+        what: str,
+        measure: Callable[[Nodes], Any],
+    ) -> Any:
         """Return `measure` of the nodes with the gang on them; it depends on nothing else but `what`."""
         cache = self.state.cache
-        return cache.measured(
-            self.wanted,
-            what,
-            lambda: measure(commit(cache.nodes, self.wanted.gang, self.fit)),
-        )
+
+        def of_nodes_with_gang() -> Any:
+            nodes = commit(cache.nodes, self.wanted.gang, self.fit)
+            return measure(nodes)
+
+        return cache.measured(self.wanted, what, of_nodes_with_gang)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,37 +113,44 @@ def rank(
     behind sorts them.
     """
     tied = sorted(contenders, key=lambda one: one.name)
+    if len(tied) <= 1:
+        return Ranking(tuple(tied))
+    preferred = [SCORES[one] for one in prefer]
     behind: list[FeasibleCluster] = []
-    best: Reason | None = None
-    second: Reason | None = None
-    runner_up = ""
-    for score in (*(SCORES[one] for one in prefer), *_DEFAULT):
-        if len(tied) <= 1:
-            break
-        ranked = sorted(
-            ((score.rank(one), one) for one in tied), key=lambda item: item[0]
-        )
-        least = ranked[0][0]
-        beaten = [one for value, one in ranked if value != least]
+    for score in (*preferred, *_DEFAULT):
+        tied, beaten = _best_by(score, tied)
+        # All are equal by this score: the next one decides.
         if not beaten:
-            # All are equal by this score: the next one decides.
             continue
-        tied = [one for value, one in ranked if value == least]
-        behind[:0] = beaten
+        behind = [*beaten, *behind]
         if len(tied) == 1:
-            best, runner_up, second = (
-                score.why(tied[0]),
-                beaten[0].name,
-                score.why(beaten[0]),
+            best, runner_up = tied[0], beaten[0]
+            return Ranking(
+                (best, *behind),
+                score.why(best),
+                runner_up.name,
+                score.why(runner_up),
             )
-    if len(tied) > 1:
-        best = FirstByName(len(tied))
-    return Ranking((*tied, *behind), best, runner_up, second)
+    return Ranking((*tied, *behind), FirstByName(len(tied)))
+
+
+def _best_by(
+    score: ClusterScore, clusters: Iterable[FeasibleCluster]
+) -> tuple[list[FeasibleCluster], list[FeasibleCluster]]:
+    """Return the clusters that are best by a score, in the order in which they are given, and the others, sorted."""
+    ranked = [(score.rank(one), one) for one in clusters]
+    ranked.sort(key=lambda item: item[0])
+    least, _ = ranked[0]
+    best = [one for value, one in ranked if value == least]
+    others = [one for value, one in ranked if value != least]
+    return best, others
 
 
 def _paid_for(one: FeasibleCluster) -> int:
     """Return 0 for nodes that are paid for whether they are used or not, 1 for ones that could go, 2 for new ones."""
-    return 2 if one.fit.growth else int(one.state.rented)
+    if one.fit.growth:
+        return 2
+    return 1 if one.state.rented else 0
 
 
 _PAID: tuple[Reason, ...] = (NodesPaid(), NodesRemovable(), NodesAdded())
@@ -148,6 +162,7 @@ def _worse(one: FeasibleCluster) -> int:
     mix, cache = one.fleet.mix, one.state.cache
 
     def growth(after: Nodes) -> int:
+        # What is useless already is the same for all gangs, so it is kept without one.
         before = cache.measured(None, mix.name, lambda: mix.unusable(cache.nodes))
         return mix.unusable(after) - before
 
@@ -156,8 +171,10 @@ def _worse(one: FeasibleCluster) -> int:
 
 
 def _packing(one: FeasibleCluster) -> Packing:
-    wasted = _worse(one) / max(one.fleet.mix.total, 1)
-    return Packing(one.state.cache.free_share, wasted)
+    # The sum over all gangs of the mix, divided by their number, is what to expect of one.
+    gangs = max(one.fleet.mix.total, 1)
+    expected = _worse(one) / gangs
+    return Packing(one.state.cache.free_share, expected)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,39 +194,62 @@ class _Left:
     @property
     def used(self) -> float:
         """The share that is used, 0 to 1."""
+        # Of nothing, nothing is left.
         return 1 - self.free / self.whole if self.whole else 1.0
 
 
 def _left(one: FeasibleCluster) -> tuple[_Left, ...]:
-    found: tuple[_Left, ...] = one.measured(
-        "left", lambda after: _left_on(after, one.wanted.gang)
-    )
+    """Return what is left on a cluster with the gang on it."""
+    gang = one.wanted.gang
+    found: tuple[_Left, ...] = one.measured("left", lambda after: _left_on(after, gang))
     return found
 
 
-def _left_on(nodes: Nodes, gang: Gang) -> tuple[_Left, ...]:
+def _left_on(
+    nodes: Nodes,
+    gang: Gang,
+) -> tuple[_Left, ...]:
     """Return what is left of each resource that `gang` asks for, pod slots among them."""
+    asked, usable = _asked(nodes, gang)
+    table = nodes.table
+    found = []
+    for name in sorted(asked):
+        row, there = table.rows[name], usable[name]
+        kept = table.kept[row, there]
+        allocatable = table.alloc[row, there] - kept
+        # More than a node has may be in use there: that takes nothing from the other nodes.
+        free = np.clip(nodes.free[row, there], 0, None)
+        whole = np.clip(allocatable, 0, None)
+        left = _Left(
+            name,
+            int(free.sum()),
+            int(whole.sum()),
+            asked[name],
+        )
+        found.append(left)
+    return tuple(found)
+
+
+def _asked(
+    nodes: Nodes,
+    gang: Gang,
+) -> tuple[dict[str, int], dict[str, Mask]]:
+    """Return what `gang` asks of each resource, and the nodes on which pods that ask for it may run."""
     asked: dict[str, int] = {}
-    where: dict[str, Mask] = {}
+    usable: dict[str, Mask] = {}
     for pod_set in gang.pod_sets:
+        # Where there are no pods, it does not matter where they may run.
         if not pod_set.count:
             continue
         passing = allowed(nodes.table, pod_set.shape)
-        for name, amount in (("pods", 1), *pod_set.shape.requests.items()):
+        requests = pod_set.shape.requests.items()
+        for name, amount in (("pods", 1), *requests):
             if amount > 0:
-                asked[name] = asked.get(name, 0) + amount * pod_set.count
-                where[name] = passing | where[name] if name in where else passing
-    found = []
-    for name in sorted(asked):
-        row, nodes_there = nodes.table.rows[name], where[name]
-        whole = (nodes.table.alloc - nodes.table.kept)[row, nodes_there]
-        free = np.clip(nodes.free[row, nodes_there], 0, None)
-        found.append(
-            _Left(
-                name, int(free.sum()), int(np.clip(whole, 0, None).sum()), asked[name]
-            )
-        )
-    return tuple(found)
+                of_set = amount * pod_set.count
+                asked[name] = asked.get(name, 0) + of_set
+                known = usable.get(name)
+                usable[name] = passing if known is None else passing | known
+    return asked, usable
 
 
 def _scarcest(one: FeasibleCluster) -> _Left | None:
@@ -222,6 +262,7 @@ def _most_used(one: FeasibleCluster) -> _Left | None:
 
 def _capacity_left(one: FeasibleCluster) -> CapacityLeft:
     left = _scarcest(one)
+    # A gang without pods asks for nothing.
     return CapacityLeft(left.resource, left.more) if left else CapacityLeft("", 0.0)
 
 

@@ -11,21 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.manifests.identity import ObjectKey
+from reconciler.placement.division import (
+    UNDIVIDED,
+    Division,
+    domain_parts,
+    shares_of,
+)
 from reconciler.placement.domains import Domain, domains_of
 from reconciler.placement.model import Candidate, Unplaced
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import SpreadMode
 from reconciler.workloads.cluster_copy import ClusterCopy, grows, same_content
-from reconciler.workloads.divide import ReplicaShare, largest_remainder, replica_shares
 from reconciler.workloads.group import Group, WorkloadObject
 from reconciler.workloads.overrides import OverrideApplier
-from reconciler.workloads.patch import Operations, Patch
+from reconciler.workloads.patch import Patch
 
 _Objects = tuple[WorkloadObject, ...]
-Division = Mapping[ObjectKey, Operations]
-"""The operations that leave a domain its share of each object that is divided."""
-
-UNDIVIDED: Division = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class DomainTarget:
     @property
     def needs_capacity(self) -> bool:
         """Tell whether it asks for capacity that the group does not have yet."""
+        # A new copy has no capacity yet.
         if self.current is None or self.wanted is None:
             return True
         return grows(self.current, self.wanted)
@@ -54,11 +56,9 @@ class DomainTarget:
     @property
     def changes(self) -> bool:
         """Tell whether the domain does not have what it should."""
-        return (
-            self.current is None
-            or self.wanted is None
-            or not same_content(self.current, self.wanted)
-        )
+        if self.current is None or self.wanted is None:
+            return True
+        return not same_content(self.current, self.wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,10 @@ class Targets:
     """
 
     domains: tuple[DomainTarget, ...]
-    staying: tuple[ClusterCopy, ...]
-    leaving: tuple[ClusterCopy, ...]
-    missing: tuple[Unplaced, ...]
-    excluded: tuple[Candidate, ...]
+    staying: tuple[ClusterCopy, ...] = ()
+    leaving: tuple[ClusterCopy, ...] = ()
+    missing: tuple[Unplaced, ...] = ()
+    excluded: tuple[Candidate, ...] = ()
 
     @property
     def needs_capacity(self) -> bool:
@@ -84,7 +84,8 @@ class Targets:
     @property
     def count(self) -> int:
         """Return how many copies there should be."""
-        return len(self.domains) + len(self.missing) + len(self.staying)
+        in_domains = len(self.domains) + len(self.missing)
+        return in_domains + len(self.staying)
 
 
 def targets_of(
@@ -100,22 +101,30 @@ def targets_of(
     `labels` are those of every cluster. Raises `InvalidObject` for overrides that do not apply, and for what cannot be
     divided.
     """
-    policy = group.policy
-    if policy.spreading is None and len(copies) == 1:
+    policy, spread = group.policy, group.policy.spreading
+    if spread is None and len(copies) == 1:
         # It stays where it is, whatever the policy says of clusters now.
         return _in_place(copies[0], objects, applier, labels)
     found = domains_of(policy, copies, eligibility, labels)
-    if policy.spreading is not None and policy.spreading.mode is SpreadMode.DIVIDE:
+    if spread is not None and spread.mode is SpreadMode.DIVIDE:
         targets = _divided(found.domains, objects, copies)
     else:
-        targets = [_target(domain, objects, UNDIVIDED, 100) for domain in found.domains]
-    outside = [*found.outside, *_not_reached(found.domains, targets)]
+        targets = _duplicated(found.domains, objects)
+    staying: list[ClusterCopy] = []
+    leaving: list[ClusterCopy] = []
+    not_reached = _not_reached(found.domains, targets)
+    for copy in (*found.outside, *not_reached):
+        # What runs once would run twice if it were taken away and placed again.
+        if copy.has_batch:
+            staying.append(copy)
+        else:
+            leaving.append(copy)
     return Targets(
-        tuple(_with_wanted(target, applier) for target in targets),
-        tuple(copy for copy in outside if copy.has_batch),
-        tuple(copy for copy in outside if not copy.has_batch),
-        found.missing,
-        found.excluded,
+        domains=tuple(_with_wanted(target, applier) for target in targets),
+        staying=tuple(staying),
+        leaving=tuple(leaving),
+        missing=found.missing,
+        excluded=found.excluded,
     )
 
 
@@ -131,23 +140,42 @@ def rebuild_copy(
     Batch objects that run there stay what they are: they get no new overrides, so one that does not apply to them is
     no error. While nothing else there makes pods, the share stays as well.
     """
+    copy = _ended_no_more(copy, objects)
     running = {item.key: item for item in copy.deployed if item.is_batch}
-    known = {item.key for item in copy.deployed if item.demand is not None}
-    if copy.job_result is not None and any(
-        item.demand and item.key not in known for item in objects
-    ):
+    if running:
+        return _rebuild_beside(copy, running, objects, applier, division, share)
+    fresh = applier.for_cluster(objects, copy.cluster, division, share)
+    return replace(
+        copy,
+        admitted=objects,
+        deployed=fresh.deployed,
+        patches=fresh.patches,
+        share=share,
+        missing=(),
+    )
+
+
+def _ended_no_more(copy: ClusterCopy, objects: _Objects) -> ClusterCopy:
+    """Return a copy without its job result where `objects` add pods to it."""
+    if copy.job_result is None:
+        return copy
+    known = {item.key for item in copy.deployed if item.demand}
+    for item in objects:
         # A job that is added has not ended.
-        copy = replace(copy, job_result=None)
-    if not running:
-        fresh = applier.for_cluster(objects, copy.cluster, division, share)
-        return replace(
-            copy,
-            admitted=objects,
-            deployed=fresh.deployed,
-            patches=fresh.patches,
-            share=share,
-            missing=(),
-        )
+        if item.demand and item.key not in known:
+            return replace(copy, job_result=None)
+    return copy
+
+
+def _rebuild_beside(
+    copy: ClusterCopy,
+    running: Mapping[ObjectKey, WorkloadObject],
+    objects: _Objects,
+    applier: OverrideApplier,
+    division: Division,
+    share: int,
+) -> ClusterCopy:
+    """Return a copy as it should be beside the batch objects that are `running` in it."""
     others = tuple(item for item in objects if item.key not in running)
     fresh = applier.for_cluster(others, copy.cluster, division)
     if not any(item.demand for item in fresh.deployed):
@@ -156,8 +184,11 @@ def rebuild_copy(
     for item in objects:
         source = copy if item.key in running else fresh
         patches += source.patches_of(item.key)
+    # Patches are compared with those of the last plan, so their order must be the same.
     patches.sort(key=lambda one: (one.api_group, one.kind, one.name))
-    deployed = running | {item.key: item for item in fresh.deployed}
+    deployed = {**running}
+    for item in fresh.deployed:
+        deployed[item.key] = item
     return replace(
         copy,
         admitted=objects,
@@ -175,8 +206,13 @@ def cluster_variants(
     division: Division,
 ) -> dict[str, _Objects]:
     """Return the clusters on which the objects are deployed otherwise than admitted, with what is deployed."""
-    copies = {name: applier.for_cluster(objects, name, division) for name in clusters}
-    return {name: copy.deployed for name, copy in copies.items() if copy.patches}
+    variants: dict[str, _Objects] = {}
+    for name in clusters:
+        copy = applier.for_cluster(objects, name, division)
+        # Without patches it is deployed as admitted.
+        if copy.patches:
+            variants[name] = copy.deployed
+    return variants
 
 
 def _in_place(
@@ -186,27 +222,52 @@ def _in_place(
     labels: Mapping[str, Mapping[str, str]],
 ) -> Targets:
     """Return the only copy of a group, brought to what is asked for."""
+    # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
     if copy.patches and copy.cluster not in labels:
-        # Its cluster left the inventory: without labels it is not known which overrides are meant for it.
-        kept = DomainTarget("", (), copy, copy, copy.admitted, UNDIVIDED, copy.share)
-        return Targets((kept,), (), (), (), ())
-    target = _target(Domain("", (), copy), objects, UNDIVIDED, copy.share)
-    return Targets((_with_wanted(target, applier),), (), (), (), ())
+        kept = DomainTarget(
+            value="",
+            clusters=(),
+            current=copy,
+            wanted=copy,
+            objects=copy.admitted,
+            division=UNDIVIDED,
+            share=copy.share,
+        )
+        return Targets((kept,))
+    domain = Domain("", (), copy)
+    target = _target(domain, objects, UNDIVIDED, copy.share)
+    updated = _with_wanted(target, applier)
+    return Targets((updated,))
 
 
 def _target(
-    domain: Domain, objects: _Objects, division: Division, share: int
+    domain: Domain,
+    objects: _Objects,
+    division: Division,
+    share: int,
 ) -> DomainTarget:
+    """Return what a domain is to have; `_with_wanted` says what becomes of the copy there."""
     return DomainTarget(
-        domain.value, domain.clusters, domain.current, None, objects, division, share
+        value=domain.value,
+        clusters=domain.clusters,
+        current=domain.current,
+        wanted=None,
+        objects=objects,
+        division=division,
+        share=share,
     )
 
 
 def _with_wanted(target: DomainTarget, applier: OverrideApplier) -> DomainTarget:
+    """Return a target with the copy that the one which is there should become."""
     if target.current is None:
         return target
     wanted = rebuild_copy(
-        target.current, target.objects, applier, target.division, target.share
+        target.current,
+        target.objects,
+        applier,
+        target.division,
+        target.share,
     )
     return replace(target, wanted=wanted)
 
@@ -223,89 +284,23 @@ def _not_reached(
     return copies
 
 
+def _duplicated(domains: Iterable[Domain], objects: _Objects) -> list[DomainTarget]:
+    """Return what each domain is to get of `objects`: all of them."""
+    return [_target(domain, objects, UNDIVIDED, 100) for domain in domains]
+
+
 def _divided(
-    domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
-) -> list[DomainTarget]:
-    """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
-    parts = _parts(domains, objects, copies) if domains else []
-    if not parts:
-        return []
-    weights = [domain.weight for domain, _, _ in parts]
-    before = [domain.current.share if domain.current else 0 for domain, _, _ in parts]
-    shares = largest_remainder(100, weights, before)
-    targets = []
-    for (domain, own, division), share in zip(parts, shares, strict=True):
-        # A domain with pods is never told to have nothing of the group, however small its part is.
-        targets.append(_target(domain, own, division, max(1, share)))
-    return targets
-
-
-def _parts(
-    domains: Sequence[Domain], objects: _Objects, copies: tuple[ClusterCopy, ...]
-) -> list[tuple[Domain, _Objects, Division]]:
-    """Return the domains that get pods, each with its objects and the operations that leave it its share of them."""
-    running = {item.key for copy in copies for item in copy.admitted if item.is_batch}
-    deployed = [
-        {item.key: item for item in d.current.deployed} if d.current else {}
-        for d in domains
-    ]
-    divided = _replica_shares(domains, objects, running, deployed)
-    makes_pods = any(item.demand for item in objects)
-    parts: list[tuple[Domain, _Objects, Division]] = []
-    # Domains that get the same share one tuple of objects, so that overrides are applied to them once.
-    equal: dict[str, tuple[_Objects, Division]] = {}
-    for number, domain in enumerate(domains):
-        here = running & deployed[number].keys()
-        own, division = _share_of(number, objects, here, running, divided)
-        if makes_pods and not any(item.demand for item in own):
-            continue
-        content = repr(([item.key for item in own], division))
-        parts.append((domain, *equal.setdefault(content, (own, division))))
-    return parts
-
-
-def _replica_shares(
     domains: Sequence[Domain],
     objects: _Objects,
-    running: set[ObjectKey],
-    deployed: Sequence[Mapping[ObjectKey, WorkloadObject]],
-) -> dict[ObjectKey, tuple[ReplicaShare, ...] | None]:
-    """Return the share that each domain gets of each object; None for one that every domain has whole.
-
-    What was placed and runs once is not divided any more.
-    """
-    weights = [domain.weight for domain in domains]
-    shares = {}
-    for item in objects:
-        if item.key not in running:
-            before = [there.get(item.key) for there in deployed]
-            shares[item.key] = replica_shares(item, weights, before)
-    return shares
-
-
-def _share_of(
-    number: int,
-    objects: _Objects,
-    here: frozenset[ObjectKey] | set[ObjectKey],
-    running: set[ObjectKey],
-    divided: Mapping[ObjectKey, tuple[ReplicaShare, ...] | None],
-) -> tuple[_Objects, dict[ObjectKey, Operations]]:
-    """Return the objects of the domain `number`, and the operations that leave it its share of each.
-
-    A batch object that was placed stays in the domain where it is: `here` are those of this domain.
-    """
-    own: list[WorkloadObject] = []
-    division: dict[ObjectKey, Operations] = {}
-    for item in objects:
-        if item.key in running:
-            if item.key in here:
-                own.append(item)
-            continue
-        shares = divided[item.key]
-        if shares is None:
-            own.append(item)
-        elif not shares[number].empty:
-            own.append(item)
-            if shares[number].operations:
-                division[item.key] = shares[number].operations
-    return tuple(own), division
+    copies: tuple[ClusterCopy, ...],
+) -> list[DomainTarget]:
+    """Return what each domain is to get of `objects`; one that would get no pods is left out, and has no share."""
+    parts = domain_parts(domains, objects, copies)
+    if not parts:
+        return []
+    shares = shares_of(parts)
+    targets = []
+    for part, share in zip(parts, shares, strict=True):
+        target = _target(part.domain, part.objects, part.division, share)
+        targets.append(target)
+    return targets

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from reconciler.errors import InvalidObject, Place
 from reconciler.fleet.snapshot import FleetSnapshot, Unreadable
 from reconciler.manifests.quantity import Quantity
-from reconciler.placement.assign import Clusters, assign, update_copy, usage_of
+from reconciler.placement.assign import Clusters, assign, usage_of
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.filters import ClusterFilters
 from reconciler.placement.fleet_state import FleetState
+from reconciler.placement.placing import update_copy
 from reconciler.placement.quota import QuotaUsage
 from reconciler.placement.ray_clusters import RayClusters
 from reconciler.placement.request import AdmissionState, Assignment, PlacementRequest

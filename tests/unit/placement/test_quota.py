@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from reconciler.errors import Place
 from reconciler.manifests.quantity import Quantity
-from reconciler.placement.quota import QuotaUsage, max_flow, never
+from reconciler.placement.max_flow import max_flow
+from reconciler.placement.quota import QuotaUsage, never
 from reconciler.policy.tenant import Borrowing, Tenant
 from reconciler.reasons.quota import Borrowable, NeverWithinQuota, QuotaExceeded
 from reconciler.workloads.group import GroupKey

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from reconciler.placement.division import UNDIVIDED
 from reconciler.placement.filters import ClusterFilters
-from reconciler.placement.targets import UNDIVIDED, Targets, cluster_variants, rebuild_copy, targets_of
+from reconciler.placement.targets import Targets, cluster_variants, rebuild_copy, targets_of
 from reconciler.policy.eligibility import ClusterFacts, ClusterFilter, GroupFacts, Refusal
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy
 from reconciler.reasons.written import Written
