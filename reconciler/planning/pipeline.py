@@ -30,9 +30,10 @@ from reconciler.placement.request import AdmissionState
 from reconciler.planning.addons import plan_addons, spread_of
 from reconciler.planning.admit import admit
 from reconciler.planning.admitted import Clock
+from reconciler.planning.assumed_copies import assumed_copies
 from reconciler.planning.commits import drafts_of
 from reconciler.planning.decide import decide, decide_file
-from reconciler.planning.fold import Admission, assumed_copies
+from reconciler.planning.fold_state import Admission
 from reconciler.planning.guard import guard_report
 from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import PlanCache

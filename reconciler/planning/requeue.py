@@ -15,8 +15,10 @@ from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.decision import TransitionKind
 from reconciler.placement.request import WaitsFor
 from reconciler.planning.admitted import Admitted, Clock
+from reconciler.planning.assumed_copies import assumed_copy
 from reconciler.planning.decide import decide
-from reconciler.planning.fold import Fold, assumed_copy, request_of, settle, with_hold
+from reconciler.planning.fold import request_of, settle, with_hold
+from reconciler.planning.fold_state import Fold
 from reconciler.reasons.quota import EXCEEDED
 from reconciler.reasons.ray_clusters import NOT_PLACED
 from reconciler.reasons.transitions import HeldByAnotherGroup
