@@ -4,6 +4,7 @@ PUBLIC_NAMES = {
     "pipeline": ("decide_groups", "fleet_state", "plan", "preview"),
     "plan": ("Plan",),
     "plan_cache": ("PlanCache",),
+    "placement_files": ("read_placements",),
     "rules": (
         "SUFFIXES",
         "is_policy",
@@ -18,7 +19,6 @@ PUBLIC_NAMES = {
         "READ",
         "RepoState",
         "addon_files",
-        "read_placements",
         "read_policy_files",
         "read_state",
         "workload_files",

@@ -16,7 +16,7 @@ from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.plan_cache import PlanCache, Same
-from reconciler.planning.state import RepoState
+from reconciler.planning.state import RepoState, labels_of
 from reconciler.render.addons import (
     FOLDER,
     SENTINEL,
@@ -46,9 +46,7 @@ class AddOnPlan:
 
 def spread_of(state: RepoState) -> AddOnSpread:
     """Return where the fleet's add-ons are."""
-    return spread_addons(
-        state.addons, {cluster.name: cluster.labels for cluster in state.clusters}
-    )
+    return spread_addons(state.addons, labels_of(state))
 
 
 def plan_addons(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from typing import TypeVar
 
 from reconciler.errors import InvalidObject, Place
 from reconciler.fleet.inventory import FOLDER as INVENTORY
@@ -16,9 +16,9 @@ from reconciler.fleet.inventory import Cluster, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
 from reconciler.fleet.settings import Fleet, read_fleet
 from reconciler.manifests.identity import ObjectKey, canonical_digest
-from reconciler.manifests.loader import load
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.placement_files import placed_groups
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rules import (
     documents_of,
     is_policy,
@@ -34,21 +34,19 @@ from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
 from reconciler.policy.tenant import NO_TENANTS, Tenancy, tenancy_of
 from reconciler.render.cluster import NAMESPACE, namespace_meta
 from reconciler.render.cluster import ROOT as CLUSTERS
-from reconciler.render.kustomization import FILE as KUSTOMIZATION
+from reconciler.render.model import NamespaceMeta
 from reconciler.render.placement_record import ROOT as PLACEMENTS
-from reconciler.render.placement_record import ReadPlacement, path_of
-from reconciler.render.placement_record import read as read_placement
-from reconciler.workloads.cluster_copy import ClusterCopy, PlacedObject
 from reconciler.workloads.files import ROOT as WORKLOADS
 from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.governance import govern
 from reconciler.workloads.group import GroupKey, Source, WorkloadObject
-from reconciler.workloads.grouping import SHARED, Grouping, group_objects
-from reconciler.workloads.overrides import patched
+from reconciler.workloads.grouping import Grouping, group_objects
 
 POLICIES = "policies"
 ADDONS = "addons"
 _OWN = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
+
+T = TypeVar("T")
 
 READ = (
     FLEET_FILE,
@@ -94,24 +92,16 @@ class Files:
 
     def without(self, path: str | None) -> Files:
         """Return them without one file."""
-        return Files(
-            {name: data for name, data in self.contents.items() if name != path},
-            self.unusable,
-        )
+        contents = {name: data for name, data in self.contents.items() if name != path}
+        return Files(contents, self.unusable)
 
     def below(self, folder: str) -> dict[str, bytes]:
         """Return the contents under `folder`. Raises `InvalidObject` when anything there is unusable."""
         for path, reason in sorted(self.unusable.items()):
             if path.startswith(f"{folder}/") or path == folder:
-                raise InvalidObject(
-                    f"{reason}: put an ordinary file or folder in its place, or take it out",
-                    Place(path),
-                )
-        return {
-            path: data
-            for path, data in self.contents.items()
-            if path.startswith(f"{folder}/")
-        }
+                message = f"{reason}: put an ordinary file or folder in its place, or take it out"
+                raise InvalidObject(message, Place(path))
+        return _below(self.contents, folder)
 
 
 def read_state(
@@ -125,84 +115,56 @@ def read_state(
     `sources` tells which commit changed each of some paths last; `cache` is that of earlier cycles. Raises
     `InputError` for fleet.yaml, inventory, policies, add-ons and placement records that cannot be read.
     """
-    files.below(FLEET_FILE)
-    if FLEET_FILE not in files.contents:
-        raise InvalidObject("is missing: `skyray init` makes one", Place(FLEET_FILE))
-    fleet = read_fleet(files.contents[FLEET_FILE])
+    fleet = _fleet(files)
     cache = cache or PlanCache()
-    inventory, policy_files = files.below(INVENTORY), files.below(POLICIES)
+    inventory = files.below(INVENTORY)
+    policy_files = files.below(POLICIES)
     clusters = cache.inventory.of(
         tuple(inventory.items()), lambda: read_inventory(inventory)
     )
     policies = cache.policies.of(
         tuple(policy_files.items()), lambda: read_policy_files(policy_files)
     )
-    rendered = {p: d for p, d in files.contents.items() if p.startswith(_OWN)}
-    rendered |= {p: b"" for p in files.unusable if p.startswith(_OWN)}
-    workloads = _with_kept_namespaces(
-        read_workloads(*workload_files(files), cache.read_file), rendered
-    )
+    rendered = _rendered(files)
+    workloads = _workloads(files, rendered, cache)
     classes = _classes(files, policy_files, cache)
-    addon = files.below(ADDONS)
-    addons = cache.addons.of(tuple(addon.items()), lambda: read_addons(addon))
-    tenants = cache.tenants.of(
-        tuple(policy_files.items()), lambda: read_tenant_files(policy_files)
-    )
-    tenancy = tenancy_of(tenants, fleet.tenancy)
-    formed = group_objects(
-        workloads, policies, sources({o.place.file for o in workloads.objects}), classes
-    )
-    grouping = govern(
+    addons = _addons(files, cache)
+    tenancy = _tenancy(fleet, policy_files, cache)
+    paths = {item.place.file for item in workloads.objects}
+    formed = group_objects(workloads, policies, sources(paths), classes)
+    governed = govern(
         formed,
         tenancy,
         workloads.namespaces,
         locator(files.contents),
         cache.check_object,
-    ).grouping
-    placements = _placements(files.below(PLACEMENTS), rendered, workloads, cache)
+    )
+    placement_files = files.below(PLACEMENTS)
+    placements = placed_groups(placement_files, rendered, workloads, cache)
     return RepoState(
-        revision,
-        fleet,
-        clusters,
-        policies,
-        workloads,
-        grouping,
-        placements,
-        rendered,
+        revision=revision,
+        fleet=fleet,
+        clusters=clusters,
+        policies=policies,
+        workloads=workloads,
+        grouping=governed.grouping,
+        placements=placements,
+        rendered=rendered,
         tenancy=tenancy,
         classes=classes,
         addons=addons,
     )
 
 
-def read_placements(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
-    """Return the Placements in one file of `placements/`. Raises `InputError`."""
-    return tuple(read_placement(document) for document in load(data, path).documents)
-
-
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
     """Return all policies of `policies/`, sorted by name. Raises `InputError` for any that cannot be read."""
-    return read_policies(
-        document for document in documents_of(files) if is_policy(document)
-    )
+    documents = documents_of(files)
+    return read_policies(document for document in documents if is_policy(document))
 
 
 def addon_files(files: Files) -> dict[str, bytes]:
     """Return the contents under `addons/`."""
-    return {
-        path: data
-        for path, data in files.contents.items()
-        if path.startswith(f"{ADDONS}/")
-    }
-
-
-def _classes(
-    files: Files, policies: Mapping[str, bytes], cache: PlanCache
-) -> PriorityClasses:
-    addons = addon_files(files)
-    return cache.classes.of(
-        (*policies.items(), *addons.items()), lambda: read_class_files(policies, addons)
-    )
+    return _below(files.contents, ADDONS)
 
 
 def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
@@ -212,16 +174,63 @@ def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
     """
     if WORKLOADS in files.unusable:
         files.below(WORKLOADS)
-    contents = {
-        path: data
-        for path, data in files.contents.items()
-        if path.startswith(f"{WORKLOADS}/")
-    }
-    return contents, {
-        path: why
-        for path, why in files.unusable.items()
-        if path.startswith(f"{WORKLOADS}/")
-    }
+    return _below(files.contents, WORKLOADS), _below(files.unusable, WORKLOADS)
+
+
+def labels_of(state: RepoState) -> dict[str, Mapping[str, str]]:
+    """Return the labels of each cluster, by its name."""
+    return {cluster.name: cluster.labels for cluster in state.clusters}
+
+
+def _below(files: Mapping[str, T], folder: str) -> dict[str, T]:
+    """Return those of `files` that are under a folder."""
+    prefix = f"{folder}/"
+    return {path: found for path, found in files.items() if path.startswith(prefix)}
+
+
+def _fleet(files: Files) -> Fleet:
+    # A link in place of fleet.yaml is another error than no file.
+    files.below(FLEET_FILE)
+    if FLEET_FILE not in files.contents:
+        raise InvalidObject("is missing: `skyray init` makes one", Place(FLEET_FILE))
+    return read_fleet(files.contents[FLEET_FILE])
+
+
+def _rendered(files: Files) -> dict[str, bytes]:
+    """Return the files in SkyRay's own folders; unusable ones are empty, so that they are written anew or go."""
+    contents = files.contents.items()
+    rendered = {path: data for path, data in contents if path.startswith(_OWN)}
+    for path in files.unusable:
+        if path.startswith(_OWN):
+            rendered[path] = b""
+    return rendered
+
+
+def _classes(
+    files: Files, policies: Mapping[str, bytes], cache: PlanCache
+) -> PriorityClasses:
+    addons = addon_files(files)
+    key = (*policies.items(), *addons.items())
+    return cache.classes.of(key, lambda: read_class_files(policies, addons))
+
+
+def _addons(files: Files, cache: PlanCache) -> tuple[AddOn, ...]:
+    found = files.below(ADDONS)
+    return cache.addons.of(tuple(found.items()), lambda: read_addons(found))
+
+
+def _tenancy(fleet: Fleet, policies: Mapping[str, bytes], cache: PlanCache) -> Tenancy:
+    key = tuple(policies.items())
+    tenants = cache.tenants.of(key, lambda: read_tenant_files(policies))
+    return tenancy_of(tenants, fleet.tenancy)
+
+
+def _workloads(
+    files: Files, rendered: Mapping[str, bytes], cache: PlanCache
+) -> Workloads:
+    contents, unusable = workload_files(files)
+    workloads = read_workloads(contents, unusable, cache.read_file)
+    return _with_kept_namespaces(workloads, rendered)
 
 
 def _with_kept_namespaces(
@@ -233,156 +242,38 @@ def _with_kept_namespaces(
     """
     kept = dict(workloads.namespaces)
     unknown = {file.namespace for file in workloads.broken} - kept.keys()
-    copies = (
-        sorted(path for path in rendered if path.endswith(f"/{NAMESPACE}"))
-        if unknown
-        else []
-    )
+    if not unknown:
+        return workloads
+    copies = sorted(path for path in rendered if path.endswith(f"/{NAMESPACE}"))
     for name in sorted(unknown):
-        own = (path for path in copies if path.split("/")[2:] == [name, NAMESPACE])
-        metas = (namespace_meta(rendered[path], path) for path in own)
-        meta = next((one for one in metas if one is not None), None)
+        meta = _rendered_meta(name, copies, rendered)
         if meta is not None:
-            metadata = {
-                "name": name,
-                "labels": dict(meta.labels),
-                "annotations": dict(meta.annotations),
-            }
-            body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
-            key = ObjectKey("v1", "Namespace", "", name)
-            kept[name] = WorkloadObject(
-                key, body, canonical_digest(body), Place(f"{WORKLOADS}/{name}")
-            )
+            kept[name] = _namespace(name, meta)
     return replace(workloads, namespaces=kept)
 
 
-def _placements(
-    files: Mapping[str, bytes],
-    rendered: Mapping[str, bytes],
-    workloads: Workloads,
-    cache: PlanCache,
-) -> dict[GroupKey, PlacedGroup]:
-    """Return all groups that have a Placement. Raises `InputError` for one that cannot be read."""
-    folders = _folders(rendered)
-    by_namespace: dict[str, list[WorkloadObject]] = {}
-    for item in workloads.objects:
-        by_namespace.setdefault(item.key.namespace, []).append(item)
-    found = {}
-    for path, data in sorted(files.items()):
-        for record in cache.records.of(
-            (path, data), partial(read_placements, path, data)
-        ):
-            copies = _admitted_copies(record.group, folders, rendered, cache)
-            admitted = _admitted(
-                record, (*copies, *by_namespace.get(record.group.key.namespace, ()))
-            )
-            key = (Same(record), *map(Same, admitted.values()))
-            group = cache.placements.of(key, partial(_with_objects, record, admitted))
-            cache.note_read(record, group)
-            found[record.group.key] = group
-    return found
+def _rendered_meta(
+    name: str, copies: Iterable[str], rendered: Mapping[str, bytes]
+) -> NamespaceMeta | None:
+    """Return labels and annotations of a namespace from the first of its `copies` that can be read."""
+    for path in copies:
+        # The path is `clusters/<cluster>/<namespace>/<file>`.
+        if path.split("/")[2:] != [name, NAMESPACE]:
+            continue
+        meta = namespace_meta(rendered[path], path)
+        # A copy may have been spoiled by hand; another cluster has the same one.
+        if meta is not None:
+            return meta
+    return None
 
 
-_Identity = tuple[str, str, str]
-"""Kind, name and digest."""
-
-
-def _admitted(
-    record: ReadPlacement, offered: Iterable[WorkloadObject]
-) -> dict[_Identity, WorkloadObject]:
-    """Return the admitted objects of a placed group by kind, name and digest.
-
-    A file in a cluster's directory that is gone, or is not what was admitted, was changed by hand: the object is taken
-    from the user's file where that still says the same, else it is left out.
-    """
-    wanted: set[_Identity] = set()
-    for entries in (record.objects, *(own for own in record.own if own is not None)):
-        wanted |= {(entry.kind, entry.name, entry.digest) for entry in entries}
-    found: dict[_Identity, WorkloadObject] = {}
-    for item in offered if wanted else ():
-        identity = (item.key.kind, item.key.name, item.digest)
-        if identity in wanted:
-            found.setdefault(identity, item)
-    return {identity: found[identity] for identity in sorted(found)}
-
-
-def _with_objects(
-    record: ReadPlacement, admitted: Mapping[_Identity, WorkloadObject]
-) -> PlacedGroup:
-    """Return a group with the objects of its copies. Raises `InvalidObject` for patches that apply no more."""
-    known: dict[
-        tuple[int, str], tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]
-    ] = {}
-    copies = []
-    for number, copy in enumerate(record.group.copies):
-        entries = record.listed(number)
-        # Copies with the same entries and patches share their objects.
-        key = (id(entries), repr(copy.patches))
-        if key not in known:
-            known[key] = _deployed(record.group, copy, _copied(entries, admitted))
-        objects, deployed = known[key]
-        there = {(item.key.kind, item.key.name, item.digest) for item in objects}
-        missing = tuple(
-            entry
-            for entry in entries
-            if (entry.kind, entry.name, entry.digest) not in there
-        )
-        copies.append(
-            replace(copy, admitted=objects, deployed=deployed, missing=missing)
-        )
-    return replace(record.group, copies=tuple(copies))
-
-
-def _deployed(
-    group: PlacedGroup, copy: ClusterCopy, objects: tuple[WorkloadObject, ...]
-) -> tuple[tuple[WorkloadObject, ...], tuple[WorkloadObject, ...]]:
-    """Return the objects of a copy as they were admitted, and as they are deployed."""
-    if not copy.patches:
-        return objects, objects
-    try:
-        return objects, tuple(patched(item, copy.patches) for item in objects)
-    except InvalidObject as error:
-        message = f"the patches for {copy.cluster} do not apply: {error.message}; restore this file"
-        raise InvalidObject(message, Place(path_of(group.key))) from None
-
-
-def _copied(
-    entries: Iterable[PlacedObject], admitted: Mapping[_Identity, WorkloadObject]
-) -> tuple[WorkloadObject, ...]:
-    """Return the objects of `entries`, as far as their contents are known."""
-    sources = {
-        (entry.kind, entry.name, entry.digest): entry.source for entry in entries
+def _namespace(name: str, meta: NamespaceMeta) -> WorkloadObject:
+    metadata = {
+        "name": name,
+        "labels": dict(meta.labels),
+        "annotations": dict(meta.annotations),
     }
-    return tuple(
-        replace(item, place=Place(sources[one]))
-        for one, item in admitted.items()
-        if one in sources
-    )
-
-
-def _admitted_copies(
-    group: PlacedGroup,
-    folders: Mapping[str, list[str]],
-    rendered: Mapping[str, bytes],
-    cache: PlanCache,
-) -> list[WorkloadObject]:
-    """Return what can be read of the objects in the group's folders."""
-    namespace = group.key.namespace
-    found = []
-    for cluster in group.clusters:
-        for name in (group.key.name, SHARED):
-            for path in folders.get(f"{CLUSTERS}/{cluster}/{namespace}/{name}", ()):
-                item = cache.read_copy(path, rendered[path], namespace)
-                if item is not None:
-                    found.append(item)
-    return found
-
-
-def _folders(rendered: Mapping[str, bytes]) -> dict[str, list[str]]:
-    """Return the object files of each group's folder."""
-    folders: dict[str, list[str]] = {}
-    for path in rendered:
-        folder, _, name = path.rpartition("/")
-        if folder.count("/") == 3 and name != KUSTOMIZATION:
-            folders.setdefault(folder, []).append(path)
-    return folders
+    body = {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+    key = ObjectKey("v1", "Namespace", "", name)
+    place = Place(f"{WORKLOADS}/{name}")
+    return WorkloadObject(key, body, canonical_digest(body), place)

@@ -16,6 +16,7 @@ from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.quota import beyond_quota
 from reconciler.planning.pipeline import decide_groups
+from reconciler.planning.placement_files import read_placements
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rules import locator, read_class_files, read_tenant_files
 from reconciler.planning.state import (
@@ -24,7 +25,6 @@ from reconciler.planning.state import (
     Files,
     RepoState,
     addon_files,
-    read_placements,
     read_policy_files,
     read_state,
     workload_files,
