@@ -8,7 +8,7 @@ shows Ray resources there, and while there is no snapshot that could show them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +17,7 @@ from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState, labels_of
+from reconciler.policy.addon import AddOn
 from reconciler.render.addons import (
     FOLDER,
     SENTINEL,
@@ -27,6 +28,7 @@ from reconciler.render.addons import (
 )
 from reconciler.render.cluster import ROOT
 from reconciler.render.engines import engine_renderer
+from reconciler.workloads.group import GroupKey
 
 _RAY = "ray.io"
 
@@ -53,40 +55,53 @@ def plan_addons(
     state: RepoState, snapshot: FleetSnapshot, cache: PlanCache
 ) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
-    spread, present = spread_of(state), _present(state.rendered)
-    there_are = _placed(state)
+    spread = spread_of(state)
+    present = _present(state.rendered)
+    groups = _placed(state)
     engine = engine_renderer(state.fleet.engine)
-    known = set(spread.placed)
     files: dict[str, bytes] = {}
-    warnings, placed, left = [], [], []
-    for cluster in sorted(known | set(present)):
-        there, wanted = present.get(cluster, {}), spread.placed.get(cluster, ())
-        standing, names = _addons_of(cluster, there), {addon.name for addon in wanted}
-        leaving = [old for old in standing if old.name not in names]
+    warnings: list[str] = []
+    placed: list[str] = []
+    left: list[str] = []
+    # A cluster that left the inventory may still have add-ons, and groups that need them.
+    for cluster in sorted(spread.placed.keys() | present.keys()):
+        joined = cluster in spread.placed
+        there = present.get(cluster, {})
+        wanted = spread.placed.get(cluster, ())
+        standing = _addons_of(cluster, there)
         placed += [_on(old, cluster) for old in standing]
-        picture = snapshot.clusters.get(cluster) if cluster in known else None
-        needed = [
-            f"add-on {old.name} stays on {cluster}: {why}"
-            for old in leaving
-            if (
-                why := _still_needed(
-                    old, there_are[cluster], picture, joined=cluster in known
-                )
-            )
-        ]
+        leaving = _unwanted(standing, wanted)
+        picture = snapshot.clusters.get(cluster) if joined else None
+        needed = []
+        for old in leaving:
+            why = _still_needed(old, groups[cluster], picture, joined=joined)
+            if why:
+                needed.append(f"add-on {old.name} stays on {cluster}: {why}")
         warnings += needed
-        left += [] if needed else [_on(old, cluster) for old in leaving]
-        if needed:  # the others that would leave may be what the needed one rests on
-            wanted_files = render_addons(cluster, engine, wanted, leaving)
-        elif cluster in known and (wanted or there):
-            key = (engine, cluster, tuple(map(Same, wanted)))
-            wanted_files = cache.addon_files.of(
-                key, partial(render_addons, cluster, engine, wanted)
-            )
-        else:
+        if needed:
+            # The others that would leave may be what the needed one depends on.
+            files |= render_addons(cluster, engine, wanted, leaving)
             continue
-        files |= wanted_files
-    return AddOnPlan(files, tuple(warnings), tuple(placed), tuple(left))
+        left += [_on(old, cluster) for old in leaving]
+        # A cluster outside the inventory keeps no folder once nothing there needs an add-on.
+        if joined and (wanted or there):
+            key = (engine, cluster, tuple(map(Same, wanted)))
+            render = partial(render_addons, cluster, engine, wanted)
+            files |= cache.addon_files.of(key, render)
+    return AddOnPlan(
+        files=files,
+        warnings=tuple(warnings),
+        placed=tuple(placed),
+        left=tuple(left),
+    )
+
+
+def _unwanted(
+    standing: Iterable[KeptAddOn], wanted: Iterable[AddOn]
+) -> list[KeptAddOn]:
+    """Return the add-ons that are on a cluster and are not asked for there."""
+    names = {addon.name for addon in wanted}
+    return [old for old in standing if old.name not in names]
 
 
 def _on(addon: KeptAddOn, cluster: str) -> str:
@@ -107,13 +122,15 @@ def _present(rendered: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
 def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
     """Return the add-ons that are on a cluster; `there` are its files under `_addons/`."""
     base = folder_of(cluster) if there else ""
-    told = provided_groups(there.get(f"{base}{SENTINEL}"))
+    sentinel = there.get(f"{base}{SENTINEL}")
+    provided = provided_groups(sentinel)
     own: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, data in there.items():
         name, _, inside = path.removeprefix(base).partition("/")
+        # The sentinel and the kustomization are beside the add-ons' folders and of no add-on.
         if inside:
             own[name][path] = data
-    return [KeptAddOn(name, told.get(name), own[name]) for name in sorted(own)]
+    return [KeptAddOn(name, provided.get(name), own[name]) for name in sorted(own)]
 
 
 def _placed(state: RepoState) -> Mapping[str, list[PlacedGroup]]:
@@ -130,15 +147,16 @@ def _still_needed(
     addon: KeptAddOn, groups: list[PlacedGroup], picture: object, *, joined: bool
 ) -> str:
     """Say why an add-on cannot leave a cluster yet; empty when it can. `joined`: the cluster is in the inventory."""
-    users = [
-        group.key
-        for group in groups
-        if addon.provides is None or _api_groups(group) & addon.provides
-    ]
+    users = _users(addon, groups)
     if users:
-        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        others = len(users) - 1
+        more = f" and {others} more" if others else ""
         return f"group {users[0]}{more} needs it there; it leaves once no such group is placed there"
-    if not joined or (addon.provides is not None and _RAY not in addon.provides):
+    # No snapshot is taken of a cluster outside the inventory, so waiting for one would be for ever.
+    if not joined:
+        return ""
+    # A snapshot shows Ray resources alone, so it says nothing of what other add-ons manage.
+    if addon.provides is not None and _RAY not in addon.provides:
         return ""
     if not isinstance(picture, ClusterSnapshot):
         return "the cluster cannot be read, so it is not known whether Ray resources are left there"
@@ -148,10 +166,21 @@ def _still_needed(
     return ""
 
 
+def _users(addon: KeptAddOn, groups: Iterable[PlacedGroup]) -> list[GroupKey]:
+    """Return which of `groups` need an add-on."""
+    users = []
+    for group in groups:
+        # Where the sentinel does not say what the add-on provides, any group may need it.
+        if addon.provides is None or _api_groups(group) & addon.provides:
+            users.append(group.key)
+    return users
+
+
 def _api_groups(group: PlacedGroup) -> set[str]:
     """Return the API groups of what a group has deployed."""
-    return {
-        entry.api_version.rpartition("/")[0]
-        for copy in group.copies
-        for entry in copy.listed
-    }
+    found = set()
+    for copy in group.copies:
+        for entry in copy.listed:
+            api_group, _, _ = entry.api_version.rpartition("/")
+            found.add(api_group)
+    return found

@@ -8,7 +8,7 @@ A companion that several groups of a namespace refer to is rendered once, in the
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -32,6 +32,12 @@ from reconciler.workloads.patch import Patch
 
 _Objects = tuple[WorkloadObject, ...]
 
+_Placed = tuple[str, ClusterCopy]
+"""What a cluster has of a group: the name of the group's policy, and the copy."""
+
+_OnCluster = tuple[WorkloadObject, ClusterCopy]
+"""An admitted object, and the copy that has it."""
+
 
 class Directories:
     """Every cluster's directory, as the commits made so far leave it."""
@@ -47,69 +53,75 @@ class Directories:
         self._cache = cache
         self._engine = engine_renderer(state.fleet.engine)
         self._namespaces = _namespaces(state.workloads)
-        self._groups: dict[str, dict[GroupKey, tuple[str, ClusterCopy]]] = {
-            c.name: {} for c in state.clusters
-        }
-        self._known = frozenset(self._groups)
         self._clusters = {cluster.name: cluster for cluster in state.clusters}
+        self._known = frozenset(self._clusters)
+        self._groups: dict[str, dict[GroupKey, _Placed]] = {}
         self._files: dict[str, dict[str, bytes]] = {}
+        # A cluster of the inventory has a directory before it has any group.
+        for cluster in state.clusters:
+            self._groups[cluster.name] = {}
         for key, group in state.placements.items():
             for copy in group.copies:
-                self._groups.setdefault(copy.cluster, {})[key] = (group.policy, copy)
+                groups = self._groups.setdefault(copy.cluster, {})
+                groups[key] = (group.policy, copy)
 
     def repair(self) -> dict[str, bytes | None]:
         """Return the changes that bring SkyRay's folders to what the records say: path -> content, None to delete."""
-        wanted = {
-            path_of(key): self._written(group)
-            for key, group in self._state.placements.items()
-        }
+        wanted: dict[str, bytes] = {}
+        for key, group in self._state.placements.items():
+            wanted[path_of(key)] = self._written(group)
         wanted |= self._addons
         present = self._state.rendered
         for cluster in self._groups:
-            base = directory_of(cluster)
-            self._files[cluster] = self._render(
-                cluster, present.get(f"{base}{SENTINEL}")
-            )
+            sentinel = present.get(_sentinel_of(cluster))
+            self._files[cluster] = self._render(cluster, sentinel)
             wanted |= self._files[cluster]
         return _difference(present, wanted)
 
     def apply(self, decision: Decision) -> dict[str, bytes | None]:
         """Carry out one decision; return the changes under `clusters/`. Call `repair` first."""
-        before = set(decision.before.clusters) if decision.before else set()
-        after = (
-            {copy.cluster: copy for copy in decision.after.copies}
-            if decision.after
-            else {}
-        )
+        before = decision.before.clusters if decision.before else ()
+        copies = decision.after.copies if decision.after else ()
+        after = {copy.cluster: copy for copy in copies}
         changes: dict[str, bytes | None] = {}
-        for cluster in sorted(before | after.keys()):
+        for cluster in sorted({*before, *after}):
             groups = self._groups.setdefault(cluster, {})
             if cluster in after:
-                _give_way(groups, after[cluster])
-                groups[decision.group] = (decision.policy, after[cluster])
+                copy = after[cluster]
+                _give_way(groups, copy)
+                groups[decision.group] = (decision.policy, copy)
             else:
                 groups.pop(decision.group, None)
-            old = self._files.get(cluster, {})
-            new = self._render(cluster, old.get(f"{directory_of(cluster)}{SENTINEL}"))
-            self._files[cluster] = new
-            changes |= _difference(old, new)
+            changes |= self._render_anew(cluster)
         return changes
 
+    def _render_anew(self, cluster: str) -> dict[str, bytes | None]:
+        """Render a directory whose groups have changed; return the changes of its files."""
+        old = self._files.get(cluster, {})
+        sentinel = old.get(_sentinel_of(cluster))
+        new = self._render(cluster, sentinel)
+        self._files[cluster] = new
+        return _difference(old, new)
+
     def _render(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
+        """Return the files of a directory; `sentinel` is what its sentinel has now."""
         groups = self._groups[cluster]
+        # A cluster outside the inventory has a directory only as long as groups are placed there.
         if not groups and cluster not in self._known:
             return {}
+        contents = []
+        digests = []
+        for key, (policy, part) in sorted(groups.items()):
+            contents.append((key, policy, _likeness(part)))
+            digests.append(self._namespace_digest(key.namespace))
         follows_from = (
             self._engine,
             cluster,
             luna_settings(self._clusters.get(cluster)),
-            tuple(
-                (key, policy, _likeness(part))
-                for key, (policy, part) in sorted(groups.items())
-            ),
-            tuple(self._namespace_digest(key.namespace) for key in sorted(groups)),
+            tuple(contents),
+            tuple(digests),
         )
-        path = f"{directory_of(cluster)}{SENTINEL}"
+        path = _sentinel_of(cluster)
         # An unchanged directory keeps its sentinel, whatever the revision; only then is it the same as before.
         return self._cache.directories.of(
             follows_from,
@@ -118,19 +130,16 @@ class Directories:
         )
 
     def _rendered(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
-        directory = ClusterDirectory(
-            cluster, self._overlays(self._groups[cluster]), self._namespaces
-        )
-        return render_cluster(
-            directory, self._engine, self._state.revision, sentinel, self._group
-        )
+        overlays = self._overlays(self._groups[cluster])
+        directory = ClusterDirectory(cluster, overlays, self._namespaces)
+        revision = self._state.revision
+        return render_cluster(directory, self._engine, revision, sentinel, self._group)
 
     def _group(
         self, overlay: GroupOverlay, engine: EngineRenderer
     ) -> Mapping[str, bytes]:
-        return self._cache.groups.of(
-            (Same(overlay), engine), partial(render_group, overlay, engine)
-        )
+        key = (Same(overlay), engine)
+        return self._cache.groups.of(key, partial(render_group, overlay, engine))
 
     def _written(self, group: PlacedGroup) -> bytes:
         return self._cache.written.of(Same(group), partial(write, group))
@@ -139,22 +148,13 @@ class Directories:
         written = self._state.workloads.namespaces.get(namespace)
         return written.digest if written else ""
 
-    def _overlays(
-        self, groups: Mapping[GroupKey, tuple[str, ClusterCopy]]
-    ) -> tuple[GroupOverlay, ...]:
+    def _overlays(self, groups: Mapping[GroupKey, _Placed]) -> tuple[GroupOverlay, ...]:
         """Return the overlays of one cluster.
 
         Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
         """
-        uses = Counter(
-            o.key
-            for _, part in groups.values()
-            for o in part.admitted
-            if o.demand is None
-        )
-        shared: dict[str, dict[ObjectKey, tuple[WorkloadObject, ClusterCopy]]] = (
-            defaultdict(dict)
-        )
+        uses = _companion_uses(groups)
+        shared: dict[str, dict[ObjectKey, _OnCluster]] = defaultdict(dict)
         overlays = []
         for key, (policy, part) in sorted(groups.items()):
             own = []
@@ -162,73 +162,96 @@ class Directories:
                 if uses[item.key] > 1:
                     shared[key.namespace][item.key] = (item, part)
                 else:
-                    own.append(item)
+                    own.append((item, part))
+            # A group may have nothing but shared companions, and then no folder of its own.
             if own:
-                patches = tuple(
-                    patch for item in own for patch in self._patches(item, part)
-                )
-                overlays.append(
-                    self._overlay(key.namespace, key.name, policy, tuple(own), patches)
-                )
+                overlays.append(self._overlay(key.namespace, key.name, policy, own))
         for namespace, items in shared.items():
             each = [items[key] for key in sorted(items)]
-            patches = tuple(
-                patch for item, part in each for patch in self._patches(item, part)
-            )
-            overlays.append(
-                self._overlay(
-                    namespace, SHARED, SHARED, tuple(item for item, _ in each), patches
-                )
-            )
+            overlays.append(self._overlay(namespace, SHARED, SHARED, each))
         return tuple(overlays)
-
-    def _patches(self, item: WorkloadObject, part: ClusterCopy) -> Iterator[Patch]:
-        """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
-        yield from (patch for patch in part.patches if patch.is_for(item.key))
-        cluster = self._clusters.get(part.cluster)
-        if cluster is not None and item.demand is not None:
-            yield from luna_patches(
-                (one.body for one in part.deployed if one.key == item.key), cluster
-            )
 
     def _overlay(
         self,
         namespace: str,
         group: str,
         policy: str,
-        objects: _Objects,
-        patches: tuple[Patch, ...],
+        items: Iterable[_OnCluster],
     ) -> GroupOverlay:
-        return self._cache.overlays.of(
-            (namespace, group, policy, _digests(objects), repr(patches)),
-            lambda: GroupOverlay(
-                namespace, group, policy, tuple(o.body for o in objects), patches
-            ),
-        )
+        """Return the overlay of some objects, with their patches in the same order."""
+        admitted = []
+        patches: list[Patch] = []
+        for item, part in items:
+            admitted.append(item)
+            patches += self._patches(item, part)
+        objects = tuple(admitted)
+
+        def overlay() -> GroupOverlay:
+            bodies = tuple(item.body for item in objects)
+            return GroupOverlay(namespace, group, policy, bodies, tuple(patches))
+
+        key = (namespace, group, policy, _digests(objects), repr(patches))
+        return self._cache.overlays.of(key, overlay)
+
+    def _patches(self, item: WorkloadObject, part: ClusterCopy) -> Iterator[Patch]:
+        """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
+        yield from (patch for patch in part.patches if patch.is_for(item.key))
+        cluster = self._clusters.get(part.cluster)
+        # Only objects with pods make an autoscaler add nodes.
+        if cluster is not None and item.demand is not None:
+            bodies = (one.body for one in part.deployed if one.key == item.key)
+            yield from luna_patches(bodies, cluster)
 
 
-def _give_way(
-    groups: dict[GroupKey, tuple[str, ClusterCopy]], fresh: ClusterCopy
-) -> None:
+def _sentinel_of(cluster: str) -> str:
+    return f"{directory_of(cluster)}{SENTINEL}"
+
+
+def _companion_uses(groups: Mapping[GroupKey, _Placed]) -> Counter[ObjectKey]:
+    """Return how many groups of a cluster have each companion."""
+    uses: Counter[ObjectKey] = Counter()
+    for _, part in groups.values():
+        # An object with pods is of one group only, and is never shared.
+        uses.update(item.key for item in part.admitted if item.demand is None)
+    return uses
+
+
+def _give_way(groups: dict[GroupKey, _Placed], fresh: ClusterCopy) -> None:
     """Bring the other groups of a cluster in line with `fresh`, since each commit must render without the next ones.
 
     Objects that it takes over leave their former group, and objects that it shares are the ones that it has now.
     """
-    taken = {item.key for item in fresh.admitted if item.demand is not None}
-    shared = {
-        item.key: item
-        for item in fresh.admitted
-        if item.demand is None and not _patched(fresh, item)
-    }
+    taken = set()
+    shared = {}
+    for item in fresh.admitted:
+        if item.demand is not None:
+            taken.add(item.key)
+        elif not _patched(fresh, item):
+            shared[item.key] = item
     for key, (policy, part) in groups.items():
-        admitted = tuple(
-            shared.get(item.key, item) if not _patched(part, item) else item
-            for item in part.admitted
-            if item.key not in taken
-        )
-        if _digests(admitted) != _digests(part.admitted):
-            deployed = tuple(item for item in part.deployed if item.key not in taken)
-            groups[key] = (policy, replace(part, admitted=admitted, deployed=deployed))
+        admitted = _beside(part, taken, shared)
+        # Most groups of a cluster have nothing in common with the fresh copy.
+        if _digests(admitted) == _digests(part.admitted):
+            continue
+        deployed = tuple(item for item in part.deployed if item.key not in taken)
+        changed = replace(part, admitted=admitted, deployed=deployed)
+        groups[key] = (policy, changed)
+
+
+def _beside(
+    part: ClusterCopy,
+    taken: Collection[ObjectKey],
+    shared: Mapping[ObjectKey, WorkloadObject],
+) -> _Objects:
+    """Return the objects of a copy without those that are `taken`, and with the `shared` ones as they are now."""
+    admitted = []
+    for item in part.admitted:
+        if item.key in taken:
+            continue
+        # A patch was made for the object that the copy has, and may not apply to another one.
+        known = item if _patched(part, item) else shared.get(item.key, item)
+        admitted.append(known)
+    return tuple(admitted)
 
 
 def _patched(part: ClusterCopy, item: WorkloadObject) -> bool:
@@ -240,7 +263,7 @@ def _likeness(part: ClusterCopy) -> tuple[object, ...]:
 
 
 def _digests(objects: _Objects) -> tuple[str, ...]:
-    return tuple(o.digest for o in objects)
+    return tuple(item.digest for item in objects)
 
 
 def _difference(
@@ -252,7 +275,7 @@ def _difference(
 
 
 def _namespaces(workloads: Workloads) -> dict[str, NamespaceMeta]:
-    return {
-        name: NamespaceMeta(item.labels, item.annotations)
-        for name, item in workloads.namespaces.items()
-    }
+    found = {}
+    for name, item in workloads.namespaces.items():
+        found[name] = NamespaceMeta(item.labels, item.annotations)
+    return found
