@@ -27,6 +27,7 @@ from reconciler.render.addons import (
     render_addons,
 )
 from reconciler.render.cluster import ROOT
+from reconciler.render.engine import EngineRenderer
 from reconciler.render.engines import engine_renderer
 from reconciler.workloads.group import GroupKey
 
@@ -52,7 +53,9 @@ def spread_of(state: RepoState) -> AddOnSpread:
 
 
 def plan_addons(
-    state: RepoState, snapshot: FleetSnapshot, cache: PlanCache
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    cache: PlanCache,
 ) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread = spread_of(state)
@@ -72,11 +75,8 @@ def plan_addons(
         placed += [_on(old, cluster) for old in standing]
         leaving = _unwanted(standing, wanted)
         picture = snapshot.clusters.get(cluster) if joined else None
-        needed = []
-        for old in leaving:
-            why = _still_needed(old, groups[cluster], picture, joined=joined)
-            if why:
-                needed.append(f"add-on {old.name} stays on {cluster}: {why}")
+        users = groups.get(cluster, [])
+        needed = _needed(cluster, leaving, users, picture, joined=joined)
         warnings += needed
         if needed:
             # The others that would leave may be what the needed one depends on.
@@ -85,15 +85,42 @@ def plan_addons(
         left += [_on(old, cluster) for old in leaving]
         # A cluster outside the inventory keeps no folder once nothing there needs an add-on.
         if joined and (wanted or there):
-            key = (engine, cluster, tuple(map(Same, wanted)))
-            render = partial(render_addons, cluster, engine, wanted)
-            files |= cache.addon_files.of(key, render)
+            files |= _rendered(cluster, engine, wanted, cache)
     return AddOnPlan(
         files=files,
         warnings=tuple(warnings),
         placed=tuple(placed),
         left=tuple(left),
     )
+
+
+def _rendered(
+    cluster: str,
+    engine: EngineRenderer,
+    wanted: tuple[AddOn, ...],
+    cache: PlanCache,
+) -> dict[str, bytes]:
+    """Return the files of the add-ons that a cluster should have."""
+    key = (engine, cluster, tuple(map(Same, wanted)))
+    render = partial(render_addons, cluster, engine, wanted)
+    return cache.addon_files.of(key, render)
+
+
+def _needed(
+    cluster: str,
+    leaving: Iterable[KeptAddOn],
+    groups: list[PlacedGroup],
+    picture: object,
+    *,
+    joined: bool,
+) -> list[str]:
+    """Return a warning for each add-on that should leave a cluster and cannot yet."""
+    warnings = []
+    for old in leaving:
+        why = _still_needed(old, groups, picture, joined=joined)
+        if why:
+            warnings.append(f"add-on {old.name} stays on {cluster}: {why}")
+    return warnings
 
 
 def _unwanted(
@@ -144,7 +171,11 @@ def _placed(state: RepoState) -> Mapping[str, list[PlacedGroup]]:
 
 
 def _still_needed(
-    addon: KeptAddOn, groups: list[PlacedGroup], picture: object, *, joined: bool
+    addon: KeptAddOn,
+    groups: list[PlacedGroup],
+    picture: object,
+    *,
+    joined: bool,
 ) -> str:
     """Say why an add-on cannot leave a cluster yet; empty when it can. `joined`: the cluster is in the inventory."""
     users = _users(addon, groups)

@@ -37,7 +37,9 @@ from reconciler.workloads.group import Group, GroupKey
 
 
 def admit(
-    given: Admission, desired: DesiredState, state: AdmissionState
+    given: Admission,
+    desired: DesiredState,
+    state: AdmissionState,
 ) -> tuple[Admitted, ...]:
     """Return what becomes of every group: first those that ask for no capacity, then those that do, in queue order."""
     fold = _start(given, desired, state)
@@ -48,7 +50,11 @@ def admit(
     return _in_record_order(fold)
 
 
-def _start(given: Admission, desired: DesiredState, state: AdmissionState) -> Fold:
+def _start(
+    given: Admission,
+    desired: DesiredState,
+    state: AdmissionState,
+) -> Fold:
     """Return the fold before its first step."""
     keys = (*given.groups, *given.placed)
     return Fold(
@@ -137,7 +143,10 @@ def _in_transfers(transfers: Iterable[Transfer]) -> set[GroupKey]:
 
 
 def _must_queue(
-    fold: Fold, key: GroupKey, group: Group | None, involved: Collection[GroupKey]
+    fold: Fold,
+    key: GroupKey,
+    group: Group | None,
+    involved: Collection[GroupKey],
 ) -> bool:
     """Tell whether a group with a record has to queue, whatever its transition is."""
     if key in involved:
@@ -177,7 +186,11 @@ def _without_capacity(fold: Fold, key: GroupKey) -> Admitted | None:
     if targets.needs_capacity or targets.missing:
         return None
     assignment, fold.state = assign_targets(
-        request, targets, eligibility, clusters, state
+        request,
+        targets,
+        eligibility,
+        clusters,
+        state,
     )
     return result_of(fold, view, transition, assignment)
 

@@ -26,7 +26,9 @@ from reconciler.workloads.group import BrokenFile, GroupKey
 
 
 def decide(
-    admitted: Admitted, clock: Clock, exchanged: Exchanged | None = None
+    admitted: Admitted,
+    clock: Clock,
+    exchanged: Exchanged | None = None,
 ) -> Decision:
     """Return the decision on a group; `exchanged` are its copies with the shared objects that changed for all users."""
     found = _decision(admitted, clock)
@@ -42,7 +44,10 @@ def decide(
 
 
 def decide_file(
-    file: BrokenFile, key: GroupKey, before: PlacedGroup | None, clock: Clock
+    file: BrokenFile,
+    key: GroupKey,
+    before: PlacedGroup | None,
+    clock: Clock,
 ) -> Decision:
     """Return the decision on a file that cannot be read and that no group speaks for."""
     why = UnreadableFile(file.problem)
@@ -121,7 +126,9 @@ def _given(why: Reason | None, key: GroupKey) -> Reason:
 
 
 def _regrouped(
-    decision: Decision, admitted: Admitted, regrouped: Regrouped
+    decision: Decision,
+    admitted: Admitted,
+    regrouped: Regrouped,
 ) -> Decision:
     """Return the decision with what changed of the group's objects, besides what else there is to say."""
     after = decision.after
@@ -158,7 +165,11 @@ def _says_nothing_new(why: Reason, placed: PlacedGroup | None) -> bool:
     return why.code in {before, Undisturbed.code}
 
 
-def _with_roles(after: PlacedGroup, admitted: Admitted, clock: Clock) -> PlacedGroup:
+def _with_roles(
+    after: PlacedGroup,
+    admitted: Admitted,
+    clock: Clock,
+) -> PlacedGroup:
     """Return a group's new state with the roles that its copies have by what is observed."""
     before = admitted.placed.copies if admitted.placed else ()
     copies = with_roles(after.copies, before, admitted.statuses, clock.now)
@@ -166,7 +177,9 @@ def _with_roles(after: PlacedGroup, admitted: Admitted, clock: Clock) -> PlacedG
 
 
 def _with_shared(
-    decision: Decision, after: PlacedGroup, exchanged: Exchanged
+    decision: Decision,
+    after: PlacedGroup,
+    exchanged: Exchanged,
 ) -> Decision:
     """Return the decision with the shared objects that changed with the other groups that have them."""
     said = Written(decision.reason, decision.message)

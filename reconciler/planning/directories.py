@@ -103,7 +103,11 @@ class Directories:
         self._files[cluster] = new
         return _difference(old, new)
 
-    def _render(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
+    def _render(
+        self,
+        cluster: str,
+        sentinel: bytes | None,
+    ) -> dict[str, bytes]:
         """Return the files of a directory; `sentinel` is what its sentinel has now."""
         groups = self._groups[cluster]
         # A cluster outside the inventory has a directory only as long as groups are placed there.
@@ -129,14 +133,20 @@ class Directories:
             holds=lambda known: known[path] == sentinel,
         )
 
-    def _rendered(self, cluster: str, sentinel: bytes | None) -> dict[str, bytes]:
+    def _rendered(
+        self,
+        cluster: str,
+        sentinel: bytes | None,
+    ) -> dict[str, bytes]:
         overlays = self._overlays(self._groups[cluster])
         directory = ClusterDirectory(cluster, overlays, self._namespaces)
         revision = self._state.revision
         return render_cluster(directory, self._engine, revision, sentinel, self._group)
 
     def _group(
-        self, overlay: GroupOverlay, engine: EngineRenderer
+        self,
+        overlay: GroupOverlay,
+        engine: EngineRenderer,
     ) -> Mapping[str, bytes]:
         key = (Same(overlay), engine)
         return self._cache.groups.of(key, partial(render_group, overlay, engine))
@@ -193,7 +203,11 @@ class Directories:
         key = (namespace, group, policy, _digests(objects), repr(patches))
         return self._cache.overlays.of(key, overlay)
 
-    def _patches(self, item: WorkloadObject, part: ClusterCopy) -> Iterator[Patch]:
+    def _patches(
+        self,
+        item: WorkloadObject,
+        part: ClusterCopy,
+    ) -> Iterator[Patch]:
         """Yield what changes `item` for the cluster of `part`: what its policy says, then what its autoscaler needs."""
         yield from (patch for patch in part.patches if patch.is_for(item.key))
         cluster = self._clusters.get(part.cluster)

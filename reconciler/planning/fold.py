@@ -47,7 +47,9 @@ def _transferred(fold: Fold, taker: GroupKey) -> bool:
         keys |= transfer.keys
     view = with_transfers(fold, transfers, keys)
     result, state = _attempt(fold, view, taker)
-    placed = {item.key for copy in result.copies for item in copy.admitted}
+    placed: set[ObjectKey] = set()
+    for copy in result.copies:
+        placed.update(item.key for item in copy.admitted)
     if not keys <= placed:
         _note_refused_transfer(fold, keys, result)
         return False
@@ -55,7 +57,8 @@ def _transferred(fold: Fold, taker: GroupKey) -> bool:
     # A transfer happens once: when the taker is settled again, the objects are its own.
     del fold.transfers[taker]
     note(fold, result)
-    for giver in sorted({transfer.giver for transfer in transfers}):
+    givers = {transfer.giver for transfer in transfers}
+    for giver in sorted(givers):
         # A giver that was settled before has something to let go now.
         if giver in fold.results:
             settle(fold, giver)
@@ -63,16 +66,25 @@ def _transferred(fold: Fold, taker: GroupKey) -> bool:
 
 
 def _note_refused_transfer(
-    fold: Fold, keys: Collection[ObjectKey], result: Admitted
+    fold: Fold,
+    keys: Collection[ObjectKey],
+    result: Admitted,
 ) -> None:
     """Let the objects `keys` stay with their givers, for the reason that `result` has for the taker."""
     # That objects changed their group is left out of the words, since they do not.
-    refusal = decide(replace(result, why=None), fold.given.clock)
-    why = TransferRefused(str(result.key), refusal.reason, refusal.message)
-    fold.desired = fold.desired.keeping(dict.fromkeys(keys, why))
+    alone = replace(result, why=None)
+    refusal = decide(alone, fold.given.clock)
+    taker = str(result.key)
+    why = TransferRefused(taker, refusal.reason, refusal.message)
+    kept = dict.fromkeys(keys, why)
+    fold.desired = fold.desired.keeping(kept)
 
 
-def _keep(fold: Fold, view: View, state: AdmissionState) -> None:
+def _keep(
+    fold: Fold,
+    view: View,
+    state: AdmissionState,
+) -> None:
     """Make what a view has otherwise than the fold a part of the fold."""
     fold.placed.update(view.placed.maps[0])
     fold.current.update(view.current.maps[0])
@@ -81,7 +93,11 @@ def _keep(fold: Fold, view: View, state: AdmissionState) -> None:
     fold.desired = view.desired
 
 
-def _attempt(fold: Fold, view: View, key: GroupKey) -> tuple[Admitted, AdmissionState]:
+def _attempt(
+    fold: Fold,
+    view: View,
+    key: GroupKey,
+) -> tuple[Admitted, AdmissionState]:
     """Return what becomes of a group in the state of `view`, and the state with that."""
     situation = situation_of(fold, view, key)
     transition = transition_of(situation)
@@ -91,7 +107,8 @@ def _attempt(fold: Fold, view: View, key: GroupKey) -> tuple[Admitted, Admission
     current = view.current.get(key)
     request = request_of(fold, transition, current)
     try:
-        assignment, state = assign(request, fold.given.clusters, view.state)
+        clusters = fold.given.clusters
+        assignment, state = assign(request, clusters, view.state)
     except InvalidObject as error:
         # A wrong override concerns the groups that it is for, and must not stop the plan for the others.
         instead = refused(view, transition, error)
@@ -101,26 +118,41 @@ def _attempt(fold: Fold, view: View, key: GroupKey) -> tuple[Admitted, Admission
 
 
 def with_hold(
-    fold: Fold, request: PlacementRequest, made: Assignment, state: AdmissionState
+    fold: Fold,
+    request: PlacementRequest,
+    made: Assignment,
+    state: AdmissionState,
 ) -> tuple[Assignment, AdmissionState]:
     """Reserve capacity for what a request waits for, if it has waited long enough."""
+    given = fold.given
     since = request.waiting_since
     # Nothing is pending where capacity would not help. A group that does not wait yet has no claim.
     if not made.pending or since is None:
         return made, state
-    window = window_at(fold.given.fairness, since, fold.given.clock.now)
+    window = window_at(given.fairness, since, given.clock.now)
     # Before `holdAfter`, and in the pauses between two holds, the capacity is for all.
     if window is None:
         return made, state
-    eligible = fold.given.clusters.filters.eligible(request.group).clusters
+    eligibility = given.clusters.filters.eligible(request.group)
+    eligible = eligibility.clusters
     order = {name: position for position, name in enumerate(eligible)}
     held, fleet = reserve_capacity(
-        state.fleet, request.key, made.pending, order, since, window, fold.namespaces
+        state.fleet,
+        request.key,
+        made.pending,
+        order,
+        since,
+        window,
+        fold.namespaces,
     )
     return replace(made, held=held), replace(state, fleet=fleet)
 
 
-def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
+def situation_of(
+    fold: Fold,
+    view: View,
+    key: GroupKey,
+) -> Situation:
     """Return what the transition of a group follows from."""
     group = fold.given.groups.get(key)
     # The index of RayClusters has only groups that are asked for.
@@ -137,7 +169,9 @@ def situation_of(fold: Fold, view: View, key: GroupKey) -> Situation:
 
 
 def request_of(
-    fold: Fold, transition: Transition, current: PlacedGroup | None
+    fold: Fold,
+    transition: Transition,
+    current: PlacedGroup | None,
 ) -> PlacementRequest:
     """Return what a group that is `current` now asks of the fleet, to carry out its transition."""
     since: float | None = waiting_since(current)
@@ -154,7 +188,11 @@ def request_of(
     )
 
 
-def refused(view: View, transition: Transition, error: InvalidObject) -> Transition:
+def refused(
+    view: View,
+    transition: Transition,
+    error: InvalidObject,
+) -> Transition:
     """Return the transition of a group whose overrides do not apply, or that cannot be divided."""
     key = transition.key
     placed = view.placed.get(key)
@@ -167,15 +205,19 @@ def refused(view: View, transition: Transition, error: InvalidObject) -> Transit
 
 
 def result_of(
-    fold: Fold, view: View, transition: Transition, assignment: Assignment | None = None
+    fold: Fold,
+    view: View,
+    transition: Transition,
+    assignment: Assignment | None = None,
 ) -> Admitted:
     """Return what becomes of a group; `assignment` is None where nothing was asked of the fleet."""
     key = transition.key
     placed = view.placed.get(key)
     if assignment is not None and placed is not None and placed.placed:
         # What an update takes away may have been all that had not ended yet.
-        ends = observe_updated(assignment.copies, placed.copies, view.state.fleet)
-        copies = with_results(assignment.copies, ends)
+        copies = assignment.copies
+        ends = observe_updated(copies, placed.copies, view.state.fleet)
+        copies = with_results(copies, ends)
         assignment = replace(assignment, copies=copies)
     return Admitted(
         transition=transition,

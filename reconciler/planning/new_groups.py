@@ -34,7 +34,11 @@ _OUTCOMES = {
 }
 
 
-def decide_unassigned(admitted: Admitted, group: Group, clock: Clock) -> Decision:
+def decide_unassigned(
+    admitted: Admitted,
+    group: Group,
+    clock: Clock,
+) -> Decision:
     """Decide on a group that must not be placed now, whatever capacity there is: it waits or is rejected."""
     transition = admitted.transition
     if transition.why is None:
@@ -46,7 +50,10 @@ def decide_unassigned(admitted: Admitted, group: Group, clock: Clock) -> Decisio
 
 
 def decide_first_copies(
-    admitted: Admitted, group: Group, made: Assignment, clock: Clock
+    admitted: Admitted,
+    group: Group,
+    made: Assignment,
+    clock: Clock,
 ) -> Decision:
     """Decide on a group that asked for its first copies."""
     candidates = made.candidates

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.fleet.snapshot import FleetSnapshot
-from reconciler.lifecycle.ownership import ownership
+from reconciler.lifecycle.ownership import Ownership, ownership
 from reconciler.lifecycle.shared_objects import one_copy_each
 from reconciler.placement.addons import addon_filters
 from reconciler.placement.assign import Clusters
@@ -31,6 +31,7 @@ from reconciler.planning.decide import decide, decide_file
 from reconciler.planning.fold_state import Admission
 from reconciler.planning.guard import guard_report
 from reconciler.planning.initial_state import (
+    Observed,
     desired_state,
     fleet_of,
     initial_state,
@@ -42,7 +43,7 @@ from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState, labels_of
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.repo.writer import CommitDraft
-from reconciler.workloads.group import GroupKey
+from reconciler.workloads.group import Group, GroupKey
 from reconciler.workloads.missing_references import missing_reference_warnings
 from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
@@ -59,7 +60,7 @@ def plan(
     decisions, next_at = decide_groups(state, snapshot, now, cache.baselines)
     addons = plan_addons(state, snapshot, cache)
     drafts = drafts_of(state, decisions, snapshot.digest, cache, addons.files)
-    after = [decision.after for decision in decisions if decision.after is not None]
+    after = _groups_after(decisions)
     warnings = (
         *_warnings(state, after),
         *lost_ray_clusters(after, snapshot),
@@ -78,7 +79,11 @@ def plan(
     )
 
 
-def preview(state: RepoState, snapshot: FleetSnapshot, now: float) -> Plan:
+def preview(
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
+) -> Plan:
     """Return the plan; where the guard would stop a cycle from carrying it out, its first warning says so."""
     made = plan(state, snapshot, now)
     objection = made.guard.objection
@@ -108,18 +113,8 @@ def decide_groups(
     observed = observe_placed(state, snapshot, now, stays, baselines)
     filters = (addon_filters(spread_of(state)),)
     cluster_filters = ClusterFilters(_cluster_facts(state), filters)
-    admission = Admission(
-        groups=groups,
-        before=state.placements,
-        placed=observed.placed,
-        statuses=observed.statuses,
-        transfers=owned.transfers,
-        unread=grouping.unread,
-        passed_over=frozenset(map(file_group, state.workloads.broken)),
-        clusters=Clusters(cluster_filters, labels_of(state)),
-        fairness=state.fleet.fairness,
-        clock=clock,
-    )
+    clusters = Clusters(cluster_filters, labels_of(state))
+    admission = _admission(state, groups, observed, owned, clusters, clock)
     start = initial_state(state, snapshot, observed, stays)
     admitted = admit(admission, desired, start)
     decisions = (
@@ -129,7 +124,11 @@ def decide_groups(
     return decisions, _next_at(state, observed.fleet, decisions, now)
 
 
-def fleet_state(state: RepoState, snapshot: FleetSnapshot, now: float) -> FleetState:
+def fleet_state(
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    now: float,
+) -> FleetState:
     """Return the fleet with what is assumed for placed groups that stay, as a plan finds it."""
     asked = {group.key for group in state.grouping.groups}
     stays = staying_groups(state.placements, asked, desired_state(state))
@@ -137,19 +136,48 @@ def fleet_state(state: RepoState, snapshot: FleetSnapshot, now: float) -> FleetS
     return fleet_of(state, snapshot, now, assumed, None)
 
 
+def _admission(
+    state: RepoState,
+    groups: Mapping[GroupKey, Group],
+    observed: Observed,
+    owned: Ownership,
+    clusters: Clusters,
+    clock: Clock,
+) -> Admission:
+    """Return what the fold over the groups starts from."""
+    broken = state.workloads.broken
+    return Admission(
+        groups=groups,
+        before=state.placements,
+        placed=observed.placed,
+        statuses=observed.statuses,
+        transfers=owned.transfers,
+        unread=state.grouping.unread,
+        passed_over=frozenset(map(file_group, broken)),
+        clusters=clusters,
+        fairness=state.fleet.fairness,
+        clock=clock,
+    )
+
+
 def _cluster_facts(state: RepoState) -> list[ClusterFacts]:
     """Return what filters may know of each cluster."""
     facts = []
     for cluster in state.clusters:
-        one = ClusterFacts(
-            cluster.name, cluster.labels, cluster.taints, cluster.cordoned
+        known = ClusterFacts(
+            name=cluster.name,
+            labels=cluster.labels,
+            taints=cluster.taints,
+            cordoned=cluster.cordoned,
         )
-        facts.append(one)
+        facts.append(known)
     return facts
 
 
 def _group_decisions(
-    state: RepoState, admitted: Sequence[Admitted], clock: Clock
+    state: RepoState,
+    admitted: Sequence[Admitted],
+    clock: Clock,
 ) -> list[Decision]:
     """Return the decision on each group, with one form of each shared companion on a cluster."""
     copies = {one.key: one.copies for one in admitted}
@@ -158,7 +186,9 @@ def _group_decisions(
 
 
 def _file_decisions(
-    state: RepoState, placed: Mapping[GroupKey, PlacedGroup], clock: Clock
+    state: RepoState,
+    placed: Mapping[GroupKey, PlacedGroup],
+    clock: Clock,
 ) -> list[Decision]:
     """Return the decision on each unreadable file that no group speaks for."""
     decisions = []
@@ -169,8 +199,20 @@ def _file_decisions(
     return decisions
 
 
+def _groups_after(decisions: Iterable[Decision]) -> list[PlacedGroup]:
+    """Return the groups that there are once a plan is carried out; a retired one is gone."""
+    groups = []
+    for decision in decisions:
+        if decision.after is not None:
+            groups.append(decision.after)
+    return groups
+
+
 def _next_at(
-    state: RepoState, fleet: FleetState, decisions: Iterable[Decision], now: float
+    state: RepoState,
+    fleet: FleetState,
+    decisions: Iterable[Decision],
+    now: float,
 ) -> float | None:
     """Return when the same input could first give another plan: a hold begins or ends, or a live snapshot ages out."""
     fairness = state.fleet.fairness

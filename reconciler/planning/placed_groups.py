@@ -65,7 +65,11 @@ def decide_kept(
     )
 
 
-def _with_reason(group: PlacedGroup, why: Reason, clock: Clock) -> PlacedGroup:
+def _with_reason(
+    group: PlacedGroup,
+    why: Reason,
+    clock: Clock,
+) -> PlacedGroup:
     """Return the state of a group as decided now, for the reason `why`."""
     return replace(
         group,
@@ -87,7 +91,9 @@ def _kind_of_kept(kept: PlacedGroup, *, ended: bool) -> TransitionKind:
 
 
 def _shown_phase(
-    after: PlacedGroup, placed: PlacedGroup, statuses: Iterable[CopyStatus]
+    after: PlacedGroup,
+    placed: PlacedGroup,
+    statuses: Iterable[CopyStatus],
 ) -> Phase:
     """Return the phase to show: Running where pods are seen, which is never written to the Placement."""
     if after.phase is not Phase.PLACED:
@@ -185,7 +191,10 @@ def _kind_of_update(placed: PlacedGroup, made: Assignment) -> TransitionKind:
 
 
 def _update(
-    policy: str, placed: PlacedGroup, made: Assignment, problem: Reason | None
+    policy: str,
+    placed: PlacedGroup,
+    made: Assignment,
+    problem: Reason | None,
 ) -> Reason:
     """Return what changed of a group, with the problem that it still has."""
     update = changes_of(placed.copies, made.copies)
@@ -242,7 +251,10 @@ def _as_before(placed: PlacedGroup) -> Reason:
 
 
 def _with_ends(
-    after: PlacedGroup, placed: PlacedGroup, *, complete: bool
+    after: PlacedGroup,
+    placed: PlacedGroup,
+    *,
+    complete: bool,
 ) -> PlacedGroup:
     """Return the state with the end of its jobs, once all copies have ended.
 

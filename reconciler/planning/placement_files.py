@@ -179,7 +179,11 @@ def _copied(
     return tuple(found)
 
 
-def _deployed(group: PlacedGroup, copy: ClusterCopy, objects: _Objects) -> _Objects:
+def _deployed(
+    group: PlacedGroup,
+    copy: ClusterCopy,
+    objects: _Objects,
+) -> _Objects:
     """Return the objects of a copy as they are deployed, with its patches."""
     if not copy.patches:
         return objects

@@ -52,7 +52,9 @@ def _waits(result: Admitted) -> bool:
 
 
 def _look_again_at_all(
-    fold: Fold, waiting: Iterable[GroupKey], changed: WaitsFor
+    fold: Fold,
+    waiting: Iterable[GroupKey],
+    changed: WaitsFor,
 ) -> list[Admitted]:
     """Look again at each group that waits for what has `changed`; return the results with other copies."""
     moved = []
@@ -165,7 +167,11 @@ def _look_again(fold: Fold, key: GroupKey) -> None:
     fold.results[key] = _result_of_both(earlier, later, fold.given.clock)
 
 
-def _result_of_both(earlier: Admitted, later: Admitted, clock: Clock) -> Admitted:
+def _result_of_both(
+    earlier: Admitted,
+    later: Admitted,
+    clock: Clock,
+) -> Admitted:
     """Return the result of two looks at a group; `earlier` itself where the second changed nothing."""
     first = earlier.assignment
     second = later.assignment
@@ -197,7 +203,11 @@ def _with_first_choices(first: Assignment, second: Assignment) -> Assignment:
     )
 
 
-def _says_the_same(one: Admitted, other: Admitted, clock: Clock) -> bool:
+def _says_the_same(
+    one: Admitted,
+    other: Admitted,
+    clock: Clock,
+) -> bool:
     """Tell whether both leave the same copies, for the same reason; amounts in messages may differ."""
     first = decide(one, clock).after
     second = decide(other, clock).after

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeVar
 
 from reconciler.errors import InvalidObject, Place
@@ -119,12 +120,8 @@ def read_state(
     cache = cache or PlanCache()
     inventory = files.below(INVENTORY)
     policy_files = files.below(POLICIES)
-    clusters = cache.inventory.of(
-        tuple(inventory.items()), lambda: read_inventory(inventory)
-    )
-    policies = cache.policies.of(
-        tuple(policy_files.items()), lambda: read_policy_files(policy_files)
-    )
+    clusters = _clusters(inventory, cache)
+    policies = _policies(policy_files, cache)
     rendered = _rendered(files)
     workloads = _workloads(files, rendered, cache)
     classes = _classes(files, policy_files, cache)
@@ -196,6 +193,18 @@ def _fleet(files: Files) -> Fleet:
     return read_fleet(files.contents[FLEET_FILE])
 
 
+def _clusters(files: Mapping[str, bytes], cache: PlanCache) -> tuple[Cluster, ...]:
+    key = tuple(files.items())
+    return cache.inventory.of(key, partial(read_inventory, files))
+
+
+def _policies(
+    files: Mapping[str, bytes], cache: PlanCache
+) -> tuple[SchedulePolicy, ...]:
+    key = tuple(files.items())
+    return cache.policies.of(key, partial(read_policy_files, files))
+
+
 def _rendered(files: Files) -> dict[str, bytes]:
     """Return the files in SkyRay's own folders; unusable ones are empty, so that they are written anew or go."""
     contents = files.contents.items()
@@ -207,26 +216,35 @@ def _rendered(files: Files) -> dict[str, bytes]:
 
 
 def _classes(
-    files: Files, policies: Mapping[str, bytes], cache: PlanCache
+    files: Files,
+    policies: Mapping[str, bytes],
+    cache: PlanCache,
 ) -> PriorityClasses:
     addons = addon_files(files)
     key = (*policies.items(), *addons.items())
-    return cache.classes.of(key, lambda: read_class_files(policies, addons))
+    return cache.classes.of(key, partial(read_class_files, policies, addons))
 
 
 def _addons(files: Files, cache: PlanCache) -> tuple[AddOn, ...]:
     found = files.below(ADDONS)
-    return cache.addons.of(tuple(found.items()), lambda: read_addons(found))
+    key = tuple(found.items())
+    return cache.addons.of(key, partial(read_addons, found))
 
 
-def _tenancy(fleet: Fleet, policies: Mapping[str, bytes], cache: PlanCache) -> Tenancy:
+def _tenancy(
+    fleet: Fleet,
+    policies: Mapping[str, bytes],
+    cache: PlanCache,
+) -> Tenancy:
     key = tuple(policies.items())
-    tenants = cache.tenants.of(key, lambda: read_tenant_files(policies))
+    tenants = cache.tenants.of(key, partial(read_tenant_files, policies))
     return tenancy_of(tenants, fleet.tenancy)
 
 
 def _workloads(
-    files: Files, rendered: Mapping[str, bytes], cache: PlanCache
+    files: Files,
+    rendered: Mapping[str, bytes],
+    cache: PlanCache,
 ) -> Workloads:
     contents, unusable = workload_files(files)
     workloads = read_workloads(contents, unusable, cache.read_file)
@@ -253,7 +271,9 @@ def _with_kept_namespaces(
 
 
 def _rendered_meta(
-    name: str, copies: Iterable[str], rendered: Mapping[str, bytes]
+    name: str,
+    copies: Iterable[str],
+    rendered: Mapping[str, bytes],
 ) -> NamespaceMeta | None:
     """Return labels and annotations of a namespace from the first of its `copies` that can be read."""
     for path in copies:

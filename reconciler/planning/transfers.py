@@ -31,7 +31,9 @@ from reconciler.workloads.group import Group, GroupKey
 
 
 def with_transfers(
-    fold: Fold, transfers: Iterable[Transfer], keys: Collection[ObjectKey]
+    fold: Fold,
+    transfers: Iterable[Transfer],
+    keys: Collection[ObjectKey],
 ) -> View:
     """Return what the taker is settled on once the givers have let the objects `keys` go: in its place, or nowhere."""
     view = view_of(fold)
@@ -46,14 +48,19 @@ def with_transfers(
     )
 
 
-def _let_go(fold: Fold, view: View, transfer: Transfer) -> View:
+def _let_go(
+    fold: Fold,
+    view: View,
+    transfer: Transfer,
+) -> View:
     """Return the view in which the giver of one transfer has let its objects go."""
     giver = transfer.giver
     taker = transfer.taker
     keys = transfer.keys
     group = fold.given.groups[taker]
     after = _taker_in_place(fold, view, transfer, group)
-    view.placed[giver] = without(view.placed[giver], keys)
+    giving = view.placed[giver]
+    view.placed[giver] = without(giving, keys)
     _also_moved(view, giver, moved_to(keys, taker))
     had = view.current[giver]
     left = without(had, keys)
@@ -69,13 +76,20 @@ def _let_go(fold: Fold, view: View, transfer: Transfer) -> View:
     return replace(view, state=state)
 
 
-def _also_moved(view: View, key: GroupKey, move: Moved) -> None:
+def _also_moved(
+    view: View,
+    key: GroupKey,
+    move: Moved,
+) -> None:
     known = view.why.get(key)
     view.why[key] = also_moved(known, move)
 
 
 def _taker_in_place(
-    fold: Fold, view: View, transfer: Transfer, group: Group
+    fold: Fold,
+    view: View,
+    transfer: Transfer,
+    group: Group,
 ) -> PlacedGroup | None:
     """Return the taker with the objects where the giver has them; None where it cannot be there."""
     known = view.placed.get(transfer.taker)
@@ -83,11 +97,15 @@ def _taker_in_place(
         # A Placement of a group that waits has no copies, so there is nothing to add the objects to.
         known = None
     giver = view.placed[transfer.giver]
-    return taken_over(transfer, group, known, giver, fold.given.clock.now)
+    now = fold.given.clock.now
+    return taken_over(transfer, group, known, giver, now)
 
 
 def _reassigned(
-    state: AdmissionState, group: Group, giver: PlacedGroup, taker: PlacedGroup
+    state: AdmissionState,
+    group: Group,
+    giver: PlacedGroup,
+    taker: PlacedGroup,
 ) -> AdmissionState:
     """Return the state in which copies of two groups on the same clusters are divided between them anew.
 
@@ -111,7 +129,10 @@ def _reassigned(
 
 
 def _released(
-    state: AdmissionState, group: Group, before: PlacedGroup, after: PlacedGroup
+    state: AdmissionState,
+    group: Group,
+    before: PlacedGroup,
+    after: PlacedGroup,
 ) -> AdmissionState:
     """Return the state in which a group has the copies of `after` only."""
     fleet = state.fleet
