@@ -8,7 +8,7 @@ shows Ray resources there, and while there is no snapshot that could show them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -68,24 +68,14 @@ def plan_addons(
     left: list[str] = []
     # A cluster that left the inventory may still have add-ons, and groups that need them.
     for cluster in sorted(spread.placed.keys() | present.keys()):
-        joined = cluster in spread.placed
         there = present.get(cluster, {})
-        wanted = spread.placed.get(cluster, ())
-        standing = _addons_of(cluster, there)
-        placed += [_on(old, cluster) for old in standing]
-        leaving = _unwanted(standing, wanted)
-        picture = snapshot.clusters.get(cluster) if joined else None
         users = groups.get(cluster, [])
-        needed = _needed(cluster, leaving, users, picture, joined=joined)
-        warnings += needed
-        if needed:
-            # The others that would leave may be what the needed one depends on.
-            files |= render_addons(cluster, engine, wanted, leaving)
-            continue
-        left += [_on(old, cluster) for old in leaving]
-        # A cluster outside the inventory keeps no folder once nothing there needs an add-on.
-        if joined and (wanted or there):
-            files |= _rendered(cluster, engine, wanted, cache)
+        found = _look_at(cluster, there, spread, users, snapshot)
+        warnings += found.needed
+        placed += [_on(old, cluster) for old in found.standing]
+        if not found.needed:
+            left += [_on(old, cluster) for old in found.leaving]
+        files |= _files_of(found, engine, cache)
     return AddOnPlan(
         files=files,
         warnings=tuple(warnings),
@@ -94,41 +84,72 @@ def plan_addons(
     )
 
 
-def _rendered(
+@dataclass(frozen=True, slots=True)
+class _ClusterAddOns:
+    """The add-ons of one cluster.
+
+    `joined`: it is in the inventory. `standing` are on it, `wanted` should be, and `leaving` are those on it that
+    should not. `needed` has a warning for each of these that cannot leave yet.
+    """
+
+    cluster: str
+    joined: bool
+    wanted: tuple[AddOn, ...]
+    standing: Sequence[KeptAddOn]
+    leaving: Sequence[KeptAddOn]
+    needed: Sequence[str]
+    has_folder: bool
+
+
+def _look_at(
     cluster: str,
+    there: Mapping[str, bytes],
+    spread: AddOnSpread,
+    users: list[PlacedGroup],
+    snapshot: FleetSnapshot,
+) -> _ClusterAddOns:
+    """Return what is to be done on a cluster; `there` are its files under `_addons/`, `users` its groups."""
+    joined = cluster in spread.placed
+    wanted = spread.placed.get(cluster, ())
+    standing = _addons_of(cluster, there)
+    names = {addon.name for addon in wanted}
+    leaving = [old for old in standing if old.name not in names]
+    picture = snapshot.clusters.get(cluster) if joined else None
+    needed = []
+    for old in leaving:
+        why = _still_needed(old, users, picture, joined=joined)
+        if why:
+            needed.append(f"add-on {old.name} stays on {cluster}: {why}")
+    return _ClusterAddOns(
+        cluster=cluster,
+        joined=joined,
+        wanted=wanted,
+        standing=standing,
+        leaving=leaving,
+        needed=needed,
+        has_folder=bool(there),
+    )
+
+
+def _files_of(
+    found: _ClusterAddOns,
     engine: EngineRenderer,
-    wanted: tuple[AddOn, ...],
     cache: PlanCache,
 ) -> dict[str, bytes]:
-    """Return the files of the add-ons that a cluster should have."""
+    """Return the files of a cluster's add-ons."""
+    cluster = found.cluster
+    wanted = found.wanted
+    if found.needed:
+        # The others that would leave may be what the needed one depends on.
+        return render_addons(cluster, engine, wanted, found.leaving)
+    # A cluster outside the inventory keeps no folder once nothing there needs an add-on.
+    if not found.joined:
+        return {}
+    if not wanted and not found.has_folder:
+        return {}
     key = (engine, cluster, tuple(map(Same, wanted)))
     render = partial(render_addons, cluster, engine, wanted)
     return cache.addon_files.of(key, render)
-
-
-def _needed(
-    cluster: str,
-    leaving: Iterable[KeptAddOn],
-    groups: list[PlacedGroup],
-    picture: object,
-    *,
-    joined: bool,
-) -> list[str]:
-    """Return a warning for each add-on that should leave a cluster and cannot yet."""
-    warnings = []
-    for old in leaving:
-        why = _still_needed(old, groups, picture, joined=joined)
-        if why:
-            warnings.append(f"add-on {old.name} stays on {cluster}: {why}")
-    return warnings
-
-
-def _unwanted(
-    standing: Iterable[KeptAddOn], wanted: Iterable[AddOn]
-) -> list[KeptAddOn]:
-    """Return the add-ons that are on a cluster and are not asked for there."""
-    names = {addon.name for addon in wanted}
-    return [old for old in standing if old.name not in names]
 
 
 def _on(addon: KeptAddOn, cluster: str) -> str:

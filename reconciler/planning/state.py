@@ -136,8 +136,7 @@ def read_state(
         locator(files.contents),
         cache.check_object,
     )
-    placement_files = files.below(PLACEMENTS)
-    placements = placed_groups(placement_files, rendered, workloads, cache)
+    records = files.below(PLACEMENTS)
     return RepoState(
         revision=revision,
         fleet=fleet,
@@ -145,7 +144,7 @@ def read_state(
         policies=policies,
         workloads=workloads,
         grouping=governed.grouping,
-        placements=placements,
+        placements=placed_groups(records, rendered, workloads, cache),
         rendered=rendered,
         tenancy=tenancy,
         classes=classes,
