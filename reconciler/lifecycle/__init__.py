@@ -13,6 +13,7 @@ PUBLIC_NAMES = {
         "with_roles",
     ),
     "ownership": (
+        "Ownership",
         "Transfer",
         "also_moved",
         "moved_from",

@@ -8,8 +8,8 @@ shows Ray resources there, and while there is no snapshot that could show them.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
@@ -17,6 +17,7 @@ from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.state import RepoState
+from reconciler.policy.addon import AddOn
 from reconciler.render.addons import (
     FOLDER,
     SENTINEL,
@@ -26,7 +27,9 @@ from reconciler.render.addons import (
     render_addons,
 )
 from reconciler.render.cluster import ROOT
+from reconciler.render.engine import EngineRenderer
 from reconciler.render.engines import engine_renderer
+from reconciler.workloads.group import GroupKey
 
 _RAY = "ray.io"
 
@@ -46,81 +49,131 @@ class AddOnPlan:
 
 def spread_of(state: RepoState) -> AddOnSpread:
     """Return where the fleet's add-ons are."""
-    return spread_addons(
-        state.addons, {cluster.name: cluster.labels for cluster in state.clusters}
-    )
+    return spread_addons(state.addons, state.labels)
 
 
 def plan_addons(
-    state: RepoState, snapshot: FleetSnapshot, cache: PlanCache
+    state: RepoState,
+    snapshot: FleetSnapshot,
+    cache: PlanCache,
 ) -> AddOnPlan:
     """Render the add-ons of all clusters; a cluster that never had one gets no folder."""
     spread = spread_of(state)
     directories = state.files.folder(ROOT).folders
-    with_addons = {name for name, one in directories.items() if FOLDER in one.folders}
+    present = {name for name, one in directories.items() if FOLDER in one.folders}
+    groups: Mapping[str, list[PlacedGroup]] | None = None
     engine = engine_renderer(state.fleet.engine)
-    known = set(spread.placed)
-    there_are: Mapping[str, list[PlacedGroup]] | None = None
     files: dict[str, Mapping[str, bytes]] = {}
     warnings: list[str] = []
     placed: list[str] = []
     left: list[str] = []
-    for cluster in sorted(known | with_addons):
-        wanted = spread.placed.get(cluster, ())
-        standing = _standing(state, cluster, cache)
-        placed += [_on(old, cluster) for old in standing]
-        names = {addon.name for addon in wanted}
-        leaving = [old for old in standing if old.name not in names]
-        needed = []
-        if leaving:
-            if there_are is None:
-                there_are = _placed(state)
-            picture = snapshot.clusters.get(cluster) if cluster in known else None
-            needed = _needed(
-                leaving, cluster, there_are[cluster], picture, joined=cluster in known
-            )
-        warnings += needed
-        if needed:
-            # The others that would leave may be what the needed one rests on.
-            files[cluster] = render_addons(cluster, engine, wanted, leaving)
-            continue
-        left += [_on(old, cluster) for old in leaving]
-        if cluster in known and (wanted or cluster in with_addons):
-            key = (engine, cluster, tuple(map(Same, wanted)))
-            files[cluster] = cache.addon_files.of(
-                key, partial(render_addons, cluster, engine, wanted)
-            )
-    return AddOnPlan(files, tuple(warnings), tuple(placed), tuple(left))
+    # A cluster that left the inventory may still have add-ons, and groups that need them.
+    for cluster in sorted(spread.placed.keys() | present):
+        found = _look_at(cluster, _standing(state, cluster, cache), spread)
+        if found.leaving:
+            # What is placed where matters only to add-ons that leave.
+            groups = groups or _placed(state)
+            found = _with_needs(found, groups.get(cluster, []), snapshot)
+        warnings += found.needed
+        placed += [_on(old, cluster) for old in found.standing]
+        if not found.needed:
+            left += [_on(old, cluster) for old in found.leaving]
+        wanted = _files_of(found, engine, cache)
+        if wanted:
+            files[cluster] = wanted
+    return AddOnPlan(
+        files=files,
+        warnings=tuple(warnings),
+        placed=tuple(placed),
+        left=tuple(left),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _ClusterAddOns:
+    """The add-ons of one cluster.
+
+    `joined`: it is in the inventory. `standing` are on it, `wanted` should be, and `leaving` are those on it that
+    should not. `needed` has a warning for each of these that cannot leave yet.
+    """
+
+    cluster: str
+    joined: bool
+    wanted: tuple[AddOn, ...]
+    standing: Sequence[KeptAddOn]
+    leaving: Sequence[KeptAddOn]
+    needed: Sequence[str]
+    has_folder: bool
+
+
+def _look_at(
+    cluster: str,
+    standing: Sequence[KeptAddOn] | None,
+    spread: AddOnSpread,
+) -> _ClusterAddOns:
+    """Return what is to be done on a cluster; `standing` are the add-ons on it, None without a folder for them."""
+    wanted = spread.placed.get(cluster, ())
+    names = {addon.name for addon in wanted}
+    there = standing or ()
+    return _ClusterAddOns(
+        cluster=cluster,
+        joined=cluster in spread.placed,
+        wanted=wanted,
+        standing=there,
+        leaving=[old for old in there if old.name not in names],
+        needed=(),
+        has_folder=standing is not None,
+    )
+
+
+def _with_needs(
+    found: _ClusterAddOns,
+    users: list[PlacedGroup],
+    snapshot: FleetSnapshot,
+) -> _ClusterAddOns:
+    """Return what is to be done with a warning for each add-on that leaves and that `users` of it still need."""
+    cluster = found.cluster
+    picture = snapshot.clusters.get(cluster) if found.joined else None
+    needed = []
+    for old in found.leaving:
+        why = _still_needed(old, users, picture, joined=found.joined)
+        if why:
+            needed.append(f"add-on {old.name} stays on {cluster}: {why}")
+    return replace(found, needed=needed)
 
 
 def _standing(
     state: RepoState, cluster: str, cache: PlanCache
-) -> tuple[KeptAddOn, ...]:
-    """Return the add-ons that are on a cluster, by what its directory has."""
+) -> tuple[KeptAddOn, ...] | None:
+    """Return the add-ons that are on a cluster, by what its directory has; None where it has no folder for them."""
     folder = state.files.root.folder(f"{ROOT}/{cluster}/{FOLDER}")
     if folder is None:
-        return ()
+        return None
     return cache.addons_there.of(
         (cluster, folder.id),
         lambda: tuple(_addons_of(cluster, state.files.read(folder))),
     )
 
 
-def _needed(
-    leaving: Iterable[KeptAddOn],
-    cluster: str,
-    groups: list[PlacedGroup],
-    picture: object,
-    *,
-    joined: bool,
-) -> list[str]:
-    """Return a warning for each of the add-ons that are asked for no more and cannot leave yet."""
-    warnings = []
-    for old in leaving:
-        why = _still_needed(old, groups, picture, joined=joined)
-        if why:
-            warnings.append(f"add-on {old.name} stays on {cluster}: {why}")
-    return warnings
+def _files_of(
+    found: _ClusterAddOns,
+    engine: EngineRenderer,
+    cache: PlanCache,
+) -> dict[str, bytes]:
+    """Return the files of a cluster's add-ons."""
+    cluster = found.cluster
+    wanted = found.wanted
+    if found.needed:
+        # The others that would leave may be what the needed one depends on.
+        return render_addons(cluster, engine, wanted, found.leaving)
+    # A cluster outside the inventory keeps no folder once nothing there needs an add-on.
+    if not found.joined:
+        return {}
+    if not wanted and not found.has_folder:
+        return {}
+    key = (engine, cluster, tuple(map(Same, wanted)))
+    render = partial(render_addons, cluster, engine, wanted)
+    return cache.addon_files.of(key, render)
 
 
 def _on(addon: KeptAddOn, cluster: str) -> str:
@@ -130,13 +183,15 @@ def _on(addon: KeptAddOn, cluster: str) -> str:
 def _addons_of(cluster: str, there: Mapping[str, bytes]) -> list[KeptAddOn]:
     """Return the add-ons that are on a cluster; `there` are its files under `_addons/`."""
     base = folder_of(cluster) if there else ""
-    told = provided_groups(there.get(f"{base}{SENTINEL}"))
+    sentinel = there.get(f"{base}{SENTINEL}")
+    provided = provided_groups(sentinel)
     own: dict[str, dict[str, bytes]] = defaultdict(dict)
     for path, data in there.items():
         name, _, inside = path.removeprefix(base).partition("/")
+        # The sentinel and the kustomization are beside the add-ons' folders and of no add-on.
         if inside:
             own[name][path] = data
-    return [KeptAddOn(name, told.get(name), own[name]) for name in sorted(own)]
+    return [KeptAddOn(name, provided.get(name), own[name]) for name in sorted(own)]
 
 
 def _placed(state: RepoState) -> Mapping[str, list[PlacedGroup]]:
@@ -150,18 +205,23 @@ def _placed(state: RepoState) -> Mapping[str, list[PlacedGroup]]:
 
 
 def _still_needed(
-    addon: KeptAddOn, groups: list[PlacedGroup], picture: object, *, joined: bool
+    addon: KeptAddOn,
+    groups: list[PlacedGroup],
+    picture: object,
+    *,
+    joined: bool,
 ) -> str:
     """Say why an add-on cannot leave a cluster yet; empty when it can. `joined`: the cluster is in the inventory."""
-    users = [
-        group.key
-        for group in groups
-        if addon.provides is None or _api_groups(group) & addon.provides
-    ]
+    users = _users(addon, groups)
     if users:
-        more = f" and {len(users) - 1} more" if len(users) > 1 else ""
+        others = len(users) - 1
+        more = f" and {others} more" if others else ""
         return f"group {users[0]}{more} needs it there; it leaves once no such group is placed there"
-    if not joined or (addon.provides is not None and _RAY not in addon.provides):
+    # No snapshot is taken of a cluster outside the inventory, so waiting for one would be for ever.
+    if not joined:
+        return ""
+    # A snapshot shows Ray resources alone, so it says nothing of what other add-ons manage.
+    if addon.provides is not None and _RAY not in addon.provides:
         return ""
     if not isinstance(picture, ClusterSnapshot):
         return "the cluster cannot be read, so it is not known whether Ray resources are left there"
@@ -171,10 +231,21 @@ def _still_needed(
     return ""
 
 
+def _users(addon: KeptAddOn, groups: Iterable[PlacedGroup]) -> list[GroupKey]:
+    """Return which of `groups` need an add-on."""
+    users = []
+    for group in groups:
+        # Where the sentinel does not say what the add-on provides, any group may need it.
+        if addon.provides is None or _api_groups(group) & addon.provides:
+            users.append(group.key)
+    return users
+
+
 def _api_groups(group: PlacedGroup) -> set[str]:
     """Return the API groups of what a group has deployed."""
-    return {
-        entry.api_version.rpartition("/")[0]
-        for copy in group.copies
-        for entry in copy.listed
-    }
+    found = set()
+    for copy in group.copies:
+        for entry in copy.listed:
+            api_group, _, _ = entry.api_version.rpartition("/")
+            found.add(api_group)
+    return found

@@ -43,6 +43,7 @@ class Admitted:
         """Return the copies that the group has afterwards."""
         if self.transition.kind is TransitionKind.RETIRE:
             return ()
+        # Where nothing was asked of the fleet, the group keeps what it has.
         if self.assignment is not None:
             return self.assignment.copies
         return self.placed.copies if self.placed else ()
@@ -60,8 +61,8 @@ def with_hold(after: PlacedGroup, made: Assignment | None) -> PlacedGroup:
     """Return a group's state with the capacity that is reserved for what waits, which its message says as well."""
     held = made.held if made is not None else None
     if held is None:
+        # A hold that is over is forgotten; what has none stays the same object.
         return after if after.hold is None else replace(after, hold=None)
-    why = WaitsWithHold(
-        Written(after.reason, after.message), held.clusters, held.since, held.until
-    )
+    said = Written(after.reason, after.message)
+    why = WaitsWithHold(said, held.clusters, held.since, held.until)
     return replace(after, hold=held, message=why.text)

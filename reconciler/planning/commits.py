@@ -20,6 +20,7 @@ from reconciler.render.placement_record import in_words, path_of, write
 from reconciler.repo.writer import CommitDraft
 
 _CANDIDATES_SHOWN = 20
+_CLUSTERS_NAMED = 3
 _VERBS = {
     Action.PLACE: "place",
     Action.MOVE: "move",
@@ -43,24 +44,26 @@ def drafts_of(
     if repaired:
         drafts.append(_repair(repaired, state.revision))
     for decision in decisions:
+        # A decision that leaves place, outcome and reason as they were is not worth a commit.
         if not decision.changed:
             continue
         changes = dict(directories.apply(decision))
         path = path_of(decision.group)
         changes[path] = _placement_file(path, decision.after, cache)
-        drafts.append(
-            CommitDraft(
-                _subject(decision),
-                _body(decision),
-                _trailers(decision, snapshot),
-                changes,
-            )
+        draft = CommitDraft(
+            subject=_subject(decision),
+            body=_body(decision),
+            trailers=_trailers(decision, snapshot),
+            changes=changes,
         )
+        drafts.append(draft)
     return tuple(drafts)
 
 
 def _placement_file(
-    path: str, group: PlacedGroup | None, cache: PlanCache
+    path: str,
+    group: PlacedGroup | None,
+    cache: PlanCache,
 ) -> bytes | None:
     if group is None:
         return None
@@ -72,9 +75,12 @@ def _placement_file(
 
 
 def _repair(changes: Mapping[str, bytes | None], revision: str) -> CommitDraft:
-    clusters = sorted(
-        {path.split("/")[1] for path in changes if path.startswith("clusters/")}
-    )
+    touched = set()
+    for path in changes:
+        if path.startswith("clusters/"):
+            touched.add(path.split("/")[1])
+    clusters = sorted(touched)
+    # Without a cluster, only Placement files are written anew.
     subject = f"render {_named(clusters)}" if clusters else "render placements"
     body = "Brings SkyRay's own folders to what the inventory, the add-ons and the placements say."
     trailers = (("SkyRay-Action", "render"), ("SkyRay-Source", revision))
@@ -89,11 +95,10 @@ def _subject(decision: Decision) -> str:
         case Action.PLACE:
             return f"place {decision.group} on {where}"
         case Action.RETIRE:
-            return (
-                f"retire {decision.group} from {where}"
-                if where
-                else f"forget {decision.group}"
-            )
+            if where:
+                return f"retire {decision.group} from {where}"
+            # A group that only waited leaves no cluster.
+            return f"forget {decision.group}"
         case Action.KEEP:
             return f"note on {decision.group}: {decision.phase}, {decision.reason}"
         case _:
@@ -102,26 +107,23 @@ def _subject(decision: Decision) -> str:
 
 def _named(clusters: Sequence[str]) -> str:
     """Name the first few clusters: a subject is one short line, the trailer has them all."""
-    return ", ".join(clusters[:3]) + (
-        f" and {len(clusters) - 3} more" if len(clusters) > 3 else ""
-    )
+    names = ", ".join(clusters[:_CLUSTERS_NAMED])
+    others = len(clusters) - _CLUSTERS_NAMED
+    return f"{names} and {others} more" if others > 0 else names
 
 
 def _body(decision: Decision) -> str:
     lines = [decision.message]
-    if decision.candidates:
-        lines += [
-            "",
-            "Candidates:",
-            *map(_candidate, decision.candidates[:_CANDIDATES_SHOWN]),
-        ]
-    rest = Counter(
-        candidate.verdict for candidate in decision.candidates[_CANDIDATES_SHOWN:]
-    )
+    candidates = decision.candidates
+    shown = candidates[:_CANDIDATES_SHOWN]
+    if shown:
+        lines += ["", "Candidates:"]
+        lines += map(_candidate, shown)
+    # In a large fleet hundreds may be left, which are counted by verdict.
+    rest = Counter(one.verdict for one in candidates[_CANDIDATES_SHOWN:])
     if rest:
-        counts = ", ".join(
-            f"{count} {verdict}" for verdict, count in sorted(rest.items())
-        )
+        counted = [f"{count} {verdict}" for verdict, count in sorted(rest.items())]
+        counts = ", ".join(counted)
         lines.append(
             f"and {rest.total()} more ({counts}), all of them in the Placement"
         )
@@ -129,8 +131,11 @@ def _body(decision: Decision) -> str:
 
 
 def _candidate(candidate: Candidate) -> str:
-    reason = "" if candidate.reason == candidate.verdict else f" ({candidate.reason})"
-    return f"- {candidate.cluster}: {candidate.verdict}{reason}: {candidate.message}"
+    verdict = str(candidate.verdict)
+    # The reason of a plain verdict is the verdict itself, which is said once.
+    if candidate.reason != candidate.verdict:
+        verdict = f"{verdict} ({candidate.reason})"
+    return f"- {candidate.cluster}: {verdict}: {candidate.message}"
 
 
 def _trailers(decision: Decision, snapshot: str) -> tuple[tuple[str, str], ...]:
@@ -145,4 +150,5 @@ def _trailers(decision: Decision, snapshot: str) -> tuple[tuple[str, str], ...]:
         ("SkyRay-Source", group.source_commit if group else ""),
         ("SkyRay-Snapshot", snapshot),
     )
+    # A trailer without a value says nothing.
     return tuple((key, str(value)) for key, value in pairs if value)

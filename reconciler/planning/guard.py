@@ -16,6 +16,9 @@ from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.addons import AddOnPlan
 from reconciler.reasons.changes import Regrouped
 
+_NAMED = 3
+"""How many of the groups or add-ons that would go the objection names."""
+
 
 @dataclass(frozen=True, slots=True)
 class GuardReport:
@@ -36,20 +39,31 @@ def guard_report(
     addons: AddOnPlan,
 ) -> GuardReport:
     """Return what `guards` say to the groups and the add-ons that would leave their clusters."""
-    gone = [str(decision.group) for decision in decisions for _ in _left(decision)]
+    gone: list[str] = []
+    for decision in decisions:
+        # A group counts once for each cluster that it leaves.
+        gone += [str(decision.group)] * len(_left(decision))
     placed = sum(len(group.copies) for group in placements)
     objection = _objection(guards, "placements", gone, placed)
-    return GuardReport(
-        objection
-        or _objection(guards, "placed add-ons", addons.left, len(addons.placed))
-    )
+    if not objection:
+        standing = len(addons.placed)
+        objection = _objection(guards, "placed add-ons", addons.left, standing)
+    return GuardReport(objection)
 
 
-def _objection(guards: Guards, what: str, gone: Sequence[str], placed: int) -> str:
+def _objection(
+    guards: Guards,
+    what: str,
+    gone: Sequence[str],
+    placed: int,
+) -> str:
     if guards.allows(len(gone), placed):
         return ""
+    # A group that leaves several clusters is named once.
     named = list(dict.fromkeys(gone))
-    names = ", ".join(named[:3]) + (", ..." if len(named) > 3 else "")
+    names = ", ".join(named[:_NAMED])
+    if len(named) > _NAMED:
+        names += ", ..."
     return (
         f"this would remove {len(gone)} of {placed} {what} ({names}), more than guards in fleet.yaml allow: "
         "if it is meant, run `skyray reconcile --allow-removals` once"
@@ -61,5 +75,7 @@ def _left(decision: Decision) -> list[str]:
     if decision.reason == Regrouped.code:
         return []
     before = decision.before.clusters if decision.before else ()
-    after = set(decision.placement.clusters) if decision.placement else set()
+    # What counts is what the Placement says afterwards, not a decision that is not committed.
+    placement = decision.placement
+    after = set(placement.clusters) if placement else set()
     return [cluster for cluster in before if cluster not in after]

@@ -34,7 +34,11 @@ _OUTCOMES = {
 }
 
 
-def decide_unassigned(admitted: Admitted, group: Group, clock: Clock) -> Decision:
+def decide_unassigned(
+    admitted: Admitted,
+    group: Group,
+    clock: Clock,
+) -> Decision:
     """Decide on a group that must not be placed now, whatever capacity there is: it waits or is rejected."""
     transition = admitted.transition
     if transition.why is None:
@@ -46,38 +50,42 @@ def decide_unassigned(admitted: Admitted, group: Group, clock: Clock) -> Decisio
 
 
 def decide_first_copies(
-    admitted: Admitted, group: Group, made: Assignment, clock: Clock
+    admitted: Admitted,
+    group: Group,
+    made: Assignment,
+    clock: Clock,
 ) -> Decision:
     """Decide on a group that asked for its first copies."""
+    candidates = made.candidates
     if not made.copies:
-        return _decision(
-            admitted,
-            group,
-            Action.WAIT,
-            _why_it_waits(group, made),
-            made.candidates,
-            clock,
-        )
-    spread = group.policy.spreading
-    why = made.chosen[0].why if spread is None else _why_it_is_placed(made)
-    return _decision(admitted, group, Action.PLACE, why, made.candidates, clock)
+        why = _why_it_waits(group, made)
+        return _decision(admitted, group, Action.WAIT, why, candidates, clock)
+    why = _why_it_is_placed(group, made)
+    return _decision(admitted, group, Action.PLACE, why, candidates, clock)
 
 
-def _why_it_is_placed(made: Assignment) -> Reason:
-    """Return the reasons for all copies of a group that is spread."""
+def _why_it_is_placed(group: Group, made: Assignment) -> Reason:
+    """Return why a new group got what it got."""
+    # Without a spread there is one choice of a cluster, and its reason says all.
+    if group.policy.spreading is None:
+        return made.chosen[0].why
     granted = tuple(
         (choice.cluster, choice.why) for choice in made.chosen if choice.cluster
     )
     waiting = tuple((one.where, one.why) for one in made.unplaced)
     decisive: Reason | None = None
+    # A group with a copy that waits is partly placed, whatever the reasons of the others.
     if not waiting:
         # The reason of the copy that had it hardest is that of the group.
-        decisive = max(
-            (choice.why for choice in made.chosen),
-            key=lambda why: _rank(why, len(_VERDICT_ORDER)),
-        )
+        last = len(_VERDICT_ORDER)
+        reasons = [choice.why for choice in made.chosen]
+        decisive = max(reasons, key=lambda why: _rank(why, last))
     return Copies(
-        made.count, len(made.copies), granted, waiting=waiting, decisive=decisive
+        made.count,
+        len(made.copies),
+        granted,
+        waiting=waiting,
+        decisive=decisive,
     )
 
 
@@ -86,13 +94,14 @@ def _why_it_waits(group: Group, made: Assignment) -> Reason:
     spread = group.policy.spreading
     if spread is None:
         return made.unplaced[0].why
+    # Where no cluster is eligible there is no domain, and so nothing that could lack a place.
     if not made.unplaced:
-        return NoEligibleCluster(
-            group.policy.name, tuple((one.cluster, one.why) for one in made.candidates)
-        )
+        refusals = tuple((one.cluster, one.why) for one in made.candidates)
+        return NoEligibleCluster(group.policy.name, refusals)
     reasons = [one.why for one in made.unplaced]
     # A duplicate gets its first copy where there is least in its way.
     decisive = min(reasons, key=lambda why: _rank(why, -1))
+    # A division needs all of its shares, so the one that is hardest to place decides.
     if spread.mode is SpreadMode.DIVIDE:
         decisive = _hardest(reasons) or decisive
     waiting = tuple((one.where, one.why) for one in made.unplaced)
@@ -122,29 +131,33 @@ def _decision(
 ) -> Decision:
     made = admitted.assignment
     phase, kind = _OUTCOMES[action]
+    copies = made.copies if made and action is Action.PLACE else ()
+    sources = {item.place.file for item in group.objects}
     after = PlacedGroup(
         key=group.key,
         policy=group.policy.name,
-        copies=made.copies if made and action is Action.PLACE else (),
+        copies=copies,
         phase=phase,
         reason=why.code,
         message=why.text,
         candidates=candidates,
-        sources=tuple(sorted({item.place.file for item in group.objects})),
+        sources=tuple(sorted(sources)),
         source_commit=group.source.commit,
         snapshot=clock.snapshot,
         decided_at=int(clock.now),
     )
-    after = with_hold(dated(after, admitted.placed, clock.now), made)
+    # A group that waited before counts from when it began to.
+    after = dated(after, admitted.placed, clock.now)
+    after = with_hold(after, made)
     return Decision(
-        group.key,
-        action,
-        kind,
-        phase,
-        after.policy,
-        after.reason,
-        after.message,
-        candidates,
-        admitted.before,
-        after,
+        group=group.key,
+        action=action,
+        transition=kind,
+        phase=phase,
+        policy=after.policy,
+        reason=after.reason,
+        message=after.message,
+        candidates=candidates,
+        before=admitted.before,
+        after=after,
     )

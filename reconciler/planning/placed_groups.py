@@ -34,43 +34,75 @@ def decide_kept(
 
     `policy` and `sources` are what the group has now; empty: what it had.
     """
-    placed, made = admitted.placed, admitted.assignment
+    placed = admitted.placed
+    made = admitted.assignment
     if placed is None:
         raise AssertionError(f"group {admitted.key} is kept and was not placed")
-    after = replace(
+    now = replace(
         placed,
-        copies=made.copies if made is not None else placed.copies,
-        reason=why.code,
-        message=why.text,
+        copies=placed.copies if made is None else made.copies,
         policy=policy or placed.policy,
         sources=sources or placed.sources,
+    )
+    kept = _with_reason(now, why, clock)
+    complete = made is None or made.satisfied
+    after = _with_ends(kept, placed, complete=complete)
+    kind = _kind_of_kept(kept, ended=after.job_result is not placed.job_result)
+    after = dated(after, placed, clock.now)
+    after = with_hold(after, made)
+    return Decision(
+        group=admitted.key,
+        # A group that waits without a copy is not kept anywhere.
+        action=Action.KEEP if placed.placed else Action.WAIT,
+        transition=kind,
+        phase=_shown_phase(after, placed, admitted.statuses),
+        policy=after.policy,
+        reason=after.reason,
+        message=after.message,
+        candidates=placed.candidates,
+        before=admitted.before,
+        after=after,
+    )
+
+
+def _with_reason(
+    group: PlacedGroup,
+    why: Reason,
+    clock: Clock,
+) -> PlacedGroup:
+    """Return the state of a group as decided now, for the reason `why`."""
+    return replace(
+        group,
+        reason=why.code,
+        message=why.text,
         snapshot=clock.snapshot,
         decided_at=int(clock.now),
     )
-    kind = (
-        TransitionKind.HOLD if after.reason in PROBLEM_REASONS else TransitionKind.KEEP
-    )
-    after = _with_ends(after, placed, complete=made is None or made.satisfied)
-    if after.job_result is not placed.job_result:
-        kind = TransitionKind.FINISH
-    after = with_hold(dated(after, placed, clock.now), made)
-    running = any(
-        one.state is CopyState.RUNNING and not _has_ended(placed, one)
-        for one in admitted.statuses
-    )
-    shown = Phase.RUNNING if after.phase is Phase.PLACED and running else after.phase
-    return Decision(
-        admitted.key,
-        Action.KEEP if placed.placed else Action.WAIT,
-        kind,
-        shown,
-        after.policy,
-        after.reason,
-        after.message,
-        placed.candidates,
-        admitted.before,
-        after,
-    )
+
+
+def _kind_of_kept(kept: PlacedGroup, *, ended: bool) -> TransitionKind:
+    """Return the word for a group that is kept; `ended` tells that its jobs were not known to have ended before."""
+    if ended:
+        return TransitionKind.FINISH
+    # A group with a problem is held: it would change if it could.
+    if kept.reason in PROBLEM_REASONS:
+        return TransitionKind.HOLD
+    return TransitionKind.KEEP
+
+
+def _shown_phase(
+    after: PlacedGroup,
+    placed: PlacedGroup,
+    statuses: Iterable[CopyStatus],
+) -> Phase:
+    """Return the phase to show: Running where pods are seen, which is never written to the Placement."""
+    if after.phase is not Phase.PLACED:
+        return after.phase
+    for status in statuses:
+        # Pods may still be there for a while once the jobs of a copy have ended.
+        if status.state is CopyState.RUNNING and not _has_ended(placed, status):
+            return Phase.RUNNING
+    return after.phase
 
 
 def decide_updated(
@@ -81,24 +113,52 @@ def decide_updated(
     clock: Clock,
 ) -> Decision:
     """Decide on a placed group that is asked for: kept where nothing changed, else updated."""
-    policy = group.policy.name
-    sources = _sources(group, made.copies)
     problem = _problem(admitted, made)
-    same = _listed(placed.copies) == _listed(made.copies) and same_copies(
-        placed.copies, made.copies
-    )
-    if same and made.refused:
-        # What is not rolled out changes nothing of the group, not even its policy and its files.
-        return decide_kept(admitted, clock, problem or _as_before(placed))
-    if same:
+    if not _copies_change(placed, made):
+        why = problem or _as_before(placed)
+        if made.refused:
+            # What is not rolled out changes nothing of the group, not even its policy and its files.
+            return decide_kept(admitted, clock, why)
         return decide_kept(
             admitted,
             clock,
-            problem or _as_before(placed),
-            policy=policy,
-            sources=sources,
+            why,
+            policy=group.policy.name,
+            sources=_sources(group, made.copies),
         )
+    after = _updated(group, placed, made, problem, clock)
+    return Decision(
+        group=admitted.key,
+        action=Action.PLACE if made.copies else Action.WAIT,
+        transition=_kind_of_update(placed, made),
+        phase=after.phase,
+        policy=after.policy,
+        reason=after.reason,
+        message=after.message,
+        candidates=made.candidates,
+        before=admitted.before,
+        after=after,
+    )
+
+
+def _copies_change(placed: PlacedGroup, made: Assignment) -> bool:
+    """Tell whether an assignment changes what the Placement lists, or what is deployed."""
+    if _listed(placed.copies) != _listed(made.copies):
+        return True
+    return not same_copies(placed.copies, made.copies)
+
+
+def _updated(
+    group: Group,
+    placed: PlacedGroup,
+    made: Assignment,
+    problem: Reason | None,
+    clock: Clock,
+) -> PlacedGroup:
+    """Return the state of a group whose copies change."""
+    policy = group.policy.name
     why = _update(policy, placed, made, problem)
+    # A group to which an update adds work has not ended any more.
     still_ended = bool(made.copies) and all(copy.job_result for copy in made.copies)
     after = replace(
         placed,
@@ -108,39 +168,41 @@ def decide_updated(
         reason=why.code,
         message=why.text,
         candidates=made.candidates or placed.candidates,
-        sources=sources,
+        sources=_sources(group, made.copies),
         source_commit=group.source.commit,
         snapshot=clock.snapshot,
         decided_at=int(clock.now),
         job_result=placed.job_result if still_ended else None,
     )
     after = _with_ends(after, placed, complete=made.satisfied)
-    after = with_hold(dated(after, placed, clock.now), made)
-    left = set(placed.clusters) - {copy.cluster for copy in made.copies}
-    joined = {copy.cluster for copy in made.copies} - set(placed.clusters)
-    kind = TransitionKind.MOVE if left and joined else TransitionKind.UPDATE
-    return Decision(
-        admitted.key,
-        Action.PLACE if made.copies else Action.WAIT,
-        kind if made.copies else TransitionKind.HOLD,
-        after.phase,
-        policy,
-        after.reason,
-        after.message,
-        made.candidates,
-        admitted.before,
-        after,
-    )
+    after = dated(after, placed, clock.now)
+    return with_hold(after, made)
+
+
+def _kind_of_update(placed: PlacedGroup, made: Assignment) -> TransitionKind:
+    """Return the word for a group whose copies change."""
+    if not made.copies:
+        return TransitionKind.HOLD
+    before = set(placed.clusters)
+    now = {copy.cluster for copy in made.copies}
+    # A group that only leaves clusters, or only joins some, is spread otherwise and does not move.
+    moves = before - now and now - before
+    return TransitionKind.MOVE if moves else TransitionKind.UPDATE
 
 
 def _update(
-    policy: str, placed: PlacedGroup, made: Assignment, problem: Reason | None
+    policy: str,
+    placed: PlacedGroup,
+    made: Assignment,
+    problem: Reason | None,
 ) -> Reason:
     """Return what changed of a group, with the problem that it still has."""
     update = changes_of(placed.copies, made.copies)
     if not made.copies:
         return NoClusterLeft(policy, update)
-    return update if problem is None else UpdatedInPart(problem, update)
+    if problem is not None:
+        return UpdatedInPart(problem, update)
+    return update
 
 
 def _problem(admitted: Admitted, made: Assignment) -> Reason | None:
@@ -153,14 +215,16 @@ def _problem(admitted: Admitted, made: Assignment) -> Reason | None:
         found.append(_lacking(made))
     objects = admitted.transition.objects
     if objects is not None and objects.kept:
-        found.append(
-            ObjectHeldHere(tuple((item.key, refused) for item, refused in objects.kept))
-        )
+        held = tuple((item.key, refused) for item, refused in objects.kept)
+        found.append(ObjectHeldHere(held))
     if objects is not None and objects.edited:
-        found.append(JobEditHeld(tuple(item.key for item in objects.edited)))
+        edited = tuple(item.key for item in objects.edited)
+        found.append(JobEditHeld(edited))
     if not found:
         return None
-    return found[0] if len(found) == 1 else Problems(found[0], tuple(found[1:]))
+    first, *others = found
+    # A single problem is said in its own words and has its own code.
+    return Problems(first, tuple(others)) if others else first
 
 
 def _lacking(made: Assignment) -> Copies:
@@ -171,7 +235,11 @@ def _lacking(made: Assignment) -> Copies:
     # An update that does not fit is the user's own, so it is said before what waits for capacity.
     decisive = refused[0] if refused else None
     return Copies(
-        made.count, as_desired, refused=refused, waiting=waiting, decisive=decisive
+        made.count,
+        as_desired,
+        refused=refused,
+        waiting=waiting,
+        decisive=decisive,
     )
 
 
@@ -183,21 +251,24 @@ def _as_before(placed: PlacedGroup) -> Reason:
 
 
 def _with_ends(
-    after: PlacedGroup, placed: PlacedGroup, *, complete: bool
+    after: PlacedGroup,
+    placed: PlacedGroup,
+    *,
+    complete: bool,
 ) -> PlacedGroup:
     """Return the state with the end of its jobs, once all copies have ended.
 
     The group ends with the last of its copies, and not before it is `complete`.
     """
-    if placed.job_result is not None:
+    # The end is noted once, and a copy that waits for its place is still to run.
+    if placed.job_result is not None or not complete:
         return after
-    end = group_result(after.copies) if complete else None
+    end = group_result(after.copies)
     if end is None:
         return after
     succeeded = end.state == "SUCCEEDED"
-    after = replace(
-        after, phase=Phase.SUCCEEDED if succeeded else Phase.FAILED, job_result=end
-    )
+    phase = Phase.SUCCEEDED if succeeded else Phase.FAILED
+    after = replace(after, phase=phase, job_result=end)
     # What is wrong with a group is still wrong once its jobs have ended.
     if after.reason in PROBLEM_REASONS:
         return after
@@ -217,5 +288,8 @@ def _listed(copies: Iterable[ClusterCopy]) -> list[tuple[object, ...]]:
 
 def _sources(group: Group, copies: tuple[ClusterCopy, ...]) -> tuple[str, ...]:
     """Return the files that the group comes from, with those of objects that only stay."""
-    objects = (*group.objects, *objects_of(copies)) if copies else group.objects
-    return tuple(sorted({item.place.file for item in objects}))
+    objects = group.objects
+    if copies:
+        objects = (*objects, *objects_of(copies))
+    paths = {item.place.file for item in objects}
+    return tuple(sorted(paths))

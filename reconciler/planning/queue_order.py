@@ -17,8 +17,8 @@ def in_order(
     Groups outside of the queue do not count. Where groups come after one another in a circle, the queue stays as it is:
     a second look at those that are refused then settles what can be.
     """
-    wanted = frozenset(queue)
-    before = {key: frozenset(after.get(key, ())) & wanted - {key} for key in queue}
+    before = _needed(queue, after)
+    # Most queues have no dependencies, and need no sorting.
     if not any(before.values()):
         return list(queue)
     sorter = TopologicalSorter(before)
@@ -32,7 +32,21 @@ def in_order(
     while sorter.is_active():
         for key in sorter.get_ready():
             heappush(ready, rank[key])
+        # One at a time: what this one lets through may come before the others that are ready.
         first = queue[heappop(ready)]
         ordered.append(first)
         sorter.done(first)
     return ordered
+
+
+def _needed(
+    queue: Sequence[GroupKey],
+    after: Mapping[GroupKey, Iterable[GroupKey]],
+) -> dict[GroupKey, frozenset[GroupKey]]:
+    """Return which groups of the queue must be through before each of them."""
+    wanted = frozenset(queue)
+    before = {}
+    for key in queue:
+        needed = frozenset(after.get(key, ()))
+        before[key] = needed & wanted - {key}
+    return before

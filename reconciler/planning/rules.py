@@ -22,12 +22,12 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 def documents_of(files: Mapping[str, bytes]) -> list[Document]:
     """Return all documents in `files`, in order of path. Raises `InputError`."""
-    return [
-        d
-        for path in sorted(files)
-        if path.endswith(SUFFIXES)
-        for d in load(files[path], path).documents
-    ]
+    documents: list[Document] = []
+    for path in sorted(files):
+        # A folder of rules may have a README, or other files that are no manifests.
+        if path.endswith(SUFFIXES):
+            documents += load(files[path], path).documents
+    return documents
 
 
 def is_policy(document: Document) -> bool:
@@ -48,7 +48,8 @@ def read_class_files(
     Raises `InputError` for one that is wrong. An add-on's file that cannot be read has none: add-ons are not always
     manifests, and `policy.addon_kind` reports what is wrong with them.
     """
-    return read_priority_classes([*documents_of(policies), *_readable(addons)])
+    documents = documents_of(policies)
+    return read_priority_classes([*documents, *_readable(addons)])
 
 
 def locator(
@@ -57,20 +58,25 @@ def locator(
     """Return what finds a field of an object in its file, for messages; `contents` reads the file once more."""
 
     def locate(item: WorkloadObject, path: Path) -> Place:
-        data = contents(item.place.file) or b""
-        found = (
-            d for d in load(data, item.place.file).documents if d.place == item.place
-        )
-        document = next(found, None)
-        return document.locate(*path) if document else item.place
+        place = item.place
+        data = contents(place.file) or b""
+        for document in load(data, place.file).documents:
+            # A file may have several documents, each with the place where it begins.
+            if document.place == place:
+                return document.locate(*path)
+        return place
 
     return locate
 
 
 def _readable(files: Mapping[str, bytes]) -> Iterable[Document]:
     for path in sorted(files):
-        if path.endswith(SUFFIXES) and PRIORITY_CLASS.encode() in files[path]:
-            try:
-                yield from load(files[path], path).documents
-            except InputError:
-                continue
+        data = files[path]
+        # Add-ons are large, and most have no priority class: only files that name the kind are parsed.
+        if not path.endswith(SUFFIXES) or PRIORITY_CLASS.encode() not in data:
+            continue
+        try:
+            documents = load(data, path).documents
+        except InputError:
+            continue
+        yield from documents

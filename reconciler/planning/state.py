@@ -91,6 +91,11 @@ class RepoState:
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     committed_at: float = 0.0
 
+    @cached_property
+    def labels(self) -> Mapping[str, Mapping[str, str]]:
+        """The labels of each cluster, by its name."""
+        return {cluster.name: cluster.labels for cluster in self.clusters}
+
     @property
     def policies(self) -> tuple[SchedulePolicy, ...]:
         """Return the policies, sorted by name."""
