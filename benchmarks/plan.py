@@ -52,7 +52,7 @@ def _rows(what: str, state: RepoState, snapshot: FleetSnapshot, runs: int) -> li
         cache = PlanCache()
 
         def decided() -> object:
-            return decide_groups(state, snapshot, NOW, cache.baselines)  # noqa: B023  (called at once)
+            return decide_groups(state, snapshot, NOW, cache)  # noqa: B023  (called at once)
 
         first.append(timed(decided))
         floor.append(timed(lambda: by_sums(snapshot, gangs)))

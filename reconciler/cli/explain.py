@@ -63,7 +63,7 @@ def command(
     git = open_repo(repo)
     state = read_repo(git, rev, uncommitted=True)
     now = time.time()
-    decisions, _ = decide_groups(state, look_at_fleet(state, snapshot, now), now)
+    decisions = decide_groups(state, look_at_fleet(state, snapshot, now), now).decisions
     by_group = {decision.group: decision for decision in decisions}
     found = by_group.get(GroupKey(namespace, name))
     if found is None:

@@ -16,7 +16,13 @@ PUBLIC_NAMES = {
     "model": ("Action", "Candidate", "Phase", "Verdict"),
     "placed_group": ("HeldCapacity", "PlacedGroup", "dated", "waiting_since"),
     "quota": ("QuotaUsage", "beyond_quota", "limited"),
-    "ray_clusters": ("RayClusters", "Unmet", "lost_ray_clusters"),
+    "ray_clusters": (
+        "RayClusters",
+        "Unmet",
+        "lost_ray_clusters",
+        "selected_ray_cluster",
+    ),
     "request": ("AdmissionState", "Assignment", "PlacementRequest", "WaitsFor"),
+    "resting_copies": ("NamespaceCopies", "RestingCopies"),
     "targets": ("targets_of",),
 }

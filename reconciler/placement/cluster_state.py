@@ -108,11 +108,12 @@ class ClusterBaseline:
         cluster: Cluster,
         snapshot: ClusterSnapshot,
         assumed: tuple[AssumedCopy, ...],
+        pods: PodIndex | None = None,
     ) -> None:
         self.cluster = cluster
         self.snapshot = snapshot
         self.assumed = assumed
-        self.pods = PodIndex(snapshot)
+        self.pods = pods if pods is not None else PodIndex(snapshot)
         self._cache: FitCache | None = None
 
     @property

@@ -16,6 +16,7 @@ from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.cluster_state import ClusterBaseline, ClusterState
 from reconciler.placement.fragmentation import Mix
+from reconciler.placement.resting_copies import RestingCopies
 from reconciler.workloads.group import gang_of
 
 _KEPT_PER_CLUSTER = 4
@@ -53,7 +54,12 @@ class BaselineCache:
                 found = one
                 break
         if found is None:
-            found = ClusterBaseline(cluster, snapshot, wanted)
+            # What is read from a snapshot does not depend on what is assumed.
+            pods = None
+            for one in kept:
+                if one.snapshot is snapshot:
+                    pods = one.pods
+            found = ClusterBaseline(cluster, snapshot, wanted, pods)
         others = [one for one in kept if one is not found]
         # What was used last comes first, so that what is used least is forgotten.
         latest = [found, *others]
@@ -82,8 +88,9 @@ class _Opened:
 class FleetState:
     """All clusters of a fleet.
 
-    `assumed` are the placed copies by cluster, in order of their groups. `now` is in unix seconds; a live snapshot
-    counts for `max_age` seconds. `changed` are the clusters that this plan changed.
+    `assumed` are the placed copies by cluster, in order of their groups, but for those of namespaces that the plan does
+    not look at, which are `resting`. `now` is in unix seconds; a live snapshot counts for `max_age` seconds. `changed`
+    are the clusters that this plan changed.
     """
 
     inventory: Mapping[str, Cluster]
@@ -92,6 +99,7 @@ class FleetState:
     now: float
     max_age: float
     baselines: BaselineCache
+    resting: RestingCopies = field(default_factory=RestingCopies)
     changed: Mapping[str, ClusterState] = field(default_factory=dict)
     _opened: _Opened = field(default_factory=_Opened)
 
@@ -104,6 +112,7 @@ class FleetState:
         now: float,
         max_age: float,
         baselines: BaselineCache | None = None,
+        resting: RestingCopies | None = None,
     ) -> FleetState:
         """Return the fleet as a plan finds it; `baselines` are those of earlier plans."""
         return cls(
@@ -113,6 +122,7 @@ class FleetState:
             now,
             max_age,
             baselines if baselines is not None else BaselineCache(),
+            resting if resting is not None else RestingCopies(),
         )
 
     @property
@@ -127,7 +137,7 @@ class FleetState:
             gangs: list[Gang] = []
             for copies in self.assumed.values():
                 gangs += [gang_of(copy.objects) for copy in copies]
-            self._opened.mix.append(Mix.of(gangs))
+            self._opened.mix.append(Mix.of(gangs, self.resting.kinds))
         return self._opened.mix[0]
 
     def cluster(self, name: str) -> ClusterState | Unreadable:
@@ -191,6 +201,11 @@ class FleetState:
         if isinstance(cluster.access, KubeconfigAccess) and age >= self.max_age:
             reason = f"its capacity was last read {age:.0f} s ago, and it counts for {self.max_age:.0f} s only"
             return Unreadable(name, reason, snapshot.taken_at)
-        assumed = self.assumed.get(name, ())
+        assumed: Sequence[AssumedCopy] = self.resting.on(name)
+        looked_at = self.assumed.get(name, ())
+        if looked_at:
+            # Namespaces rest as a whole, so the order of groups within one does not change.
+            both = (*assumed, *looked_at)
+            assumed = sorted(both, key=lambda copy: copy.group)
         baseline = self.baselines.of(cluster, snapshot, assumed)
         return ClusterState.of(baseline)

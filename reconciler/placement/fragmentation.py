@@ -51,6 +51,17 @@ DEFAULT_KINDS = tuple(
 """Single pods with whole GPUs, 4 cores and 16 GiB for each. They count as one gang each, whatever else is known."""
 
 
+def kinds_of(gang: Gang) -> list[Typical]:
+    """Return the kinds of pods with devices that a gang has; pods without say nothing of what devices are of use."""
+    found = []
+    for pod_set in gang.pod_sets:
+        requests = tuple(sorted(pod_set.shape.requests.items()))
+        kind = Typical(requests, pod_set.count)
+        if kind.count and kind.device:
+            found.append(kind)
+    return found
+
+
 @dataclass(frozen=True)
 class Mix:
     """What gangs typically ask for: kinds of pods, each with how many gangs have such."""
@@ -58,16 +69,21 @@ class Mix:
     kinds: tuple[tuple[Typical, int], ...]
 
     @classmethod
-    def of(cls, gangs: Iterable[Gang] = ()) -> Mix:
-        """Return the mix of `gangs`, whose order does not matter, and the default kinds; the commonest kinds of it."""
+    def of(
+        cls,
+        gangs: Iterable[Gang] = (),
+        known: Mapping[Typical, int] | None = None,
+    ) -> Mix:
+        """Return the mix of `gangs`, whose order does not matter, and the default kinds; the commonest kinds of it.
+
+        `known` are the kinds of further gangs, counted before.
+        """
         seen = Counter(DEFAULT_KINDS)
+        for kind, count in (known or {}).items():
+            if count:
+                seen[kind] += count
         for gang in gangs:
-            for pod_set in gang.pod_sets:
-                requests = tuple(sorted(pod_set.shape.requests.items()))
-                kind = Typical(requests, pod_set.count)
-                # Pods without devices say nothing of what devices are of use.
-                if kind.count and kind.device:
-                    seen[kind] += 1
+            seen.update(kinds_of(gang))
         # Equally common kinds are sorted too: the order of the gangs does not matter.
         ranked = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
         return cls(tuple(ranked[:_MOST_KINDS]))

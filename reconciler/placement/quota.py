@@ -19,7 +19,6 @@ from reconciler.placement.max_flow import max_flow
 from reconciler.policy.tenant import Tenant
 from reconciler.reasons.quota import Borrowable, NeverWithinQuota, QuotaExceeded
 from reconciler.workloads.group import Group, GroupKey
-from reconciler.workloads.grouping import Grouping
 
 PODS = "pods"
 
@@ -372,17 +371,13 @@ def never(tenant: Tenant, amounts: _Amounts) -> NeverWithinQuota | None:
     return None
 
 
-def beyond_quota(grouping: Grouping) -> tuple[str, ...]:
-    """Return one warning for each group that waits for ever, because it alone is more than its tenant's quota."""
-    warnings = []
-    for group in grouping.groups:
-        tenant = group.tenant
-        # A group with a problem does not wait for quota.
-        if tenant is None or not limited(tenant) or group.problem:
-            continue
-        why = never(tenant, requested([group.gang]))
-        if why is None:
-            continue
-        place = group.members[0].place
-        warnings.append(f"{place}: group {group.key} {why.text}")
-    return tuple(warnings)
+def beyond_quota(group: Group) -> str:
+    """Return a warning for a group that waits for ever, because it alone is more than its tenant's quota; else none."""
+    tenant = group.tenant
+    # A group with a problem does not wait for quota.
+    if tenant is None or not limited(tenant) or group.problem:
+        return ""
+    why = never(tenant, requested([group.gang]))
+    if why is None:
+        return ""
+    return f"{group.members[0].place}: group {group.key} {why.text}"

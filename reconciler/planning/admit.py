@@ -62,7 +62,7 @@ def _start(
         desired=desired,
         state=state,
         holders=_holders(given.placed),
-        namespaces=frozenset(key.namespace for key in keys),
+        namespaces=frozenset(given.resting) | {key.namespace for key in keys},
         placed=dict(given.placed),
         current=dict(given.placed),
         why={},

@@ -25,8 +25,8 @@ class Admission:
     """What the fold starts from, fixed for the whole plan.
 
     `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that
-    are observed, and `statuses` what else is. `passed_over` are groups without manifests that are
-    reported under a file.
+    are observed, and `statuses` what else is. `passed_over` are groups without manifests that are reported under a
+    file. `resting` are namespaces with groups that the plan does not look at.
     """
 
     groups: Mapping[GroupKey, Group]
@@ -39,6 +39,7 @@ class Admission:
     clusters: Clusters
     fairness: Fairness
     clock: Clock
+    resting: Collection[str] = ()
 
 
 @dataclass(slots=True)

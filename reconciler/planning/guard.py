@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from reconciler.errors import GuardTripped
 from reconciler.fleet.settings import Guards
 from reconciler.placement.decision import Decision
-from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.addons import AddOnPlan
 from reconciler.reasons.changes import Regrouped
 
@@ -34,16 +33,18 @@ class GuardReport:
 
 def guard_report(
     guards: Guards,
-    placements: Iterable[PlacedGroup],
+    placed: int,
     decisions: Iterable[Decision],
     addons: AddOnPlan,
 ) -> GuardReport:
-    """Return what `guards` say to the groups and the add-ons that would leave their clusters."""
+    """Return what `guards` say to the groups and the add-ons that would leave their clusters.
+
+    `placed` is how many copies there are. Of `decisions` those that change nothing may be left out.
+    """
     gone: list[str] = []
     for decision in decisions:
         # A group counts once for each cluster that it leaves.
         gone += [str(decision.group)] * len(_left(decision))
-    placed = sum(len(group.copies) for group in placements)
     objection = _objection(guards, "placements", gone, placed)
     if not objection:
         standing = len(addons.placed)

@@ -16,8 +16,11 @@ from reconciler.placement.placed_group import PlacedGroup
 from reconciler.placement.quota import QuotaUsage
 from reconciler.placement.ray_clusters import RayClusters
 from reconciler.placement.request import AdmissionState
+from reconciler.placement.resting_copies import RestingCopies
 from reconciler.planning.assumed_copies import assumed_copies
+from reconciler.planning.resting import Charge
 from reconciler.planning.state import RepoState
+from reconciler.policy.tenant import Tenant
 from reconciler.workloads.group import GroupKey
 
 
@@ -74,13 +77,19 @@ def fleet_of(
     now: float,
     assumed: Mapping[str, Sequence[AssumedCopy]],
     baselines: BaselineCache | None,
+    resting: RestingCopies | None = None,
 ) -> FleetState:
-    """Return the fleet with the `assumed` copies of each cluster; `baselines` are those of earlier plans."""
+    """Return the fleet with the `assumed` copies of each cluster; `baselines` are those of earlier plans.
+
+    `resting` are the copies of namespaces that are not looked at.
+    """
     if baselines is not None:
         # A cluster that left the inventory is not looked at again.
         baselines.retain(cluster.name for cluster in state.clusters)
     max_age = state.fleet.limits.snapshot_max_age
-    return FleetState.of(state.clusters, snapshot, assumed, now, max_age, baselines)
+    return FleetState.of(
+        state.clusters, snapshot, assumed, now, max_age, baselines, resting
+    )
 
 
 def observe_placed(
@@ -89,11 +98,12 @@ def observe_placed(
     now: float,
     stays: Collection[GroupKey],
     baselines: BaselineCache | None,
+    resting: RestingCopies,
 ) -> Observed:
     """Return what the snapshot shows of placed groups; those that stay use their capacity."""
     placed = dict(state.placements)
     assumed = assumed_copies(placed, stays)
-    fleet = fleet_of(state, snapshot, now, assumed, baselines)
+    fleet = fleet_of(state, snapshot, now, assumed, baselines, resting)
     statuses = {}
     for key, group in placed.items():
         if group.placed:
@@ -111,10 +121,14 @@ def initial_state(
     snapshot: FleetSnapshot,
     observed: Observed,
     stays: Collection[GroupKey],
+    charges: Iterable[Charge],
 ) -> AdmissionState:
-    """Return the capacity, the quota and the RayClusters that the first request of a plan finds."""
+    """Return the capacity, the quota and the RayClusters that the first request of a plan finds.
+
+    `charges` are what groups use that are not looked at.
+    """
     staying = [observed.placed[key] for key in sorted(stays)]
-    usage = _quota_usage(state, staying)
+    usage = QuotaUsage.of(state.tenancy.tenants, (*charges, *_charges(state, staying)))
     groups = state.grouping.groups
     ray_clusters = RayClusters.of(groups, state.workloads, staying, snapshot)
     return AdmissionState(observed.fleet, usage, ray_clusters)
@@ -136,15 +150,21 @@ def _with_results(
     return found
 
 
-def _quota_usage(state: RepoState, staying: Iterable[PlacedGroup]) -> QuotaUsage:
-    """Return what tenants use with everything that stays placed; a job that has ended uses nothing any more."""
-    tenancy = state.tenancy
-    charged = []
+def _charges(state: RepoState, staying: Iterable[PlacedGroup]) -> list[Charge]:
+    """Return what groups that stay placed use of their tenants' quotas; a job that has ended uses nothing any more."""
+    charged: list[Charge] = []
     # Without tenants nothing is charged, so what each group requests need not be added up.
-    for group in staying if tenancy.tenants else ():
-        namespace = group.key.namespace
-        written = state.workloads.namespaces.get(namespace)
-        labels = written.labels if written else {}
-        owner = tenancy.owner(namespace, labels)
-        charged.append((group.key, owner.tenant, usage_of(group.copies)))
-    return QuotaUsage.of(tenancy.tenants, charged)
+    for group in staying if state.tenancy.tenants else ():
+        tenant = tenant_of(state, group.key)
+        charged.append((group.key, tenant, usage_of(group.copies)))
+    return charged
+
+
+def tenant_of(state: RepoState, group: GroupKey) -> Tenant | None:
+    """Return the tenant of a group's namespace; None where none has it."""
+    namespace = state.namespaces.get(group.namespace)
+    written = None
+    if namespace is not None:
+        written = namespace.workloads.namespaces.get(group.namespace)
+    labels = written.labels if written else {}
+    return state.tenancy.owner(group.namespace, labels).tenant

@@ -6,8 +6,9 @@ for byte: the preview in a pull request, the loop, the tests and replay all call
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, groupby
 
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.lifecycle.ownership import Ownership, ownership
@@ -16,11 +17,10 @@ from reconciler.placement.addons import addon_filters
 from reconciler.placement.assign import Clusters
 from reconciler.placement.decision import Decision
 from reconciler.placement.filters import ClusterFilters
-from reconciler.placement.fleet_state import BaselineCache, FleetState
+from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.hold_window import next_change
 from reconciler.placement.placed_group import PlacedGroup, waiting_since
-from reconciler.placement.quota import beyond_quota
-from reconciler.placement.ray_clusters import lost_ray_clusters
+from reconciler.placement.ray_clusters import RayClusters, lost_ray_clusters
 from reconciler.planning.addons import plan_addons, spread_of
 from reconciler.planning.admit import admit
 from reconciler.planning.admitted import Admitted, Clock
@@ -38,17 +38,27 @@ from reconciler.planning.initial_state import (
     initial_state,
     observe_placed,
     staying_groups,
+    tenant_of,
 )
 from reconciler.planning.plan import Plan
-from reconciler.planning.plan_cache import PlanCache
+from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.resting import (
+    Charge,
+    RestingNamespace,
+    may_rest,
+    resting_namespace,
+)
 from reconciler.planning.state import RepoState
+from reconciler.planning.warnings import (
+    NamespaceWarnings,
+    joined_warnings,
+    namespace_warnings,
+)
 from reconciler.policy.eligibility import ClusterFacts
 from reconciler.repo.folder import Entry
 from reconciler.repo.writer import CommitDraft
 from reconciler.workloads.group import Group, GroupKey
-from reconciler.workloads.missing_references import missing_reference_warnings
 from reconciler.workloads.overrides import without_effect
-from reconciler.workloads.queue import unknown_classes
 
 
 def plan(
@@ -59,25 +69,20 @@ def plan(
 ) -> Plan:
     """Plan one cycle. `now` is in unix seconds; `cache`, that of earlier cycles, changes only how long it takes."""
     cache = cache or PlanCache()
-    decisions, next_at = decide_groups(state, snapshot, now, cache.baselines)
+    decided = decide_groups(state, snapshot, now, cache)
     addons = plan_addons(state, snapshot, cache)
-    drafts = drafts_of(state, decisions, snapshot.digest, cache, addons.files)
-    after = _groups_after(decisions)
-    warnings = (
-        *_warnings(state, after),
-        *lost_ray_clusters(after, snapshot),
-        *addons.warnings,
-    )
-    placements = state.placements.values()
+    drafts = drafts_of(state, decided.looked_at, snapshot.digest, cache, addons.files)
+    placed = sum(one.placed.count for one in state.namespaces.values())
+    guards = state.fleet.guards
     return Plan(
         revision=state.revision,
         snapshot=snapshot.digest,
-        decisions=decisions,
+        decisions=decided.decisions,
         drafts=drafts,
         changes=_changes(state.files, drafts),
-        guard=guard_report(state.fleet.guards, placements, decisions, addons),
-        warnings=warnings,
-        next_at=next_at,
+        guard=guard_report(guards, placed, decided.looked_at, addons),
+        warnings=(*decided.warnings, *addons.warnings),
+        next_at=decided.next_at,
     )
 
 
@@ -95,35 +100,142 @@ def preview(
     return replace(made, warnings=(warning, *made.warnings))
 
 
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The decisions on all groups. `looked_at` are those of namespaces that do not rest; the others change nothing.
+
+    The same input could first give other decisions at `next_at`, in unix seconds.
+    """
+
+    decisions: tuple[Decision, ...]
+    looked_at: tuple[Decision, ...]
+    warnings: tuple[str, ...]
+    next_at: float | None
+
+
 def decide_groups(
     state: RepoState,
     snapshot: FleetSnapshot,
     now: float,
-    baselines: BaselineCache | None = None,
-) -> tuple[tuple[Decision, ...], float | None]:
-    """Decide on every group; return the decisions, and when the same input could first give others.
-
-    `now` is in unix seconds; `baselines` are those of earlier plans.
-    """
-    grouping = state.grouping
+    cache: PlanCache | None = None,
+) -> Decided:
+    """Decide on every group. `now` is in unix seconds; `cache` is that of earlier plans."""
+    cache = cache or PlanCache()
+    clusters = _clusters(state, cache)
+    max_age = state.fleet.limits.snapshot_max_age
+    changed = cache.resting.changed_clusters(state.clusters, snapshot, now, max_age)
+    resting = cache.resting.still(state.namespaces, clusters, changed)
+    part = state.only(state.namespaces.keys() - resting.keys()) if resting else state
     clock = Clock(now, snapshot.digest)
-    groups = {group.key: group for group in grouping.groups}
-    owned = ownership(state.placements, grouping.groups, grouping.unread)
-    desired = desired_state(state).keeping(owned.kept)
-    # A giver that is not asked for any more uses its capacity until its objects have moved.
-    stays = staying_groups(state.placements, groups, desired) | owned.givers
-    observed = observe_placed(state, snapshot, now, stays, baselines)
-    filters = (addon_filters(spread_of(state)),)
-    cluster_filters = ClusterFilters(_cluster_facts(state), filters)
-    clusters = Clusters(cluster_filters, state.labels)
-    admission = _admission(state, groups, observed, owned, clusters, clock)
-    start = initial_state(state, snapshot, observed, stays)
-    admitted = admit(admission, desired, start)
-    decisions = (
-        *_group_decisions(state, admitted, clock),
-        *_file_decisions(state, observed.placed, clock),
+    charges = [charge for one in resting.values() for charge in one.charges]
+    admitted, observed, jobs = _admitted(
+        part, snapshot, clusters, clock, cache, resting, charges
     )
-    return decisions, _next_at(state, observed.fleet, decisions, now)
+    group_decisions = _group_decisions(part, admitted, clock)
+    looked_at = (*group_decisions, *_file_decisions(part, observed.placed, clock))
+    after = _groups_after(looked_at)
+    warned = {name: one.warnings for name, one in resting.items()}
+    warned |= _namespace_warnings(part, after)
+    _let_rest(part, cache, clusters, admitted, group_decisions, jobs, warned)
+    warnings = (
+        *joined_warnings(warned, state.outside),
+        *_overrides_without_effect(state),
+        *lost_ray_clusters(after, snapshot),
+    )
+    known = sum(map(_is_known, admitted))
+    in_order = _in_order_of_keys(resting, looked_at[:known])
+    decisions = (*in_order, *looked_at[known:])
+    return Decided(
+        decisions,
+        looked_at,
+        warnings,
+        _next_at(state, observed.fleet, looked_at, now),
+    )
+
+
+def _clusters(state: RepoState, cache: PlanCache) -> Clusters:
+    """Return what is fixed about clusters: once for the same inventory, add-ons and rules."""
+
+    def made() -> Clusters:
+        filters = (addon_filters(spread_of(state)),)
+        cluster_filters = ClusterFilters(_cluster_facts(state), filters)
+        return Clusters(cluster_filters, state.labels)
+
+    key = (Same(state.clusters), Same(state.addons), Same(state.rules))
+    return cache.clusters.of(key, made)
+
+
+def _admitted(
+    part: RepoState,
+    snapshot: FleetSnapshot,
+    clusters: Clusters,
+    clock: Clock,
+    cache: PlanCache,
+    resting: Mapping[str, RestingNamespace],
+    charges: Iterable[Charge],
+) -> tuple[tuple[Admitted, ...], Observed, RayClusters]:
+    """Return what becomes of the groups of `part`, as the snapshot shows them, and which RayClusters they run on."""
+    grouping = part.grouping
+    groups = {group.key: group for group in grouping.groups}
+    owned = ownership(part.placements, grouping.groups, grouping.unread)
+    desired = desired_state(part).keeping(owned.kept)
+    # A giver that is not asked for any more uses its capacity until its objects have moved.
+    stays = staying_groups(part.placements, groups, desired) | owned.givers
+    observed = observe_placed(
+        part, snapshot, clock.now, stays, cache.baselines, cache.resting.copies
+    )
+    admission = _admission(part, groups, observed, owned, clusters, clock, resting)
+    start = initial_state(part, snapshot, observed, stays, charges)
+    return admit(admission, desired, start), observed, start.ray_clusters
+
+
+def _is_known(result: Admitted) -> bool:
+    """Tell whether a group had a place, or is gone: such results come first, by their keys."""
+    placed = result.placed
+    return placed is not None and (placed.placed or result.group is None)
+
+
+def _in_order_of_keys(
+    resting: Mapping[str, RestingNamespace], looked_at: Sequence[Decision]
+) -> Iterable[Decision]:
+    """Return the decisions of namespaces that rest, and those that were made anew, in order of their groups."""
+    by_namespace: dict[str, Sequence[Decision]] = {
+        name: one.decisions for name, one in resting.items()
+    }
+    for namespace, own in groupby(looked_at, key=lambda one: one.group.namespace):
+        by_namespace[namespace] = list(own)
+    return chain.from_iterable(by_namespace[name] for name in sorted(by_namespace))
+
+
+def _let_rest(
+    part: RepoState,
+    cache: PlanCache,
+    clusters: Clusters,
+    admitted: Sequence[Admitted],
+    decisions: Sequence[Decision],
+    jobs: RayClusters,
+    warnings: Mapping[str, NamespaceWarnings],
+) -> None:
+    """Note the namespaces on which nothing new was decided, so that the next plan need not look at them."""
+    results: dict[str, list[Admitted]] = {name: [] for name in part.namespaces}
+    made: dict[str, list[Decision]] = {name: [] for name in part.namespaces}
+    stirred = set()
+    for one, decision in zip(admitted, decisions, strict=True):
+        namespace = one.key.namespace
+        results[namespace].append(one)
+        made[namespace].append(decision)
+        if decision.changed:
+            stirred.add(namespace)
+    with_tenants = bool(part.tenancy.tenants)
+    for name in results.keys() - stirred:
+        state = part.namespaces[name]
+        if not may_rest(state, results[name], jobs):
+            continue
+        tenants = {}
+        if with_tenants:
+            tenants = {one.key: tenant_of(part, one.key) for one in results[name]}
+        rests = resting_namespace(state, clusters, made[name], tenants, warnings[name])
+        cache.resting.put(name, rests)
 
 
 def fleet_state(
@@ -145,8 +257,9 @@ def _admission(
     owned: Ownership,
     clusters: Clusters,
     clock: Clock,
+    resting: Collection[str],
 ) -> Admission:
-    """Return what the fold over the groups starts from."""
+    """Return what the fold over the groups starts from; namespaces `resting` have groups as well."""
     broken = state.workloads.broken
     return Admission(
         groups=groups,
@@ -159,6 +272,7 @@ def _admission(
         clusters=clusters,
         fairness=state.fleet.fairness,
         clock=clock,
+        resting=resting,
     )
 
 
@@ -252,20 +366,18 @@ def _change(before: Entry | None, after: bytes | None) -> str:
     return "" if same else "modify"
 
 
-def _warnings(state: RepoState, after: Iterable[PlacedGroup]) -> tuple[str, ...]:
-    grouping = state.grouping
-    groups = grouping.groups
-    unplaced = [
-        f"{item.place}: {item.key} is not placed: no policy matches it, and nothing that is placed refers to it"
-        for item in grouping.unplaced
-    ]
+def _namespace_warnings(
+    part: RepoState, after: Iterable[PlacedGroup]
+) -> dict[str, NamespaceWarnings]:
     places = {group.key: frozenset(group.clusters) for group in after}
-    return (
-        *state.workloads.warnings,
-        *unplaced,
-        *grouping.warnings,
-        *missing_reference_warnings(groups, places),
-        *unknown_classes(groups, state.classes),
-        *beyond_quota(grouping),
-        *without_effect(state.policies, groups, state.labels),
-    )
+    found = {}
+    for name, state in part.namespaces.items():
+        found[name] = namespace_warnings(state, part.classes, places)
+    return found
+
+
+def _overrides_without_effect(state: RepoState) -> tuple[str, ...]:
+    """Return a warning for each override that nothing can get; all groups matter to that."""
+    if not any(policy.changes for policy in state.policies):
+        return ()
+    return without_effect(state.policies, state.grouping.groups, state.labels)

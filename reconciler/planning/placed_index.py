@@ -27,12 +27,6 @@ class PlacedIndex:
         self._seen: dict[str, _Seen] = {}
         self._clusters: dict[str, dict[str, tuple[PlacedCopy, ...]]] = {}
         self._versions: dict[str, int] = {}
-        self._count = 0
-
-    @property
-    def count(self) -> int:
-        """Return how many copies there are."""
-        return self._count
 
     @property
     def clusters(self) -> tuple[str, ...]:
@@ -76,10 +70,6 @@ class PlacedIndex:
                 placed[name] = has
             else:
                 placed.pop(name, None)
-        for copies in before.values():
-            self._count -= len(copies)
-        for copies in after.values():
-            self._count += len(copies)
         if new is None:
             del self._seen[name]
         else:

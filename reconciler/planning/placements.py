@@ -131,6 +131,11 @@ class NamespacePlacements:
     copies: Mapping[str, _Copy] = field(default_factory=dict)
 
     @cached_property
+    def count(self) -> int:
+        """How many copies these groups have."""
+        return sum(len(group.copies) for group in self.groups.values())
+
+    @cached_property
     def by_cluster(self) -> Mapping[str, tuple[PlacedCopy, ...]]:
         """The copies on each cluster, in order of their groups: of a group with several there, the last."""
         found: dict[str, dict[GroupKey, PlacedCopy]] = {}

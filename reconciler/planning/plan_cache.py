@@ -13,11 +13,13 @@ from typing import Generic, TypeVar
 
 from reconciler.errors import InputError
 from reconciler.fleet.settings import Fleet
+from reconciler.placement.assign import Clusters
 from reconciler.placement.fleet_state import BaselineCache
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.namespaces import ReadNamespaces, Rules
 from reconciler.planning.placed_index import PlacedIndex
 from reconciler.planning.rendered import RenderCache, RenderedGroup
+from reconciler.planning.resting import Resting
 from reconciler.policy.tenant import Denial, Tenant
 from reconciler.render import placement_record
 from reconciler.render.addons import KeptAddOn
@@ -108,6 +110,10 @@ class PlanCache:
         default_factory=GenerationCache
     )
     own_files: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
+    clusters: GenerationCache[Hashable, Clusters] = field(
+        default_factory=GenerationCache
+    )
+    resting: Resting = field(default_factory=Resting)
     placed: PlacedIndex = field(default_factory=PlacedIndex)
     rendered: RenderCache = field(default_factory=RenderCache)
     groups: GenerationCache[Hashable, RenderedGroup] = field(

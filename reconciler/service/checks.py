@@ -159,7 +159,8 @@ def _check_groups(
     found.errors += governed.findings
     found.warnings += warnings
     found.warnings += unknown_classes(formed.groups, classes)
-    found.warnings += beyond_quota(governed.grouping)
+    beyond = [beyond_quota(group) for group in governed.grouping.groups]
+    found.warnings += [warning for warning in beyond if warning]
     return formed
 
 
@@ -233,7 +234,7 @@ def _refused(files: Files, cache: PlanCache) -> list[str]:
     state = read_state("", files, Sources(lambda _: {}), cache)
     valid = {group.key for group in state.grouping.groups if not group.problem}
     nowhere = fleet_snapshot(())
-    decisions, _ = decide_groups(state, nowhere, 0.0)
+    decisions = decide_groups(state, nowhere, 0.0).decisions
     refused = []
     for decision in decisions:
         if decision.group in valid and decision.reason == "InvalidObject":

@@ -84,7 +84,7 @@ def groups(
 ) -> list[dict[str, Any]]:
     """Return a row for each group, as a cycle would decide now."""
     pods = {group.key: group.gang.pods for group in state.grouping.groups}
-    decisions, _ = decide_groups(state, snapshot, now)
+    decisions = decide_groups(state, snapshot, now).decisions
     return [_group(decision, pods) for decision in decisions]
 
 

@@ -36,8 +36,14 @@ PUBLIC_NAMES = {
     "governance": ("REFUSED_AS", "check_object", "govern"),
     "group": ("BrokenFile", "Group", "GroupKey", "Source", "WorkloadObject", "gang_of"),
     "grouping": ("SHARED", "Grouping", "group_objects"),
-    "missing_references": ("missing_reference_warnings",),
+    "missing_references": ("missing_references",),
     "overrides": ("OverrideApplier", "patched", "without_effect"),
     "patch": ("Operations", "Patch", "apply", "patch_of"),
-    "queue": ("QueueKey", "queue_key", "unknown_classes"),
+    "queue": (
+        "QueueKey",
+        "queue_key",
+        "unknown_class_users",
+        "unknown_class_warning",
+        "unknown_classes",
+    ),
 }

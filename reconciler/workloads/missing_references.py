@@ -7,7 +7,7 @@ which neither group's decision shows; so the clusters of both are compared after
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from reconciler.manifests.fields import dotted
 from reconciler.ray.references import Reference
@@ -19,19 +19,18 @@ Providers = Mapping[NamespacedName, list[tuple[Group, WorkloadObject]]]
 """The members without pods that provide a name, each with its group."""
 
 
-def missing_reference_warnings(
+def missing_references(
     groups: Collection[Group],
     clusters_of: Mapping[GroupKey, frozenset[str]],
-) -> tuple[str, ...]:
-    """Return a warning for each object that requires an object of another group on a cluster that lacks it.
+) -> Iterator[tuple[Group, str]]:
+    """Yield each group with a warning for each of its objects that requires one of another group on a cluster without.
 
     `clusters_of` has the clusters of each group that is placed.
     """
     providers = _providers(groups)
     if not providers:
         # Most fleets: every object without pods follows its users.
-        return ()
-    warnings = []
+        return
     for group in groups:
         own: set[NamespacedName] = set()
         for item in group.objects:
@@ -43,8 +42,7 @@ def missing_reference_warnings(
             for target in sorted(in_other_groups):
                 warning = _warning(group, item, target, providers, clusters_of)
                 if warning:
-                    warnings.append(warning)
-    return tuple(warnings)
+                    yield group, warning
 
 
 def _providers(groups: Iterable[Group]) -> Providers:

@@ -28,20 +28,30 @@ def unknown_classes(
     classes: PriorityClasses,
 ) -> tuple[str, ...]:
     """Return one warning for each priority class that pods name and no manifest defines."""
+    users = unknown_class_users(groups, classes)
+    return tuple(unknown_class_warning(name, users[name]) for name in sorted(users))
+
+
+def unknown_class_users(
+    groups: Iterable[Group],
+    classes: PriorityClasses,
+) -> dict[str, Group]:
+    """Return the priority classes that pods name and no manifest defines, each with the first of `groups` that does."""
     first_user: dict[str, Group] = {}
     for group in groups:
         for name in _priority_classes(group):
             if name not in classes.values:
                 first_user.setdefault(name, group)
-    warnings = []
-    for name in sorted(first_user):
-        group = first_user[name]
-        where = group.members[0].place
-        warnings.append(
-            f"{where}: priority class {name} of group {group.key} counts as 0 in the queue: "
-            "no PriorityClass under addons/ or policies/ has that name"
-        )
-    return tuple(warnings)
+    return first_user
+
+
+def unknown_class_warning(name: str, group: Group) -> str:
+    """Return the warning that no manifest defines the priority class `name`, which `group` names."""
+    where = group.members[0].place
+    return (
+        f"{where}: priority class {name} of group {group.key} counts as 0 in the queue: "
+        "no PriorityClass under addons/ or policies/ has that name"
+    )
 
 
 def _priority_classes(group: Group) -> set[str]:

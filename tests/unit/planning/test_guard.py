@@ -30,8 +30,8 @@ def decided(before: PlacedGroup, after: PlacedGroup | None, reason: str = "") ->
 
 
 def report(*decisions: Decision, guards: Guards = TENTH, addons: AddOnPlan = NO_ADDONS) -> GuardReport:
-    befores = [decision.before for decision in decisions if decision.before is not None]
-    return guard_report(guards, befores, decisions, addons)
+    placed = sum(len(decision.before.copies) for decision in decisions if decision.before is not None)
+    return guard_report(guards, placed, decisions, addons)
 
 
 def removing(count: int, of: int) -> list[Decision]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.workloads.group import GroupKey
-from reconciler.workloads.missing_references import missing_reference_warnings
+from reconciler.workloads.missing_references import missing_references
 from tests.unit.workloads.reading import config_map, deployment, grouped, policy, uses
 
 WEB, CODE = GroupKey("team", "deployment-web"), GroupKey("team", "configmap-code")
@@ -27,7 +27,7 @@ def test_each_cluster_of_the_user_that_lacks_the_target_is_named(
     user: set[str], target: set[str], lacking: str | None
 ) -> None:
     groups = grouped({"web.yaml": deployment("web", uses("code")), "code.yaml": config_map("code")}, PODS, MAPS).groups
-    found = missing_reference_warnings(groups, {WEB: frozenset(user), CODE: frozenset(target)})
+    found = tuple(line for _, line in missing_references(groups, {WEB: frozenset(user), CODE: frozenset(target)}))
     assert len(found) == (lacking is not None)
     if lacking is not None:
         assert found[0].startswith(f"workloads/team/web.yaml:1:1: Deployment team/web is on {lacking}, ")
@@ -37,9 +37,9 @@ def test_each_cluster_of_the_user_that_lacks_the_target_is_named(
 
 def test_an_optional_reference_is_not_missed() -> None:
     files = {"web.yaml": deployment("web", uses("code", optional=True)), "code.yaml": config_map("code")}
-    assert missing_reference_warnings(grouped(files, PODS, MAPS).groups, {WEB: frozenset({"a"})}) == ()
+    assert not list(missing_references(grouped(files, PODS, MAPS).groups, {WEB: frozenset({"a"})}))
 
 
 def test_a_companion_is_where_its_user_is() -> None:
     files = {"web.yaml": deployment("web", uses("code")), "code.yaml": config_map("code")}
-    assert missing_reference_warnings(grouped(files).groups, {WEB: frozenset({"a"})}) == ()
+    assert not list(missing_references(grouped(files).groups, {WEB: frozenset({"a"})}))
