@@ -24,7 +24,8 @@ from reconciler.kube_scheduler.no_fit_reasons import (
     request_of,
     taint_text,
 )
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
+from reconciler.kube_scheduler.node_table import Ints, Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.scale_up import room_when_empty
 from reconciler.ray.demand import PodSet
 from reconciler.reasons.never_fits import (

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconciler.kube_scheduler.filters import allowed
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
+from reconciler.kube_scheduler.node_table import Ints, Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import can_skip
 from reconciler.kube_scheduler.topology_spread import is_spread
 from reconciler.manifests.podshape import PodShape

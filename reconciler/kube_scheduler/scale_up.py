@@ -16,7 +16,8 @@ import numpy as np
 from reconciler.fleet.snapshot import NodePool
 from reconciler.kube_scheduler.filters import allowed, ports_clash
 from reconciler.kube_scheduler.new_nodes import template_nodes
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
+from reconciler.kube_scheduler.node_table import Ints, Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.podshape import PodShape
 
 NewNodes = tuple[str, int]

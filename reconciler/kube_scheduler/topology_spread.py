@@ -14,14 +14,14 @@ from typing import cast
 import numpy as np
 
 from reconciler.kube_scheduler.filters import node_affinity, tolerated
-from reconciler.kube_scheduler.nodes import (
+from reconciler.kube_scheduler.node_table import (
     HOSTNAME,
     Floats,
     Ints,
     Mask,
-    Nodes,
     PodsOnNodes,
 )
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.scores import MAX
 from reconciler.manifests.podshape import PodShape, SpreadConstraint
 from reconciler.manifests.selector import LabelSelector
@@ -47,18 +47,27 @@ class TopologySpread:
         # The default constraints also score nodes that lack one of their topology keys.
         if self._own:
             _require_all_keys(self._soft)
+        for counted in (*self._hard, *self._soft):
+            counted.count_by_domain()
+        self._passes: Mask | None = None
 
     @property
     def scores(self) -> bool:
         """Whether any constraint scores."""
         return bool(self._soft)
 
+    @property
+    def filters(self) -> bool:
+        """Whether any constraint filters."""
+        return bool(self._hard)
+
     def feasible(self) -> Mask:
-        """Return the nodes that pass the filter."""
-        passes = np.ones(self._size, dtype=np.bool_)
-        for constraint in self._hard:
-            passes &= constraint.within_skew()
-        return passes
+        """Return the nodes that pass the filter. Not to be changed by the caller."""
+        if self._passes is None:
+            self._passes = np.ones(self._size, dtype=np.bool_)
+            for constraint in self._hard:
+                self._passes &= constraint.within_skew()
+        return self._passes
 
     def score(self, index: Ints) -> Ints:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
@@ -85,9 +94,11 @@ class TopologySpread:
 
     def placed(self, node: int) -> None:
         """Count one more pod of the shape on `node`."""
-        for constraint in (*self._hard, *self._soft):
-            if constraint.selects_own and constraint.countable:
-                constraint.counts[node] += 1
+        for constraint in self._soft:
+            constraint.add(node)
+        for constraint in self._hard:
+            if constraint.add(node):
+                self._passes = None
 
 
 class _Constraint:
@@ -111,35 +122,47 @@ class _Constraint:
         if constraint.node_taints_policy == "Honor":
             self.included &= tolerated(table, shape)
 
+    def count_by_domain(self) -> None:
+        """Count the matching pods of each domain on the nodes that are included. Call it once `included` is final."""
+        self._members = self.included & (self.codes >= 0)
+        codes = self.codes[self._members]
+        # One domain more than there are: it stays empty, for nodes without the key.
+        counted = np.bincount(
+            codes, weights=self.counts[self._members], minlength=self.domains + 1
+        )
+        self._totals = counted.astype(np.int64)
+        self._exists = np.bincount(codes, minlength=self.domains + 1) > 0
+        self._existing = int(self._exists.sum())
+
+    def add(self, node: int) -> bool:
+        """Count one more pod of the shape on `node`; return whether that changes the count of a domain."""
+        if not (self.selects_own and self.countable):
+            return False
+        self.counts[node] += 1
+        if not self._members[node]:
+            return False
+        self._totals[self.codes[node]] += 1
+        return True
+
     def within_skew(self) -> Mask:
         """Return the nodes whose domain may take one more pod."""
-        members = self.included & (self.codes >= 0)
-        totals = self._totals(members)
-        exists = np.bincount(self.codes[members], minlength=self.domains + 1) > 0
-        domains = int(exists.sum())
         # With fewer domains than `minDomains`, the emptiest domain counts as one without pods.
-        emptiest = (
-            int(totals[exists].min()) if domains and domains >= self.min_domains else 0
-        )
-        skew = totals[self.codes] + self.selects_own - emptiest
-        return (self.codes >= 0) & (skew <= self.max_skew)
+        emptiest = 0
+        if self._existing and self._existing >= self.min_domains:
+            emptiest = int(self._totals[self._exists].min())
+        fits = self._totals + (self.selects_own - emptiest) <= self.max_skew
+        # The last one is for nodes without the key, which never pass.
+        fits[-1] = False
+        return fits[self.codes]
 
     def crowding(self, index: Ints, scored: Mask) -> Floats:
         """Return the matching pods in the domain of each feasible node, weighted by the number of domains."""
         if self.per_node:
             return _crowded(self.counts[index], int(scored.sum()), self.max_skew)
-        feasible = np.unique(self.codes[index[scored]])
-        members = self.included & np.isin(self.codes, feasible)
-        totals = self._totals(members & (self.codes >= 0))
-        return _crowded(totals[self.codes[index]], len(feasible), self.max_skew)
-
-    def _totals(self, members: Mask) -> Ints:
-        found = np.bincount(
-            self.codes[members],
-            weights=self.counts[members],
-            minlength=self.domains + 1,
-        )
-        return found.astype(np.int64)
+        codes = self.codes[index]
+        feasible = np.zeros(self.domains + 1, dtype=np.bool_)
+        feasible[codes[scored]] = True
+        return _crowded(self._totals[codes], int(feasible.sum()), self.max_skew)
 
 
 def _crowded(pods: Ints, domains: int, max_skew: int) -> Floats:
