@@ -13,7 +13,7 @@ import numpy as np
 from reconciler.kube_scheduler.bind_rules import BindRules
 from reconciler.kube_scheduler.node_table import Ints, Mask
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.pod_room import CLOSED, room_on_node
+from reconciler.kube_scheduler.pod_room import CLOSED
 from reconciler.kube_scheduler.scores import (
     POD_AFFINITY_WEIGHT,
     TOPOLOGY_SPREAD_WEIGHT,
@@ -29,24 +29,28 @@ def bind_one_by_one(nodes: Nodes, rules: BindRules, count: int) -> Counter[int]:
     """Bind up to `count` pods and return node index -> pods bound. Changes `nodes`, but adds no pods to them."""
     chosen: Counter[int] = Counter()
     score = RoomScore(*rules.request.load, nodes.most_allocated)
-    room = nodes.room(rules.request).scores.copy()
-    feasible = room != CLOSED
+    room = nodes.room(rules.request)
+    scores = room.scores.copy()
+    feasible = scores != CLOSED
     if rules.passing is not None:
         feasible &= rules.passing
     for _ in range(count):
         passing = _passing(rules, feasible)
-        node = _best(nodes, rules, room, passing)
+        node = _best(nodes, rules, scores, passing)
         if node is None:
             break
         chosen[node] += 1
-        nodes.take(rules.request, {node: 1})
-        _, room[node] = room_on_node(nodes, rules.request, score, node)
-        if rules.alone or room[node] == CLOSED:
+        given = chosen[node]
+        if rules.alone or given >= room.places[node]:
             feasible[node] = False
+        else:
+            load: list[int] = nodes.load[:, node].tolist()
+            scores[node] = score.one(load, nodes.table.caps[node], given)
         if rules.affinity is not None:
             rules.affinity.placed(node)
         if rules.spread is not None:
             rules.spread.placed(node)
+    nodes.take(rules.request, chosen)
     return chosen
 
 

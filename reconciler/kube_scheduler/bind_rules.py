@@ -48,7 +48,7 @@ class BindRules:
     `passing`: the nodes that pass the filters about the node alone and about existing pods, within reach; None: all.
     `raw_scores`: the scores that are relative to other nodes and follow from the node and existing pods alone.
     `affinity` and `spread`: the rules that binding a pod of the shape changes. `alone`: two of the pods cannot share a
-    node, because of their host ports.
+    node, because of their host ports or anti-affinity.
     """
 
     shape: PodShape
@@ -70,14 +70,18 @@ class BindRules:
         # Terms may exist without selecting any pod at play.
         if affinity is not None and affinity.can_skip:
             affinity = None
-        # Without terms of their own, binding the pods does not change where the next one may and should go.
-        if affinity is not None and not has_pod_terms(shape) and not is_spread(shape):
+        # Then binding the pods does not change where the next one may and should go, but for the node itself.
+        one_a_node = affinity is not None and affinity.one_a_node
+        if (
+            affinity is not None
+            and (one_a_node or not has_pod_terms(shape))
+            and not is_spread(shape)
+        ):
             around = affinity.feasible()
             passing = around if passing is None else passing & around
-            scores = RawScores(
-                affinity.raw_scores(), between_extremes, POD_AFFINITY_WEIGHT
-            )
-            raw.append(scores)
+            if affinity.scores:
+                weights = affinity.raw_scores()
+                raw.append(RawScores(weights, between_extremes, POD_AFFINITY_WEIGHT))
             affinity = None
         return cls(
             shape=shape,
@@ -86,14 +90,13 @@ class BindRules:
             raw_scores=tuple(raw),
             affinity=affinity,
             spread=TopologySpread(nodes, shape) if is_spread(shape) else None,
-            alone=bool(shape.host_ports)
-            and ports_clash(shape.host_ports, shape.host_ports),
+            alone=one_a_node or ports_clash(shape.host_ports, shape.host_ports),
         )
 
     @property
     def depend_on_each_other(self) -> bool:
         """Whether binding a pod changes the rules for the next."""
-        return self.spread is not None or has_pod_terms(self.shape)
+        return self.spread is not None or self.affinity is not None
 
     def normalised(self, index: Ints) -> list[Normalised]:
         """Return the relative scores of the feasible nodes `index`, apart from pod affinity's and spread's."""

@@ -56,6 +56,11 @@ class _Domains:
         mask: Mask = self.codes == self.codes[node]
         return mask
 
+    @property
+    def are_nodes(self) -> bool:
+        """Whether each node has a domain of its own."""
+        return len(self.totals) > len(self.codes) and bool((self.codes >= 0).all())
+
     def any(self) -> bool:
         return bool(self.totals.any())
 
@@ -113,6 +118,14 @@ class PodAffinity:
             self._required or self._anti_affinity or self._preferred or self._of_copies
         )
         return not own_terms and not self._excluded.any() and not self._raw.any()
+
+    @property
+    def one_a_node(self) -> bool:
+        """Whether the only change that binding a pod makes is that no other one like it may share its node."""
+        if self._required or self._preferred or self._of_copies:
+            return False
+        own = [term for term in self._anti_affinity if term.selects_own]
+        return bool(own) and all(term.domains.are_nodes for term in own)
 
     def feasible(self) -> Mask:
         """Return the nodes that pass the filter. Not to be changed by the caller."""
