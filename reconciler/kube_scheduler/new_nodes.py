@@ -24,7 +24,7 @@ def template_nodes(nodes: Nodes) -> Nodes:
         table = NodeTable(templates, (), {}, nodes.table.headroom)
         found = Nodes(
             table=table,
-            free=table.alloc - table.kept,
+            free=table.whole,
             load=np.zeros((4, table.size), dtype=np.int64),
             added=(),
             existing=0,
@@ -44,7 +44,7 @@ def with_new_nodes(nodes: Nodes, pool_name: str, count: int) -> Nodes:
     fresh = [_new_node(pool, size + i) for i in range(count)]
     table = NodeTable((*old.nodes, *fresh), old.base, old.namespaces, old.headroom)
     # The pool may have resources that no node had before, so rows are matched by name.
-    free = table.alloc - table.kept
+    free = table.whole.copy()
     for resource, row in old.rows.items():
         free[table.rows[resource], :size] = nodes.free[row]
     no_load = np.zeros((4, count), dtype=np.int64)

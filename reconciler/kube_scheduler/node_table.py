@@ -85,10 +85,10 @@ def load_of(shape: PodShape) -> tuple[int, int, int, int]:
 class NodeTable:
     """What does not change about nodes.
 
-    `rows`: resource -> row. `alloc`: allocatable. `kept`: what `headroom` keeps free. `caps`: allocatable cpu and
-    memory by node; `score_caps`: the same as floats, for each row of `Nodes.load`. `exact_as_floats`: every node has
-    both, and no number that follows from them is too large for a float. `memo` keeps masks and counts that follow from
-    the table alone.
+    `rows`: resource -> row. `alloc`: allocatable. `kept`: what `headroom` keeps free. `whole`: what pods may use of an
+    empty node. `caps`: allocatable cpu and memory by node; `score_caps`: the same as floats, for each row of
+    `Nodes.load`. `exact_as_floats`: every node has both, and no number that follows from them is too large for a float.
+    `memo` keeps masks and counts that follow from the table alone.
     """
 
     __slots__ = (
@@ -105,6 +105,7 @@ class NodeTable:
         "rows",
         "score_caps",
         "size",
+        "whole",
     )
 
     def __init__(
@@ -129,6 +130,7 @@ class NodeTable:
             if name in headroom:
                 amounts: list[int] = self.alloc[row].tolist()
                 self.kept[row] = [_kept(amount, headroom[name]) for amount in amounts]
+        self.whole = self.alloc - self.kept
         cpu_and_memory = self.alloc[: MEMORY + 1]
         self.caps: list[list[int]] = cpu_and_memory.T.tolist()
         self.score_caps: Floats = np.tile(cpu_and_memory, (2, 1)).astype(np.float64)

@@ -155,7 +155,7 @@ class Nodes:
         daemonsets = DaemonSets.of(snapshot.pods) if pools else DaemonSets(())
         return cls(
             table=table,
-            free=table.alloc - table.kept - taken,
+            free=table.whole - taken,
             load=load,
             added=(),
             existing=table.size,
@@ -328,6 +328,8 @@ def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
 
 
 def _clamped_array(sums: list[list[int]], size: int) -> Ints:
-    objects = np.array(sums, dtype=object).reshape(len(sums), size)
-    clamped_sums: Ints = np.minimum(objects, MOST_REQUEST).astype(np.int64)
-    return clamped_sums
+    try:
+        whole = np.array(sums, dtype=np.int64).reshape(len(sums), size)
+    except OverflowError:
+        whole = np.array([[clamped(amount) for amount in row] for row in sums])
+    return np.minimum(whole, MOST_REQUEST)

@@ -40,6 +40,10 @@ class _Pods:
 
 def can_pack(nodes: Nodes, pod_sets: Sequence[PodSet]) -> bool:
     """Return whether a search finds room on `nodes`, which it leaves as they are, for every pod of `pod_sets`."""
+    free = np.maximum(nodes.free, 0)
+    # Cheap, and enough for most gangs that do not fit.
+    if not _sums_suffice(nodes, free, pod_sets):
+        return False
     largest = np.maximum(nodes.table.alloc.max(axis=1, initial=0), 1)
     packed: list[_Pods] = []
     for pod_set in pod_sets:
@@ -53,19 +57,19 @@ def can_pack(nodes: Nodes, pod_sets: Sequence[PodSet]) -> bool:
             _Pods(pod_set.count, requested, allowed(nodes.table, pod_set.shape), size)
         )
     packed.sort(key=lambda pods: -pods.size)
-    free = np.maximum(nodes.free, 0)
-    if not _sums_suffice(free, packed):
-        return False
     if _greedy(free.copy(), packed, largest):
         return True
     return nodes.size * len(packed) <= MOST_DEPTH and _ExactSearch(free, packed).found()
 
 
-def _sums_suffice(free: Ints, packed: Sequence[_Pods]) -> bool:
+def _sums_suffice(nodes: Nodes, free: Ints, pod_sets: Sequence[PodSet]) -> bool:
+    """Return whether no more is requested of any resource than is free on all nodes together."""
     needed: dict[int, int] = {}
-    for pods in packed:
-        for row, amount in pods.requested:
-            needed[row] = needed.get(row, 0) + amount * pods.count
+    for pod_set in pod_sets:
+        if not pod_set.count:
+            continue
+        for row, amount in nodes.requested(pod_set.shape) or ():
+            needed[row] = needed.get(row, 0) + amount * pod_set.count
     return all(int(free[row].sum()) >= amount for row, amount in needed.items())
 
 
@@ -77,16 +81,14 @@ def _greedy(free: Ints, packed: Sequence[_Pods], largest: Ints) -> bool:
             np.minimum(each, free[row] // amount, out=each)
         each *= pods.passing
         tightness = (free / largest[:, None]).sum(axis=0)
-        left = pods.count
-        for node in np.argsort(tightness, kind="stable"):
-            taken = min(left, int(each[node]))
-            for row, amount in pods.requested:
-                free[row, node] -= amount * taken
-            left -= taken
-            if not left:
-                break
-        if left:
+        order = np.argsort(tightness, kind="stable")
+        in_order = each[order]
+        before = np.cumsum(in_order) - in_order
+        taken = np.minimum(in_order, np.maximum(pods.count - before, 0))
+        if int(taken.sum()) < pods.count:
             return False
+        for row, amount in pods.requested:
+            free[row, order] -= amount * taken
     return True
 
 

@@ -107,11 +107,11 @@ class RoomScore:
         fit >>= 1
         if self.cpu or self.memory:
             even = _evenness(used)
+            # Half of the pod's effect on the balance and of 50, and 50.
             balance = even[1:] - even[:-1]
-            balance += MAX // 2
+            balance += MAX // 2 + MAX
             balance >>= 1
             fit += balance
-            fit += MAX // 2
         return fit
 
     def _many_by_one(
@@ -165,9 +165,9 @@ def _evenness(used: Floats) -> Ints:
     np.minimum(used, 1.0, out=used)
     even: Floats = used[CPU] - used[MEMORY]
     np.abs(even, out=even)
-    even *= -0.5
-    even += 1.0
-    even *= 100.0
+    # As (1 - difference / 2) * 100: twice the one and half the other round alike.
+    np.subtract(2.0, even, out=even)
+    even *= 50.0
     return even.astype(np.int64)
 
 
