@@ -15,7 +15,12 @@ from reconciler.kube_scheduler.filters import (
     ports_free,
     preferred_weight,
 )
-from reconciler.kube_scheduler.node_table import Ints, Mask, has_pod_terms
+from reconciler.kube_scheduler.node_table import (
+    Ints,
+    Mask,
+    NodeTable,
+    has_pod_terms,
+)
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
 from reconciler.kube_scheduler.pod_room import PodRequest
@@ -113,14 +118,21 @@ def _on_nodes_alone(
     nodes: Nodes, shape: PodShape, reach: int
 ) -> tuple[Mask | None, list[RawScores]]:
     """Return the nodes that pass the filters about the node alone (None: all), and what nodes score by themselves."""
-    table = nodes.table
-    passing = None if allowed_anywhere(table, shape) else allowed(table, shape)
+    passing, raw = nodes.table.of_shape("rules", shape, _on_table)
     if shape.host_ports:
         free = ports_free(nodes, shape)
         passing = free if passing is None else passing & free
     if reach < nodes.size:
         within = np.arange(nodes.size) < reach
         passing = within if passing is None else passing & within
+    return passing, list(raw)
+
+
+def _on_table(
+    table: NodeTable, shape: PodShape
+) -> tuple[Mask | None, tuple[RawScores, ...]]:
+    """Return the same as far as it follows from the table alone."""
+    passing = None if allowed_anywhere(table, shape) else allowed(table, shape)
     raw: list[RawScores] = []
     avoided = avoided_taints(table, shape)
     if avoided.any():
@@ -128,4 +140,4 @@ def _on_nodes_alone(
     if shape.node_preferred:
         weights = preferred_weight(table, shape)
         raw.append(RawScores(weights, share, NODE_AFFINITY_WEIGHT))
-    return passing, raw
+    return passing, tuple(raw)

@@ -6,11 +6,11 @@ in scheduler units (`manifests.podshape`); arrays are int64, one row a resource,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,11 @@ MOST_REQUEST = 1 << 56  # more than any node has
 
 _EXACT_AS_FLOAT = 1 << 45
 """Up to here a hundredfold is exact as a float, and no quotient rounds up to the next whole percent."""
+
+_MOST_SHAPES = 128
+"""Results that are kept for single shapes of pods."""
+
+_Found = TypeVar("_Found")
 
 Headroom = Mapping[str, Fraction | int]
 """Kept free on each node, by resource: a `Fraction` of the node's allocatable, or an amount in scheduler units."""
@@ -92,6 +97,7 @@ class NodeTable:
     """
 
     __slots__ = (
+        "_of_shapes",
         "alloc",
         "base",
         "caps",
@@ -137,6 +143,24 @@ class NodeTable:
         in_bounds = (cpu_and_memory > 0) & (cpu_and_memory < _EXACT_AS_FLOAT)
         self.exact_as_floats = bool(in_bounds.all())
         self.memo: dict[Any, Any] = {}
+        self._of_shapes: dict[tuple[int, str], tuple[PodShape, object]] = {}
+
+    def of_shape(
+        self, what: str, shape: PodShape, work: Callable[[NodeTable, PodShape], _Found]
+    ) -> _Found:
+        """Return `work(self, shape)`, which must follow from these alone; it is kept for a while under the name `what`.
+
+        By identity, since a shape with its mappings has no hash. The shape is kept with what was found, so that its
+        identity is not given to another one.
+        """
+        known = self._of_shapes
+        if len(known) >= _MOST_SHAPES:
+            known = self._of_shapes = {}
+        key = (id(shape), what)
+        found = known.get(key)
+        if found is None:
+            found = known[key] = (shape, work(self, shape))
+        return cast("_Found", found[1])
 
     def domains(self, key: str) -> tuple[Ints, int]:
         """Return for each node the number of its value of label `key` (-1 without), and how many values there are."""

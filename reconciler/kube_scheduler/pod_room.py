@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import numpy as np
 
@@ -30,9 +30,6 @@ CLOSED = -1
 
 _MOST_KEPT = 256
 """Kinds of pods that are kept for one state of the nodes."""
-
-_MOST_REQUESTS = 64
-"""Shapes whose requests are kept for one table."""
 
 _FEW_NODES = 8
 """Up to so many nodes are looked at one by one; above, numpy costs less."""
@@ -171,15 +168,8 @@ def places_of(free: Ints, request: PodRequest) -> Ints:
 
 def request_of(table: NodeTable, shape: PodShape) -> PodRequest | None:
     """Return what pods of a shape ask of these nodes; None when no node has a resource that they request."""
-    # One fit asks for the same few shapes many times over. By identity, since a shape with its mappings has no hash;
-    # the shape is kept with its request, so that its identity is not given to another one.
-    known = table.memo.get("requests")
-    if known is None or len(known) >= _MOST_REQUESTS:
-        known = table.memo["requests"] = {}
-    found = known.get(id(shape))
-    if found is None:
-        found = known[id(shape)] = (shape, _request_of(table, shape))
-    return cast("PodRequest | None", found[1])
+    # One fit asks for the same few shapes many times over.
+    return table.of_shape("request", shape, _request_of)
 
 
 def _request_of(table: NodeTable, shape: PodShape) -> PodRequest | None:
