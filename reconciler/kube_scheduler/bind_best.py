@@ -25,7 +25,7 @@ from reconciler.kube_scheduler.scores import Normalised, RoomScore
 _FEW = 8
 """Up to so many pods, and changed nodes, a heap of numbers is cheaper than arrays."""
 
-_MORE_LEVELS = 7
+_MORE_LEVELS = 3
 """For how many pods more than its share of them a node is scored, to begin with."""
 
 _NEVER = np.iinfo(np.int64).min
@@ -34,20 +34,28 @@ _NEVER = np.iinfo(np.int64).min
 
 def bind_best(nodes: Nodes, rules: BindRules, count: int) -> Counter[int]:
     """Bind up to `count` pods and return node index -> pods bound. Changes `nodes`, but adds no pods to them."""
+    # Only relative scores make a choice end early, as they change when nodes fill up.
+    if rules.raw_scores:
+        return _bind_with_relative_scores(nodes, rules, count)
+    taken = _take_best(nodes, rules, count)
+    nodes.take(rules.request, taken)
+    return Counter(taken)
+
+
+def _bind_with_relative_scores(
+    nodes: Nodes, rules: BindRules, count: int
+) -> Counter[int]:
     chosen: Counter[int] = Counter()
     passing = rules.passing
     left = count
     while left:
-        taken = _take_best(nodes, rules, passing, left)
+        taken = _take_with_relative_scores(nodes, rules, passing, left)
         if not taken:
             break
         nodes.take(rules.request, taken)
         for node, given in taken.items():
             chosen[node] += given
             left -= given
-        # Only relative scores make a choice end early, as they change when nodes fill up.
-        if not rules.raw_scores:
-            break
         if rules.alone:
             passing = np.ones(nodes.size, np.bool_) if passing is None else passing
             passing = passing.copy()
@@ -55,12 +63,9 @@ def bind_best(nodes: Nodes, rules: BindRules, count: int) -> Counter[int]:
     return chosen
 
 
-def _take_best(
-    nodes: Nodes, rules: BindRules, passing: Mask | None, count: int
-) -> dict[int, int]:
-    """Choose nodes for up to `count` pods; stop early when scores relative to other nodes would change."""
-    if rules.raw_scores:
-        return _take_with_relative_scores(nodes, rules, passing, count)
+def _take_best(nodes: Nodes, rules: BindRules, count: int) -> dict[int, int]:
+    """Choose nodes for up to `count` pods, whose scores do not depend on other nodes."""
+    passing = rules.passing
     room, changed = nodes.room_before(rules.request)
     scores = room.scores
     if passing is not None:
@@ -89,6 +94,7 @@ def _take_best(
 def _take_with_relative_scores(
     nodes: Nodes, rules: BindRules, passing: Mask | None, count: int
 ) -> dict[int, int]:
+    """Choose nodes for up to `count` pods; stop early when scores relative to other nodes would change."""
     room = nodes.room(rules.request).scores
     feasible = room != CLOSED
     if passing is not None:
