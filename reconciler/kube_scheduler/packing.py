@@ -49,13 +49,16 @@ def can_pack(nodes: Nodes, pod_sets: Sequence[PodSet]) -> bool:
     for pod_set in pod_sets:
         if not pod_set.count:
             continue
-        requested = nodes.requested(pod_set.shape)
-        if requested is None or not _resources_only(nodes, pod_set.shape):
+        request = nodes.request(pod_set.shape)
+        if request is None or not _resources_only(nodes, pod_set.shape):
             return False
+        passing = allowed(nodes.table, pod_set.shape)
+        # Without places for the set alone, no search can find an arrangement.
+        if int((nodes.room(request).places * passing).sum()) < pod_set.count:
+            return False
+        requested = list(request.taken)
         size = max(amount / int(largest[row]) for row, amount in requested)
-        packed.append(
-            _Pods(pod_set.count, requested, allowed(nodes.table, pod_set.shape), size)
-        )
+        packed.append(_Pods(pod_set.count, requested, passing, size))
     packed.sort(key=lambda pods: -pods.size)
     if _greedy(free.copy(), packed, largest):
         return True
