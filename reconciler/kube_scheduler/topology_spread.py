@@ -50,6 +50,7 @@ class TopologySpread:
         for counted in (*self._hard, *self._soft):
             counted.count_by_domain()
         self._passes: Mask | None = None
+        self._all_have_domains = all(bool((c.codes >= 0).all()) for c in self._soft)
 
     @property
     def scores(self) -> bool:
@@ -72,6 +73,10 @@ class TopologySpread:
     def score(self, index: Ints) -> Ints:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
         size = len(index)
+        if self._all_have_domains:
+            every = np.ones(size, dtype=np.bool_)
+            crowded = [c.crowding(index, every) for c in self._soft]
+            return _fewest_first(_rounded(sum(crowded[1:], start=crowded[0])))
         has_domain = [constraint.codes[index] >= 0 for constraint in self._soft]
         scored = (
             np.logical_and.reduce(has_domain)
@@ -83,14 +88,9 @@ class TopologySpread:
         total = np.zeros(size)
         for constraint, named in zip(self._soft, has_domain, strict=True):
             total += np.where(named, constraint.crowding(index, scored), 0.0)
-        crowding = np.floor(total + 0.5).astype(np.int64)
-        most = int(crowding[scored].max())
-        least = int(crowding[scored].min())
-        # Without a matching pod anywhere all nodes are equally good.
-        if not most:
-            return np.where(scored, MAX, 0)
-        spread = MAX * (most + least - crowding) // most
-        return np.where(scored, spread, 0)
+        spread = np.zeros(size, dtype=np.int64)
+        spread[scored] = _fewest_first(_rounded(total)[scored])
+        return spread
 
     def placed(self, node: int) -> None:
         """Count one more pod of the shape on `node`."""
@@ -168,6 +168,19 @@ class _Constraint:
 def _crowded(pods: Ints, domains: int, max_skew: int) -> Floats:
     """Weigh counts by the logarithm of the number of domains; a larger `max_skew` makes the differences smaller."""
     return pods.astype(np.float64) * log(domains + 2) + (max_skew - 1)
+
+
+def _rounded(crowding: Floats) -> Ints:
+    return np.floor(crowding + 0.5).astype(np.int64)
+
+
+def _fewest_first(crowding: Ints) -> Ints:
+    """Turn how crowded the domains of nodes are into 0 to 100, the least crowded highest."""
+    most, least = int(crowding.max()), int(crowding.min())
+    # Without a matching pod anywhere all nodes are equally good.
+    if not most:
+        return np.full_like(crowding, MAX)
+    return MAX * (most + least - crowding) // most
 
 
 def default_constraints(shape: PodShape) -> tuple[SpreadConstraint, ...]:
