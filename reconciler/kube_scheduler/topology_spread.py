@@ -49,7 +49,6 @@ class TopologySpread:
             _require_all_keys(self._soft)
         for counted in (*self._hard, *self._soft):
             counted.count_by_domain()
-        self._passes: Mask | None = None
         self._all_have_domains = all(bool((c.codes >= 0).all()) for c in self._soft)
 
     @property
@@ -64,11 +63,10 @@ class TopologySpread:
 
     def feasible(self) -> Mask:
         """Return the nodes that pass the filter. Not to be changed by the caller."""
-        if self._passes is None:
-            self._passes = np.ones(self._size, dtype=np.bool_)
-            for constraint in self._hard:
-                self._passes &= constraint.within_skew()
-        return self._passes
+        passes = np.ones(self._size, dtype=np.bool_)
+        for constraint in self._hard:
+            passes &= constraint.within_skew()
+        return passes
 
     def score(self, index: Ints) -> Ints:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
@@ -94,11 +92,8 @@ class TopologySpread:
 
     def placed(self, node: int) -> None:
         """Count one more pod of the shape on `node`."""
-        for constraint in self._soft:
+        for constraint in (*self._hard, *self._soft):
             constraint.add(node)
-        for constraint in self._hard:
-            if constraint.add(node):
-                self._passes = None
 
 
 class _Constraint:
@@ -132,28 +127,44 @@ class _Constraint:
         )
         self._totals = counted.astype(np.int64)
         self._exists = np.bincount(codes, minlength=self.domains + 1) > 0
-        self._existing = int(self._exists.sum())
+        # The nodes that pass; None where that must be worked out anew.
+        self._within: Mask | None = None
 
-    def add(self, node: int) -> bool:
-        """Count one more pod of the shape on `node`; return whether that changes the count of a domain."""
+    def add(self, node: int) -> None:
+        """Count one more pod of the shape on `node`."""
         if not (self.selects_own and self.countable):
-            return False
+            return
         self.counts[node] += 1
         if not self._members[node]:
-            return False
-        self._totals[self.codes[node]] += 1
-        return True
+            return
+        domain = self.codes[node]
+        before = int(self._totals[domain])
+        self._totals[domain] = before + 1
+        if self._within is None:
+            return
+        if before == self._lowest:
+            self._at_lowest -= 1
+        # Only the emptiest domain limits others; else the pod limits its own domain alone.
+        if not self._at_lowest:
+            self._within = None
+        elif before + 2 - self._emptiest > self.max_skew:
+            self._within[self.codes == domain] = False
 
     def within_skew(self) -> Mask:
-        """Return the nodes whose domain may take one more pod."""
+        """Return the nodes whose domain may take one more pod. Not to be changed by the caller."""
+        if self._within is not None:
+            return self._within
+        totals = self._totals[self._exists]
+        self._lowest = int(totals.min()) if len(totals) else 0
+        self._at_lowest = int((totals == self._lowest).sum())
         # With fewer domains than `minDomains`, the emptiest domain counts as one without pods.
-        emptiest = 0
-        if self._existing and self._existing >= self.min_domains:
-            emptiest = int(self._totals[self._exists].min())
-        fits = self._totals + (self.selects_own - emptiest) <= self.max_skew
+        enough = len(totals) >= self.min_domains
+        self._emptiest = self._lowest if enough else 0
+        fits = self._totals + (self.selects_own - self._emptiest) <= self.max_skew
         # The last one is for nodes without the key, which never pass.
         fits[-1] = False
-        return fits[self.codes]
+        self._within = fits[self.codes]
+        return self._within
 
     def crowding(self, index: Ints, scored: Mask) -> Floats:
         """Return the matching pods in the domain of each feasible node, weighted by the number of domains."""
