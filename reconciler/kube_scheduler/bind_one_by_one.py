@@ -30,13 +30,15 @@ def bind_one_by_one(nodes: Nodes, rules: BindRules, count: int) -> Counter[int]:
     chosen: Counter[int] = Counter()
     score = RoomScore(*rules.request.load, nodes.most_allocated)
     room = nodes.room(rules.request)
-    scores = room.scores.copy()
+    scores = room.scores
     feasible = scores != CLOSED
     if rules.passing is not None:
         feasible &= rules.passing
+    # Ranks are below the number of nodes, so they decide between equal scores only.
+    order = scores * nodes.size - nodes.ranks
     for _ in range(count):
         passing = _passing(rules, feasible)
-        node = _best(nodes, rules, scores, passing)
+        node = _best(nodes, rules, order, passing)
         if node is None:
             break
         chosen[node] += 1
@@ -45,7 +47,8 @@ def bind_one_by_one(nodes: Nodes, rules: BindRules, count: int) -> Counter[int]:
             feasible[node] = False
         else:
             load: list[int] = nodes.load[:, node].tolist()
-            scores[node] = score.one(load, nodes.table.caps[node], given)
+            next_score = score.one(load, nodes.table.caps[node], given)
+            order[node] = next_score * nodes.size - nodes.ranks[node]
         if rules.affinity is not None:
             rules.affinity.placed(node)
         if rules.spread is not None:
@@ -63,19 +66,16 @@ def _passing(rules: BindRules, feasible: Mask) -> Mask:
     return feasible
 
 
-def _best(nodes: Nodes, rules: BindRules, room: Ints, passing: Mask) -> int | None:
-    """Return the node that is chosen for the next pod; None if none passes."""
-    # Ranks are below the number of nodes, so they decide between equal scores only.
+def _best(nodes: Nodes, rules: BindRules, order: Ints, passing: Mask) -> int | None:
+    """Return the passing node that is highest in `order`, with the relative scores added; None if none passes."""
     if not _has_relative_scores(rules):
-        order = np.where(passing, room * nodes.size - nodes.ranks, _NEVER)
-        node = int(order.argmax())
+        node = int(np.where(passing, order, _NEVER).argmax())
         return node if passing[node] else None
     index = np.flatnonzero(passing)
     if not len(index):
         return None
-    total = room[index] + _relative_scores(rules, index)
-    order = total * nodes.size - nodes.ranks[index]
-    return int(index[order.argmax()])
+    total = order[index] + _relative_scores(rules, index) * nodes.size
+    return int(index[total.argmax()])
 
 
 def _has_relative_scores(rules: BindRules) -> bool:

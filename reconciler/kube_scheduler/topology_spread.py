@@ -8,6 +8,7 @@ scheduler's default ones.
 
 from __future__ import annotations
 
+from functools import reduce
 from math import log
 from typing import cast
 
@@ -63,10 +64,10 @@ class TopologySpread:
 
     def feasible(self) -> Mask:
         """Return the nodes that pass the filter. Not to be changed by the caller."""
-        passes = np.ones(self._size, dtype=np.bool_)
-        for constraint in self._hard:
-            passes &= constraint.within_skew()
-        return passes
+        passes = [constraint.within_skew() for constraint in self._hard]
+        if not passes:
+            return np.ones(self._size, dtype=np.bool_)
+        return reduce(np.logical_and, passes)
 
     def score(self, index: Ints) -> Ints:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
