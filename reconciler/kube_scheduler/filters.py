@@ -13,7 +13,8 @@ import numpy as np
 
 from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.node_affinity import matches_node, matches_term
-from reconciler.kube_scheduler.nodes import NOT_READY, Ints, Mask, Nodes, NodeTable
+from reconciler.kube_scheduler.node_table import NOT_READY, Ints, Mask, NodeTable
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.podshape import HostPort, PodShape, Taint, Toleration
 
 UNSCHEDULABLE = Taint("node.kubernetes.io/unschedulable", "NoSchedule")
@@ -28,6 +29,16 @@ _ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (compared, never bound)
 
 def allowed(table: NodeTable, shape: PodShape) -> Mask:
     """Return the nodes that pass every filter of this module. Not to be changed by the caller."""
+    return _allowed(table, shape)[0]
+
+
+def allowed_anywhere(table: NodeTable, shape: PodShape) -> bool:
+    """Return whether every node passes every filter of this module."""
+    return _allowed(table, shape)[1]
+
+
+def _allowed(table: NodeTable, shape: PodShape) -> tuple[Mask, bool]:
+    """Return the nodes that pass, and whether all do."""
     key = (
         "allowed",
         frozenset(shape.node_selector.items()),
@@ -38,8 +49,9 @@ def allowed(table: NodeTable, shape: PodShape) -> Mask:
     found = table.memo.get(key)
     if found is None:
         open_ = schedulable(table, shape) & tolerated(table, shape)
-        found = table.memo[key] = node_affinity(table, shape) & open_
-    return cast("Mask", found)
+        passing = node_affinity(table, shape) & open_
+        found = table.memo[key] = (passing, bool(passing.all()))
+    return cast("tuple[Mask, bool]", found)
 
 
 def node_affinity(table: NodeTable, shape: PodShape) -> Mask:

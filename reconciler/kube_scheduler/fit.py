@@ -76,13 +76,13 @@ def commit(nodes: Nodes, gang: Gang, fit: Fit) -> Nodes:
         taken = with_new_nodes(taken, pool, count)
     for pod_set, bound in zip(gang.pod_sets, fit.bindings, strict=True):
         taken.bind(pod_set.shape, bound.nodes)
-    return taken
+    return taken.settled()
 
 
 def reserve(nodes: Nodes, gang: Gang) -> Nodes:
     """Return `nodes` with capacity held for as many pods of `gang` as would be bound, now or after a scale-up."""
     batches = [batch for batch in _batches(gang) if _schedulable(batch.shape)]
-    return simulate(nodes, batches).nodes
+    return simulate(nodes, batches).nodes.settled()
 
 
 def reserve_pending(nodes: Nodes, pods: Sequence[Pod]) -> Nodes:
@@ -94,7 +94,7 @@ def reserve_pending(nodes: Nodes, pods: Sequence[Pod]) -> Nodes:
     batches: list[PodBatch] = []
     for shape, equal in groupby(shapes):
         batches.append(PodBatch(shape, len([*equal])))
-    return simulate(nodes, batches).nodes if batches else nodes
+    return simulate(nodes, batches).nodes.settled() if batches else nodes
 
 
 def _schedulable(shape: PodShape) -> bool:
@@ -109,6 +109,8 @@ def _batches(gang: Gang) -> list[PodBatch]:
 
 
 def _uses_new_nodes(nodes: Nodes, result: SimulationResult) -> bool:
+    if result.nodes.size == nodes.existing:
+        return False
     return any(node >= nodes.existing for counter in result.bound for node in counter)
 
 

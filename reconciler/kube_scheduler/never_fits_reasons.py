@@ -24,7 +24,8 @@ from reconciler.kube_scheduler.no_fit_reasons import (
     request_of,
     taint_text,
 )
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
+from reconciler.kube_scheduler.node_table import Ints, Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.scale_up import room_when_empty
 from reconciler.ray.demand import PodSet
 from reconciler.reasons.never_fits import (
@@ -66,7 +67,9 @@ def _one_set(cluster: _Cluster, pod_set: PodSet) -> Reason | None:
     """Prove that the pods of one set do not fit, were they alone on the cluster."""
     nodes, shape, count = cluster.nodes, pod_set.shape, pod_set.count
     on_nodes = room_when_empty(nodes, shape, ever_allowed(nodes.table, shape))
-    on_templates = room_when_empty(cluster.templates, shape) * (cluster.spare > 0)
+    on_templates = cluster.spare
+    if nodes.pools:
+        on_templates = room_when_empty(cluster.templates, shape) * (cluster.spare > 0)
     if not on_nodes.any() and not on_templates.any():
         return _one_pod(cluster, pod_set)
     # Capped by the count, the products stay far from the limits of int64.
@@ -87,9 +90,9 @@ def _all_sets(cluster: _Cluster, pod_sets: Sequence[PodSet]) -> Reason | None:
             totals[resource] += amount * pod_set.count
     for resource, requested in totals.items():
         available = int(_capacity(cluster.nodes, resource).sum())
-        available += _in_all(
-            cluster.nodes, _capacity(cluster.templates, resource) * cluster.spare
-        )
+        if cluster.nodes.pools:
+            of_templates = _capacity(cluster.templates, resource) * cluster.spare
+            available += _in_all(cluster.nodes, of_templates)
         if requested > available:
             return TotalTooLarge(resource, requested, available)
     return None
@@ -108,7 +111,7 @@ def _capacity(nodes: Nodes, resource: str) -> Ints:
     row = nodes.table.rows.get(resource)
     if row is None:
         return np.zeros(nodes.size, dtype=np.int64)
-    capacity: Ints = (nodes.table.alloc[row] - nodes.table.kept[row]).clip(0)
+    capacity: Ints = np.maximum(nodes.table.whole[row], 0)
     return capacity
 
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from reconciler.fleet.snapshot import Node, NodePool
 from reconciler.kube_scheduler.daemonsets import DaemonSets
-from reconciler.kube_scheduler.nodes import HOSTNAME, NO_AUTOSCALER, Nodes, NodeTable
+from reconciler.kube_scheduler.node_table import HOSTNAME, NodeTable
+from reconciler.kube_scheduler.nodes import NO_AUTOSCALER, Nodes
 
 
 def template_nodes(nodes: Nodes) -> Nodes:
@@ -23,7 +24,7 @@ def template_nodes(nodes: Nodes) -> Nodes:
         table = NodeTable(templates, (), {}, nodes.table.headroom)
         found = Nodes(
             table=table,
-            free=table.alloc - table.kept,
+            free=table.whole,
             load=np.zeros((4, table.size), dtype=np.int64),
             added=(),
             existing=0,
@@ -43,7 +44,7 @@ def with_new_nodes(nodes: Nodes, pool_name: str, count: int) -> Nodes:
     fresh = [_new_node(pool, size + i) for i in range(count)]
     table = NodeTable((*old.nodes, *fresh), old.base, old.namespaces, old.headroom)
     # The pool may have resources that no node had before, so rows are matched by name.
-    free = table.alloc - table.kept
+    free = table.whole.copy()
     for resource, row in old.rows.items():
         free[table.rows[resource], :size] = nodes.free[row]
     no_load = np.zeros((4, count), dtype=np.int64)
@@ -65,11 +66,12 @@ def with_new_nodes(nodes: Nodes, pool_name: str, count: int) -> Nodes:
 def _start_daemon_pods(nodes: Nodes, daemonsets: DaemonSets, first: int) -> None:
     """Take the resources of the DaemonSets' pods on every node from number `first` on. Changes `nodes`."""
     for shape in daemonsets.shapes:
-        if nodes.requested(shape) is None:
+        request = nodes.request(shape)
+        if request is None:
             continue
         fresh = range(first, nodes.size)
         where = {i: 1 for i in fresh if daemonsets.comes(shape, nodes.table.nodes[i])}
-        nodes.take_resources(shape, where)
+        nodes.take(request, where)
 
 
 def _new_node(pool: NodePool, number: int) -> Node:

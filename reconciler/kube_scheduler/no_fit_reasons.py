@@ -11,7 +11,6 @@ from collections import Counter
 
 import numpy as np
 
-from reconciler.kube_scheduler.bind import with_room
 from reconciler.kube_scheduler.filters import (
     node_affinity,
     ports_free,
@@ -19,7 +18,8 @@ from reconciler.kube_scheduler.filters import (
     tolerated,
     untolerated,
 )
-from reconciler.kube_scheduler.nodes import Mask, Nodes
+from reconciler.kube_scheduler.node_table import Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
 from reconciler.kube_scheduler.topology_spread import is_spread
 from reconciler.manifests.podshape import Taint
@@ -100,6 +100,14 @@ def taint_text(taint: Taint) -> str:
     """Return a taint as kubectl writes it: `key=value:effect`."""
     value = f"={taint.value}" if taint.value else ""
     return f"{taint.key}{value}:{taint.effect}"
+
+
+def with_room(nodes: Nodes, requested: list[tuple[int, int]]) -> Mask:
+    """Return the nodes that have all of `requested`, pairs of row and amount, free."""
+    enough: Mask = nodes.free[requested[0][0]] >= requested[0][1]
+    for row, amount in requested[1:]:
+        enough &= nodes.free[row] >= amount
+    return enough
 
 
 def _exists(nodes: Nodes, resource: str) -> bool:

@@ -1,153 +1,59 @@
 """The nodes of one cluster as arrays: what kube-scheduler's snapshot is to its plugins.
 
-A `NodeTable` never changes: names, labels, taints, allocatable, and masks that follow from them alone (computed once).
-`Nodes` is a table and the resources that are taken of it; a copy costs a few small arrays, so simulations are cheap.
-All amounts are in scheduler units (`manifests.podshape`); arrays are int64, one row a resource, one column a node.
+`Nodes` is a `NodeTable` and the resources that are taken of it. Copies share their arrays until one of them takes
+something, and the rooms that were computed from them (`kube_scheduler.pod_room`), so simulations are cheap. All amounts
+are in scheduler units (`manifests.podshape`); arrays are int64, one row a resource, one column a node.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
-from math import ceil
 from types import MappingProxyType
-from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
-from reconciler.fleet.snapshot import ClusterSnapshot, Node, NodePool, Pod
+from reconciler.fleet.snapshot import ClusterSnapshot, NodePool, Pod
 from reconciler.kube_scheduler.daemonsets import DaemonSets
-from reconciler.manifests.podshape import PodShape, Taint
+from reconciler.kube_scheduler.node_table import (
+    CPU,
+    MEMORY,
+    MOST_REQUEST,
+    SLOTS,
+    Headroom,
+    Ints,
+    Mask,
+    NodeTable,
+    PodsOnNodes,
+    clamped,
+    has_pod_terms,
+)
+from reconciler.kube_scheduler.pod_room import (
+    KeptRooms,
+    PodRequest,
+    PodRoom,
+    request_of,
+    room_again,
+)
+from reconciler.manifests.podshape import PodShape
 from reconciler.reasons.reason import Reason
 
-Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-Floats = NDArray[np.float64]
+__all__ = [
+    "LEAST_ALLOCATED",
+    "MOST_ALLOCATED",
+    "NO_AUTOSCALER",
+    "AutoscalerPools",
+    "Ints",
+    "Mask",
+    "Nodes",
+    "clamped",
+]
 
-CPU, MEMORY, SLOTS = 0, 1, 2
-"""The first rows of every table; the other resources follow in order of their names."""
-
-DEFAULT_POD_SLOTS = 110
-"""What a node holds when its allocatable names no `pods` (the kubelet's own default); real nodes always name it."""
-
-HOSTNAME = "kubernetes.io/hostname"
 MOST_ALLOCATED = "MostAllocated"
 LEAST_ALLOCATED = "LeastAllocated"
 
-NOT_READY = Taint("node.kubernetes.io/not-ready", "NoSchedule")
-"""What a node that is not ready counts as tainted with, even where nothing has tainted it yet."""
-
-_MOST = 1 << 55  # times 100 it still is an int64
-_MOST_REQUEST = 1 << 56  # more than any node has
-
-Headroom = Mapping[str, Fraction | int]
-"""Kept free on each node, by resource: a `Fraction` of the node's allocatable, or an amount in scheduler units."""
-
-
-@dataclass(frozen=True, slots=True)
-class PodsOnNodes:
-    """Equal pods that are bound to nodes: `where` is node index -> number of pods."""
-
-    shape: PodShape
-    where: Mapping[int, int]
-    deleting: bool = False
-
-    @property
-    def has_terms(self) -> bool:
-        """Whether these pods have terms that may attract or repel others."""
-        return has_pod_terms(self.shape)
-
-
-def has_pod_terms(shape: PodShape) -> bool:
-    """Return whether `shape` has any pod affinity or anti-affinity term."""
-    return bool(
-        shape.pod_required
-        or shape.pod_preferred
-        or shape.pod_anti_required
-        or shape.pod_anti_preferred
-    )
-
-
-def clamped(amount: int) -> int:
-    """Return a request as the arrays hold it: beyond any node when it is absurdly large."""
-    return min(amount, _MOST_REQUEST)
-
-
-def load_of(shape: PodShape) -> tuple[int, int, int, int]:
-    """Return what one pod adds to the four rows of `Nodes.load`."""
-    return (
-        clamped(shape.requests.get("cpu", 0)),
-        clamped(shape.requests.get("memory", 0)),
-        clamped(shape.score_cpu),
-        clamped(shape.score_memory),
-    )
-
-
-class NodeTable:
-    """What does not change about nodes.
-
-    `rows`: resource -> row. `alloc`: allocatable. `kept`: what `headroom` keeps free. `all_named`: every node has cpu
-    and memory. `memo` keeps masks and counts that follow from the table alone.
-    """
-
-    __slots__ = (
-        "all_named",
-        "alloc",
-        "base",
-        "headroom",
-        "index",
-        "kept",
-        "memo",
-        "namespaces",
-        "nodes",
-        "rows",
-        "size",
-    )
-
-    def __init__(
-        self,
-        nodes: Sequence[Node],
-        base: tuple[PodsOnNodes, ...],
-        namespaces: Mapping[str, Mapping[str, str]],
-        headroom: Headroom,
-    ) -> None:
-        """`base`: the pods that are bound to the nodes. `namespaces`: labels by namespace."""
-        self.nodes = tuple(nodes)
-        self.size = len(self.nodes)
-        self.base = base
-        self.namespaces = namespaces
-        self.headroom = headroom
-        self.index = {node.name: i for i, node in enumerate(self.nodes)}
-        self.rows = _rows(self.nodes)
-        self.alloc = np.zeros((len(self.rows), self.size), dtype=np.int64)
-        self.kept = np.zeros_like(self.alloc)
-        for name, row in self.rows.items():
-            self.alloc[row] = [_allocatable(node, name) for node in self.nodes]
-            if name in headroom:
-                amounts: list[int] = self.alloc[row].tolist()
-                self.kept[row] = [_kept(amount, headroom[name]) for amount in amounts]
-        self.all_named = bool((self.alloc[:2] > 0).all())
-        self.memo: dict[Any, Any] = {}
-
-    def domains(self, key: str) -> tuple[Ints, int]:
-        """Return for each node the number of its value of label `key` (-1 without), and how many values there are."""
-        found = self.memo.get(("domains", key))
-        if found is None:
-            numbers: dict[str, int] = {}
-            codes = np.full(self.size, -1, dtype=np.int64)
-            for i, node in enumerate(self.nodes):
-                if key in node.labels:
-                    codes[i] = numbers.setdefault(node.labels[key], len(numbers))
-            found = self.memo["domains", key] = (codes, len(numbers))
-        return cast("tuple[Ints, int]", found)
-
-    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
-        """Return a namespace's labels; a namespace that does not exist yet will have its name as a label."""
-        return self.namespaces.get(namespace) or {
-            "kubernetes.io/metadata.name": namespace
-        }
+_FEW_NODES = 4
+"""Up to so many nodes are changed one by one; above, numpy costs less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,13 +73,18 @@ class Nodes:
 
     `free`: allocatable - headroom - requests. `load`: what the scores look at, in four rows: requests of cpu and
     memory, then the same with the scheduler's defaults for pods that request nothing. `added`: pods bound since the
-    table was made. The last `size - existing` nodes do not exist yet: an autoscaler is expected to add them. `spare`:
-    how many nodes each pool may still add. `autoscaler`: what is known of the pools. `ranks`: of nodes with equal
-    scores the node of lowest rank is chosen.
+    table was made; `added_with_terms`: those of them that have terms about other pods. The last `size - existing` nodes
+    do not exist yet: an autoscaler is expected to add them. `spare`: how many nodes each pool may still add.
+    `autoscaler`: what is known of the pools. `ranks`: of nodes with equal scores the node of lowest rank is chosen.
     """
 
     __slots__ = (
+        "_amounts",
+        "_changed",
+        "_kept",
+        "_shared",
         "added",
+        "added_with_terms",
         "autoscaler",
         "existing",
         "free",
@@ -197,14 +108,20 @@ class Nodes:
         ranks: Ints | None = None,
     ) -> None:
         self.table = table
-        self.free = free
-        self.load = load
+        # One array for both, since each pod changes both.
+        self._set_amounts(np.concatenate((free, load)))
         self.added = added
+        self.added_with_terms = tuple(pods for pods in added if pods.has_terms)
         self.existing = existing
         self.autoscaler = autoscaler
         self.spare = spare
         self.most_allocated = most_allocated
         self.ranks = np.arange(table.size) if ranks is None else ranks
+        # The rooms of the state that these nodes come from, and the nodes that have changed since.
+        self._kept: KeptRooms | None = None
+        self._changed: frozenset[int] = frozenset()
+        # Whether something else may read these arrays, so that they must be copied before they are changed.
+        self._shared = False
 
     @classmethod
     def of(
@@ -238,7 +155,7 @@ class Nodes:
         daemonsets = DaemonSets.of(snapshot.pods) if pools else DaemonSets(())
         return cls(
             table=table,
-            free=table.alloc - table.kept - taken,
+            free=table.whole - taken,
             load=load,
             added=(),
             existing=table.size,
@@ -254,17 +171,52 @@ class Nodes:
 
     def copy(self) -> Nodes:
         """Return nodes that can be bound to without changing these."""
-        return Nodes(
-            table=self.table,
-            free=self.free.copy(),
-            load=self.load.copy(),
-            added=self.added,
-            existing=self.existing,
-            autoscaler=self.autoscaler,
-            spare=self.spare,
-            most_allocated=self.most_allocated,
-            ranks=self.ranks,
-        )
+        copy = object.__new__(Nodes)
+        copy.table = self.table
+        copy._amounts = self._amounts
+        copy.free = self.free
+        copy.load = self.load
+        copy.added = self.added
+        copy.added_with_terms = self.added_with_terms
+        copy.existing = self.existing
+        copy.autoscaler = self.autoscaler
+        copy.spare = self.spare
+        copy.most_allocated = self.most_allocated
+        copy.ranks = self.ranks
+        copy._kept = self._rooms()
+        copy._changed = self._changed
+        copy._shared = self._shared = True
+        return copy
+
+    def settled(self) -> Nodes:
+        """Return these nodes, with the rooms computed from now on kept for them rather than for those they come from.
+
+        For nodes that are used as a state of their own: every simulation on them then starts from their rooms.
+        """
+        if self._changed:
+            self._kept = self._rooms().after(self._changed, self.free, self.load)
+            self._changed = frozenset()
+            self._shared = True
+        return self
+
+    def room(self, request: PodRequest) -> PodRoom:
+        """Return the room for pods with this request; its arrays are not to be changed."""
+        room, changed = self.room_before(request)
+        if not changed:
+            return room
+        return room_again(self, request, self.most_allocated, room, changed)
+
+    def room_before(self, request: PodRequest) -> tuple[PodRoom, frozenset[int]]:
+        """Return the room for pods with this request on the nodes that these come from, and which of them changed."""
+        return self._rooms().room(request), self._changed
+
+    def _rooms(self) -> KeptRooms:
+        if self._kept is None:
+            self._kept = KeptRooms(
+                self.table, self.free, self.load, self.most_allocated
+            )
+            self._shared = True
+        return self._kept
 
     @property
     def pools(self) -> tuple[NodePool, ...]:
@@ -283,39 +235,55 @@ class Nodes:
         copy.ranks = ranks
         return copy
 
+    def request(self, shape: PodShape) -> PodRequest | None:
+        """Return what a pod asks of a node; None when no node has a resource that it requests."""
+        return request_of(self.table, shape)
+
     def requested(self, shape: PodShape) -> list[tuple[int, int]] | None:
         """Return (row, amount) of all that a pod takes, its slot first; None when no node has such a resource."""
-        requested = [(SLOTS, 1)]
-        for name, amount in shape.requests.items():
-            if amount > 0:
-                row = self.table.rows.get(name)
-                if row is None:
-                    return None
-                requested.append((row, clamped(amount)))
-        return requested
+        request = request_of(self.table, shape)
+        return None if request is None else list(request.taken)
 
     def bind(self, shape: PodShape, where: Mapping[int, int]) -> None:
         """Bind `where[i]` pods to each node i. Changes these nodes."""
-        self.take_resources(shape, where)
+        request = request_of(self.table, shape)
+        if request is not None:
+            self.take(request, where)
         self.add_pods(shape, where)
 
-    def take_resources(self, shape: PodShape, where: Mapping[int, int]) -> None:
+    def take(self, request: PodRequest, where: Mapping[int, int]) -> None:
         """Take what `where[i]` pods request on each node i, without the pods themselves. Changes these nodes."""
         if not where:
             return
+        if self._shared:
+            self._set_amounts(self._amounts.copy())
+            self._shared = False
+        if self._kept is not None:
+            self._changed = self._changed.union(where)
+        amounts = [0] * len(self.free)
+        for row, amount in request.taken:
+            amounts[row] = -amount
+        each = np.array([*amounts, *request.load])
+        if len(where) <= _FEW_NODES:
+            for node, count in where.items():
+                self._amounts[:, node] += each * count
+            return
         index = np.fromiter(where.keys(), np.int64, len(where))
-        count = np.fromiter(where.values(), np.int64, len(where))
-        requested = self.requested(shape) or []
-        rows = np.array([[row] for row, _ in requested])
-        amounts = np.array([[amount] for _, amount in requested])
-        self.free[rows, index] -= amounts * count
-        loads = np.array([[amount] for amount in load_of(shape)])
-        self.load[:, index] += loads * count
+        counts = np.fromiter(where.values(), np.int64, len(where))
+        self._amounts[:, index] += np.multiply.outer(each, counts)
+
+    def _set_amounts(self, amounts: Ints) -> None:
+        self._amounts = amounts
+        rows = len(self.table.rows)
+        self.free, self.load = amounts[:rows], amounts[rows:]
 
     def add_pods(self, shape: PodShape, where: Mapping[int, int]) -> None:
         """Add the pods themselves, for the rules that look at other pods. Changes these nodes."""
         if where:
-            self.added = (*self.added, PodsOnNodes(shape, dict(where)))
+            pods = PodsOnNodes(shape, dict(where))
+            self.added = (*self.added, pods)
+            if has_pod_terms(shape):
+                self.added_with_terms = (*self.added_with_terms, pods)
 
     @property
     def free_share(self) -> float:
@@ -341,28 +309,6 @@ class Nodes:
         return int(free.sum())
 
 
-def _rows(nodes: Iterable[Node]) -> dict[str, int]:
-    """Return the row of each resource: cpu, memory and pod slots first, the others by name."""
-    rows = {"cpu": CPU, "memory": MEMORY, "pods": SLOTS}
-    names: set[str] = set()
-    for node in nodes:
-        names.update(node.allocatable)
-    for name in sorted(names - rows.keys()):
-        rows[name] = len(rows)
-    return rows
-
-
-def _allocatable(node: Node, resource: str) -> int:
-    return min(
-        node.allocatable.get(resource, DEFAULT_POD_SLOTS if resource == "pods" else 0),
-        _MOST,
-    )
-
-
-def _kept(allocatable: int, share: Fraction | int) -> int:
-    return ceil(allocatable * share) if isinstance(share, Fraction) else share
-
-
 def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
     """Sum up requests by resource and node; requests for a resource that no node has count nowhere."""
     rows, size = table.rows, table.size
@@ -382,6 +328,8 @@ def _taken(table: NodeTable, bound: Iterable[Pod]) -> tuple[Ints, Ints]:
 
 
 def _clamped_array(sums: list[list[int]], size: int) -> Ints:
-    objects = np.array(sums, dtype=object).reshape(len(sums), size)
-    clamped_sums: Ints = np.minimum(objects, _MOST_REQUEST).astype(np.int64)
-    return clamped_sums
+    try:
+        whole = np.array(sums, dtype=np.int64).reshape(len(sums), size)
+    except OverflowError:
+        whole = np.array([[clamped(amount) for amount in row] for row in sums])
+    return np.minimum(whole, MOST_REQUEST)

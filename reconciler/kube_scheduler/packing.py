@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reconciler.kube_scheduler.filters import allowed
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
+from reconciler.kube_scheduler.node_table import Ints, Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import can_skip
 from reconciler.kube_scheduler.topology_spread import is_spread
 from reconciler.manifests.podshape import PodShape
@@ -39,32 +40,39 @@ class _Pods:
 
 def can_pack(nodes: Nodes, pod_sets: Sequence[PodSet]) -> bool:
     """Return whether a search finds room on `nodes`, which it leaves as they are, for every pod of `pod_sets`."""
+    free = np.maximum(nodes.free, 0)
+    # Cheap, and enough for most gangs that do not fit.
+    if not _sums_suffice(nodes, free, pod_sets):
+        return False
     largest = np.maximum(nodes.table.alloc.max(axis=1, initial=0), 1)
     packed: list[_Pods] = []
     for pod_set in pod_sets:
         if not pod_set.count:
             continue
-        requested = nodes.requested(pod_set.shape)
-        if requested is None or not _resources_only(nodes, pod_set.shape):
+        request = nodes.request(pod_set.shape)
+        if request is None or not _resources_only(nodes, pod_set.shape):
             return False
+        passing = allowed(nodes.table, pod_set.shape)
+        # Without places for the set alone, no search can find an arrangement.
+        if int((nodes.room(request).places * passing).sum()) < pod_set.count:
+            return False
+        requested = list(request.taken)
         size = max(amount / int(largest[row]) for row, amount in requested)
-        packed.append(
-            _Pods(pod_set.count, requested, allowed(nodes.table, pod_set.shape), size)
-        )
+        packed.append(_Pods(pod_set.count, requested, passing, size))
     packed.sort(key=lambda pods: -pods.size)
-    free = np.maximum(nodes.free, 0)
-    if not _sums_suffice(free, packed):
-        return False
     if _greedy(free.copy(), packed, largest):
         return True
     return nodes.size * len(packed) <= MOST_DEPTH and _ExactSearch(free, packed).found()
 
 
-def _sums_suffice(free: Ints, packed: Sequence[_Pods]) -> bool:
+def _sums_suffice(nodes: Nodes, free: Ints, pod_sets: Sequence[PodSet]) -> bool:
+    """Return whether no more is requested of any resource than is free on all nodes together."""
     needed: dict[int, int] = {}
-    for pods in packed:
-        for row, amount in pods.requested:
-            needed[row] = needed.get(row, 0) + amount * pods.count
+    for pod_set in pod_sets:
+        if not pod_set.count:
+            continue
+        for row, amount in nodes.requested(pod_set.shape) or ():
+            needed[row] = needed.get(row, 0) + amount * pod_set.count
     return all(int(free[row].sum()) >= amount for row, amount in needed.items())
 
 
@@ -76,16 +84,14 @@ def _greedy(free: Ints, packed: Sequence[_Pods], largest: Ints) -> bool:
             np.minimum(each, free[row] // amount, out=each)
         each *= pods.passing
         tightness = (free / largest[:, None]).sum(axis=0)
-        left = pods.count
-        for node in np.argsort(tightness, kind="stable"):
-            taken = min(left, int(each[node]))
-            for row, amount in pods.requested:
-                free[row, node] -= amount * taken
-            left -= taken
-            if not left:
-                break
-        if left:
+        order = np.argsort(tightness, kind="stable")
+        in_order = each[order]
+        before = np.cumsum(in_order) - in_order
+        taken = np.minimum(in_order, np.maximum(pods.count - before, 0))
+        if int(taken.sum()) < pods.count:
             return False
+        for row, amount in pods.requested:
+            free[row, order] -= amount * taken
     return True
 
 

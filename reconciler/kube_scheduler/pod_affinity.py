@@ -12,14 +12,14 @@ from typing import cast
 
 import numpy as np
 
-from reconciler.kube_scheduler.nodes import (
+from reconciler.kube_scheduler.node_table import (
     Ints,
     Mask,
-    Nodes,
     NodeTable,
     PodsOnNodes,
     has_pod_terms,
 )
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.manifests.podshape import PodShape, PodTerm
 
 REQUIRED_TERM_WEIGHT = 1
@@ -43,9 +43,23 @@ class _Domains:
         )
         self.totals = totals.astype(np.int64)
 
-    def add(self, node: int) -> None:
-        if self.codes[node] >= 0:
-            self.totals[self.codes[node]] += 1
+    def add(self, node: int) -> int:
+        """Count one more pod on `node`; return how many its domain then has, 0 without a domain."""
+        domain = self.codes[node]
+        if domain < 0:
+            return 0
+        self.totals[domain] += 1
+        return int(self.totals[domain])
+
+    def beside(self, node: int) -> Mask:
+        """Return the nodes in the domain of `node`."""
+        mask: Mask = self.codes == self.codes[node]
+        return mask
+
+    @property
+    def are_nodes(self) -> bool:
+        """Whether each node has a domain of its own."""
+        return len(self.totals) > len(self.codes) and bool((self.codes >= 0).all())
 
     def any(self) -> bool:
         return bool(self.totals.any())
@@ -93,6 +107,9 @@ class PodAffinity:
         self._raw = np.zeros(nodes.size, dtype=np.int64)
         for pods in _pods_with_terms(nodes):
             self._add_terms_of(pods)
+        self.scores = bool(self._preferred or self._of_copies or self._raw.any())
+        self._passes = self._passing()
+        self._total = self._weighed()
 
     @property
     def can_skip(self) -> bool:
@@ -102,8 +119,38 @@ class PodAffinity:
         )
         return not own_terms and not self._excluded.any() and not self._raw.any()
 
+    @property
+    def one_a_node(self) -> bool:
+        """Whether the only change that binding a pod makes is that no other one like it may share its node."""
+        if self._required or self._preferred or self._of_copies:
+            return False
+        own = [term for term in self._anti_affinity if term.selects_own]
+        return bool(own) and all(term.domains.are_nodes for term in own)
+
     def feasible(self) -> Mask:
-        """Return the nodes that pass the filter."""
+        """Return the nodes that pass the filter. Not to be changed by the caller."""
+        return self._passes
+
+    def raw_scores(self) -> Ints:
+        """Return the sum of weights for each node, before it is normalised over feasible ones. Not to be changed."""
+        return self._total
+
+    def placed(self, node: int) -> None:
+        """Count one more pod of the shape on `node`."""
+        for term in self._anti_affinity:
+            # The first pod that a term selects closes its domain; the others change nothing.
+            if term.selects_own and term.domains.add(node) == 1:
+                self._passes[term.domains.beside(node)] = False
+        for term in (*self._preferred, *self._of_copies):
+            if term.selects_own and term.domains.add(node):
+                self._total[term.domains.beside(node)] += term.weight
+        if self._required_select_own:
+            first = not self._required_counts[node]
+            self._required_counts[node] += 1
+            if first:
+                self._passes = self._passing()
+
+    def _passing(self) -> Mask:
         passes = ~self._excluded
         for term in self._anti_affinity:
             passes &= ~term.domains.here()
@@ -111,20 +158,11 @@ class PodAffinity:
             passes &= self._meets_required()
         return passes
 
-    def raw_scores(self) -> Ints:
-        """Return the sum of weights for each node, before it is normalised over the feasible ones."""
+    def _weighed(self) -> Ints:
         total = self._raw.copy()
         for term in (*self._preferred, *self._of_copies):
             total += term.weight * term.domains.per_node()
         return total
-
-    def placed(self, node: int) -> None:
-        """Count one more pod of the shape on `node`."""
-        if self._required_select_own:
-            self._required_counts[node] += 1
-        for term in (*self._anti_affinity, *self._preferred, *self._of_copies):
-            if term.selects_own:
-                term.domains.add(node)
 
     def _term(self, term: PodTerm, weight: int = 0) -> _Term:
         counts = _counts(self._nodes, self._shape, (term,))
@@ -230,7 +268,7 @@ def _pods_with_terms(nodes: Nodes) -> list[PodsOnNodes]:
         base = table.memo["with terms"] = [
             pods for pods in table.base if pods.has_terms
         ]
-    return [*base, *(pods for pods in nodes.added if pods.has_terms)]
+    return [*base, *nodes.added_with_terms]
 
 
 def _counts(nodes: Nodes, shape: PodShape, terms: tuple[PodTerm, ...]) -> Ints:

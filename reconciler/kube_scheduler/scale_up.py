@@ -16,7 +16,9 @@ import numpy as np
 from reconciler.fleet.snapshot import NodePool
 from reconciler.kube_scheduler.filters import allowed, ports_clash
 from reconciler.kube_scheduler.new_nodes import template_nodes
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes
+from reconciler.kube_scheduler.node_table import Ints, Mask
+from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.kube_scheduler.pod_room import places_of
 from reconciler.manifests.podshape import PodShape
 
 NewNodes = tuple[str, int]
@@ -143,20 +145,16 @@ def room_when_empty(nodes: Nodes, shape: PodShape, passing: Mask | None = None) 
 
     `passing`: the nodes that are not filtered out, if that is not what their labels and taints say now.
     """
-    whole = nodes.table.alloc - nodes.table.kept
-    return _room(
-        nodes, shape, whole, allowed(nodes.table, shape) if passing is None else passing
-    )
+    if passing is None:
+        passing = allowed(nodes.table, shape)
+    return _room(nodes, shape, nodes.table.whole, passing)
 
 
 def _room(nodes: Nodes, shape: PodShape, free: Ints, passing: Mask) -> Ints:
-    requested = nodes.requested(shape)
-    if requested is None:
+    request = nodes.request(shape)
+    if request is None:
         return np.zeros(nodes.size, dtype=np.int64)
-    limit = (
-        1 if ports_clash(shape.host_ports, shape.host_ports) else np.iinfo(np.int64).max
-    )
-    most = np.full(nodes.size, limit)
-    for row, amount in requested:
-        np.minimum(most, free[row] // amount, out=most)
-    return np.where(passing, np.maximum(most, 0), 0)
+    places = places_of(free, request)
+    if ports_clash(shape.host_ports, shape.host_ports):
+        np.minimum(places, 1, out=places)
+    return places * passing

@@ -69,6 +69,8 @@ def check_separate_scale_up(
 
     For gangs that do not fit on nodes added batch by batch, because small pods take the nodes of large ones.
     """
+    if not nodes.pools:
+        return None
     waiting = simulate(nodes, batches, grow=False)
     steps = Expander(waiting.nodes).separate(
         [batch.shape for batch in batches], waiting.left

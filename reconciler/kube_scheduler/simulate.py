@@ -76,7 +76,7 @@ def simulate(
     _bind(result, batches, reach=nodes.existing)
     if not result.ok and nodes.size > nodes.existing:
         _bind(result, batches)
-    if not result.ok and grow:
+    if not result.ok and grow and nodes.pools:
         bind_growing(result, batches)
     return result
 

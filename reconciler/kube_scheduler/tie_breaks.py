@@ -7,12 +7,14 @@ orders are tried: the nodes in reverse, and shuffles that are the same each time
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import numpy as np
 
-from reconciler.kube_scheduler.filters import allowed
-from reconciler.kube_scheduler.nodes import Ints, Nodes
+from reconciler.kube_scheduler.filters import allowed, allowed_anywhere
+from reconciler.kube_scheduler.node_table import Ints
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import can_skip
 from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, simulate
 from reconciler.kube_scheduler.topology_spread import is_spread
@@ -22,7 +24,6 @@ SHUFFLES_OF_MANY = 2
 """The shuffles that are tried on clusters of more than `MANY_NODES` nodes."""
 
 MANY_NODES = 100
-_UNLIMITED = 1 << 30
 
 
 def worst_tie_break(
@@ -50,35 +51,40 @@ def has_slack(nodes: Nodes, batches: Sequence[PodBatch]) -> bool:
     earlier: list[tuple[dict[int, int], int]] = []
     for batch in sorted(batches, key=lambda batch: batch.after):
         shape = batch.shape
-        requested = nodes.requested(shape)
+        request = nodes.request(shape)
         # Rules about other pods depend on where those are, so the bound does not hold with them.
         if (
-            requested is None
+            request is None
             or shape.host_ports
             or is_spread(shape)
             or not can_skip(nodes, shape)
         ):
             return False
-        places = np.full(nodes.existing, _UNLIMITED, dtype=np.int64)
-        for row, amount in requested:
-            free = np.maximum(nodes.free[row, : nodes.existing], 0)
-            np.minimum(places, free // amount, out=places)
-        passing = allowed(nodes.table, shape)[: nodes.existing]
-        left = int((places * passing).sum())
+        places = nodes.room(request).places
+        if not allowed_anywhere(nodes.table, shape):
+            places = places * allowed(nodes.table, shape)
+        left = int(places[: nodes.existing].sum())
         for taken, count in earlier:
-            places_each = max(
-                -(-taken.get(row, 0) // amount) for row, amount in requested
-            )
-            left -= count * places_each
+            left -= count * _most_places(taken, request.taken)
         if left < batch.count:
             return False
-        earlier.append((dict(requested), batch.count))
+        earlier.append((dict(request.taken), batch.count))
     return True
 
 
-def _orders(size: int) -> Iterator[Ints]:
-    """Yield ranks of nodes: the reverse order, then shuffles from a fixed seed."""
-    yield np.arange(size)[::-1]
+def _most_places(taken: dict[int, int], requested: Iterable[tuple[int, int]]) -> int:
+    """Return how many places of a later pod an earlier one, which takes `taken`, uses up at most."""
+    most = 0
+    for row, amount in requested:
+        most = max(most, -(-taken.get(row, 0) // amount))
+    return most
+
+
+@lru_cache(maxsize=64)
+def _orders(size: int) -> tuple[Ints, ...]:
+    """Return ranks of nodes: the reverse order, then shuffles from a fixed seed. Not to be changed by the caller."""
     shuffler = np.random.default_rng(size)
+    orders = [np.arange(size)[::-1]]
     for _ in range(SHUFFLES if size <= MANY_NODES else SHUFFLES_OF_MANY):
-        yield shuffler.permutation(size)
+        orders.append(shuffler.permutation(size))
+    return tuple(orders)

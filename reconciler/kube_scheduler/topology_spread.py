@@ -8,20 +8,21 @@ scheduler's default ones.
 
 from __future__ import annotations
 
+from functools import reduce
 from math import log
 from typing import cast
 
 import numpy as np
 
 from reconciler.kube_scheduler.filters import node_affinity, tolerated
-from reconciler.kube_scheduler.nodes import (
+from reconciler.kube_scheduler.node_table import (
     HOSTNAME,
     Floats,
     Ints,
     Mask,
-    Nodes,
     PodsOnNodes,
 )
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.scores import MAX
 from reconciler.manifests.podshape import PodShape, SpreadConstraint
 from reconciler.manifests.selector import LabelSelector
@@ -47,22 +48,34 @@ class TopologySpread:
         # The default constraints also score nodes that lack one of their topology keys.
         if self._own:
             _require_all_keys(self._soft)
+        for counted in (*self._hard, *self._soft):
+            counted.count_by_domain()
+        self._all_have_domains = all(bool((c.codes >= 0).all()) for c in self._soft)
 
     @property
     def scores(self) -> bool:
         """Whether any constraint scores."""
         return bool(self._soft)
 
+    @property
+    def filters(self) -> bool:
+        """Whether any constraint filters."""
+        return bool(self._hard)
+
     def feasible(self) -> Mask:
-        """Return the nodes that pass the filter."""
-        passes = np.ones(self._size, dtype=np.bool_)
-        for constraint in self._hard:
-            passes &= constraint.within_skew()
-        return passes
+        """Return the nodes that pass the filter. Not to be changed by the caller."""
+        passes = [constraint.within_skew() for constraint in self._hard]
+        if not passes:
+            return np.ones(self._size, dtype=np.bool_)
+        return reduce(np.logical_and, passes)
 
     def score(self, index: Ints) -> Ints:
         """Return 0 to 100 for each of the feasible nodes `index`: the fewer matching pods in its domains, the more."""
         size = len(index)
+        if self._all_have_domains:
+            every = np.ones(size, dtype=np.bool_)
+            crowded = [c.crowding(index, every) for c in self._soft]
+            return _fewest_first(_rounded(sum(crowded[1:], start=crowded[0])))
         has_domain = [constraint.codes[index] >= 0 for constraint in self._soft]
         scored = (
             np.logical_and.reduce(has_domain)
@@ -74,20 +87,14 @@ class TopologySpread:
         total = np.zeros(size)
         for constraint, named in zip(self._soft, has_domain, strict=True):
             total += np.where(named, constraint.crowding(index, scored), 0.0)
-        crowding = np.floor(total + 0.5).astype(np.int64)
-        most = int(crowding[scored].max())
-        least = int(crowding[scored].min())
-        # Without a matching pod anywhere all nodes are equally good.
-        if not most:
-            return np.where(scored, MAX, 0)
-        spread = MAX * (most + least - crowding) // most
-        return np.where(scored, spread, 0)
+        spread = np.zeros(size, dtype=np.int64)
+        spread[scored] = _fewest_first(_rounded(total)[scored])
+        return spread
 
     def placed(self, node: int) -> None:
         """Count one more pod of the shape on `node`."""
         for constraint in (*self._hard, *self._soft):
-            if constraint.selects_own and constraint.countable:
-                constraint.counts[node] += 1
+            constraint.add(node)
 
 
 class _Constraint:
@@ -111,40 +118,81 @@ class _Constraint:
         if constraint.node_taints_policy == "Honor":
             self.included &= tolerated(table, shape)
 
-    def within_skew(self) -> Mask:
-        """Return the nodes whose domain may take one more pod."""
-        members = self.included & (self.codes >= 0)
-        totals = self._totals(members)
-        exists = np.bincount(self.codes[members], minlength=self.domains + 1) > 0
-        domains = int(exists.sum())
-        # With fewer domains than `minDomains`, the emptiest domain counts as one without pods.
-        emptiest = (
-            int(totals[exists].min()) if domains and domains >= self.min_domains else 0
+    def count_by_domain(self) -> None:
+        """Count the matching pods of each domain on the nodes that are included. Call it once `included` is final."""
+        self._members = self.included & (self.codes >= 0)
+        codes = self.codes[self._members]
+        # One domain more than there are: it stays empty, for nodes without the key.
+        counted = np.bincount(
+            codes, weights=self.counts[self._members], minlength=self.domains + 1
         )
-        skew = totals[self.codes] + self.selects_own - emptiest
-        return (self.codes >= 0) & (skew <= self.max_skew)
+        self._totals = counted.astype(np.int64)
+        self._exists = np.bincount(codes, minlength=self.domains + 1) > 0
+        # The nodes that pass; None where that must be worked out anew.
+        self._within: Mask | None = None
+
+    def add(self, node: int) -> None:
+        """Count one more pod of the shape on `node`."""
+        if not (self.selects_own and self.countable):
+            return
+        self.counts[node] += 1
+        if not self._members[node]:
+            return
+        domain = self.codes[node]
+        before = int(self._totals[domain])
+        self._totals[domain] = before + 1
+        if self._within is None:
+            return
+        if before == self._lowest:
+            self._at_lowest -= 1
+        # Only the emptiest domain limits others; else the pod limits its own domain alone.
+        if not self._at_lowest:
+            self._within = None
+        elif before + 2 - self._emptiest > self.max_skew:
+            self._within[self.codes == domain] = False
+
+    def within_skew(self) -> Mask:
+        """Return the nodes whose domain may take one more pod. Not to be changed by the caller."""
+        if self._within is not None:
+            return self._within
+        totals = self._totals[self._exists]
+        self._lowest = int(totals.min()) if len(totals) else 0
+        self._at_lowest = int((totals == self._lowest).sum())
+        # With fewer domains than `minDomains`, the emptiest domain counts as one without pods.
+        enough = len(totals) >= self.min_domains
+        self._emptiest = self._lowest if enough else 0
+        fits = self._totals + (self.selects_own - self._emptiest) <= self.max_skew
+        # The last one is for nodes without the key, which never pass.
+        fits[-1] = False
+        self._within = fits[self.codes]
+        return self._within
 
     def crowding(self, index: Ints, scored: Mask) -> Floats:
         """Return the matching pods in the domain of each feasible node, weighted by the number of domains."""
         if self.per_node:
             return _crowded(self.counts[index], int(scored.sum()), self.max_skew)
-        feasible = np.unique(self.codes[index[scored]])
-        members = self.included & np.isin(self.codes, feasible)
-        totals = self._totals(members & (self.codes >= 0))
-        return _crowded(totals[self.codes[index]], len(feasible), self.max_skew)
-
-    def _totals(self, members: Mask) -> Ints:
-        found = np.bincount(
-            self.codes[members],
-            weights=self.counts[members],
-            minlength=self.domains + 1,
-        )
-        return found.astype(np.int64)
+        codes = self.codes[index]
+        feasible = np.zeros(self.domains + 1, dtype=np.bool_)
+        feasible[codes[scored]] = True
+        return _crowded(self._totals[codes], int(feasible.sum()), self.max_skew)
 
 
 def _crowded(pods: Ints, domains: int, max_skew: int) -> Floats:
     """Weigh counts by the logarithm of the number of domains; a larger `max_skew` makes the differences smaller."""
     return pods.astype(np.float64) * log(domains + 2) + (max_skew - 1)
+
+
+def _rounded(crowding: Floats) -> Ints:
+    return np.floor(crowding + 0.5).astype(np.int64)
+
+
+def _fewest_first(crowding: Ints) -> Ints:
+    """Turn how crowded the domains of nodes are into 0 to 100, the least crowded highest."""
+    most, least = int(crowding.max()), int(crowding.min())
+    # Without a matching pod anywhere all nodes are equally good.
+    if not most:
+        return np.full_like(crowding, MAX)
+    return MAX * (most + least - crowding) // most
 
 
 def default_constraints(shape: PodShape) -> tuple[SpreadConstraint, ...]:

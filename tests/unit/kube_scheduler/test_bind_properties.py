@@ -211,7 +211,7 @@ def test_a_node_scores_the_same_alone_and_among_others(
 ) -> None:
     nodes = cluster(*made[0], placed=made[1], scoring=scoring)
     score = RoomScore.of(nodes, of)
-    among = score.many(nodes, nodes.table.domains(HOST)[0])
+    among = score.many(nodes)[0]
     loads, caps = nodes.load.T.tolist(), nodes.table.alloc[:2].T.tolist()
     assert among.tolist() == [score.one(load, cap) for load, cap in zip(loads, caps, strict=True)]
 
