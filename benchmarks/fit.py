@@ -1,6 +1,6 @@
 """How long one candidate cluster takes: 1,000 nodes and a gang of 64 pods in 4 groups, beside a plain first fit.
 
-    python benchmarks/fit.py
+    python -m benchmarks fit
 
 The floor is the least that any placement has to do: one pass of first fit in plain Python over dictionaries, which
 knows cpu, memory, GPUs and pod slots alone and scores nothing. Printed are medians in ms, and the ratio to the floor.
@@ -13,6 +13,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+from benchmarks.measuring import Row, Table, show
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, Pod
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Gang
@@ -25,6 +26,7 @@ from reconciler.ray.demand import PodSet, Role
 
 GIB = 1 << 30
 GPU = "nvidia.com/gpu"
+TIMES, APART_TIMES = 60, 5
 SPREAD_APART = (
     PodTerm(
         "kubernetes.io/hostname", LabelSelector((Requirement("app", "In", ("ray",)),))
@@ -129,41 +131,47 @@ def first_fit(free: Mapping[str, Mapping[str, int]], of: Gang) -> bool:
     return True
 
 
-def median_ms(work: Callable[[], object], times: int = 60) -> float:
+def median(work: Callable[[], object], times: int) -> float:
+    """Return the median of the seconds that `work` takes, after one run that does not count."""
     work()
     samples = []
     for _ in range(times):
         started = time.perf_counter()
         work()
-        samples.append((time.perf_counter() - started) * 1000)
+        samples.append(time.perf_counter() - started)
     return statistics.median(samples)
 
 
-def main() -> None:
+def main() -> list[Table]:
+    tables = []
     for size, busy in ((1000, 0.3), (1000, 0.48), (10, 0.3)):
-        snapshot = cluster(size, busy)
         wanted = gang() if size > 10 else Gang(gang().pod_sets[:2])
-        free, nodes = free_by_node(snapshot), Nodes.of(snapshot)
-        fit = try_gang(nodes, wanted)
-        floor = median_ms(lambda: first_fit(free, wanted))  # noqa: B023  (called at once)
-        print(f"{size} nodes, {busy:.0%} busy, {fit.total} pods: {verdict_of(fit)}")
-        print(f"  plain Python first fit (floor) {floor:8.3f} ms")
-        rows: list[tuple[str, Callable[[], object]]] = [
-            ("candidate (try_gang)", lambda: try_gang(nodes, wanted))  # noqa: B023
-        ]
-        if fit.ok:
-            rows.append(
-                ("taking the room (commit)", lambda: commit(nodes, wanted, fit))  # noqa: B023
-            )
-        rows.append(("reading the snapshot (Nodes.of)", lambda: Nodes.of(snapshot)))  # noqa: B023
-        for title, work in rows:
-            ms = median_ms(work)
-            print(f"  {title:30} {ms:8.3f} ms  {ms / floor:6.1f} x")
+        tables.append(_table(cluster(size, busy), wanted, f"{busy:.0%} busy"))
     nodes = Nodes.of(cluster(1000, 0.3))
     apart = gang(SPREAD_APART)
-    print(
-        f"with anti-affinity between hosts, pod by pod {median_ms(lambda: try_gang(nodes, apart), 5):8.3f} ms"
-    )
+    seconds = median(lambda: try_gang(nodes, apart), APART_TIMES)
+    row = Row("candidate (try_gang)", seconds, "", 0.0, APART_TIMES)
+    tables.append(show("fit: anti-affinity between hosts, pod by pod", [row]))
+    return tables
+
+
+def _table(snapshot: ClusterSnapshot, wanted: Gang, busy: str) -> Table:
+    free, nodes = free_by_node(snapshot), Nodes.of(snapshot)
+    fit = try_gang(nodes, wanted)
+    works: dict[str, Callable[[], object]] = {
+        "candidate (try_gang)": lambda: try_gang(nodes, wanted),
+        "reading the snapshot (Nodes.of)": lambda: Nodes.of(snapshot),
+    }
+    if fit.ok:
+        works["taking the room (commit)"] = lambda: commit(nodes, wanted, fit)
+    floor = median(lambda: first_fit(free, wanted), TIMES)
+    rows = [
+        Row(what, median(work, TIMES), "plain Python first fit", floor, TIMES)
+        for what, work in works.items()
+    ]
+    size = len(snapshot.nodes)
+    title = f"fit: {size} nodes, {busy}, {fit.total} pods: {verdict_of(fit)}"
+    return show(title, rows)
 
 
 if __name__ == "__main__":
