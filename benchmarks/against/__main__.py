@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -48,7 +49,11 @@ def main(arguments: Sequence[str]) -> int:
             rows += found
             # After each scenario, so that a race that is stopped leaves what it has measured.
             document = report.result(
-                ours.revision, theirs.revision, dataclasses.asdict(sizes), rows
+                ours.revision,
+                theirs.revision,
+                shlex.join(one for one in arguments if one != options.rev),
+                dataclasses.asdict(sizes),
+                rows,
             )
             report.write(output, document)
     print(f"\nratios: {output}")

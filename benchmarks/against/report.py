@@ -123,12 +123,20 @@ def show(rows: Sequence[Row]) -> str:
 
 
 def result(
-    ours: str, theirs: str, sizes: Mapping[str, object], rows: Sequence[Row]
+    ours: str,
+    theirs: str,
+    options: str,
+    sizes: Mapping[str, object],
+    rows: Sequence[Row],
 ) -> dict[str, object]:
-    """Return the whole race as the JSON file has it. `ours` and `theirs` are revisions."""
+    """Return the whole race as the JSON file has it.
+
+    `ours` and `theirs` are revisions; `options` is what followed REV on the command line.
+    """
     return {
         "ours": ours,
         "theirs": theirs,
+        "options": options,
         "machine": {
             "system": platform.platform(),
             "processor": _processor(),
@@ -141,11 +149,12 @@ def result(
 
 
 def said(document: Mapping[str, Any]) -> str:
-    """Return a sentence with the revisions and the machine of a result."""
+    """Return what was raced, on which machine, and the command that does it again."""
     machine = document["machine"]
     return (
         f"Ours is {document['ours']}, theirs is {document['theirs']}; {machine['cores']} cores of"
-        f" {machine['processor'] or 'an unknown processor'}, Python {machine['python']}."
+        f" {machine['processor'] or 'an unknown processor'}, Python {machine['python']}.\n"
+        f'By `make bench-against REV={document["theirs"]} ARGS="{document["options"]}"`.'
     )
 
 

@@ -97,13 +97,14 @@ def test_a_page_without_marks_is_refused() -> None:
 
 
 def test_the_result_is_json_with_the_ratios_and_the_samples() -> None:
-    document = result("a", "b", {"runs": 2}, [row(Samples([1.0, 3.0]), one(4.0), Samples())])
+    document = result("a", "b", "--small", {"runs": 2}, [row(Samples([1.0, 3.0]), one(4.0), Samples())])
     (written,) = json.loads(json.dumps(document))["rows"]
 
     assert written["timesFaster"] == 2
     assert written["timesFloor"] is None
     assert written["samples"]["ours"] == [1.0, 3.0]
     assert "theirs is b" in said(document)
+    assert 'make bench-against REV=b ARGS="--small"' in said(document)
 
 
 @pytest.mark.parametrize("shapes", [12, 30, 200])
