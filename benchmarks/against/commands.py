@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.against.fleets import jobs, settings
-from benchmarks.against.processes import NotDone, run_command, run_program
+from benchmarks.against.processes import NotDone, Reply, run_command, run_program
 from benchmarks.against.report import Row
 from benchmarks.against.samples import Measure, Samples, failing, one, take_turns
 from benchmarks.against.setting import Setting
@@ -113,13 +113,13 @@ def _warm_up(measure: Measure) -> None:
         return  # It is measured next, and the row says why it was not done.
 
 
-def _command(side: Side, arguments: list[str], checkout: Path, limit: float) -> float:
-    return run_command(side, arguments, checkout.parent, limit, checkout).seconds
+def _command(side: Side, arguments: list[str], checkout: Path, limit: float) -> Reply:
+    return run_command(side, arguments, checkout.parent, limit, checkout)
 
 
-def _bare_python(side: Side, folder: Path, limit: float) -> float:
+def _bare_python(side: Side, folder: Path, limit: float) -> Reply:
     argv = [str(side.python), "-c", "pass"]
-    return run_program(argv, {**os.environ}, limit, folder).seconds
+    return run_program(argv, {**os.environ}, limit, folder)
 
 
 def _beyond_help(command: Row, bare: Row) -> Row:

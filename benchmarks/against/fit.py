@@ -50,8 +50,8 @@ def _row(setting: Setting, snapshot: Path, rule: str, nodes: int) -> Row:
     ):
         taken = take_turns(
             {
-                "ours": lambda: ours.do(sizes.limit).seconds,
-                "theirs": lambda: theirs.do(sizes.limit).seconds,
+                "ours": lambda: ours.do(sizes.limit),
+                "theirs": lambda: theirs.do(sizes.limit),
                 "floor": partial(_numpy, matrix, each=each),
             },
             sizes.runs,

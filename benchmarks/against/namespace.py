@@ -85,8 +85,8 @@ def _rows(setting: Setting, size: int, failed: dict[str, str]) -> tuple[Row, Row
         NAME,
         f"{what}, seconds",
         "s",
-        samples("ours", lambda reply: reply.seconds),
-        samples("theirs", lambda reply: reply.seconds),
+        samples("ours", _seconds),
+        samples("theirs", _seconds),
         floor,
         REPLAY,
         "; ".join(notes),
@@ -95,8 +95,8 @@ def _rows(setting: Setting, size: int, failed: dict[str, str]) -> tuple[Row, Row
         NAME,
         f"{what}, peak memory",
         "MB",
-        samples("ours", lambda reply: reply.peak / MB),
-        samples("theirs", lambda reply: reply.peak / MB),
+        samples("ours", _peak),
+        samples("theirs", _peak),
     )
     return times, peaks
 
@@ -110,8 +110,16 @@ def _samples(
     replies: dict[str, Reply],
     failed: dict[str, str],
     side: str,
-    figure: Callable[[Reply], float],
+    figures: Callable[[Reply], Samples],
 ) -> Samples:
     if side not in replies:
         return Samples(why=failed[side])
-    return one(figure(replies[side]))
+    return figures(replies[side])
+
+
+def _seconds(reply: Reply) -> Samples:
+    return Samples([reply.seconds], [reply.cpu])
+
+
+def _peak(reply: Reply) -> Samples:
+    return one(reply.peak / MB)

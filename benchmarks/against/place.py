@@ -15,7 +15,7 @@ from benchmarks.against.fleets import (
     write_snapshot,
 )
 from benchmarks.against.floors import REPLAY, Replay, commits_since, tip
-from benchmarks.against.processes import NotDone
+from benchmarks.against.processes import NotDone, Reply
 from benchmarks.against.report import Row
 from benchmarks.against.running import start_cycles
 from benchmarks.against.samples import take_turns
@@ -74,8 +74,8 @@ class _FirstCycle:
     placed: dict[str, int] = field(default_factory=dict)
     replay: Replay | None = None
 
-    def measure(self, side: Side, limit: float) -> float:
-        """Return the seconds of a side's first cycle."""
+    def measure(self, side: Side, limit: float) -> Reply:
+        """Measure a side's first cycle."""
         folder = self.base.parent / side.name
         repo = folder / "fleet.git"
         shutil.copytree(self.base, repo)
@@ -89,7 +89,7 @@ class _FirstCycle:
                 self.replay = Replay(self.base, written, self.base.parent)
         finally:
             shutil.rmtree(folder)
-        return reply.seconds
+        return reply
 
     def floor(self) -> float:
         """Return the seconds in which plain git writes what the first side wrote."""

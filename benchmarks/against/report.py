@@ -13,7 +13,17 @@ from typing import Any
 from benchmarks.against.samples import Samples
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-HEADER = ("", "ours", "theirs", "faster", "floor", "x floor", "n", "the floor is")
+HEADER = (
+    "",
+    "ours",
+    "theirs",
+    "faster",
+    "less cpu",
+    "floor",
+    "x floor",
+    "n",
+    "the floor is",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +42,19 @@ class Row:
     @property
     def times_faster(self) -> float | None:
         """Return theirs / ours; None where one is missing, and for slopes, which are compared by eye."""
-        return _ratio(self.theirs, self.ours) if self.unit else None
+        if not self.unit:
+            return None
+        return _ratio(self.theirs.median, self.ours.median)
+
+    @property
+    def times_less_cpu(self) -> float | None:
+        """Return the CPU seconds of theirs / ours; None where they are not known."""
+        return _ratio(self.theirs.median_cpu, self.ours.median_cpu)
 
     @property
     def times_floor(self) -> float | None:
         """Return ours / floor; None where one is missing."""
-        return _ratio(self.ours, self.floor)
+        return _ratio(self.ours.median, self.floor.median)
 
     @property
     def remarks(self) -> str:
@@ -58,6 +75,7 @@ class Row:
             "theirs": self.theirs.median,
             "floor": self.floor.median,
             "timesFaster": self.times_faster,
+            "timesLessCpu": self.times_less_cpu,
             "timesFloor": self.times_floor,
             "floorName": self.floor_name,
             "note": self.remarks,
@@ -66,6 +84,7 @@ class Row:
                 "theirs": self.theirs.values,
                 "floor": self.floor.values,
             },
+            "cpuSamples": {"ours": self.ours.cpu, "theirs": self.theirs.cpu},
         }
 
     def cells(self) -> tuple[str, ...]:
@@ -75,6 +94,7 @@ class Row:
             amount(self.ours.median, self.unit),
             amount(self.theirs.median, self.unit),
             number(self.times_faster),
+            number(self.times_less_cpu),
             amount(self.floor.median, self.unit),
             number(self.times_floor),
             f"{len(self.ours.values)}/{len(self.theirs.values)}",
@@ -82,10 +102,10 @@ class Row:
         )
 
 
-def _ratio(above: Samples, below: Samples) -> float | None:
-    if above.median is None or not below.median:
+def _ratio(above: float | None, below: float | None) -> float | None:
+    if above is None or not below:
         return None
-    return above.median / below.median
+    return above / below
 
 
 def amount(value: float | None, unit: str) -> str:
@@ -173,9 +193,9 @@ def with_figures(page: str, said: str, rows: Sequence[Row]) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the page has no {BEGIN} ... {END}")
-    table = ["| | " + " | ".join(HEADER[1:6]) + " | |", "|---" * 7 + "|"]
+    table = ["| | " + " | ".join(HEADER[1:7]) + " | |", "|---" * 8 + "|"]
     for row in rows:
-        figures = row.cells()[1:6]
+        figures = row.cells()[1:7]
         name = f"{row.scenario}: {row.what}"
         table.append("| " + " | ".join((name, *figures, row.remarks)) + " |")
     return "\n".join(

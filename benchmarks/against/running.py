@@ -93,24 +93,24 @@ class Running:
                 return seconds
         raise NotDone(f"still changes files after {SETTLING} cycles")
 
-    def restart(self) -> float:
-        """Return the seconds of the first cycle of a new process."""
+    def restart(self) -> Reply:
+        """Measure the first cycle of a new process."""
         self.start()
-        return self.cycle().seconds
+        return self.cycle()
 
-    def idle(self) -> float:
-        """Return the seconds of a cycle in which there is nothing to do."""
+    def idle(self) -> Reply:
+        """Measure a cycle in which there is nothing to do."""
         reply = self.cycle()
         if reply.changed:
             raise NotDone("it changed files, though nothing had changed")
-        return reply.seconds
+        return reply
 
-    def one_more(self) -> float:
-        """Commit one group more; return the seconds until it is placed and pushed."""
+    def one_more(self) -> Reply:
+        """Commit one group more; measure the cycle that places it and pushes."""
         add_commit(self.remote, self.more(self.groups, 1))
         self.groups += 1
         self.pushed = tip(self.remote)
         reply = self.cycle()
         if not reply.changed:
             raise NotDone("it did not place the new group")
-        return reply.seconds
+        return reply

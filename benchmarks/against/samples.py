@@ -7,23 +7,41 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from benchmarks.against.processes import NotDone
+from benchmarks.against.processes import NotDone, Reply
 
-Measure = Callable[[], float]
-"""Does the work once and returns its amount: seconds, or another unit. Raises `NotDone`."""
+Measure = Callable[[], Reply | float]
+"""Does the work once and returns what it took: a reply, or seconds alone. Raises `NotDone`."""
 
 
 @dataclass(slots=True)
 class Samples:
-    """What was measured of a contender. `why`: why there are fewer samples than were asked for, or none."""
+    """What was measured of a contender.
+
+    `cpu`: the CPU seconds of each sample, where they are known: they depend less on what else the machine does. `why`:
+    why there are fewer samples than were asked for, or none.
+    """
 
     values: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
     why: str = ""
 
     @property
     def median(self) -> float | None:
         """Return the middle value; None where nothing was measured."""
         return statistics.median(self.values) if self.values else None
+
+    @property
+    def median_cpu(self) -> float | None:
+        """Return the middle of the CPU seconds; None where they are not known."""
+        return statistics.median(self.cpu) if self.cpu else None
+
+    def add(self, taken: Reply | float) -> None:
+        """Add one measurement."""
+        if isinstance(taken, Reply):
+            self.values.append(taken.seconds)
+            self.cpu.append(taken.cpu)
+        else:
+            self.values.append(taken)
 
 
 def take_turns(
@@ -42,7 +60,7 @@ def take_turns(
                 continue
             started = time.perf_counter()
             try:
-                samples.values.append(measure())
+                samples.add(measure())
             except NotDone as stopped:
                 samples.why = str(stopped)
             used[name] += time.perf_counter() - started

@@ -188,7 +188,10 @@ def run(setting: Setting) -> list[Row]:
     try:
         for remote in remotes.values():
             remote.service.start()
-            remote.service.grow(sizes.writer_groups, sizes.setup_limit)
+            try:
+                remote.service.grow(sizes.writer_groups, sizes.setup_limit)
+            except NotDone as stopped:
+                remote.why = f"first reconcile: {stopped}"
         _race(setting, remotes)
         return _rows(sizes.writers, remotes)
     finally:

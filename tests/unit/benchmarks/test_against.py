@@ -11,7 +11,7 @@ import pytest
 from benchmarks.against.curve import last_slope, slope
 from benchmarks.against.fleets import jobs, make_bare, placed, settings, write_snapshot
 from benchmarks.against.floors import Replay, changed_files, commits_since, tip
-from benchmarks.against.processes import NotDone, run_program
+from benchmarks.against.processes import NotDone, Reply, run_program
 from benchmarks.against.report import BEGIN, END, Row, result, said, show, with_figures
 from benchmarks.against.running import Running
 from benchmarks.against.samples import Samples, failing, one, take_turns
@@ -58,7 +58,15 @@ def test_contenders_take_turns_and_one_that_fails_is_not_asked_again() -> None:
     taken = take_turns(contenders, runs=2, limit=60)
 
     assert order == ["ours", "floor", "ours", "floor"]
-    assert taken["theirs"] == Samples([], "too slow")
+    assert taken["theirs"] == Samples(why="too slow")
+
+
+def test_cpu_seconds_are_compared_where_both_sides_have_them() -> None:
+    contenders = {"ours": lambda: Reply(1.0, 0.5, 0), "theirs": lambda: Reply(1.5, 2.0, 0)}
+    taken = take_turns(contenders, runs=2, limit=60)
+
+    assert row(taken["ours"], taken["theirs"], Samples()).times_less_cpu == 4
+    assert row(taken["ours"], one(3.0), Samples()).times_less_cpu is None
 
 
 @pytest.mark.parametrize(("power", "expected"), [(0, 0.0), (1, 1.0), (2, 2.0)])
@@ -79,7 +87,7 @@ def test_figures_replace_what_is_between_the_marks_and_nothing_else() -> None:
     written = with_figures(page, "ours is x", [row(one(2.0), one(4.0), one(1.0))])
 
     assert "old" not in written
-    assert "| place: 10 jobs | 2.00 s | 4.00 s | 2.00 | 1.00 s | 2.00 |  |" in written
+    assert "| place: 10 jobs | 2.00 s | 4.00 s | 2.00 | - | 1.00 s | 2.00 |  |" in written
     assert written.startswith("# Title\n\n")
     assert written.endswith(f"{END}\nafter\n")
     assert with_figures(written, "ours is x", [row(one(2.0), one(4.0), one(1.0))]) == written
