@@ -9,14 +9,16 @@ DEV := $(VENV)/.dev
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate pyproject.toml
 
 # The tests whose branches are counted: examples alone, since a property's input is random, and a floor must not depend
-# on luck. TESTS narrows `make test`.
+# on luck. TESTS narrows `make test`; REV and ARGS are for `make bench-against`.
 COUNTED := tests/unit tests/cycles tests/golden -m "not hypothesis"
 TESTS ?=
+REV ?=
+ARGS ?=
 
-.PHONY: help install demo test e2e check bench schemas format lock changelog clean
+.PHONY: help install demo test e2e check bench bench-against schemas format lock changelog clean
 
 help: ## list the targets
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z0-9-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 install: $(STAMP) ## make .venv with the skyray command
 
@@ -56,6 +58,10 @@ check: $(DEV) ## lint, types, import contracts, dependencies, branch coverage of
 
 bench: $(DEV) ## speed against floors measured in the same run
 	$(BIN)/python -m benchmarks
+
+bench-against: $(DEV) ## race an older checkout: make bench-against REV=037e108 [ARGS="--small --only place"]
+	@test -n "$(REV)" || { echo "say which revision to race: make bench-against REV=037e108" >&2; exit 3; }
+	$(BIN)/python -m benchmarks.against $(REV) $(ARGS)
 
 schemas: $(DEV) ## write docs/schemas/ from the models
 	$(BIN)/python -m reconciler.service.schemas docs/schemas

@@ -1,9 +1,13 @@
-"""Runs the benchmarks that are named, or all but the largest; each prints a table."""
+"""Runs the benchmarks that are named, or all but the largest; each prints tables, and their ratios are kept as JSON."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import sys
+from pathlib import Path
+
+from benchmarks.measuring import Table
 
 NAMES = (
     "parse",
@@ -18,6 +22,7 @@ NAMES = (
     "openb",
 )
 LARGE = ("fleet",)
+RATIOS = Path(__file__).parents[1] / ".bench/bench.json"
 
 
 def main(names: list[str]) -> int:
@@ -28,11 +33,16 @@ def main(names: list[str]) -> int:
             file=sys.stderr,
         )
         return 2
+    done: dict[str, list[Table]] = {}
     for name in names or NAMES:
         sys.argv = [name]
-        if name in {"fit", "capacity"}:
-            print()
-        importlib.import_module(f"benchmarks.{name}").main()
+        done[name] = importlib.import_module(f"benchmarks.{name}").main()
+    document = {
+        name: [table.document() for table in tables] for name, tables in done.items()
+    }
+    RATIOS.parent.mkdir(exist_ok=True)
+    RATIOS.write_text(json.dumps(document, indent=1) + "\n")
+    print(f"\nratios: {RATIOS}")
     return 0
 
 

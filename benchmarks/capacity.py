@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from benchmarks.measuring import Row, Table, show
 from reconciler.fleet.apiobjects import PodObject, PodReader
 from reconciler.fleet.kubectl_list import read_kubectl_list
 from reconciler.fleet.snapshot import ClusterSnapshot
@@ -167,7 +168,7 @@ def median(work: Callable[[], object]) -> float:
     return statistics.median(seconds)
 
 
-def main() -> None:
+def main() -> list[Table]:
     pods = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     nodes = max(1, pods // 10)
     items = [pod(number, nodes) for number in range(pods)]
@@ -181,32 +182,27 @@ def main() -> None:
     del items
     picture = read_kubectl_list(listing, "list.json", "bench", 0.0)
     written = write_cluster(picture)
+    works: dict[str, Callable[[], object]] = {
+        "kubectl's list -> snapshot": lambda: read_kubectl_list(
+            listing, "list.json", "bench", 0.0
+        ),
+        f"pages of {PAGE}, as the API server sends them": lambda: live_pages(pages),
+        f"snapshot -> its file ({len(written) / 1e6:.1f} MB)": lambda: write_cluster(
+            picture
+        ),
+        "its file -> snapshot": lambda: read_capacity(written, "s.json", "bench", 0.0),
+    }
     floor = median(lambda: orjson.loads(listing))
-    print(
-        f"{pods:,} pods on {nodes:,} nodes: {len(listing) / 1e6:.1f} MB as kubectl prints them"
-    )
-    print(f"{'floor: orjson.loads of it':42} {floor:8.3f} s")
-    for title, work in (
-        (
-            "kubectl's list -> snapshot",
-            lambda: read_kubectl_list(listing, "list.json", "bench", 0.0),
-        ),
-        (f"pages of {PAGE}, as the API server sends them", lambda: live_pages(pages)),
-        (
-            f"snapshot -> its file ({len(written) / 1e6:.1f} MB)",
-            lambda: write_cluster(picture),
-        ),
-        (
-            "its file -> snapshot",
-            lambda: read_capacity(written, "s.json", "bench", 0.0),
-        ),
-    ):
-        seconds = median(work)
-        print(f"{title:42} {seconds:8.3f} s   {seconds / floor:5.2f} x floor")
-    fleet_of_1000(picture)
+    rows = [
+        Row(what, median(work), "orjson.loads of kubectl's list", floor, ROUNDS)
+        for what, work in works.items()
+    ]
+    size = f"{len(listing) / 1e6:.1f} MB as kubectl prints them"
+    title = f"capacity: {pods:,} pods on {nodes:,} nodes: {size}"
+    return [show(title, rows), fleet_of_1000(picture)]
 
 
-def fleet_of_1000(picture: ClusterSnapshot) -> None:
+def fleet_of_1000(picture: ClusterSnapshot) -> Table:
     """Show what the fleet's digest costs when one of 1,000 clusters, 100 pods each, has changed."""
     small = replace(picture, pods=picture.pods[:100], nodes=picture.nodes[:10])
     clusters = {
@@ -220,8 +216,8 @@ def fleet_of_1000(picture: ClusterSnapshot) -> None:
         clusters["c7"] = replace(clusters["c7"], taken_at=clusters["c7"].taken_at + 1)
         fleet_snapshot(clusters.values(), digests)
 
-    print(f"{'digest of 1,000 clusters of 100 pods':42} {first:8.3f} s")
-    print(f"{'the same when one of them changed':42} {median(one_changed):8.3f} s")
+    row = Row("one of them changed", median(one_changed), "all of them", first, ROUNDS)
+    return show("capacity: digest of 1,000 clusters of 100 pods", [row])
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from benchmarks.measuring import race, show
+from benchmarks.measuring import Table, race, show
 from benchmarks.synthetic import NOW, git, stream
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
@@ -19,7 +19,7 @@ FILES, CHANGED, COMMITS = 10_000, 4, 20
 AUTHOR = Author("SkyRay", "skyray@example.com")
 
 
-def main() -> None:
+def main() -> list[Table]:
     content = {
         f"clusters/c-{n % 200}/ns/g-{n}/rayjob.yaml": b"kind: RayJob\nnumber: %d\n" % n
         for n in range(FILES)
@@ -52,7 +52,7 @@ def main() -> None:
                 ("git fast-import", plumbing),
             )
         ]
-    show(f"commit: {CHANGED} files of {FILES:,} in a commit", rows)
+    return [show(f"commit: {CHANGED} files of {FILES:,} in a commit", rows)]
 
 
 def _remote(path: Path, content: dict[str, bytes]) -> Path:

@@ -7,20 +7,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchmarks.measuring import Row, show, timed
-from benchmarks.synthetic import NOW, Fleet, bare_repo, git, stream, workloads
+from benchmarks.measuring import Row, Table, show, timed
+from benchmarks.synthetic import NOW, Fleet, bare_repo, git, read_all, stream, workloads
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.planning.state import RepoState
 from reconciler.repo.repository import GitRepo
 from reconciler.service.cycle import Reconciler
 
 
-def main() -> None:
-    run(Fleet(clusters=100, nodes=10, groups=200, extra=400), new=5)
+def main() -> list[Table]:
+    return [run(Fleet(clusters=100, nodes=10, groups=200, extra=400), new=5)]
 
 
-def run(fleet: Fleet, new: int) -> None:
-    """Print what cycles on `fleet` take: the first, idle ones, one with `new` groups, the first after a restart."""
+def run(fleet: Fleet, new: int) -> Table:
+    """Print and return what cycles on `fleet` take.
+
+    These are the first, idle ones, one with `new` groups, and the first after a restart.
+    """
     with bare_repo(fleet.files()) as path:
         look = _Look(fleet.snapshot())
         started = Reconciler(GitRepo.open(path), look, now=look.now)
@@ -40,7 +43,7 @@ def run(fleet: Fleet, new: int) -> None:
         restarted = Reconciler(GitRepo.open(path), look, now=look.now)
         rows.append(_row("restarted, nothing has changed", restarted, path))
     files_there = 2 * (fleet.groups + new) + fleet.extra
-    show(
+    return show(
         f"cycle: {fleet.clusters:,} clusters, {fleet.groups} groups, {files_there:,} workload files",
         rows,
     )
@@ -67,7 +70,7 @@ def _row(what: str, reconciler: Reconciler, path: Path) -> Row:
         what,
         ours,
         "git ls-tree, cat-file of all files",
-        timed(lambda: _read_all(path)),
+        timed(lambda: read_all(path)),
         1,
     )
 
@@ -76,11 +79,3 @@ def _median(what: str, rows: list[Row]) -> Row:
     middle = sorted(rows, key=lambda row: row.ours)[len(rows) // 2]
     floor = sorted(row.floor for row in rows)[len(rows) // 2]
     return Row(what, middle.ours, middle.floor_name, floor, len(rows))
-
-
-def _read_all(path: Path) -> None:
-    listing = git(path, "ls-tree", "-r", "main")
-    blobs = b"".join(
-        line.split(b"\t")[0].split(b" ")[2] + b"\n" for line in listing.splitlines()
-    )
-    git(path, "cat-file", "--batch", stdin=blobs)

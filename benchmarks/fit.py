@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 
+from benchmarks.measuring import Row, Table, show
 from reconciler.fleet.snapshot import ClusterSnapshot, Node, Pod
 from reconciler.kube_scheduler.fit import commit, try_gang
 from reconciler.kube_scheduler.gang import Gang
@@ -32,6 +33,7 @@ from reconciler.ray.demand import PodSet, Role
 GIB = 1 << 30
 GPU = "nvidia.com/gpu"
 HOST = "kubernetes.io/hostname"
+TIMES, RULES_TIMES = 60, 5
 SPREAD_APART = (
     PodTerm(
         "kubernetes.io/hostname", LabelSelector((Requirement("app", "In", ("ray",)),))
@@ -149,17 +151,17 @@ def first_fit(free: Mapping[str, Mapping[str, int]], of: Gang) -> bool:
     return True
 
 
-def median_ms(
-    work: Callable[[Nodes], object], nodes: Callable[[], Nodes], times: int = 60
+def median(
+    work: Callable[[Nodes], object], nodes: Callable[[], Nodes], times: int = TIMES
 ) -> float:
-    """Return the median time of `work` on what `nodes` returns, which is not counted."""
+    """Return the median of the seconds that `work` takes on what `nodes` returns, which is not counted."""
     work(nodes())
     samples = []
     for _ in range(times):
         on = nodes()
         started = time.perf_counter()
         work(on)
-        samples.append((time.perf_counter() - started) * 1000)
+        samples.append(time.perf_counter() - started)
     return statistics.median(samples)
 
 
@@ -183,29 +185,32 @@ def too_many(of: Gang) -> Gang:
     return Gang((*others, replace(last, count=last.count * 40)))
 
 
-def main() -> None:
+def main() -> list[Table]:
+    tables = []
     for size, busy in ((1000, 0.3), (1000, 0.48), (50, 0.3), (10, 0.3)):
         pod_sets = gang().pod_sets
         wanted = Gang(pod_sets if size > 50 else pod_sets[: 2 + (size > 10)])
-        compare(size, busy, wanted)
+        tables.append(compare(size, busy, wanted))
     nodes = Nodes.of(cluster(1000, 0.3))
+    rows = []
     for title, rules in (
         ("anti-affinity between hosts", gang(SPREAD_APART)),
         ("hard spread over hosts", gang(spread=spread_over_hosts("DoNotSchedule"))),
         ("soft spread over hosts", gang(spread=spread_over_hosts("ScheduleAnyway"))),
     ):
-        ms = median_ms(partial(try_gang, gang=rules), partial(untried, nodes), 5)
-        print(f"1000 nodes, 64 pods with {title:28} {ms:8.3f} ms")
+        work = partial(try_gang, gang=rules)
+        seconds = median(work, partial(untried, nodes), RULES_TIMES)
+        rows.append(Row(title, seconds, "", 0.0, RULES_TIMES))
+    tables.append(show("fit: 1000 nodes, 64 pods with rules between them", rows))
+    return tables
 
 
-def compare(size: int, busy: float, wanted: Gang) -> None:
-    """Print what is measured on one cluster."""
+def compare(size: int, busy: float, wanted: Gang) -> Table:
+    """Print what is measured on one cluster, and return it."""
     snapshot = cluster(size, busy)
     free, nodes = free_by_node(snapshot), Nodes.of(snapshot)
     fit = try_gang(nodes, wanted)
-    floor = median_ms(lambda _: first_fit(free, wanted), lambda: nodes)
-    print(f"{size} nodes, {busy:.0%} busy, {fit.total} pods: {verdict_of(fit)}")
-    print(f"  plain Python first fit (floor) {floor:8.3f} ms")
+    floor = median(lambda _: first_fit(free, wanted), lambda: nodes)
     attempt = partial(try_gang, gang=wanted)
     refused = partial(try_gang, gang=too_many(wanted))
     rows: list[tuple[str, Callable[[Nodes], object], Callable[[], Nodes]]] = [
@@ -226,9 +231,12 @@ def compare(size: int, busy: float, wanted: Gang) -> None:
             lambda: nodes,
         ),
     ]
+    measured = []
     for title, work, on in rows:
-        ms = median_ms(work, on)
-        print(f"  {title:32} {ms:8.3f} ms  {ms / floor:6.1f} x")
+        seconds = median(work, on)
+        measured.append(Row(title, seconds, "plain Python first fit", floor, TIMES))
+    title = f"fit: {size} nodes, {busy:.0%} busy, {fit.total} pods: {verdict_of(fit)}"
+    return show(title, measured)
 
 
 if __name__ == "__main__":

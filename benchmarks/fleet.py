@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from benchmarks.cycle import run
+from benchmarks.measuring import Table
 from benchmarks.synthetic import Fleet
 
 
-def main() -> None:
-    run(Fleet(clusters=1000, nodes=20, groups=500, extra=1000), new=5)
+def main() -> list[Table]:
+    return [run(Fleet(clusters=1000, nodes=20, groups=500, extra=1000), new=5)]

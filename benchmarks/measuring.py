@@ -10,7 +10,7 @@ import gc
 import statistics
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 Work = Callable[[], object]
 
@@ -24,6 +24,24 @@ class Row:
     floor_name: str
     floor: float
     runs: int
+
+    @property
+    def ratio(self) -> float | None:
+        """Return ours / floor; None where there is no floor."""
+        return self.ours / self.floor if self.floor else None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A benchmark's result: rows under a title."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+    def document(self) -> dict[str, object]:
+        """Return it as the JSON file of `make bench` has it."""
+        rows = [{**asdict(row), "ratio": row.ratio} for row in self.rows]
+        return {"title": self.title, "rows": rows}
 
 
 def race(
@@ -60,13 +78,13 @@ def timed(work: Work) -> float:
         gc.enable()
 
 
-def show(title: str, rows: Iterable[Row]) -> None:
-    """Print a table: what, ours, the floor, their ratio, the number of runs."""
+def show(title: str, rows: Iterable[Row]) -> Table:
+    """Print a table: what, ours, the floor, their ratio, the number of runs. Return it as well."""
+    table = Table(title, tuple(rows))
     lines = [("", "ours ms", "floor ms", "ratio", "n", "floor")]
-    for row in rows:
-        floor, ratio = (
-            (_ms(row.floor), f"{row.ours / row.floor:.2f}") if row.floor else ("", "")
-        )
+    for row in table.rows:
+        floor = _ms(row.floor) if row.floor else ""
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
         lines.append(
             (row.what, _ms(row.ours), floor, ratio, str(row.runs), row.floor_name)
         )
@@ -78,6 +96,7 @@ def show(title: str, rows: Iterable[Row]) -> None:
             for number, width in zip(numbers, widths[1:], strict=True)
         ]
         print(f"  {what.ljust(widths[0])}  {'  '.join(cells)}  {name}", flush=True)
+    return table
 
 
 def _ms(seconds: float) -> str:

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
+from benchmarks.measuring import Table
 from reconciler.errors import Place
 from reconciler.fleet.inventory import Cluster, SnapshotAccess
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Node
@@ -257,14 +258,15 @@ def measure(trace: Trace, seeds: int) -> tuple[dict[str, list[Result]], int]:
     return found, drawn
 
 
-def main() -> None:
+def main() -> list[Table]:
+    """Print what is placed. It measures quality, so it has no ratios of speed."""
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     folder = trace_folder()
     if not folder.is_dir():
         print(
             f"skipped: {folder} does not exist; set SKYRAY_OPENB to a folder with the OpenB trace"
         )
-        return
+        return []
     trace = read_trace(folder)
     found, drawn = measure(trace, seeds)
     gpus = {
@@ -289,6 +291,7 @@ def main() -> None:
             f"{unused:6.2f} x {ms:8.2f}"
         )
     print("unused: GPUs left over, as a multiple of what best fit leaves")
+    return []
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 import orjson
 import yaml
 
-from benchmarks.measuring import race, show
+from benchmarks.measuring import Table, race, show
 from benchmarks.synthetic import ray_job
 from reconciler.manifests.emitter import emit_all
 from reconciler.manifests.loader import load
@@ -20,7 +20,7 @@ TIMES = 40
 MANY = 100
 
 
-def main() -> None:
+def main() -> list[Table]:
     text = ray_job("train", groups=3).encode()
     body = load(text, "train.yaml").documents[0].body
     json = orjson.dumps(body)
@@ -76,4 +76,4 @@ def main() -> None:
                 runs=3,
             )
         )
-    show("parse: one RayJob of 179 lines", rows)
+    return [show("parse: one RayJob of 179 lines", rows)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.measuring import Row, show, timed
+from benchmarks.measuring import Row, Table, show, timed
 from benchmarks.synthetic import NOW, Fleet
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.kube_scheduler.gang import Gang
@@ -24,15 +24,16 @@ SIZES = ((100, 50, 3), (1000, 20, 2))
 """Clusters, nodes in each, runs."""
 
 
-def main() -> None:
+def main() -> list[Table]:
     rows = []
     for clusters, nodes, runs in SIZES:
         fleet = Fleet(clusters, nodes, WAITING)
         state = state_of(fleet)
         rows += _rows(f"{clusters:,} x {nodes} nodes", state, fleet.snapshot(), runs)
-    show(f"plan: {WAITING} waiting groups, ms a decision", rows)
+    table = show(f"plan: {WAITING} waiting groups, ms a decision", rows)
     for row in rows:
         print(f"  {row.what}: {1 / row.ours:,.0f} decisions/s")
+    return [table]
 
 
 def state_of(fleet: Fleet) -> RepoState:

@@ -7,7 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.measuring import race, show
+from benchmarks.measuring import Table, race, show
 from benchmarks.synthetic import config_map, ray_job
 from reconciler.manifests.emitter import emit
 from reconciler.manifests.loader import load
@@ -18,7 +18,7 @@ from reconciler.render.model import ClusterDirectory, GroupOverlay
 GROUPS = 30
 
 
-def main() -> None:
+def main() -> list[Table]:
     overlays = []
     for number in range(GROUPS):
         texts = ray_job(f"train-{number}"), config_map(f"train-{number}-code")
@@ -50,7 +50,11 @@ def main() -> None:
                 "all of it", render, "kubectl kustomize", lambda: _run(command), runs=5
             ),
         ]
-    show(f"render: a cluster with {GROUPS} groups of a RayJob and a ConfigMap", rows)
+    return [
+        show(
+            f"render: a cluster with {GROUPS} groups of a RayJob and a ConfigMap", rows
+        )
+    ]
 
 
 def _run(command: list[Path | str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.measuring import race, show
+from benchmarks.measuring import Table, race, show
 from benchmarks.synthetic import ray_job
 from reconciler.manifests.loader import load
 from reconciler.ray.workload import demand_of
@@ -11,7 +11,7 @@ from reconciler.workloads.files import read_file
 TIMES = 30
 
 
-def main() -> None:
+def main() -> list[Table]:
     text = ray_job("train", groups=3).encode()
     body = load(text, "train.yaml").documents[0].body
 
@@ -36,4 +36,4 @@ def main() -> None:
             each=TIMES,
         ),
     ]
-    show("size: one RayJob of 179 lines", rows)
+    return [show("size: one RayJob of 179 lines", rows)]

@@ -8,11 +8,11 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from benchmarks.measuring import race, show
+from benchmarks.measuring import Table, race, show
 from benchmarks.synthetic import ray_job
 
 
-def main() -> None:
+def main() -> list[Table]:
     skyray = str(Path(sys.executable).parent / "skyray")
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / "train.yaml"
@@ -27,7 +27,7 @@ def main() -> None:
             race(what, partial(_run, argv), "python -c pass", bare)
             for what, argv in commands.items()
         ]
-    show("startup: whole commands", rows)
+    return [show("startup: whole commands", rows)]
 
 
 def _run(argv: list[str]) -> None:

@@ -1,0 +1,4 @@
+"""Races this checkout against an older one: `python -m benchmarks.against REV`.
+
+docs/performance.md explains the rows.
+"""
