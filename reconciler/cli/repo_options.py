@@ -65,10 +65,11 @@ def read_repo(
     from reconciler.service.reading import read_revision, read_worktree
 
     if rev is None and uncommitted and repo.work_tree is not None:
-        state = read_worktree(repo)
+        tree = repo.worktree()
+        state = read_worktree(repo, tree=tree)
         if state.revision == NO_COMMIT:
             note("reading uncommitted files; nothing is committed yet")
-        elif repo.worktree().entries != repo.tree(state.revision).entries:
+        elif tree.entries != repo.tree(state.revision).entries:
             note(
                 f"reading uncommitted files too (on {state.revision[:10]}); --rev HEAD leaves them out"
             )

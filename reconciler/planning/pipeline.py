@@ -83,6 +83,7 @@ def plan(
         guard=guard_report(guards, placed, decided.looked_at, addons),
         warnings=(*decided.warnings, *addons.warnings),
         next_at=decided.next_at,
+        decided_anything=any(one.changed for one in decided.looked_at),
     )
 
 

@@ -27,3 +27,5 @@ class Plan:
     guard: GuardReport
     warnings: tuple[str, ...]
     next_at: float | None = None
+    decided_anything: bool = False
+    """Whether any decision changes something; a plan without may still repair files."""

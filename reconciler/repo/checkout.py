@@ -10,7 +10,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from reconciler.errors import PushRejected, RepoError
@@ -22,6 +22,50 @@ from reconciler.repo.tree import Tree, readable_path
 
 _BEHIND = ("fetch first", "non-fast-forward", "stale info")
 """What `git push` prints of a branch that lacks commits of the upstream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A repository on this machine. `top` is the checkout's top directory, empty for a bare repository.
+
+    `head` is the full name of the branch that HEAD is on, also of one without a commit; empty or `HEAD` when detached.
+    """
+
+    git_dir: str
+    top: str
+    head: str
+
+
+def find(path: Path) -> Found:
+    """Return the repository that the directory `path` is in. Raises `RepoError` where there is none."""
+    finder = GitCommand(None, path)
+    asked = ("--is-bare-repository", "--absolute-git-dir")
+    # One run says all of a checkout with a commit.
+    found = finder.run(
+        "rev-parse",
+        *asked,
+        "--symbolic-full-name",
+        "HEAD",
+        "--show-toplevel",
+        check=False,
+    )
+    lines = found.text.split("\n")
+    if not found.status and len(lines) == 4:
+        _, git_dir, head, top = lines
+        return Found(git_dir, top, head)
+    # It is bare, has no commit, or is none; or a name is ambiguous or has a line end in it.
+    found = finder.run("rev-parse", *asked, check=False)
+    if found.status:
+        if "not a git repository" in found.stderr:
+            raise RepoError(
+                f"{path} is not in a git repository; run `skyray init` or name one with --repo"
+            )
+        raise finder.failure("rev-parse", found.stderr)
+    bare, git_dir = found.text.split("\n", 1)
+    top = "" if bare == "true" else finder.run("rev-parse", "--show-toplevel").text
+    command = GitCommand(Path(git_dir), Path(top) if top else None)
+    head = command.run("symbolic-ref", "--quiet", "HEAD", check=False).text
+    return Found(git_dir, top, head)
 
 
 def follow(
@@ -63,13 +107,22 @@ def worktree(command: GitCommand, revision: str) -> Tree:
     listing = command.run(
         "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--full-name"
     ).stdout
+    real_root = root.resolve()
+    linked: dict[Path, bool] = {}
     entries, misnamed, contents = [], [], {}
     for raw_path in dict.fromkeys(listing.split(b"\0")[:-1]):
         path, fault = readable_path(raw_path)
         if fault:
             misnamed.append(Unusable(path, fault))
             continue
-        mode, content = _read_file(root, path)
+        at = root / path
+        folder = at.parent
+        if folder not in linked:
+            linked[folder] = folder.resolve() != real_root / Path(path).parent
+        if linked[folder]:
+            # Tracked below a directory that is now a link: gone, as far as git is concerned.
+            continue
+        mode, content = _read_file(at)
         if mode is None:
             continue
         blob = hashlib.sha1(
@@ -84,14 +137,8 @@ def worktree(command: GitCommand, revision: str) -> Tree:
     return Tree.of(revision, entries, misnamed, fetch)
 
 
-def _read_file(root: Path, path: str) -> tuple[str | None, bytes]:
+def _read_file(at: Path) -> tuple[str | None, bytes]:
     """Return a worktree file's mode and content without following links; mode None when there is no file."""
-    at = root / path
-    if at.parent.resolve() != root.resolve() / Path(path).parent:
-        return (
-            None,
-            b"",
-        )  # tracked below a directory that is now a link: gone, as far as git is concerned
     try:
         found = at.lstat()
         if stat.S_ISLNK(found.st_mode):

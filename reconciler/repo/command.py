@@ -1,8 +1,8 @@
 """Runs git: every git process of SkyRay is started here.
 
 Nothing that comes from outside can steer git. `GitCommand` says how; the user's own configuration (credential helpers,
-proxies, ssh) stays in force. GitPython starts the processes and does nothing else
-(docs/decisions/0011-gitpython.md). It is imported at the first run, because importing it costs more than most commands.
+proxies, ssh) stays in force. `subprocess` starts the processes; importing GitPython takes as long as ten runs of git
+(docs/decisions/0011-gitpython.md).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,24 +28,26 @@ REMOTE = "skyray"
 
 # Variables that would point git at another repository, index, object store or configuration (a caller may itself run
 # in a git hook). GIT_SSH_COMMAND, GIT_ASKPASS and the proxy variables are the operator's and stay.
-_REDIRECTING = (
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_QUARANTINE_PATH",
-    "GIT_NAMESPACE",
-    "GIT_PREFIX",
-    "GIT_GRAFT_FILE",
-    "GIT_SHALLOW_FILE",
-    "GIT_CONFIG",
-    "GIT_CONFIG_PARAMETERS",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_DIFF_OPTS",
-    "GIT_TEMPLATE_DIR",
-    "GIT_DEFAULT_HASH",
+_REDIRECTING = frozenset(
+    (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_COMMON_DIR",
+        "GIT_INDEX_FILE",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_QUARANTINE_PATH",
+        "GIT_NAMESPACE",
+        "GIT_PREFIX",
+        "GIT_GRAFT_FILE",
+        "GIT_SHALLOW_FILE",
+        "GIT_CONFIG",
+        "GIT_CONFIG_PARAMETERS",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_DIFF_OPTS",
+        "GIT_TEMPLATE_DIR",
+        "GIT_DEFAULT_HASH",
+    )
 )
 _ENVIRONMENT = {
     "LC_ALL": "C",
@@ -218,27 +220,29 @@ class GitCommand:
     def _process(
         self, arguments: Sequence[str], *, piped: bool
     ) -> Iterator[subprocess.Popen[bytes]]:
-        from git import Git, GitCommandNotFound
-
-        command = [*_without_redirection(os.environ), "git", "--no-pager"]
+        command = ["git", "--no-pager"]
+        start = self.work_tree or self.git_dir
         if self.git_dir is not None:
+            # Where the directory is gone, git itself says what is missing.
+            if start is not None and not os.access(start, os.X_OK):
+                start = None
             command.append(f"--git-dir={self.git_dir}")
             if self.work_tree is not None:
                 command.append(f"--work-tree={self.work_tree}")
         try:
-            running = Git(self.work_tree or self.git_dir).execute(
+            process = subprocess.Popen(
                 [*command, *arguments],
-                istream=subprocess.PIPE if piped else None,
-                as_process=True,
-                shell=False,
+                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=start,
                 env=self._environment(),
                 start_new_session=True,
             )
-        except GitCommandNotFound:
+        except FileNotFoundError:
             raise RepoError(
                 "the program git is not installed, or is not on PATH"
             ) from None
-        process = cast("subprocess.Popen[bytes]", running.proc)
         try:
             yield process
         finally:
@@ -260,7 +264,17 @@ class GitCommand:
         for index, (key, value) in enumerate(settings.items()):
             numbered[f"GIT_CONFIG_KEY_{index}"] = key
             numbered[f"GIT_CONFIG_VALUE_{index}"] = value
-        return {**_ENVIRONMENT, **numbered, "GIT_ALLOW_PROTOCOL": ":".join(allowed)}
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in _REDIRECTING
+        }
+        return {
+            **inherited,
+            **_ENVIRONMENT,
+            **numbered,
+            "GIT_ALLOW_PROTOCOL": ":".join(allowed),
+        }
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -268,12 +282,6 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-
-
-def _without_redirection(environment: Mapping[str, str]) -> list[str]:
-    """Return an `env -u …` prefix for inherited variables that would redirect git; empty when there are none."""
-    found = [name for name in _REDIRECTING if name in environment]
-    return ["env", *(word for name in found for word in ("-u", name))] if found else []
 
 
 def last_words(stderr: str, lines: int = 3) -> str:

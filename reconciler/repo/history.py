@@ -55,6 +55,28 @@ class PathChange:
     action: Action
 
 
+def find_commit(command: GitCommand, name: str) -> tuple[str, int] | None:
+    """Return the full id of the commit that `name` means and when it was made; None when it means none.
+
+    Its parents are not read, so that a damaged history is found by what needs it.
+    """
+    asked = f"{name}^{{commit}}"
+    found = command.run(
+        "rev-list",
+        "--no-walk",
+        "--format=%ct",
+        "--end-of-options",
+        asked,
+        "--",
+        check=False,
+    )
+    if found.status:
+        return None
+    # `commit <id>`, then the line in the format.
+    head, _, time = found.text.partition("\n")
+    return check_sha(head.removeprefix("commit ")), int(time)
+
+
 def read_log(
     command: GitCommand,
     revision: str,

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from reconciler.errors import PushRejected
 from reconciler.repo.ownership import OWN_PREFIXES, SNAPSHOT_REF
+from reconciler.repo.push import RefUpdate
 from reconciler.repo.repository import GitRepo
 from reconciler.repo.writer import Author, CommitDraft
 
@@ -40,10 +41,10 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What to publish on a base: the commits, and the snapshots that they were decided on, by file name."""
+    """What to publish on a base: the commits, and what writes the snapshots that they were decided on, by file name."""
 
     commits: tuple[CommitDraft, ...]
-    snapshots: Mapping[str, bytes] = field(default_factory=dict)
+    snapshots: Mapping[str, Callable[[], bytes]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,17 +87,7 @@ def publish_loop(
         )
         if tip == base:
             return Published(base, base, attempt)
-        kept = (
-            repo.write_ref_files(
-                SNAPSHOT_REF,
-                proposal.snapshots,
-                "keep capacity snapshots",
-                author,
-                time_now,
-            )
-            if proposal.snapshots
-            else None
-        )
+        kept = _kept_snapshots(repo, proposal.snapshots, author, time_now)
         try:
             repo.publish(base, tip, extra_refs=() if kept is None else (kept,))
         except PushRejected as lost:
@@ -108,3 +99,19 @@ def publish_loop(
         else:
             return Published(base, tip, attempt)
     raise ValueError("a retry policy needs at least one attempt")
+
+
+def _kept_snapshots(
+    repo: GitRepo,
+    snapshots: Mapping[str, Callable[[], bytes]],
+    author: Author,
+    now: float,
+) -> RefUpdate | None:
+    """Write the snapshots that are not kept yet; a snapshot's name stands for its contents."""
+    missing = repo.missing_from_ref(SNAPSHOT_REF, snapshots)
+    if not missing:
+        return None
+    files = {name: snapshots[name]() for name in missing}
+    return repo.write_ref_files(
+        SNAPSHOT_REF, files, "keep capacity snapshots", author, now
+    )

@@ -50,6 +50,9 @@ class GitRepo:
         self._trees: dict[str, Tree] = {}
         self._latest: dict[str, Tree] = {}
         self._last_change: dict[str, history.LastChange] = {}
+        self._last_found: tuple[str, int] | None = None
+        self._written: tuple[str, str] | None = None
+        self._swept = clone is not None
 
     @classmethod
     def open(
@@ -90,32 +93,15 @@ class GitRepo:
     ) -> GitRepo:
         if not path.is_dir():
             raise RepoError(f"{path} is not a directory")
-        finder = GitCommand(None, path)
-        found = finder.run(
-            "rev-parse", "--is-bare-repository", "--absolute-git-dir", check=False
-        )
-        if found.status:
-            if "not a git repository" in found.stderr:
-                raise RepoError(
-                    f"{path} is not in a git repository; run `skyray init` or name one with --repo"
-                )
-            raise finder.failure("rev-parse", found.stderr)
-        bare, git_dir = found.text.split("\n", 1)
-        top = (
-            None if bare == "true" else finder.run("rev-parse", "--show-toplevel").text
-        )
+        found = checkout.find(path)
         command = GitCommand(
-            Path(git_dir), Path(top) if top else None, network_seconds=network_seconds
+            Path(found.git_dir),
+            Path(found.top) if found.top else None,
+            network_seconds=network_seconds,
         )
-        if branch is None:
-            head = command.run("symbolic-ref", "--quiet", "HEAD", check=False).text
-            branch = (
-                head.removeprefix("refs/heads/")
-                if head.startswith("refs/heads/")
-                else None
-            )
-        writer.sweep_temporary_refs(command)
-        return cls(command, branch, clone=None, shown=top or git_dir)
+        if branch is None and found.head.startswith("refs/heads/"):
+            branch = found.head.removeprefix("refs/heads/")
+        return cls(command, branch, clone=None, shown=found.top or found.git_dir)
 
     @property
     def work_tree(self) -> Path | None:
@@ -131,21 +117,29 @@ class GitRepo:
         """Return the full commit id of a revision (a branch, tag, id, `HEAD~1` …); default: the branch's tip."""
         tip = "HEAD" if self.branch is None else f"refs/heads/{self.branch}"
         name = tip if rev is None else check_revision(rev)
-        result = self._git.run(
-            "rev-parse",
-            "--verify",
-            "--quiet",
-            "--end-of-options",
-            f"{name}^{{commit}}",
-            check=False,
-        )
-        if result.status:
+        sha = self._commit_of(name)
+        if sha is None:
             raise RepoError(
                 f"{self.shown} has no branch {self.branch!r} with a commit: commit there first, or name another"
                 if rev is None
                 else f"{rev!r} is no revision in {self.shown}: name a commit, branch or tag"
             )
-        return check_sha(result.text)
+        return sha
+
+    def _commit_of(self, name: str) -> str | None:
+        """Return the full id of the commit that `name` means to git, or None when it means none."""
+        found = history.find_commit(self._git, name)
+        if found is None:
+            return None
+        self._last_found = found
+        return found[0]
+
+    def committed_at(self, sha: str) -> int:
+        """Return when a commit, given by its full id, was made, in seconds since 1970."""
+        # The commit that was found last is the one that is read next; git told its time then.
+        if self._last_found is not None and self._last_found[0] == sha:
+            return self._last_found[1]
+        return history.read_log(self._git, sha, limit=1)[0].time
 
     def ref(self, name: str) -> str | None:
         """Return the commit that a full ref name points at, or None when there is no such ref."""
@@ -174,11 +168,15 @@ class GitRepo:
 
         Its `revision` is HEAD's, or `tree.NO_COMMIT` where nothing is committed yet.
         """
+        sha = self._commit_of("HEAD")
+        if sha is None and self._is_unborn():
+            sha = tree.NO_COMMIT
+        return checkout.worktree(self._git, sha or self.head("HEAD"))
+
+    def _is_unborn(self) -> bool:
+        """Say whether HEAD names a branch that has no commit yet."""
         branch = self._checked_out()
-        unborn = bool(branch) and self.ref(branch) is None
-        return checkout.worktree(
-            self._git, tree.NO_COMMIT if unborn else self.head("HEAD")
-        )
+        return bool(branch) and self.ref(branch) is None
 
     def changed_paths(self, old: str, new: str) -> tuple[history.PathChange, ...]:
         """Return how the files at `new` differ from those at `old`, in path order."""
@@ -244,9 +242,29 @@ class GitRepo:
         allowed_prefixes: Iterable[str] = OWN_PREFIXES,
     ) -> str:
         """Write one commit per draft on `base_sha` and return the last one's id; `base_sha` when nothing changes."""
-        return writer.write_commits(
+        if not drafts:
+            return base_sha
+        self._sweep()
+        tip = writer.write_commits(
             self._git, self.tree(base_sha), drafts, author, now, allowed_prefixes
         )
+        self._written = (base_sha, tip)
+        return tip
+
+    def _sweep(self) -> None:
+        """Before the first write to a repository on this machine, drop what crashed writers left there."""
+        if not self._swept:
+            writer.sweep_temporary_refs(self._git)
+            self._swept = True
+
+    def missing_from_ref(self, ref: str, names: Iterable[str]) -> list[str]:
+        """Return those of `names` that are not the name of a file that `ref` (below `refs/skyray/`) holds."""
+        wanted = list(names)
+        sha = self.ref(ref) if wanted else None
+        if sha is None:
+            return wanted
+        held = self.tree(sha, ref)
+        return [name for name in wanted if name not in held]
 
     def write_ref_files(
         self,
@@ -265,6 +283,7 @@ class GitRepo:
         ):
             raise RepoError(f"{ref} is not one of SkyRay's own refs")
         draft = CommitDraft(message, changes=files)
+        self._sweep()
         old = self.ref(ref)
         if old is None:
             return (
@@ -289,7 +308,9 @@ class GitRepo:
         Raises `PushRejected` when one of them is not where it was read, `RepoError` when the repository refuses.
         """
         name = check_branch(branch) if branch is not None else self._branch()
-        if base_sha != new_sha and not self.is_ancestor(base_sha, new_sha):
+        # What was just written on the base builds on it.
+        known = base_sha == new_sha or self._written == (base_sha, new_sha)
+        if not known and not self.is_ancestor(base_sha, new_sha):
             raise RepoError(
                 f"{new_sha[:12]} does not build on {base_sha[:12]}; history is never rewritten"
             )

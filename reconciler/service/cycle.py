@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import FleetSnapshot
@@ -30,6 +31,21 @@ class Cycle:
     published: Published
 
 
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """A plan that changed nothing, with what it was made of."""
+
+    state: RepoState
+    snapshot: FleetSnapshot
+    plan: Plan
+
+    def holds(self, revision: str, now: float) -> bool:
+        """Tell whether the same plan would be made of this revision now, if the capacity is the same."""
+        if self.state.revision != revision:
+            return False
+        return self.plan.next_at is None or now < self.plan.next_at
+
+
 @dataclass(slots=True)
 class Reconciler:
     """Runs cycles on a repo. `capacity` reads the clusters, `now` returns unix seconds, `notice` gets progress."""
@@ -40,19 +56,14 @@ class Reconciler:
     sleep: Callable[[float], object] = time.sleep
     notice: Callable[[str], None] = field(default=lambda _: None)
     _cache: PlanCache = field(default_factory=PlanCache, init=False, repr=False)
+    _rest: _Rest | None = field(default=None, init=False, repr=False)
 
     def run(self, *, allow_removals: bool = False) -> Cycle:
         """Run one cycle. Raises `InputError`, `GuardTripped` or `RepoError`; nothing is written then."""
         made: list[tuple[Plan, RepoState]] = []
 
         def propose(base: str) -> Proposal:
-            self.notice(f"reading {self.repo.shown} at {base[:10]}")
-            self._cache.start_generation()
-            state = read_revision(self.repo, base, self._cache)
-            now = self.now()
-            self.notice(f"looking at {len(state.clusters)} clusters")
-            snapshot = self.capacity(state, now)
-            planned = plan(state, snapshot, now, self._cache)
+            planned, state, snapshot = self._plan(base)
             if not allow_removals:
                 planned.guard.check()
             made.append((planned, state))
@@ -61,9 +72,30 @@ class Reconciler:
         published = publish_loop(
             self.repo, propose, AUTHOR, now=self.now, sleep=self.sleep
         )
-        # The plans before the last one lost the race.
         planned, state = made[-1]
         return Cycle(planned, state, published)
+
+    def _plan(self, base: str) -> tuple[Plan, RepoState, FleetSnapshot]:
+        """Return the plan for a revision, and what it is made of; nothing is planned again where nothing changed."""
+        self.notice(f"reading {self.repo.shown} at {base[:10]}")
+        now = self.now()
+        rest = self._rest
+        if rest is not None and rest.holds(base, now):
+            state = rest.state
+        else:
+            rest = None
+            self._cache.start_generation()
+            state = read_revision(self.repo, base, self._cache)
+        self.notice(f"looking at {len(state.clusters)} clusters")
+        snapshot = self.capacity(state, now)
+        if rest is not None and snapshot.digest == rest.snapshot.digest:
+            return rest.plan, state, snapshot
+        if rest is not None:
+            self._cache.start_generation()
+            state = read_revision(self.repo, base, self._cache)
+        planned = plan(state, snapshot, now, self._cache)
+        self._rest = None if planned.drafts else _Rest(state, snapshot, planned)
+        return planned, state, snapshot
 
     def watch(
         self,
@@ -79,9 +111,9 @@ class Reconciler:
             self.sleep(interval)
 
 
-def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, bytes]:
-    """Return the snapshot as a file, by name, if something was decided on it."""
-    if not any(decision.changed for decision in planned.decisions):
+def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, Callable[[], bytes]]:
+    """Return what writes the snapshot as a file, by the file's name, if something was decided on it."""
+    if not planned.decided_anything:
         return {}
-    digest = snapshot.digest.removeprefix("sha256:")
-    return {f"{digest}.json": write_fleet_snapshot(snapshot)}
+    name = f"{snapshot.digest.removeprefix('sha256:')}.json"
+    return {name: partial(write_fleet_snapshot, snapshot)}

@@ -35,12 +35,13 @@ def read_revision(repo: GitRepo, sha: str, cache: PlanCache | None = None) -> Re
 def read_worktree(
     repo: GitRepo,
     change: Callable[[Files], Files] = lambda files: files,
+    tree: Tree | None = None,
 ) -> RepoState:
     """Return the state of a checkout as its files are now, with `change` made to them.
 
-    What is not committed comes last in the queue.
+    What is not committed comes last in the queue. `tree` is what `repo.worktree()` gave, where it was read already.
     """
-    tree = repo.worktree()
+    tree = tree or repo.worktree()
     return _read(repo, tree, change(files_of(tree)))
 
 
@@ -74,8 +75,7 @@ def _read(
     committed_at = 0.0
     # Before the first commit nothing has an age.
     if revision != NO_COMMIT:
-        newest = repo.log(revision, limit=1)[0]
-        committed_at = newest.time
+        committed_at = repo.committed_at(revision)
     pictures = snapshot_files_of(tree, state.clusters)
     return replace(state, pictures=pictures, committed_at=committed_at)
 

@@ -220,7 +220,7 @@ def test_a_checkout_is_pushed_to_where_it_came_from(tmp_path: Path) -> None:
         repo = GitRepo.open(tmp_path / "work")
 
         def plan(_: str) -> Proposal:
-            return Proposal((CommitDraft("place", changes={OWN: b"1"}),), {"a.json": b"1"})
+            return Proposal((CommitDraft("place", changes={OWN: b"1"}),), {"a.json": lambda: b"1"})
 
         done = publish_loop(repo, plan, ROBOT, now=lambda: NOW)
         repo.push_upstream([SNAPSHOT_REF])

@@ -45,7 +45,7 @@ def _robot(url: str, home: Path, name: str, faults: list[str]) -> None:
                         CommitDraft(f"{name} {number}", changes={f"clusters/{name}/{number}": f"{number}".encode()}),
                         CommitDraft(f"{name} sees", changes={"placements/seen": f"{name} {number}\n{seen}".encode()}),
                     ),
-                    {f"{name}-{number}.json": b"{}"},
+                    {f"{name}-{number}.json": lambda: b"{}"},
                 )
 
             publish_loop(repo, plan, Author(name, f"{name}@example.com"), policy=PATIENT)

@@ -103,7 +103,7 @@ def test_a_stale_push_is_planned_again_by_the_loop(repo: GitRepo, person: Path, 
         if len(seen) == 1:  # a person pushes while the plan is being made
             commit_files(person, {"workloads/b/job.yaml": "b"}, "theirs")
             git(person, "push", "-q")
-        return Proposal((place("all", " ".join(files)),), {"abc.json": b"{}"})
+        return Proposal((place("all", " ".join(files)),), {"abc.json": lambda: b"{}"})
 
     done = publish_loop(repo, plan, ROBOT, now=lambda: NOW, sleep=lambda _: None)
     assert done.attempts == 2
@@ -113,7 +113,7 @@ def test_a_stale_push_is_planned_again_by_the_loop(repo: GitRepo, person: Path, 
 
 def test_planning_the_same_again_pushes_nothing(repo: GitRepo, fleet: Path) -> None:
     def plan(_: str) -> Proposal:
-        return Proposal((place("one"),), {"abc.json": b"{}"})
+        return Proposal((place("one"),), {"abc.json": lambda: b"{}"})
 
     first = publish_loop(repo, plan, ROBOT, now=lambda: NOW)
     again = publish_loop(repo, plan, ROBOT, now=lambda: NOW + 60)
