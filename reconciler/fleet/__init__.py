@@ -12,7 +12,7 @@ PUBLIC_NAMES = {
     ),
     "observers.kubeconfig": ("Mounts",),
     "observers.live": ("LiveSource",),
-    "observers.observer": ("Observer",),
+    "observers.observer": ("Observer", "Read"),
     "observers.snapshot_source": ("RepoFiles",),
     "schemas": ("json_schemas",),
     "settings": ("FILE", "Fairness", "Fleet", "Guards", "read_fleet"),

@@ -10,6 +10,7 @@ PUBLIC_NAMES = {
     "filters": ("allowed",),
     "fit": ("commit", "reserve", "reserve_pending", "try_gang"),
     "gang": ("Fit", "Gang"),
-    "nodes": ("Ints", "Mask", "Nodes", "clamped"),
+    "node_table": ("Ints", "Mask", "clamped"),
+    "nodes": ("Nodes",),
     "pod_affinity": ("namespaces_in_terms",),
 }

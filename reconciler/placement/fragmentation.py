@@ -17,7 +17,8 @@ from typing import cast
 import numpy as np
 
 from reconciler.kube_scheduler.gang import Gang
-from reconciler.kube_scheduler.nodes import Ints, Mask, Nodes, clamped
+from reconciler.kube_scheduler.node_table import Ints, Mask, clamped
+from reconciler.kube_scheduler.nodes import Nodes
 
 _MOST_KINDS = 16
 """Kinds of pods in a mix; the rarer ones are left out."""

@@ -26,8 +26,8 @@ from reconciler.reasons.ray_clusters import (
 )
 from reconciler.reasons.reason import Reason
 from reconciler.workloads.cluster_copy import ClusterCopy
-from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import Group, GroupKey, WorkloadObject
+from reconciler.workloads.workloads import Workloads
 
 _Name = tuple[str, str]
 """Namespace and name of a RayCluster."""

@@ -25,7 +25,8 @@ from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.fit import commit
 from reconciler.kube_scheduler.gang import Fit, Gang
-from reconciler.kube_scheduler.nodes import Mask, Nodes
+from reconciler.kube_scheduler.node_table import Mask
+from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.cost import NO_COST, cost_of, cost_rank
 from reconciler.placement.fleet_state import FleetState

@@ -8,14 +8,19 @@ once, in the folder `shared`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
 
 from reconciler.fleet.inventory import Cluster
-from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.decision import Decision
 from reconciler.planning.files import blob_id
+from reconciler.planning.overlays import (
+    Groups,
+    Overlay,
+    give_way,
+    overlays_of,
+    patches_of,
+)
 from reconciler.planning.placements import PlacedCopy
 from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.rendered import KeptTop, RenderedGroup, RenderedPart
@@ -34,19 +39,16 @@ from reconciler.render.cluster import (
 from reconciler.render.engines import engine_renderer
 from reconciler.render.group import render_group
 from reconciler.render.kustomization import FILE
-from reconciler.render.luna import luna_patches, luna_settings
+from reconciler.render.luna import luna_settings
 from reconciler.render.model import GroupOverlay, NamespaceMeta
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.repo.folder import EMPTY, Entry, Folder
 from reconciler.workloads.cluster_copy import ClusterCopy
-from reconciler.workloads.group import GroupKey, WorkloadObject
-from reconciler.workloads.grouping import SHARED
+from reconciler.workloads.group import GroupKey
 from reconciler.workloads.patch import Patch
 
 Changes = dict[str, bytes | None]
 """Contents by path, None to delete."""
-
-_Groups = dict[GroupKey, PlacedCopy]
 
 _NO_FILES: Mapping[str, bytes] = {}
 
@@ -57,7 +59,7 @@ class _Open:
 
     parts: dict[str, RenderedPart]
     top: ClusterTop | None
-    groups: dict[str, _Groups] = field(default_factory=dict)
+    groups: dict[str, Groups] = field(default_factory=dict)
 
 
 class Directories:
@@ -119,7 +121,7 @@ class Directories:
         if copy is None:
             groups.pop(decision.group, None)
         else:
-            _give_way(groups, copy)
+            give_way(groups, copy)
             groups[decision.group] = PlacedCopy(decision.group, decision.policy, copy)
         old_part, old_top = opened.parts.pop(namespace, None), opened.top
         new_part = self._part(cluster, namespace, groups)
@@ -243,8 +245,8 @@ class Directories:
         cache = self._cache.rendered.parts
         known = cache.get((cluster, namespace))
         settings = luna_settings(self._clusters.get(cluster))
-        overlays = _overlays(groups)
-        wanted: dict[Hashable, _Overlay] = {}
+        overlays = overlays_of(groups)
+        wanted: dict[Hashable, Overlay] = {}
         for overlay in overlays:
             wanted[overlay.key(settings, self._state.fleet.engine)] = overlay
         written = self._state.namespaces[namespace].workloads.namespaces.get(namespace)
@@ -271,14 +273,14 @@ class Directories:
         return part
 
     def _group(
-        self, key: Hashable, overlay: _Overlay, cluster: Cluster | None
+        self, key: Hashable, overlay: Overlay, cluster: Cluster | None
     ) -> RenderedGroup:
         """Return a rendered group: once for all clusters on which it is the same."""
 
         def rendered() -> RenderedGroup:
             patches: list[Patch] = []
             for item, copy in overlay.items:
-                patches += _patches(item, copy, cluster)
+                patches += patches_of(item, copy, cluster)
             made = GroupOverlay(
                 overlay.namespace,
                 overlay.name,
@@ -289,98 +291,6 @@ class Directories:
             return RenderedGroup(made, render_group(made, self._engine))
 
         return self._cache.groups.of(key, rendered)
-
-
-@dataclass(frozen=True, slots=True)
-class _Overlay:
-    """What is rendered as one group: objects, each with the copy that it is from."""
-
-    namespace: str
-    name: str
-    policy: str
-    items: tuple[tuple[WorkloadObject, ClusterCopy], ...]
-
-    def key(self, luna: tuple[str, ...] | None, engine: str) -> Hashable:
-        """Return what its rendering follows from."""
-        digests = tuple(item.digest for item, _ in self.items)
-        patches = {repr(copy.patches) for _, copy in self.items if copy.patches}
-        if len(patches) > 1:
-            patches = {repr([copy.patches for _, copy in self.items])}
-        return (
-            self.namespace,
-            self.name,
-            self.policy,
-            digests,
-            tuple(patches),
-            luna,
-            engine,
-        )
-
-
-def _overlays(groups: Mapping[GroupKey, PlacedCopy]) -> list[_Overlay]:
-    """Return what is rendered of the groups of one namespace.
-
-    Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
-    """
-    uses = Counter(
-        item.key
-        for one in groups.values()
-        for item in one.copy.admitted
-        if item.demand is None
-    )
-    shared: dict[ObjectKey, tuple[WorkloadObject, ClusterCopy]] = {}
-    overlays = []
-    for key in sorted(groups):
-        one = groups[key]
-        own = []
-        for item in one.copy.admitted:
-            if uses[item.key] > 1:
-                shared[item.key] = (item, one.copy)
-            else:
-                own.append((item, one.copy))
-        if own:
-            overlays.append(_Overlay(key.namespace, key.name, one.policy, tuple(own)))
-    if shared:
-        namespace = next(iter(groups)).namespace
-        items = tuple(shared[key] for key in sorted(shared))
-        overlays.append(_Overlay(namespace, SHARED, SHARED, items))
-    return overlays
-
-
-def _patches(
-    item: WorkloadObject, copy: ClusterCopy, cluster: Cluster | None
-) -> Iterator[Patch]:
-    """Yield what changes `item` on the cluster of `copy`: what its policy says, then what its autoscaler needs."""
-    yield from (patch for patch in copy.patches if patch.is_for(item.key))
-    if cluster is not None and item.demand is not None:
-        deployed = (one.body for one in copy.deployed if one.key == item.key)
-        yield from luna_patches(deployed, cluster)
-
-
-def _give_way(groups: _Groups, fresh: ClusterCopy) -> None:
-    """Bring the other groups of a cluster in line with `fresh`, since each commit must render without the next ones.
-
-    Objects that it takes over leave their former group, and objects that it shares are the ones that it has now.
-    """
-    taken = {item.key for item in fresh.admitted if item.demand is not None}
-    shared: dict[ObjectKey, WorkloadObject] = {}
-    for item in fresh.admitted:
-        if item.demand is None and not fresh.patches_of(item.key):
-            shared[item.key] = item
-    for key, one in groups.items():
-        copy = one.copy
-        admitted = []
-        for item in copy.admitted:
-            if item.key in taken:
-                continue
-            other = shared.get(item.key)
-            patched = other is not None and bool(copy.patches_of(item.key))
-            admitted.append(item if other is None or patched else other)
-        if [item.digest for item in admitted] == [o.digest for o in copy.admitted]:
-            continue
-        deployed = tuple(item for item in copy.deployed if item.key not in taken)
-        changed = replace(copy, admitted=tuple(admitted), deployed=deployed)
-        groups[key] = replace(one, copy=changed)
 
 
 def _in_order(parts: Mapping[str, RenderedPart]) -> tuple[RenderedPart, ...]:

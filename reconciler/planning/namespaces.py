@@ -36,10 +36,10 @@ from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.render.placement_record import ReadPlacement
 from reconciler.workloads.files import ROOT as WORKLOADS
-from reconciler.workloads.files import Workloads, workloads_of
 from reconciler.workloads.governance import govern
 from reconciler.workloads.group import Source, WorkloadObject
 from reconciler.workloads.grouping import Grouping, group_objects
+from reconciler.workloads.workloads import Workloads, workloads_of
 
 _OWN_FILES = ""
 """Stands for the files that lie directly in `placements/`, in no namespace's folder."""

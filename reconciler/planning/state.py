@@ -42,15 +42,15 @@ from reconciler.reasons.reason import Reason
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.workloads.files import ROOT as WORKLOADS
-from reconciler.workloads.files import (
+from reconciler.workloads.group import GroupKey, WorkloadObject
+from reconciler.workloads.grouping import Grouping
+from reconciler.workloads.queue import queue_key
+from reconciler.workloads.workloads import (
     Manifests,
     Workloads,
     outside_namespaces,
     workloads_of,
 )
-from reconciler.workloads.group import GroupKey, WorkloadObject
-from reconciler.workloads.grouping import Grouping
-from reconciler.workloads.queue import queue_key
 
 POLICIES = "policies"
 ADDONS = "addons"

@@ -8,13 +8,9 @@ from dataclasses import dataclass
 from reconciler.errors import InputError, InvalidObject
 from reconciler.planning.files import Files
 from reconciler.repo.folder import Folder
-from reconciler.workloads.files import (
-    Contents,
-    Manifests,
-    is_workload_file,
-    read_manifests,
-)
+from reconciler.workloads.files import Contents, is_workload_file
 from reconciler.workloads.group import WorkloadObject
+from reconciler.workloads.workloads import Manifests, read_manifests
 
 ReadFile = Callable[[str, bytes], Contents]
 """Reads one manifest file, as `workloads.files.read_file` does."""

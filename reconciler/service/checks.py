@@ -39,11 +39,11 @@ from reconciler.policy.tenant import tenancy_of
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.render.placement_record import read_file as read_placements
-from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.governance import govern
 from reconciler.workloads.grouping import Grouping, group_objects
 from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
+from reconciler.workloads.workloads import Workloads, read_workloads
 
 T = TypeVar("T")
 

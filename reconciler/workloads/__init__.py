@@ -1,8 +1,8 @@
 """What users ask for: files to objects, objects to groups, what they refer to, what tenant and policy make of them.
 
 Other packages import from the modules here only the names in `PUBLIC_NAMES`; `tests/unit/test_public_names.py` checks
-that. The way through the package: `files.read_workloads`, `grouping.group_objects`, `governance.govern`; then, for one
-cluster, `overrides` and `divide` make the patches that `patch` applies.
+that. The way through the package: `workloads.read_workloads`, `grouping.group_objects`, `governance.govern`; then, for
+one cluster, `overrides` and `divide` make the patches that `patch` applies.
 """
 
 PUBLIC_NAMES = {
@@ -22,16 +22,10 @@ PUBLIC_NAMES = {
     "divide": ("ReplicaShare", "largest_remainder", "replica_shares"),
     "files": (
         "Contents",
-        "Manifests",
         "ROOT",
-        "Workloads",
         "is_workload_file",
-        "outside_namespaces",
         "read_admitted",
         "read_file",
-        "read_manifests",
-        "read_workloads",
-        "workloads_of",
     ),
     "governance": ("REFUSED_AS", "check_object", "govern"),
     "group": ("BrokenFile", "Group", "GroupKey", "Source", "WorkloadObject", "gang_of"),
@@ -45,5 +39,13 @@ PUBLIC_NAMES = {
         "unknown_class_users",
         "unknown_class_warning",
         "unknown_classes",
+    ),
+    "workloads": (
+        "Manifests",
+        "Workloads",
+        "outside_namespaces",
+        "read_manifests",
+        "read_workloads",
+        "workloads_of",
     ),
 }

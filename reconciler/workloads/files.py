@@ -1,18 +1,16 @@
-"""Reads `workloads/<namespace>/**` into objects, each valid or with the problem that keeps it from being deployed.
+"""Reads one file of `workloads/<namespace>/` into objects.
 
-A bad file affects only its own objects. A file that cannot be read becomes a `BrokenFile`, so that its objects are
-unknown rather than deleted; an object that can be read but must not be deployed gets a `problem`. A Namespace that
-cannot be used counts as unreadable: its labels are unknown, which is not the same as no labels.
+Each object is valid or has the problem that keeps it from being deployed; it is not left out, since that would be the
+same as removing it. A file of which an object cannot be told from others at all is an error.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from reconciler.errors import InputError, InvalidObject, Place
+from reconciler.errors import InvalidObject, Place
 from reconciler.manifests import fields
 from reconciler.manifests.admitted import CLUSTER_SCOPED, admit
 from reconciler.manifests.fields import InvalidField
@@ -29,7 +27,7 @@ from reconciler.manifests.loader import Document, load
 from reconciler.ray.problem import Problem
 from reconciler.ray.validation import problems
 from reconciler.ray.workload import demand_of
-from reconciler.workloads.group import BrokenFile, WorkloadObject
+from reconciler.workloads.group import WorkloadObject
 from reconciler.workloads.object_references import is_plain_secret, object_references
 
 ROOT = "workloads"
@@ -40,21 +38,8 @@ _LABEL_KEY_RULE = "use letters, digits, '-', '_' and '.' (at most 63), if needed
 _LABEL_VALUE_RULE = "use at most 63 letters, digits, '-', '_' and '.', starting and ending with a letter or digit"
 
 
-@dataclass(frozen=True, slots=True)
-class Workloads:
-    """Everything under `workloads/`. `namespaces` are the Namespace objects that users wrote, by name."""
-
-    objects: tuple[WorkloadObject, ...]
-    broken: tuple[BrokenFile, ...]
-    namespaces: Mapping[str, WorkloadObject]
-    warnings: tuple[str, ...]
-
-
 Contents = tuple[tuple[WorkloadObject, ...], tuple[str, ...]]
 """The objects of one file, and the warnings about it."""
-
-_Identity = tuple[str, str, str, str]
-"""API group, kind, namespace and name: equal for one object in two versions of its API."""
 
 
 def is_workload_file(path: str) -> bool:
@@ -64,142 +49,9 @@ def is_workload_file(path: str) -> bool:
     return in_namespace and path.endswith(SUFFIXES)
 
 
-@dataclass(frozen=True, slots=True)
-class Manifests:
-    """What some manifests hold, before it is put together: all in order of path.
-
-    `namespaces` are the Namespaces as written, each maybe more than once. `unusable` are no ordinary files, and of
-    `unreadable` ones no object could be read.
-    """
-
-    objects: tuple[WorkloadObject, ...] = ()
-    namespaces: tuple[WorkloadObject, ...] = ()
-    unusable: tuple[BrokenFile, ...] = ()
-    unreadable: tuple[BrokenFile, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-def read_workloads(
-    files: Mapping[str, bytes],
-    unusable: Mapping[str, str],
-    read: Callable[[str, bytes], Contents] | None = None,
-) -> Workloads:
-    """Read all manifests.
-
-    `files` maps paths in the repo to contents; files that are no manifests are ignored. `unusable` are paths that are
-    no ordinary files (links, unsafe names), with the reason. `read` replaces `read_file`, for instance by a cached one.
-    """
-    parse = read or read_file
-    manifests = read_manifests(files, unusable, lambda path: parse(path, files[path]))
-    outside = outside_namespaces((*files, *unusable))
-    return workloads_of([manifests], outside)
-
-
-def read_manifests(
-    paths: Iterable[str], unusable: Mapping[str, str], read: Callable[[str], Contents]
-) -> Manifests:
-    """Read the manifests among `paths`; `read` reads one, as `read_file` does."""
-    objects: list[WorkloadObject] = []
-    namespaces: list[WorkloadObject] = []
-    unreadable: list[BrokenFile] = []
-    warnings: list[str] = []
-    for path in sorted(paths):
-        if not is_workload_file(path):
-            continue
-        try:
-            found, file_warnings = read(path)
-        except InputError as error:
-            unreadable.append(_broken(path, str(error)))
-            continue
-        warnings += file_warnings
-        for item in found:
-            if item.key.kind == "Namespace":
-                namespaces.append(item)
-            else:
-                objects.append(item)
-    return Manifests(
-        tuple(objects),
-        tuple(namespaces),
-        tuple(_unusable_files(unusable)),
-        tuple(unreadable),
-        tuple(warnings),
-    )
-
-
-def workloads_of(parts: Sequence[Manifests], warnings: Sequence[str] = ()) -> Workloads:
-    """Return what manifests say together, in the order of their paths; `warnings` come before their own."""
-    objects: list[WorkloadObject] = []
-    written: list[WorkloadObject] = []
-    unusable: list[BrokenFile] = []
-    unreadable: list[BrokenFile] = []
-    said = [*warnings]
-    for part in parts:
-        objects += part.objects
-        written += part.namespaces
-        unusable += part.unusable
-        unreadable += part.unreadable
-        said += part.warnings
-    namespaces, broken_namespaces = _namespaces(written)
-    return Workloads(
-        _marked_duplicates(objects),
-        (*unusable, *unreadable, *broken_namespaces),
-        namespaces,
-        tuple(said),
-    )
-
-
-def _folder(path: str) -> str:
+def folder_name(path: str) -> str:
     """Return the folder of a workload file that names its namespace."""
     return path.split("/")[1]
-
-
-def _broken(path: str, problem: str) -> BrokenFile:
-    return BrokenFile(path, _folder(path), problem)
-
-
-def _unusable_files(unusable: Mapping[str, str]) -> list[BrokenFile]:
-    """Return the manifests among the paths that are no ordinary files; the map has the reason of each."""
-    broken = []
-    for path, why in sorted(unusable.items()):
-        if is_workload_file(path):
-            problem = f"{path}: {why}: put an ordinary file in its place, or remove it"
-            broken.append(_broken(path, problem))
-    return broken
-
-
-def outside_namespaces(paths: Iterable[str]) -> list[str]:
-    """Return a warning for each manifest directly under `workloads/`."""
-    warnings = []
-    for path in sorted(set(paths)):
-        if path.count("/") == 1 and path.endswith(SUFFIXES):
-            warnings.append(
-                f"{path}: is in no namespace's folder and is not read: move it to {ROOT}/NAMESPACE/"
-            )
-    return warnings
-
-
-def _namespaces(
-    written: Iterable[WorkloadObject],
-) -> tuple[dict[str, WorkloadObject], list[BrokenFile]]:
-    """Return the Namespaces that can be used, by name, and the files of all others."""
-    by_name: dict[str, list[WorkloadObject]] = defaultdict(list)
-    broken: dict[str, BrokenFile] = {}
-    for item in written:
-        if item.problem:
-            path = item.place.file
-            broken.setdefault(path, _broken(path, item.problem))
-        else:
-            by_name[item.key.name].append(item)
-    usable: dict[str, WorkloadObject] = {}
-    for name, (first, *duplicates) in by_name.items():
-        # With a duplicate neither is used, since its labels could be those of either.
-        if not duplicates:
-            usable[name] = first
-        for duplicate in duplicates:
-            path = duplicate.place.file
-            problem = _duplicate_problem(first, duplicate)
-            broken.setdefault(path, BrokenFile(path, name, problem))
-    return usable, list(broken.values())
 
 
 def read_admitted(path: str, data: bytes, namespace: str) -> WorkloadObject:
@@ -222,7 +74,7 @@ def read_file(path: str, data: bytes) -> Contents:
 
     Raises `InputError` where the file cannot be read, or an object in it has no identity.
     """
-    namespace = _folder(path)
+    namespace = folder_name(path)
     if not is_dns_label(namespace):
         rule = "use small letters, digits and '-', at most 63"
         raise InvalidObject(
@@ -384,25 +236,3 @@ def _check_namespace(document: Document, key: ObjectKey, namespace: str) -> None
             f"Namespace {key.name} is in the folder of namespace {namespace}: move it",
             where,
         )
-
-
-def _marked_duplicates(objects: Iterable[WorkloadObject]) -> tuple[WorkloadObject, ...]:
-    """Return each object once; one that is defined again has a problem that names both places."""
-    first: dict[_Identity, WorkloadObject] = {}
-    duplicate: dict[_Identity, WorkloadObject] = {}
-    for item in objects:
-        key = item.key
-        identity = (key.group, key.kind, key.namespace, key.name)
-        if identity in first:
-            duplicate[identity] = item
-        else:
-            first[identity] = item
-    for identity, other in duplicate.items():
-        item = first[identity]
-        problem = _duplicate_problem(item, other)
-        first[identity] = replace(item, problem=problem)
-    return tuple(first.values())
-
-
-def _duplicate_problem(first: WorkloadObject, other: WorkloadObject) -> str:
-    return f"{other.place}: {other.key} is already defined at {first.place}: keep one of them"

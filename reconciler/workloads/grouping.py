@@ -21,7 +21,6 @@ from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.transitions import PartUnreadable
 from reconciler.workloads.companions import Companions, unresolved_warnings
-from reconciler.workloads.files import Workloads
 from reconciler.workloads.group import (
     BrokenFile,
     Group,
@@ -30,6 +29,7 @@ from reconciler.workloads.group import (
     WorkloadObject,
 )
 from reconciler.workloads.queue import queue_key
+from reconciler.workloads.workloads import Workloads
 
 SHARED = "shared"
 """The folder of companions that several groups of a namespace refer to: no group can have this name."""

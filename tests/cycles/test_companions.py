@@ -13,9 +13,9 @@ from reconciler.placement.model import Action
 from reconciler.planning.files import Files
 from reconciler.planning.state import read_policy_files
 from reconciler.service.checks import check_files
-from reconciler.workloads.files import read_workloads
 from reconciler.workloads.group import Group
 from reconciler.workloads.grouping import group_objects
+from reconciler.workloads.workloads import read_workloads
 from tests.cycles.companions import account, companions, external_secret, from_secret, job_with, sealed_secret, secret
 from tests.fleets import Fleet, config_map, decision, ordered, policy, ray_job, static_and_dynamic, text, where
 

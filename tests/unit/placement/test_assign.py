@@ -26,8 +26,8 @@ from reconciler.policy.tenant import Tenant
 from reconciler.reasons.copies import UpdateUnknown
 from reconciler.reasons.quota import EXCEEDED
 from reconciler.workloads.cluster_copy import ClusterCopy, JobResult
-from reconciler.workloads.files import read_workloads
 from reconciler.workloads.group import WorkloadObject
+from reconciler.workloads.workloads import read_workloads
 from tests.capacity import NOW, fleet_state, free_cpu, seen
 from tests.copies import app, copy_on, group, job, key
 from tests.unit.workloads.reading import policy

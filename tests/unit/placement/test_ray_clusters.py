@@ -18,8 +18,8 @@ from reconciler.policy.eligibility import ClusterFacts, GroupFacts
 from reconciler.reasons.eligibility import RayClusterElsewhere
 from reconciler.reasons.ray_clusters import NOT_PLACED, NoSuchRayCluster
 from reconciler.workloads.cluster_copy import JobResult
-from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.group import Group, WorkloadObject
+from reconciler.workloads.workloads import Workloads, read_workloads
 from tests.capacity import NOW, pod_of, seen
 from tests.copies import RULES, TEAM, app, copy_on, group, job, key, placed
 from tests.unit.workloads.reading import manifest, objects

@@ -8,9 +8,9 @@ from reconciler.manifests.loader import load
 from reconciler.policy.dialects import read_policies
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
-from reconciler.workloads.files import Workloads, read_workloads
 from reconciler.workloads.group import Group, Source, WorkloadObject
 from reconciler.workloads.grouping import Grouping, group_objects
+from reconciler.workloads.workloads import Workloads, read_workloads
 
 
 def manifest(kind: str, name: str, more: str = "", api: str = "v1", metadata: str = "") -> str:

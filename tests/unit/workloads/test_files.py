@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import InvalidObject
-from reconciler.workloads.files import is_workload_file, read_admitted, read_file, read_workloads
+from reconciler.workloads.files import is_workload_file, read_admitted, read_file
+from reconciler.workloads.workloads import read_workloads
 from tests.unit.workloads.reading import config_map, deployment, keys, manifest, uses, workloads
 
 GOOD = {"other/good.yaml": config_map("good")}
