@@ -46,6 +46,23 @@ _CACHED_LENGTH = 64
 _SHORT_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
+class Emitted:
+    """A list that is emitted already, as the lines of its items; it may be a value of a map. It must not be empty."""
+
+    __slots__ = ("lines",)
+
+    def __init__(self, items: Iterable[tuple[str, ...]]) -> None:
+        """`items` are each what `emit_item` returned."""
+        self.lines = [line for item in items for line in item]
+
+
+def emit_item(obj: object) -> tuple[str, ...]:
+    """Return the lines of `obj` as an item of a list, for `Emitted`; takes what `emit` takes."""
+    lines: list[str] = []
+    _sequence([obj], "", "", lines)
+    return tuple(lines)
+
+
 def emit(obj: object) -> bytes:
     """Return one YAML document: UTF-8, block style, two spaces of indentation, no `---`.
 
@@ -102,7 +119,12 @@ def _sequence(obj: Sequence[object], indent: str, first: str, lines: list[str]) 
 
 
 def _leaf(value: object, head: str, deeper: str, lines: list[str]) -> None:
-    if isinstance(value, str) and "\n" in value and _LITERAL.fullmatch(value):
+    if isinstance(value, Emitted):
+        lines.append(head)
+        # The items of a list stand below the key of their map.
+        indent = deeper[2:]
+        lines.extend([indent + line if line else "" for line in value.lines])
+    elif isinstance(value, str) and "\n" in value and _LITERAL.fullmatch(value):
         lines.append(f"{head} |" if value.endswith("\n") else f"{head} |-")
         lines.extend(
             deeper + line if line else ""

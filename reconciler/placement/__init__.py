@@ -13,7 +13,7 @@ PUBLIC_NAMES = {
     "filters": ("ClusterFilters",),
     "fleet_state": ("BaselineCache", "FleetState"),
     "hold_window": ("next_change", "reserve_capacity", "window_at"),
-    "model": ("Action", "Candidate", "Phase", "Verdict"),
+    "model": ("Action", "Candidate", "Phase", "Verdict", "written_candidate"),
     "placed_group": ("HeldCapacity", "PlacedGroup", "dated", "waiting_since"),
     "quota": ("QuotaUsage", "beyond_quota", "limited"),
     "ray_clusters": (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.kube_scheduler.equivalence import GangRequest
@@ -64,29 +65,15 @@ class ClusterChoice:
 class EvaluatedCluster:
     """An eligible cluster, and what it has for the gang. `rank` is where the policy puts it, less is better.
 
-    `fit` and `state` are None where its capacity is not known.
+    `fit` and `state` are None where its capacity is not known. `order` is what to sort by, before the policy's
+    preferences: less is better, and no two are equal.
     """
 
     candidate: Candidate
     rank: tuple[int, ...]
     fit: Fit | None
     state: ClusterState | None
-
-    @property
-    def order(self) -> _Order:
-        """Return what to sort by, before the policy's preferences: less is better, and no two are equal."""
-        rented, free = False, 1.0
-        if self.state is not None:
-            # Nodes that are paid for anyway come first, then the fullest.
-            rented = self.state.rented
-            free = self.state.cache.free_share
-        return (
-            _ORDER[self.candidate.verdict],
-            self.rank,
-            rented,
-            free,
-            self.candidate.cluster,
-        )
+    order: _Order
 
 
 def choose_cluster(
@@ -138,29 +125,44 @@ def _evaluate_all(
     evaluated: list[EvaluatedCluster] = []
     for tier in eligibility.tiers:
         for name in tier.clusters:
-            one = _evaluate(name, tier.rank, wanted, fleet)
+            state = fleet.cluster(name)
+            if isinstance(state, Unreadable):
+                one = _unreachable(name, tier.rank, state)
+            else:
+                one = _evaluate(name, tier.rank, wanted, state)
             evaluated.append(one)
-    evaluated.sort(key=lambda one: one.order)
+    evaluated.sort(key=_order)
     return evaluated
+
+
+_order = attrgetter("order")
+
+
+def _unreachable(
+    name: str, rank_: tuple[int, ...], state: Unreadable
+) -> EvaluatedCluster:
+    verdict = Verdict.UNREACHABLE
+    candidate = Candidate(name, verdict, Unreachable(state.reason))
+    order = (_ORDER[verdict], rank_, False, 1.0, name)
+    return EvaluatedCluster(candidate, rank_, None, None, order)
 
 
 def _evaluate(
     name: str,
     rank_: tuple[int, ...],
     wanted: GangRequest,
-    fleet: FleetState,
+    state: ClusterState,
 ) -> EvaluatedCluster:
-    state = fleet.cluster(name)
-    if isinstance(state, Unreadable):
-        candidate = Candidate(name, Verdict.UNREACHABLE, Unreachable(state.reason))
-        return EvaluatedCluster(candidate, rank_, None, None)
     fit, candidate = state.try_gang(wanted)
     # Only new nodes cost anything: the others are paid for already.
     if fit.growth:
         cost = cost_of(fit, state.nodes.pools)
         why = FitsAtCost(candidate.why, cost)
         candidate = Candidate(name, candidate.verdict, why)
-    return EvaluatedCluster(candidate, rank_, fit, state)
+    verdict = _ORDER[candidate.verdict]
+    # Nodes that are paid for anyway come first, then the fullest.
+    order = (verdict, rank_, state.rented, state.cache.free_share, name)
+    return EvaluatedCluster(candidate, rank_, fit, state, order)
 
 
 def _queued(

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, lru_cache
 
 from reconciler.kube_scheduler.gang import Fit
 from reconciler.reasons.reason import Reason
+from reconciler.reasons.written import Written
 
 
 class Verdict(StrEnum):
@@ -63,26 +65,43 @@ class Action(StrEnum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Candidate:
     """One cluster considered for a group, what it can do for it, and why.
 
-    Most are losers whose words are never read, so the words are made when they are asked for.
+    Most are losers whose words are never read, so the words are made when they are asked for, and kept: as long as
+    nothing changes on its cluster, one candidate serves all groups that ask for the same.
     """
 
     cluster: str
     verdict: Verdict
     why: Reason
 
-    @property
+    @cached_property
     def reason(self) -> str:
-        """Return the code of the reason, a CamelCase word."""
+        """The code of the reason, a CamelCase word."""
         return self.why.code
 
-    @property
+    @cached_property
     def message(self) -> str:
-        """Return the reason in words, with its numbers."""
+        """The reason in words, with its numbers."""
         return self.why.text
+
+    @cached_property
+    def in_words(self) -> Candidate:
+        """The candidate as a file has it: with the words of the reason, and not the amounts that these are made of."""
+        if isinstance(self.why, Written):
+            # It was read from a file, or has been put into words before.
+            return self
+        return written_candidate(self.cluster, self.verdict, self.reason, self.message)
+
+
+@lru_cache(maxsize=1 << 16)
+def written_candidate(
+    cluster: str, verdict: Verdict, reason: str, message: str
+) -> Candidate:
+    """Return a candidate with words alone; most groups of a fleet were refused by a cluster in the same words."""
+    return Candidate(cluster, verdict, Written(reason, message))
 
 
 @dataclass(frozen=True, slots=True)

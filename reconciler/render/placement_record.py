@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from reconciler.errors import InvalidObject
 from reconciler.manifests import kinds
-from reconciler.manifests.emitter import emit
+from reconciler.manifests.emitter import Emitted, emit, emit_item
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.kinds import Located, read_object
 from reconciler.manifests.loader import load
-from reconciler.placement.model import Candidate
+from reconciler.placement.model import Candidate, written_candidate
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
-from reconciler.reasons.written import Written
 from reconciler.render.placement_parts import (
     CandidatePart,
     HoldPart,
@@ -118,15 +118,8 @@ def read_back(group: PlacedGroup) -> ReadPlacement:
 
 def in_words(group: PlacedGroup) -> PlacedGroup:
     """Return a group as its file has it: its candidates have words, and not the amounts that these are made of."""
-    candidates = []
-    for candidate in group.candidates:
-        if isinstance(candidate.why, Written):
-            # It was read from a file, or has been put into words before.
-            candidates.append(candidate)
-            continue
-        words = Written(candidate.reason, candidate.message)
-        candidates.append(replace(candidate, why=words))
-    return replace(group, candidates=tuple(candidates))
+    candidates = tuple(candidate.in_words for candidate in group.candidates)
+    return replace(group, candidates=candidates)
 
 
 def _objects_of_all(copies: Iterable[ClusterCopy]) -> Entries:
@@ -144,7 +137,12 @@ def _written_status(group: PlacedGroup) -> dict[str, Any]:
         "message": group.message,
     }
     if group.candidates:
-        status["candidates"] = [_written_candidate(each) for each in group.candidates]
+        lines = []
+        for one in group.candidates:
+            lines.append(
+                _candidate_lines(one.cluster, one.verdict, one.reason, one.message)
+            )
+        status["candidates"] = Emitted(lines)
     status["sourceCommit"] = group.source_commit
     status["snapshotDigest"] = group.snapshot
     status["decidedAt"] = _rfc3339(group.decided_at)
@@ -158,13 +156,18 @@ def _written_status(group: PlacedGroup) -> dict[str, Any]:
     return status
 
 
-def _written_candidate(candidate: Candidate) -> dict[str, str]:
-    return {
-        "cluster": candidate.cluster,
-        "verdict": str(candidate.verdict),
-        "reason": candidate.reason,
-        "message": candidate.message,
+@lru_cache(maxsize=1 << 16)
+def _candidate_lines(
+    cluster: str, verdict: str, reason: str, message: str
+) -> tuple[str, ...]:
+    """Return what the file has of a candidate; most groups of a fleet were refused by a cluster in the same words."""
+    written = {
+        "cluster": cluster,
+        "verdict": str(verdict),
+        "reason": reason,
+        "message": message,
     }
+    return emit_item(written)
 
 
 def _written_hold(hold: HeldCapacity) -> dict[str, Any]:
@@ -329,8 +332,7 @@ def _copies_of_older_form(spec: PlacementSpec, status: PlacementStatus) -> list[
 
 def _candidate(part: CandidatePart) -> Candidate:
     # The amounts that the words were made of are not in the file.
-    words = Written(part.reason, part.message)
-    return Candidate(part.cluster, part.verdict, words)
+    return written_candidate(part.cluster, part.verdict, part.reason, part.message)
 
 
 def _hold(part: HoldPart | None) -> HeldCapacity | None:
