@@ -16,6 +16,7 @@ from reconciler.fleet.settings import Fleet
 from reconciler.placement.assign import Clusters
 from reconciler.placement.fleet_state import BaselineCache
 from reconciler.placement.placed_group import PlacedGroup
+from reconciler.planning.files import blob_id
 from reconciler.planning.namespaces import ReadNamespaces, Rules
 from reconciler.planning.placed_index import PlacedIndex
 from reconciler.planning.rendered import RenderCache, RenderedGroup
@@ -109,7 +110,7 @@ class PlanCache:
     records: GenerationCache[Hashable, tuple[ReadPlacement, ...]] = field(
         default_factory=GenerationCache
     )
-    own_files: GenerationCache[Hashable, bytes] = field(default_factory=GenerationCache)
+    own_files: GenerationCache[Hashable, bool] = field(default_factory=GenerationCache)
     clusters: GenerationCache[Hashable, Clusters] = field(
         default_factory=GenerationCache
     )
@@ -135,13 +136,13 @@ class PlanCache:
 
     def read_file(self, path: str, data: bytes) -> Contents:
         """Read a workload file, as `workloads.files.read_file` does."""
-        return self.workloads.of((path, data), lambda: read_file(path, data))
+        key = (path, blob_id(data))
+        return self.workloads.of(key, lambda: read_file(path, data))
 
     def read_placements(self, path: str, data: bytes) -> tuple[ReadPlacement, ...]:
         """Read the Placements of a file, as `placement_record.read` does."""
-        return self.records.of(
-            (path, data), lambda: placement_record.read_file(path, data)
-        )
+        key = (path, blob_id(data))
+        return self.records.of(key, lambda: placement_record.read_file(path, data))
 
     def read_copy(
         self, path: str, data: bytes, namespace: str
@@ -161,8 +162,8 @@ class PlanCache:
     def note_written(self, path: str, group: PlacedGroup, data: bytes) -> None:
         """Take in that the file `data`, just written for `group`, will be read as that group."""
         read = read_back(group)
-        self.records.note((path, data), (read,))
-        self.own_files.note(Same(read), data)
+        self.records.note((path, blob_id(data)), (read,))
+        self.own_files.note(Same(read), True)
 
     def is_own(self, read: ReadPlacement) -> bool:
         """Tell whether a Placement is one that was just written: its file would be written the same again."""

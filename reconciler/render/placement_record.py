@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
-from reconciler.errors import InvalidObject
+from reconciler.errors import InputError, InvalidObject
 from reconciler.manifests import kinds
 from reconciler.manifests.emitter import Emitted, emit, emit_item
 from reconciler.manifests.identity import check_dns_label
@@ -74,7 +74,54 @@ class ReadPlacement:
 
 def read_file(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
     """Return the Placements in one file of `placements/`. Raises `InputError`."""
+    head, items, tail = _split(data)
+    if items:
+        try:
+            (document,) = load(head + tail, path).documents
+            placement = read(document)
+            candidates = tuple(map(_candidate_in, items))
+        except (InputError, ValueError):
+            # A person changed the file: read it whole, which says what is wrong, and where.
+            pass
+        else:
+            if not placement.group.candidates:
+                group = replace(placement.group, candidates=candidates)
+                return (replace(placement, group=group),)
     return tuple(read(document) for document in load(data, path).documents)
+
+
+_CANDIDATES = b"\n  candidates:\n"
+
+
+def _split(data: bytes) -> tuple[bytes, list[bytes], bytes]:
+    """Return what is before the candidates of a Placement, each of them, and what is after them.
+
+    Most of a file are its candidates, and most of those stand in many files, so each is parsed once. There are none
+    where the file does not have them as SkyRay writes them.
+    """
+    head, found, rest = data.partition(_CANDIDATES)
+    if not found or _CANDIDATES in rest:
+        return data, [], b""
+    items: list[list[bytes]] = []
+    lines = rest.splitlines(keepends=True)
+    end = len(lines)
+    for number, line in enumerate(lines):
+        if line.startswith(b"  - "):
+            items.append([line[4:]])
+        elif line.startswith(b"    ") and items:
+            items[-1].append(line[4:])
+        else:
+            end = number
+            break
+    tail = b"".join(lines[end:])
+    return head + b"\n", [b"".join(item) for item in items], tail
+
+
+@lru_cache(maxsize=1 << 16)
+def _candidate_in(item: bytes) -> Candidate:
+    """Return the candidate that the lines of one item say. Raises `InputError` or `ValueError`."""
+    (document,) = load(item, "").documents
+    return _candidate(CandidatePart.model_validate(document.body))
 
 
 def json_schema() -> dict[str, Any]:

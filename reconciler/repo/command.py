@@ -141,19 +141,23 @@ class GitCommand:
     def run(
         self,
         *arguments: str,
-        stdin: bytes | None = None,
+        stdin: bytes | IO[bytes] | None = None,
         check: bool = True,
         network: bool = False,
     ) -> Result:
         """Run `git ARGUMENTS` to its end and return what it printed.
 
-        With `check`, a status other than 0 raises `RepoError` with git's own last words. `network` picks the longer
-        time limit. Running out of time always raises.
+        `stdin` is what it reads, or an open file that it reads from its start. With `check`, a status other than 0
+        raises `RepoError` with git's own last words. `network` picks the longer time limit. Running out of time always
+        raises.
         """
         seconds = self.network_seconds if network else LOCAL_SECONDS
-        with self._process(arguments, piped=stdin is not None) as process:
+        file = None if stdin is None or isinstance(stdin, bytes) else stdin
+        given = stdin if isinstance(stdin, bytes) else None
+        piped = given is not None
+        with self._process(arguments, piped=piped, file=file) as process:
             try:
-                stdout, stderr = process.communicate(stdin, timeout=seconds)
+                stdout, stderr = process.communicate(given, timeout=seconds)
             except subprocess.TimeoutExpired:
                 _kill(process)
                 raise RepoError(
@@ -218,7 +222,11 @@ class GitCommand:
 
     @contextmanager
     def _process(
-        self, arguments: Sequence[str], *, piped: bool
+        self,
+        arguments: Sequence[str],
+        *,
+        piped: bool,
+        file: IO[bytes] | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
         command = ["git", "--no-pager"]
         start = self.work_tree or self.git_dir
@@ -232,7 +240,7 @@ class GitCommand:
         try:
             process = subprocess.Popen(
                 [*command, *arguments],
-                stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stdin=file or (subprocess.PIPE if piped else subprocess.DEVNULL),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 cwd=start,

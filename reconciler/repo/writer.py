@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import hashlib
 import re
+import tempfile
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.errors import RepoError
@@ -215,34 +216,43 @@ def import_chain(
     """Feed the steps to `git fast-import` on a private ref, drop the ref, and return the id of the last commit."""
     ref = f"{TEMPORARY_REFS}{uuid.uuid4().hex}"
     who = f"{_name(author.name)} <{_name(author.email)}> {int(now)} +0000"
-    stream = []
+    # A file, since the first cycle of a large fleet writes hundreds of megabytes.
+    with tempfile.TemporaryFile() as stream:
+        stream.writelines(_stream(ref, base, steps, who))
+        stream.seek(0)
+        try:
+            printed = command.run(
+                "fast-import",
+                "--quiet",
+                "--done",
+                "--date-format=raw",
+                stdin=stream,
+            ).text
+        finally:
+            command.run("update-ref", "-d", ref, check=False)
+    return check_sha(printed)
+
+
+def _stream(
+    ref: str, base: str | None, steps: Sequence[_Step], who: str
+) -> Iterator[bytes]:
+    """Yield what `git fast-import` reads: a commit on `ref` for each step, and the question for the last one's id."""
     for number, step in enumerate(steps, 1):
-        stream.append(
-            f"commit {ref}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode()
-        )
-        stream.append(b"data %d\n%s\n" % (len(step.message), step.message))
+        yield f"commit {ref}\nmark :{number}\nauthor {who}\ncommitter {who}\n".encode()
+        yield b"data %d\n%s\n" % (len(step.message), step.message)
         parent = f":{number - 1}" if number > 1 else base
         if parent is not None:
-            stream.append(f"from {parent}\n".encode())
+            yield f"from {parent}\n".encode()
         for path, content in step.changes:
             if content is None:
-                stream.append(f"D {_quoted(path)}\n".encode())
+                yield f"D {_quoted(path)}\n".encode()
             else:
-                stream.append(f"M {_FILE_MODE} inline {_quoted(path)}\n".encode())
-                stream.append(b"data %d\n%s\n" % (len(content), content))
-        stream.append(b"\n")
-    stream.append(f"get-mark :{len(steps)}\ndone\n".encode())
-    try:
-        printed = command.run(
-            "fast-import",
-            "--quiet",
-            "--done",
-            "--date-format=raw",
-            stdin=b"".join(stream),
-        ).text
-    finally:
-        command.run("update-ref", "-d", ref, check=False)
-    return check_sha(printed)
+                yield f"M {_FILE_MODE} inline {_quoted(path)}\n".encode()
+                yield b"data %d\n" % len(content)
+                yield content
+                yield b"\n"
+        yield b"\n"
+    yield f"get-mark :{len(steps)}\ndone\n".encode()
 
 
 def _name(text: str) -> str:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.fleet_state import BaselineCache
+from reconciler.planning.files import blob_id
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import GenerationCache, PlanCache, Same
@@ -152,7 +153,7 @@ def test_a_placement_that_was_just_written_is_neither_read_nor_written_again() -
     (path,) = (name for name in fleet.files if name.startswith("placements/"))
     data = fleet.files[path]
     cache.start_generation()
-    (read,) = cache.records.known((path, data)) or ()
+    (read,) = cache.records.known((path, blob_id(data))) or ()
     (group,) = fleet.state(cache).placements.values()
     assert group == fleet.state().placements[group.key]
     assert read.group.key == group.key
