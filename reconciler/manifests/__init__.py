@@ -2,7 +2,7 @@
 
 PUBLIC_NAMES = {
     "admitted": ("CLUSTER_SCOPED", "admit"),
-    "emitter": ("emit",),
+    "emitter": ("Emitted", "emit", "emit_item"),
     "fields": (
         "InvalidField",
         "MAX_INT32",

@@ -17,11 +17,11 @@ from reconciler.planning.files import blob_id
 from reconciler.planning.overlays import (
     Groups,
     Overlay,
+    PlacedCopy,
     give_way,
     overlays_of,
     patches_of,
 )
-from reconciler.planning.placements import PlacedCopy
 from reconciler.planning.plan_cache import PlanCache, Same
 from reconciler.planning.rendered import KeptTop, RenderedGroup, RenderedPart
 from reconciler.planning.state import RepoState
@@ -245,10 +245,11 @@ class Directories:
         cache = self._cache.rendered.parts
         known = cache.get((cluster, namespace))
         settings = luna_settings(self._clusters.get(cluster))
+        engine = self._state.fleet.engine
         overlays = overlays_of(groups)
         wanted: dict[Hashable, Overlay] = {}
         for overlay in overlays:
-            wanted[overlay.key(settings, self._state.fleet.engine)] = overlay
+            wanted[overlay.key, settings, engine] = overlay
         written = self._state.namespaces[namespace].workloads.namespaces.get(namespace)
         key = (written.digest if written is not None else "", tuple(wanted))
         if known is not None and known.key == key:
@@ -265,10 +266,8 @@ class Directories:
         meta = NamespaceMeta()
         if written is not None:
             meta = NamespaceMeta(written.labels, written.annotations)
-        by_name = sorted(rendered.values(), key=lambda one: one.overlay.group)
-        files = render_namespace(
-            namespace, meta, [(one.overlay, one.files) for one in by_name], self._engine
-        )
+        own_parts = [one.part for one in rendered.values()]
+        files = render_namespace(namespace, meta, own_parts, self._engine)
         part = cache[cluster, namespace] = RenderedPart(key, files, rendered)
         return part
 

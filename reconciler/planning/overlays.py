@@ -8,21 +8,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain
 
 from reconciler.fleet.inventory import Cluster
 from reconciler.manifests.identity import ObjectKey
-from reconciler.planning.placements import PlacedCopy
 from reconciler.render.luna import luna_patches
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import GroupKey, WorkloadObject
 from reconciler.workloads.grouping import SHARED
 from reconciler.workloads.patch import Patch
 
-Groups = dict[GroupKey, PlacedCopy]
-"""The groups of one namespace on one cluster."""
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Overlay:
     """What is rendered as one group: objects, each with the copy that it is from."""
 
@@ -31,8 +29,9 @@ class Overlay:
     policy: str
     items: tuple[tuple[WorkloadObject, ClusterCopy], ...]
 
-    def key(self, luna: tuple[str, ...] | None, engine: str) -> Hashable:
-        """Return what its rendering follows from."""
+    @cached_property
+    def key(self) -> Hashable:
+        """What its rendering follows from, beside the cluster's settings."""
         digests = tuple(item.digest for item, _ in self.items)
         patches = {repr(copy.patches) for _, copy in self.items if copy.patches}
         if len(patches) > 1:
@@ -43,9 +42,37 @@ class Overlay:
             self.policy,
             digests,
             tuple(patches),
-            luna,
-            engine,
         )
+
+
+@dataclass(frozen=True)
+class PlacedCopy:
+    """A copy of a group on one cluster, which the policy of that name placed there."""
+
+    group: GroupKey
+    policy: str
+    copy: ClusterCopy
+
+    @cached_property
+    def keys(self) -> frozenset[ObjectKey]:
+        """All of its objects."""
+        return frozenset(item.key for item in self.copy.admitted)
+
+    @cached_property
+    def companions(self) -> frozenset[ObjectKey]:
+        """Its objects without pods, which other groups may have as well."""
+        items = self.copy.admitted
+        return frozenset(item.key for item in items if item.demand is None)
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """What is rendered of it, if no other group has any of its objects."""
+        items = tuple((item, self.copy) for item in self.copy.admitted)
+        return Overlay(self.group.namespace, self.group.name, self.policy, items)
+
+
+Groups = dict[GroupKey, PlacedCopy]
+"""The groups of one namespace on one cluster."""
 
 
 def overlays_of(groups: Mapping[GroupKey, PlacedCopy]) -> list[Overlay]:
@@ -53,19 +80,19 @@ def overlays_of(groups: Mapping[GroupKey, PlacedCopy]) -> list[Overlay]:
 
     Companions of several groups are taken out of each and stand in `shared`, as the last of these has them.
     """
-    uses = Counter(
-        item.key
-        for one in groups.values()
-        for item in one.copy.admitted
-        if item.demand is None
-    )
+    uses = Counter(chain.from_iterable(one.companions for one in groups.values()))
+    several = {key for key, count in uses.items() if count > 1}
     shared: dict[ObjectKey, tuple[WorkloadObject, ClusterCopy]] = {}
     found = []
     for key in sorted(groups):
         one = groups[key]
+        if several.isdisjoint(one.companions):
+            if one.copy.admitted:
+                found.append(one.overlay)
+            continue
         own = []
         for item in one.copy.admitted:
-            if uses[item.key] > 1:
+            if item.key in several and item.demand is None:
                 shared[item.key] = (item, one.copy)
             else:
                 own.append((item, one.copy))
@@ -98,7 +125,10 @@ def give_way(groups: Groups, fresh: ClusterCopy) -> None:
     for item in fresh.admitted:
         if item.demand is None and not fresh.patches_of(item.key):
             shared[item.key] = item
+    keys = taken | shared.keys()
     for key, one in groups.items():
+        if keys.isdisjoint(one.keys):
+            continue
         copy = one.copy
         admitted = []
         for item in copy.admitted:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reconciler.planning.namespaces import NamespaceState
-from reconciler.planning.placements import NamespacePlacements, PlacedCopy
+from reconciler.planning.overlays import PlacedCopy
+from reconciler.planning.placements import NamespacePlacements
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from reconciler.errors import InvalidObject, Place
 from reconciler.manifests.emitter import emit
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.files import Files, blob_id
+from reconciler.planning.overlays import PlacedCopy
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.kustomization import FILE as KUSTOMIZATION
 from reconciler.render.kustomization import file_name
@@ -107,15 +108,6 @@ class _Copy:
 
     blob: str
     item: WorkloadObject | None
-
-
-@dataclass(frozen=True, slots=True)
-class PlacedCopy:
-    """A copy of a group on one cluster, which the policy of that name placed there."""
-
-    group: GroupKey
-    policy: str
-    copy: ClusterCopy
 
 
 @dataclass(frozen=True, eq=False)

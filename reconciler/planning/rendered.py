@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from reconciler.planning.files import blob_id
-from reconciler.render.cluster import ClusterTop, RenderedNamespace
+from reconciler.render.cluster import (
+    ClusterTop,
+    NamespacePart,
+    RenderedNamespace,
+    namespace_part,
+)
 from reconciler.render.model import GroupOverlay
 
 
@@ -20,6 +25,11 @@ class RenderedGroup:
 
     overlay: GroupOverlay
     files: Mapping[str, bytes]
+
+    @cached_property
+    def part(self) -> NamespacePart:
+        """The group as a part of its namespace's directory."""
+        return namespace_part(self.overlay, self.files)
 
     @cached_property
     def blobs(self) -> Mapping[str, str]:

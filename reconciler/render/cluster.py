@@ -62,8 +62,8 @@ def render_cluster(
     rendered = []
     for namespace, members in groupby(groups, key=lambda group: group.namespace):
         meta = directory.namespaces.get(namespace, NamespaceMeta())
-        files = [(group, render_group(group, engine)) for group in members]
-        rendered.append(render_namespace(namespace, meta, files, engine))
+        parts = [namespace_part(one, render_group(one, engine)) for one in members]
+        rendered.append(render_namespace(namespace, meta, parts, engine))
     previous = sentinel_of(previous_sentinel)
     top = render_top(directory.cluster, rendered, engine, revision, previous)
     found = {FILE: top.kustomization, SENTINEL: top.sentinel.data}
@@ -76,13 +76,15 @@ def render_cluster(
 class RenderedNamespace:
     """One namespace of a cluster's directory: its files by their path in that, and what its kustomization lists.
 
-    `claims` are the objects in it that belong to the whole cluster, each with the one that has it.
+    `claims` are the objects in it that belong to the whole cluster, each with the one that has it. `chunks` are what
+    the sentinel's digest is made of, in order.
     """
 
     namespace: str
     files: Mapping[str, bytes]
     resources: tuple[str, ...]
     claims: Mapping[Identity, str]
+    chunks: tuple[bytes, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +104,70 @@ class ClusterTop:
     sentinel: Sentinel
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class NamespacePart:
+    """A rendered group as a part of its namespace: what is worked out of it once, and used for every change there.
+
+    `files` are by their path in the cluster's directory. `chunk` is what the sentinel's digest is made of. `claims` are
+    the objects that it has, and `title` is what a message calls it.
+    """
+
+    name: str
+    files: Mapping[str, bytes]
+    chunk: bytes
+    claims: tuple[Identity, ...]
+    title: str
+
+
+def namespace_part(group: GroupOverlay, files: Mapping[str, bytes]) -> NamespacePart:
+    """Return a group with its rendered files, which are by their name in its folder, as a part of its namespace."""
+    namespace = group.namespace
+    folder = f"{namespace}/{group.group}"
+    own = {f"{folder}/{name}": files[name] for name in sorted(files)}
+    claims = []
+    for body in group.objects:
+        api_group, kind, own_namespace, name = identity_of(body)
+        scope = "" if kind in CLUSTER_SCOPED else own_namespace or namespace
+        claims.append((api_group, kind, scope, name))
+    title = f"group {folder}"
+    return NamespacePart(group.group, own, _chunk(own), tuple(claims), title)
+
+
 def render_namespace(
     namespace: str,
     meta: NamespaceMeta,
-    groups: Sequence[tuple[GroupOverlay, Mapping[str, bytes]]],
+    groups: Iterable[NamespacePart],
     engine: EngineRenderer,
 ) -> RenderedNamespace:
-    """Put the rendered groups of a namespace together; `groups` are sorted by name, each with its files.
+    """Put the rendered groups of a namespace together. Raises `InvalidObject` for an object that two groups claim."""
+    by_name = sorted(groups, key=lambda group: group.name)
+    claims = _claims(namespace, by_name)
+    first = f"{namespace}/{NAMESPACE}"
+    files = {first: emit(_namespace(namespace, meta, engine))}
+    chunks = [(NAMESPACE, _chunk(files))]
+    resources = [first]
+    for group in by_name:
+        files |= group.files
+        # The digest is made in order of paths, where a folder's name ends with a slash.
+        chunks.append((f"{group.name}/", group.chunk))
+        resources.append(f"{namespace}/{group.name}")
+    chunks.sort(key=lambda chunk: chunk[0])
+    return RenderedNamespace(
+        namespace,
+        files,
+        tuple(resources),
+        claims,
+        tuple(chunk for _, chunk in chunks),
+    )
 
-    Raises `InvalidObject` for an object that two groups claim.
-    """
-    claims = _claims(namespace, [overlay for overlay, _ in groups])
-    files = {f"{namespace}/{NAMESPACE}": emit(_namespace(namespace, meta, engine))}
-    resources = [f"{namespace}/{NAMESPACE}"]
-    for overlay, own in groups:
-        folder = f"{namespace}/{overlay.group}"
-        for name, data in own.items():
-            files[f"{folder}/{name}"] = data
-        resources.append(folder)
-    ordered = {name: files[name] for name in sorted(files)}
-    return RenderedNamespace(namespace, ordered, tuple(resources), claims)
+
+def _chunk(files: Mapping[str, bytes]) -> bytes:
+    """Return what the digest is made of for files in order of their paths."""
+    parts = []
+    for name, data in files.items():
+        parts.append(f"{name}\0{len(data)}\0".encode())
+        parts.append(data)
+    return b"".join(parts)
 
 
 def render_top(
@@ -202,13 +248,12 @@ def namespace_meta(written: bytes, path: str) -> NamespaceMeta | None:
 
 def _digest(namespaces: Iterable[RenderedNamespace], kustomization: bytes) -> str:
     """Return the digest of all files but the sentinel, in order of their paths."""
-    parts = [(f"{one.namespace}/", one.files) for one in namespaces]
-    parts.append((FILE, {FILE: kustomization}))
+    parts = [(f"{one.namespace}/", one.chunks) for one in namespaces]
+    parts.append((FILE, (_chunk({FILE: kustomization}),)))
     total = hashlib.sha256()
-    for _, files in sorted(parts, key=lambda part: part[0]):
-        for name, data in files.items():
-            total.update(f"{name}\0{len(data)}\0".encode())
-            total.update(data)
+    for _, chunks in sorted(parts, key=lambda part: part[0]):
+        for chunk in chunks:
+            total.update(chunk)
     return f"sha256:{total.hexdigest()}"
 
 
@@ -222,7 +267,7 @@ def sentinel_of(data: bytes | None) -> Sentinel | None:
         return None
 
 
-def _claims(namespace: str, groups: Iterable[GroupOverlay]) -> dict[Identity, str]:
+def _claims(namespace: str, groups: Iterable[NamespacePart]) -> dict[Identity, str]:
     """Return the objects of the whole cluster that a namespace has.
 
     Raises `InvalidObject` for an object that two groups claim: it would be deployed twice, and pruned with the first.
@@ -233,16 +278,13 @@ def _claims(namespace: str, groups: Iterable[GroupOverlay]) -> dict[Identity, st
     }
     seen: set[str] = set()
     for group in groups:
-        title = f"group {namespace}/{group.group}"
-        if group.group in seen:
+        if group.name in seen:
             raise InvalidObject(
-                f"{title} is rendered twice on one cluster; merge the two"
+                f"{group.title} is rendered twice on one cluster; merge the two"
             )
-        seen.add(group.group)
-        for body in group.objects:
-            api_group, kind, own_namespace, name = identity_of(body)
-            scope = "" if kind in CLUSTER_SCOPED else own_namespace or namespace
-            _claim(owners, (api_group, kind, scope, name), title)
+        seen.add(group.name)
+        for identity in group.claims:
+            _claim(owners, identity, group.title)
     return {identity: title for identity, title in owners.items() if not identity[2]}
 
 
