@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 
-from reconciler.fleet.inventory import Cluster
 from reconciler.placement.decision import Decision
 from reconciler.planning.files import blob_id
 from reconciler.planning.overlays import (
@@ -114,27 +113,33 @@ class Directories:
         """Carry out what a decision does on one cluster: the group has `copy` there, or nothing any more."""
         opened = self._open(cluster)
         namespace = decision.group.namespace
-        groups = opened.groups.get(namespace)
-        if groups is None:
-            placed = self._placed.on(cluster).get(namespace, ())
-            groups = opened.groups[namespace] = {one.group: one for one in placed}
+        groups = self._groups(opened, cluster, namespace)
         if copy is None:
             groups.pop(decision.group, None)
         else:
+            # Each commit must render without the next ones, so the others make way in this one.
             give_way(groups, copy)
             groups[decision.group] = PlacedCopy(decision.group, decision.policy, copy)
-        old_part, old_top = opened.parts.pop(namespace, None), opened.top
+        old_part = opened.parts.pop(namespace, None)
         new_part = self._part(cluster, namespace, groups)
         if new_part is not None:
             opened.parts[namespace] = new_part
+        old_top = opened.top
         previous = old_top.sentinel if old_top is not None else None
         opened.top = self._top(cluster, opened.parts, previous)
+        changes = _difference(_part_files(old_part), _part_files(new_part))
+        changes |= _difference(_top_files(old_top), _top_files(opened.top))
         base = directory_of(cluster)
-        old = old_part.rendered.files if old_part is not None else {}
-        new = new_part.rendered.files if new_part is not None else {}
-        found = {**_top_files(old_top)}, {**_top_files(opened.top)}
-        changes = _difference(old, new) | _difference(*found)
         return {f"{base}{name}": changes[name] for name in changes}
+
+    def _groups(self, opened: _Open, cluster: str, namespace: str) -> Groups:
+        """Return the groups of a namespace on a cluster as the commits made so far leave them."""
+        groups = opened.groups.get(namespace)
+        if groups is None:
+            placed = self._placed.on(cluster).get(namespace, ())
+            groups = {one.group: one for one in placed}
+            opened.groups[namespace] = groups
+        return groups
 
     def _open(self, cluster: str) -> _Open:
         """Return the directory of a cluster as it should be before this plan's decisions."""
@@ -246,40 +251,40 @@ class Directories:
         known = cache.get((cluster, namespace))
         settings = luna_settings(self._clusters.get(cluster))
         engine = self._state.fleet.engine
-        overlays = overlays_of(groups)
         wanted: dict[Hashable, Overlay] = {}
-        for overlay in overlays:
+        for overlay in overlays_of(groups):
             wanted[overlay.key, settings, engine] = overlay
         written = self._state.namespaces[namespace].workloads.namespaces.get(namespace)
-        key = (written.digest if written is not None else "", tuple(wanted))
+        digest = written.digest if written is not None else ""
+        key = (digest, tuple(wanted))
         if known is not None and known.key == key:
             return known
         if not wanted:
             cache.pop((cluster, namespace), None)
             return None
+        before = known.groups if known is not None else {}
         rendered: dict[Hashable, RenderedGroup] = {}
         for own_key, overlay in wanted.items():
-            before = known.groups.get(own_key) if known is not None else None
-            rendered[own_key] = before or self._group(
-                own_key, overlay, self._clusters.get(cluster)
-            )
+            # Most groups of a namespace are as they were, so they are not even looked up by their contents.
+            same = before.get(own_key)
+            rendered[own_key] = same or self._group(own_key, overlay, cluster)
         meta = NamespaceMeta()
         if written is not None:
             meta = NamespaceMeta(written.labels, written.annotations)
-        own_parts = [one.part for one in rendered.values()]
-        files = render_namespace(namespace, meta, own_parts, self._engine)
-        part = cache[cluster, namespace] = RenderedPart(key, files, rendered)
+        group_parts = [one.part for one in rendered.values()]
+        files = render_namespace(namespace, meta, group_parts, self._engine)
+        part = RenderedPart(key, files, rendered)
+        cache[cluster, namespace] = part
         return part
 
-    def _group(
-        self, key: Hashable, overlay: Overlay, cluster: Cluster | None
-    ) -> RenderedGroup:
+    def _group(self, key: Hashable, overlay: Overlay, cluster: str) -> RenderedGroup:
         """Return a rendered group: once for all clusters on which it is the same."""
+        there = self._clusters.get(cluster)
 
         def rendered() -> RenderedGroup:
             patches: list[Patch] = []
             for item, copy in overlay.items:
-                patches += patches_of(item, copy, cluster)
+                patches += patches_of(item, copy, there)
             made = GroupOverlay(
                 overlay.namespace,
                 overlay.name,
@@ -300,6 +305,10 @@ def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
     if len(one) != len(other):
         return False
     return all(left is right for left, right in zip(one, other, strict=True))
+
+
+def _part_files(part: RenderedPart | None) -> Mapping[str, bytes]:
+    return part.rendered.files if part is not None else _NO_FILES
 
 
 def _top_files(top: ClusterTop | None) -> dict[str, bytes]:

@@ -126,9 +126,14 @@ def decide_groups(
     max_age = state.fleet.limits.snapshot_max_age
     changed = cache.resting.changed_clusters(state.clusters, snapshot, now, max_age)
     resting = cache.resting.still(state.namespaces, clusters, changed)
-    part = state.only(state.namespaces.keys() - resting.keys()) if resting else state
+    # From here on the fleet is planned as if it had no other namespaces; what those use is counted as used.
+    part = state
+    if resting:
+        part = state.only(state.namespaces.keys() - resting.keys())
     clock = Clock(now, snapshot.digest)
-    charges = [charge for one in resting.values() for charge in one.charges]
+    charges: list[Charge] = []
+    for one in resting.values():
+        charges += one.charges
     admitted, observed, jobs = _admitted(
         part, snapshot, clusters, clock, cache, resting, charges
     )
