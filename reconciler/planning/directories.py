@@ -149,11 +149,14 @@ class Directories:
                 parts[namespace] = part
         path = f"{directory_of(cluster)}{SENTINEL}"
         entry = self._state.files.root.entry(path)
-        blob = entry.blob if entry is not None else ""
+        # What a link in its place has as contents is no sentinel.
+        blob = entry.blob if entry is not None and entry.is_file else ""
         known = self._cache.rendered.tops.get(cluster)
         ordered = _in_order(parts)
+        stays = bool(parts) or cluster in self._clusters
         if (
             known is not None
+            and stays
             and known.engine == self._state.fleet.engine
             and known.sentinel == blob
             and _same(known.parts, ordered)

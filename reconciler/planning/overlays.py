@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from reconciler.fleet.inventory import Cluster
 from reconciler.manifests.identity import ObjectKey
 from reconciler.planning.placements import PlacedCopy
+from reconciler.planning.plan_cache import Same
 from reconciler.render.luna import luna_patches
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import GroupKey, WorkloadObject
@@ -33,19 +34,11 @@ class Overlay:
 
     def key(self, luna: tuple[str, ...] | None, engine: str) -> Hashable:
         """Return what its rendering follows from."""
-        digests = tuple(item.digest for item, _ in self.items)
-        patches = {repr(copy.patches) for _, copy in self.items if copy.patches}
-        if len(patches) > 1:
-            patches = {repr([copy.patches for _, copy in self.items])}
-        return (
-            self.namespace,
-            self.name,
-            self.policy,
-            digests,
-            tuple(patches),
-            luna,
-            engine,
-        )
+        parts = []
+        for item, copy in self.items:
+            # Equal objects may have their keys in another order, and are written in it.
+            parts.append((Same(item.body), repr(copy.patches)))
+        return self.namespace, self.name, self.policy, tuple(parts), luna, engine
 
 
 def overlays_of(groups: Mapping[GroupKey, PlacedCopy]) -> list[Overlay]:
