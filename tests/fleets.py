@@ -194,7 +194,9 @@ class Fleet:
     order: dict[str, float] = field(default_factory=dict)
     revision: int = 0
     modes: dict[str, str] = field(default_factory=dict)
-    """Of files that are not plain: their modes as git writes them."""
+    """The modes of files that are not plain, as git writes them."""
+    cache: PlanCache = field(default_factory=PlanCache, compare=False, repr=False)
+    """What its cycles keep from one to the next."""
 
     @classmethod
     def of(cls, clusters: Mapping[str, tuple[bytes, bytes]], policies: Mapping[str, bytes]) -> Fleet:
@@ -272,15 +274,20 @@ class Fleet:
         return fleet_snapshot(pictures)
 
     def plan(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
-        made = plan(self.state(), self.snapshot(unreadable), now)
-        if not allow_removals:
-            made.guard.check()
-        return made
+        """Plan as somebody does who plans for the first time."""
+        return self._plan(unreadable, now, None, allow_removals=allow_removals)
 
     def cycle(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
-        """Plan, and carry the plan's commits out on the files."""
-        made = self.plan(unreadable=unreadable, allow_removals=allow_removals, now=now)
+        """Plan as a running service does, and carry the plan's commits out on the files."""
+        self.cache.start_generation()
+        made = self._plan(unreadable, now, self.cache, allow_removals=allow_removals)
         self.carry_out(made)
+        return made
+
+    def _plan(self, unreadable: tuple[str, ...], now: float, cache: PlanCache | None, *, allow_removals: bool) -> Plan:
+        made = plan(self.state(cache), self.snapshot(unreadable), now, cache)
+        if not allow_removals:
+            made.guard.check()
         return made
 
     def carry_out(self, made: Plan) -> None:

@@ -38,11 +38,14 @@ CLUSTER_SPECS = (
     "taints: [{key: dedicated, value: ml, effect: NoExecute}]",
     GROWS,
     "autoscaler: {kind: Luna}",
+    "autoscaler: {kind: Luna, gpuSkus: [L4]}",
 )
 SPECS = (
     ordered("c0", "c1", "c2"),
     f"{ordered('c1', 'c0')}\nplacement: {{require: Fit}}",
     f"{ordered('c2')}\nplacement: {{require: Fit}}\npriority: 1",
+    "placement: {require: Fit, prefer: [Pack]}",
+    "placement: {require: Fit, prefer: [Balance, Available]}",
     DUPLICATE,
     f"{DUPLICATE}\nplacement: {{require: Fit}}",
     "spreadConstraints: {spreadMode: Divide}",
