@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reconciler.placement.model import Action
 from reconciler.planning.plan_cache import PlanCache
 from tests.cycles.remembering import compared, remember
 from tests.fleets import Fleet, config_map, ordered, policy, ray_job, static_and_dynamic
@@ -109,3 +110,111 @@ def test_a_shared_companion_is_patched_as_the_policy_of_its_last_group_says() ->
     fleet.commit("workloads/team/z.yaml", ray_job("z", workers=1, labels="{p: plain}", config="code"))
     remember(fleet, cache)
     assert fleet.files[shared].count(b"/metadata/annotations") == 1
+
+
+def test_files_that_lie_about_in_skyrays_folders_are_taken_out() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    (record,) = (path for path in fleet.files if path.startswith("placements/"))
+    strays = ("clusters/README.md", "clusters/static/team/old/x.yaml", "clusters/gone/team/old/x.yaml")
+    for path in strays:
+        fleet.commit(path, b"hello\n")
+    fleet.commit("placements/copy.yaml", fleet.files[record])
+    (repair,) = remember(fleet, cache).drafts
+    assert repair.changes == dict.fromkeys((*strays, "placements/copy.yaml"))
+    assert remember(fleet, cache).drafts == ()
+
+
+def test_a_placement_in_the_folder_of_another_namespace_is_put_back() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    (record,) = (path for path in fleet.files if path.startswith("placements/"))
+    data = fleet.files[record]
+    fleet.commit(record, None)
+    fleet.commit("placements/other/x.yaml", data)
+    (repair,) = remember(fleet, cache).drafts
+    assert repair.changes == {record: data, "placements/other/x.yaml": None}
+    assert remember(fleet, cache).drafts == ()
+
+
+def test_of_a_folder_with_one_new_placement_the_others_are_not_read_again() -> None:
+    fleet, cache = placed("train", ray_job("train", workers=1))
+    for name in ("more", "last"):
+        fleet.commit(f"workloads/team/{name}.yaml", ray_job(name, workers=1))
+        remember(fleet, cache)
+        assert remember(fleet, cache).drafts == ()
+
+
+def test_links_and_other_files_among_workloads_spoil_only_themselves() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    fleet.commit("workloads/team/README.md", b"hello\n")
+    fleet.link("workloads/team/link.yaml", "train.yaml")
+    fleet.link("workloads/links/only.yaml", "train.yaml")
+    made = remember(fleet, cache)
+    rejected = {str(one.group) for one in made.decisions if one.action is Action.REJECT}
+    assert rejected == {"team/file-link", "links/file-only"}
+    fleet.commit("workloads/team/link.yaml", None)
+    fleet.commit("workloads/team/README.md", b"hello again\n")
+    remember(fleet, cache)
+    assert remember(fleet, cache).drafts == ()
+
+
+def test_a_namespace_that_is_gone_from_the_repo_is_gone_from_the_clusters() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    fleet.commit("workloads/team/train.yaml", None)
+    remember(fleet, cache)
+    assert remember(fleet, cache).drafts == ()
+    assert not any("/team/" in path for path in fleet.files)
+
+
+def test_a_label_of_a_namespace_is_rendered_wherever_it_has_groups() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    for value in ("a", "b"):
+        manifest = f"apiVersion: v1\nkind: Namespace\nmetadata: {{name: team, labels: {{tier: {value}}}}}\n"
+        fleet.commit("workloads/team/namespace.yaml", manifest.encode())
+        remember(fleet, cache)
+        assert f"tier: {value}".encode() in fleet.files["clusters/static/team/namespace.yaml"]
+        assert remember(fleet, cache).drafts == ()
+
+
+def test_a_broken_namespace_file_leaves_the_labels_as_they_were_rendered() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    manifest = b"apiVersion: v1\nkind: Namespace\nmetadata: {name: team, labels: {tier: a}}\n"
+    fleet.commit("workloads/team/namespace.yaml", manifest)
+    remember(fleet, cache)
+    fleet.commit("workloads/team/namespace.yaml", b"kind: [\n")
+    remember(fleet, cache)
+    assert b"tier: a" in fleet.files["clusters/static/team/namespace.yaml"]
+    fleet.commit("clusters/static/team/namespace.yaml", b"nonsense\n")
+    remember(fleet, cache)
+    assert b"tier" not in fleet.files["clusters/static/team/namespace.yaml"], "nothing says it any more"
+
+
+def test_an_admitted_object_that_is_nowhere_any_more_is_left_out_until_it_is_back() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    data = fleet.files[COPY]
+    fleet.commit("workloads/team/train.yaml", b"kind: [\n")
+    fleet.commit(COPY, None)
+    remember(fleet, cache)
+    assert COPY not in fleet.files
+    fleet.commit("workloads/team/train.yaml", ray_job("train"))
+    remember(fleet, cache)
+    assert fleet.files[COPY] == data
+
+
+def test_a_cluster_that_leaves_and_joins_again_is_rendered_anew() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    inventory = fleet.files["inventory/dynamic.yaml"]
+    for _ in range(2):
+        fleet.commit("inventory/dynamic.yaml", None)
+        remember(fleet, cache)
+        assert "clusters/dynamic/skyray.yaml" not in fleet.files
+        fleet.commit("inventory/dynamic.yaml", inventory)
+        remember(fleet, cache)
+        assert "clusters/dynamic/skyray.yaml" in fleet.files
+
+
+def test_groups_on_a_cluster_that_cannot_be_read_for_a_while_are_decided_on_again() -> None:
+    fleet, cache = placed("train", ray_job("train"))
+    for unreadable in (("static",), ("static",), ()):
+        made = compared(fleet, cache, unreadable=unreadable)
+        assert not isinstance(made, str)
+        assert made.drafts == ()
