@@ -11,13 +11,14 @@ from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_file import fleet_snapshot
 from reconciler.placement.decision import Decision
-from reconciler.planning.files import Files
+from reconciler.planning.files import Fetch, Files, blob_id
 from reconciler.planning.namespaces import Sources
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState, read_state
 from reconciler.policy.model import NAME_LABEL
+from reconciler.repo.folder import SYMLINK_MODE, Entry, folder_of
 from reconciler.workloads.group import Source
 
 NOW = 1_800_000_000.0
@@ -192,6 +193,10 @@ class Fleet:
     unusable: dict[str, str] = field(default_factory=dict)
     order: dict[str, float] = field(default_factory=dict)
     revision: int = 0
+    modes: dict[str, str] = field(default_factory=dict)
+    """The modes of files that are not plain, as git writes them."""
+    cache: PlanCache = field(default_factory=PlanCache, compare=False, repr=False)
+    """What its cycles keep from one to the next."""
 
     @classmethod
     def of(cls, clusters: Mapping[str, tuple[bytes, bytes]], policies: Mapping[str, bytes]) -> Fleet:
@@ -207,10 +212,12 @@ class Fleet:
         """A user's commit of one file; None removes it."""
         self.revision += 1
         self.order[path] = self.revision
-        if data is None:
-            del self.files[path]
-        else:
-            self.files[path] = data
+        self._write(path, data)
+
+    def link(self, path: str, to: str) -> None:
+        """A user's commit of a symbolic link."""
+        self.commit(path, to.encode())
+        self.modes[path] = SYMLINK_MODE
 
     def show(self, name: str, *shown: str, pods: tuple[str, ...] = (), ray: tuple[str, ...] = ()) -> None:
         """From now on a cluster is seen with these nodes, pods and Ray statuses."""
@@ -220,12 +227,29 @@ class Fleet:
         """The same repo at the same revision, with its files in another order."""
         paths = list(self.files)
         dice.shuffle(paths)
-        return Fleet({path: self.files[path] for path in paths}, dict(self.unusable), dict(self.order), self.revision)
+        files = {path: self.files[path] for path in paths}
+        return Fleet(files, dict(self.unusable), dict(self.order), self.revision, dict(self.modes))
 
-    def state(self, cache: PlanCache | None = None) -> RepoState:
-        files = {path: data for path, data in self.files.items() if not path.startswith("snapshots/")}
-        sha = f"{self.revision:040x}"
-        return read_state(sha, Files(files, self.unusable), self.sources(), cache)
+    def state(self, cache: PlanCache | None = None, files: Files | None = None) -> RepoState:
+        """Return what is read at this revision; `files` are those of `read`, where they were made already."""
+        return read_state(f"{self.revision:040x}", files or self.read(), self.sources(), cache)
+
+    def read(self, fetch: Fetch | None = None) -> Files:
+        """Return what a plan reads of the files, with their modes; `fetch` reads contents in place of the own way."""
+        entries = []
+        unusable = dict(self.unusable)
+        for path, data in self.files.items():
+            if path.startswith("snapshots/"):
+                continue
+            entry = Entry(path, self.modes.get(path, "100644"), blob_id(data))
+            entries.append(entry)
+            if not entry.is_file:
+                unusable[path] = "is a symbolic link"
+        return Files.lazy(folder_of(entries), unusable, fetch or self.fetch)
+
+    def fetch(self, entries: Iterable[Entry]) -> dict[str, bytes]:
+        """Return the contents of entries by path."""
+        return {entry.path: self.files[entry.path] for entry in entries}
 
     def sources(self) -> Sources:
         """Return which commit changed each file last."""
@@ -250,25 +274,34 @@ class Fleet:
         return fleet_snapshot(pictures)
 
     def plan(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
-        made = plan(self.state(), self.snapshot(unreadable), now)
-        if not allow_removals:
-            made.guard.check()
-        return made
+        """Plan as somebody does who plans for the first time."""
+        return self._plan(unreadable, now, None, allow_removals=allow_removals)
 
     def cycle(self, *, unreadable: tuple[str, ...] = (), allow_removals: bool = False, now: float = NOW) -> Plan:
-        """Plan, and carry the plan's commits out on the files."""
-        made = self.plan(unreadable=unreadable, allow_removals=allow_removals, now=now)
+        """Plan as a running service does, and carry the plan's commits out on the files."""
+        self.cache.start_generation()
+        made = self._plan(unreadable, now, self.cache, allow_removals=allow_removals)
         self.carry_out(made)
+        return made
+
+    def _plan(self, unreadable: tuple[str, ...], now: float, cache: PlanCache | None, *, allow_removals: bool) -> Plan:
+        made = plan(self.state(cache), self.snapshot(unreadable), now, cache)
+        if not allow_removals:
+            made.guard.check()
         return made
 
     def carry_out(self, made: Plan) -> None:
         """Change the files as the plan's commits do."""
         for draft in made.drafts:
             for path, data in draft.changes.items():
-                if data is None:
-                    del self.files[path]
-                else:
-                    self.files[path] = data
+                self._write(path, data)
+
+    def _write(self, path: str, data: bytes | None) -> None:
+        self.modes.pop(path, None)
+        if data is None:
+            del self.files[path]
+        else:
+            self.files[path] = data
 
     def rendered(self) -> dict[str, bytes]:
         own = ("clusters/", "placements/")

@@ -35,7 +35,6 @@ class TopologySpread:
     """The spread constraints of `shape` on `nodes`. Call `placed` for each pod of the shape that is bound."""
 
     def __init__(self, nodes: Nodes, shape: PodShape) -> None:
-        self._size = nodes.size
         self._own = bool(shape.spread)
         self._soft: list[_Constraint] = []
         self._hard: list[_Constraint] = []
@@ -63,10 +62,8 @@ class TopologySpread:
         return bool(self._hard)
 
     def feasible(self) -> Mask:
-        """Return the nodes that pass the filter. Not to be changed by the caller."""
+        """Return the nodes that pass the filter, where there is one. Not to be changed by the caller."""
         passes = [constraint.within_skew() for constraint in self._hard]
-        if not passes:
-            return np.ones(self._size, dtype=np.bool_)
         return reduce(np.logical_and, passes)
 
     def score(self, index: Ints) -> Ints:

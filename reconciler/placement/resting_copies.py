@@ -7,7 +7,7 @@ plan takes it over without going through them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.placement.assumed_pods import AssumedCopy
@@ -78,8 +78,3 @@ class RestingCopies:
     def kinds(self) -> Mapping[Typical, int]:
         """Return the kinds of gangs that these copies are, each with how many there are."""
         return self._kinds
-
-    def retain(self, namespaces: Collection[str]) -> None:
-        """Forget all namespaces but these."""
-        for name in [each for each in self._namespaces if each not in namespaces]:
-            self.put(name, None)

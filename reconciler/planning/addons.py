@@ -15,7 +15,8 @@ from functools import partial
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot
 from reconciler.placement.addons import AddOnSpread, spread_addons
 from reconciler.placement.placed_group import PlacedGroup
-from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.plan_cache import PlanCache
+from reconciler.planning.same import Same
 from reconciler.planning.state import RepoState
 from reconciler.policy.addon import AddOn
 from reconciler.render.addons import (

@@ -21,8 +21,9 @@ from reconciler.planning.overlays import (
     overlays_of,
     patches_of,
 )
-from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rendered import KeptTop, RenderedGroup, RenderedPart
+from reconciler.planning.same import Same
 from reconciler.planning.state import RepoState
 from reconciler.render.addons import FOLDER as ADDONS
 from reconciler.render.cluster import (
@@ -154,11 +155,14 @@ class Directories:
                 parts[namespace] = part
         path = f"{directory_of(cluster)}{SENTINEL}"
         entry = self._state.files.root.entry(path)
-        blob = entry.blob if entry is not None else ""
+        # What a link in its place has as contents is no sentinel.
+        blob = entry.blob if entry is not None and entry.is_file else ""
         known = self._cache.rendered.tops.get(cluster)
         ordered = _in_order(parts)
+        stays = bool(parts) or cluster in self._clusters
         if (
             known is not None
+            and stays
             and known.engine == self._state.fleet.engine
             and known.sentinel == blob
             and _same(known.parts, ordered)

@@ -226,10 +226,8 @@ class NamespaceReader:
         strays: tuple[Record, ...],
     ) -> NamespaceState:
         before = self.before.states.get(name)
-        version = self.sources.version
-        asked_by = _Asked(
-            folder, foreign, self.rules, version(name) if version is not None else None
-        )
+        version = self._version(name, foreign)
+        asked_by = _Asked(folder, foreign, self.rules, version)
         own = tuple(sorted((*records.own, *strays), key=lambda one: one.path))
         placed_by = _Placed(records, strays, self._rendered(name, own))
         same_asked = before is not None and before.asked_by.equals(asked_by)
@@ -253,6 +251,15 @@ class NamespaceReader:
         )
         placed = reader.read(own, records)
         return NamespaceState(name, workloads, grouping, placed, asked_by, placed_by)
+
+    def _version(self, name: str, foreign: Iterable[WorkloadObject]) -> Hashable:
+        """Return what is equal as long as no commit touched a file of the namespace; None where it is not known."""
+        version = self.sources.version
+        if version is None:
+            return None
+        # An edit that was taken back leaves the same object, with another commit.
+        folders = {item.place.file.split("/")[1] for item in foreign}
+        return version(name), *(version(folder) for folder in sorted(folders))
 
     def _rendered(self, name: str, records: Iterable[Record]) -> tuple[str, ...]:
         clusters: set[str] = set()

@@ -13,6 +13,7 @@ from itertools import chain
 
 from reconciler.fleet.inventory import Cluster
 from reconciler.manifests.identity import ObjectKey
+from reconciler.planning.same import Same
 from reconciler.render.luna import luna_patches
 from reconciler.workloads.cluster_copy import ClusterCopy
 from reconciler.workloads.group import GroupKey, WorkloadObject
@@ -32,17 +33,11 @@ class Overlay:
     @cached_property
     def key(self) -> Hashable:
         """What its rendering follows from, beside the cluster's settings."""
-        digests = tuple(item.digest for item, _ in self.items)
-        patches = {repr(copy.patches) for _, copy in self.items if copy.patches}
-        if len(patches) > 1:
-            patches = {repr([copy.patches for _, copy in self.items])}
-        return (
-            self.namespace,
-            self.name,
-            self.policy,
-            digests,
-            tuple(patches),
-        )
+        parts = []
+        for item, copy in self.items:
+            # Equal objects may have their keys in another order, and are written in it.
+            parts.append((Same(item.body), repr(copy.patches)))
+        return self.namespace, self.name, self.policy, tuple(parts)
 
 
 @dataclass(frozen=True)

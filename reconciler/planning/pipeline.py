@@ -41,13 +41,14 @@ from reconciler.planning.initial_state import (
     tenant_of,
 )
 from reconciler.planning.plan import Plan
-from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.resting import (
     Charge,
     RestingNamespace,
     may_rest,
     resting_namespace,
 )
+from reconciler.planning.same import Same
 from reconciler.planning.state import RepoState
 from reconciler.planning.warnings import (
     NamespaceWarnings,

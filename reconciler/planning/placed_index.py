@@ -63,9 +63,9 @@ class PlacedIndex:
         same_meta = old is not None and new is not None and old.meta == new.meta
         for cluster in before.keys() | after.keys():
             had, has = before.get(cluster, ()), after.get(cluster, ())
-            if same_meta and had == has:
-                continue
-            self._versions[cluster] = self._versions.get(cluster, 0) + 1
+            # Equal copies are taken in as well: their objects may be written with another order of keys.
+            if not same_meta or had != has:
+                self._versions[cluster] = self._versions.get(cluster, 0) + 1
             placed = self._clusters.setdefault(cluster, {})
             if has:
                 placed[name] = has

@@ -250,17 +250,18 @@ class PlacedGroupReader:
     ) -> WorkloadObject | None:
         if likely is not None and blob_id(emit(likely.body)) == entry.blob:
             return likely
-        data = self.files.get(entry.path)
-        if data is None:
-            # A link: what it points at was not admitted.
-            data = b""
+        data = self.files.fetch([entry])[entry.path]
         return self.read_copy(entry.path, data, self.namespace)
 
 
 def _object_files(folder: Folder) -> list[Entry]:
-    return [
-        folder.files[name] for name in sorted(folder.files) if name != KUSTOMIZATION
-    ]
+    found = []
+    for name in sorted(folder.files):
+        entry = folder.files[name]
+        # What a link points at was not admitted.
+        if name != KUSTOMIZATION and entry.is_file:
+            found.append(entry)
+    return found
 
 
 def _all_same(

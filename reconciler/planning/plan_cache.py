@@ -21,6 +21,7 @@ from reconciler.planning.namespaces import ReadNamespaces, Rules
 from reconciler.planning.placed_index import PlacedIndex
 from reconciler.planning.rendered import RenderCache, RenderedGroup
 from reconciler.planning.resting import Resting
+from reconciler.planning.same import Same
 from reconciler.policy.tenant import Denial, Tenant
 from reconciler.render import placement_record
 from reconciler.render.addons import KeptAddOn
@@ -70,21 +71,6 @@ class GenerationCache(Generic[K, V]):
     def start_generation(self) -> None:
         """Forget what was not asked for since the last turn."""
         self._before, self._now = self._now, {}
-
-
-class Same:
-    """A key that is equal for one and the same object only: it stands for what is too large to be compared."""
-
-    __slots__ = ("_it",)
-
-    def __init__(self, it: object) -> None:
-        self._it = it  # held, so that nothing else can get its id
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self._it is other._it
-
-    def __hash__(self) -> int:
-        return id(self._it)
 
 
 @dataclass(slots=True)

@@ -21,14 +21,16 @@ from reconciler.planning.namespaces import NamespaceState
 from reconciler.planning.warnings import NamespaceWarnings
 from reconciler.policy.tenant import Tenant
 from reconciler.reasons.ray_clusters import NOT_PLACED
-from reconciler.reasons.transitions import HeldByAnotherGroup
+from reconciler.reasons.transitions import HeldByAnotherGroup, ObjectHeldHere
 from reconciler.workloads.group import GroupKey
 
 Charge = tuple[GroupKey, Tenant | None, Mapping[str, int]]
 """A group, its tenant, and what it requests."""
 
-_UNREADABLE = -1
-"""Stands for a cluster whose capacity is not known."""
+_WAITS_FOR_OTHERS = frozenset(
+    {HeldByAnotherGroup.code, ObjectHeldHere.code, NOT_PLACED}
+)
+"""Reasons that may pass with the capacity that other groups get."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +51,7 @@ class Resting:
     def __init__(self) -> None:
         self.copies = RestingCopies()
         self._known: dict[str, RestingNamespace] = {}
-        self._seen: dict[str, tuple[ClusterSnapshot | None, int]] = {}
-        self._views = 0
+        self._seen: dict[str, ClusterSnapshot | None] = {}
 
     def still(
         self,
@@ -87,16 +88,13 @@ class Resting:
     ) -> set[str]:
         """Return the clusters of which this snapshot shows other pods or Ray resources than the last one."""
         changed = set()
-        seen: dict[str, tuple[ClusterSnapshot | None, int]] = {}
+        seen: dict[str, ClusterSnapshot | None] = {}
         for cluster in inventory:
             shown = _readable(cluster, snapshot, now, max_age)
-            before = self._seen.get(cluster.name)
-            if before is not None and _shows_the_same(before[0], shown):
-                seen[cluster.name] = (shown, before[1])
-                continue
-            changed.add(cluster.name)
-            self._views += 1
-            seen[cluster.name] = (shown, self._views)
+            seen[cluster.name] = shown
+            is_new = cluster.name not in self._seen
+            if is_new or not _shows_the_same(self._seen[cluster.name], shown):
+                changed.add(cluster.name)
         # A copy may be on a cluster that left the inventory.
         changed |= self._seen.keys() - seen.keys()
         self._seen = seen
@@ -142,7 +140,11 @@ def _may_rest(result: Admitted, ray_clusters: RayClusters) -> bool:
         return False
     if result.assignment is not None and not result.assignment.satisfied:
         return False
-    if result.transition.reason in {HeldByAnotherGroup.code, NOT_PLACED}:
+    transition = result.transition
+    if transition.reason in _WAITS_FOR_OTHERS:
+        return False
+    # What stays here until another group can take it may go as soon as there is capacity.
+    if transition.objects is not None and transition.objects.kept:
         return False
     # A job on a RayCluster is told when that is gone from the cluster.
     jobs = [item for copy in result.copies for item in copy.admitted if item.is_batch]

@@ -25,13 +25,14 @@ from reconciler.planning.namespaces import (
     Rules,
     Sources,
 )
-from reconciler.planning.plan_cache import PlanCache, Same
+from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rules import (
     documents_of,
     is_policy,
     read_class_files,
     read_tenant_files,
 )
+from reconciler.planning.same import Same
 from reconciler.policy.addon import AddOn
 from reconciler.policy.addon_kind import read_addons
 from reconciler.policy.dialects import read_policies

@@ -182,7 +182,7 @@ def patched(
         _note_parents(path, inner)
     kept = tuple(bad[path] for path in sorted(bad))
     made = _patched(base, "", touched, inner, ids, kept)
-    return made if made is not None else Folder("", misnamed=kept)
+    return made if made is not None else folder_of((), kept)
 
 
 def _note_parents(path: str, inner: dict[str, set[str]]) -> None:
@@ -220,7 +220,8 @@ def _patched(
             folders.pop(name, None)
         else:
             folders[name] = made
-    if not files and not folders and path not in ids:
+    # A folder of nothing but misnamed paths has no files, as in `folder_of`.
+    if not files and not folders:
         return None
     known = ids.get(path) or _id_of(files, folders, below, misnamed)
     return _folder(known, files, folders, () if path else misnamed)

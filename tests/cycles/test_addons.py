@@ -296,3 +296,15 @@ def test_addons_do_not_make_room_for_more_groups_to_go_unasked() -> None:
         fleet.commit(f"workloads/team/code{i}.yaml", None)
     with pytest.raises(GuardTripped, match="4 of 4 placements"):
         fleet.plan()
+
+
+def test_an_addon_that_provides_nothing_that_is_there_leaves_whatever_ray_resources_are_left() -> None:
+    fleet = operated_job()
+    fleet.files["addons/other/addon.yaml"] = addon("other", provides="[example.com]")
+    fleet.cycle()
+    assert has(fleet, "static", "other")
+    fleet.show("static", *nodes(4), ray=(OTHERS,))
+    del fleet.files["addons/other/addon.yaml"]
+    fleet.cycle(allow_removals=True)
+    assert not has(fleet, "static", "other")
+    assert has(fleet, "static")

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import ClusterSnapshot
 from reconciler.placement.fleet_state import BaselineCache
 from reconciler.planning.files import blob_id
-from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
-from reconciler.planning.plan_cache import GenerationCache, PlanCache, Same
-from reconciler.planning.state import RepoState
+from reconciler.planning.plan_cache import GenerationCache, PlanCache
+from reconciler.planning.same import Same
+from tests.cycles.changing_fleets import ChangingFleet
+from tests.cycles.remembering import compared, remember
 from tests.fleets import (
     GROWS,
-    NOW,
     Fleet,
     cluster,
     config_map,
@@ -30,42 +30,6 @@ from tests.fleets import (
 )
 
 QUIET = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-
-
-def said_by(state: RepoState | None) -> tuple[object, ...]:
-    """Return what a state says, whichever way it was read."""
-    if state is None:
-        return ()
-    operators = (state.fleet, state.clusters, state.policies, state.tenancy, state.classes, state.addons)
-    return (state.revision, *operators, state.workloads, state.grouping, state.placements)
-
-
-def seen_in(made: Plan | str) -> Plan | str:
-    """Return a plan without what decisions that are not committed would say: their time, and their snapshot."""
-    if isinstance(made, str):
-        return made
-    return replace(made, decisions=tuple(one if one.changed else replace(one, after=None) for one in made.decisions))
-
-
-def outcome(fleet: Fleet, cache: PlanCache | None) -> tuple[RepoState | None, Plan | str]:
-    """Return what was read and planned, or the words of the error."""
-    state = None
-    try:
-        state = fleet.state(cache)
-        return state, plan(state, fleet.snapshot(), NOW, cache)
-    except SkyRayError as error:
-        return state, str(error)
-
-
-def remember(fleet: Fleet, cache: PlanCache) -> Plan:
-    """Plan with and without cache, compare, and carry the plan out."""
-    cache.start_generation()
-    state, made = outcome(fleet, cache)
-    other, expected = outcome(fleet, None)
-    assert (said_by(state), seen_in(made)) == (said_by(other), seen_in(expected))
-    assert isinstance(made, Plan)
-    fleet.carry_out(made)
-    return made
 
 
 def remembered() -> tuple[Fleet, PlanCache]:
@@ -130,6 +94,18 @@ def test_memory_changes_no_plan_whatever_happens_between_cycles(steps: list[tupl
         take(fleet, step)
         remember(fleet, cache)
     assert remember(fleet, cache).drafts == ()
+
+
+@QUIET
+@given(st.integers(0, 1_000_000))
+def test_memory_changes_no_plan_whatever_changes_in_the_fleet(seed: int) -> None:
+    life, cache = ChangingFleet(Random(seed)), PlanCache()
+    for _ in range(12):
+        life.step()
+        made = compared(life.fleet, cache, unreadable=life.unreadable, now=life.now)
+        lost_the_race = life.dice.randint(0, 5) == 0
+        if isinstance(made, Plan) and not lost_the_race:
+            life.fleet.carry_out(made)
 
 
 def test_an_unchanged_directory_is_not_rendered_again_at_a_later_revision() -> None:

@@ -108,6 +108,24 @@ def test_what_a_group_on_another_cluster_cannot_take_stays_with_the_first_which_
     assert (stands(fleet, "a"), stands(fleet, "b")) == (["two/second"], ["two/second"]), "as soon as there is room"
 
 
+def test_what_stays_with_a_group_that_has_more_moves_as_soon_as_there_is_room() -> None:
+    fleet = grouped(one=7, two=4)
+    label(fleet, a="first", d="first", b="second")
+    fleet.cycle()
+    label(fleet, a="second")
+    for _ in range(2):
+        made = fleet.cycle()
+        assert (stands(fleet, "a"), stands(fleet, "d"), stands(fleet, "b")) == (
+            ["one/first"],
+            ["one/first"],
+            ["two/second"],
+        )
+    assert decision(made, "team", "first").reason == "ObjectHeldHere"
+    fleet.show("two", node("n0", gpus=0, cpu="8"))
+    fleet.cycle(allow_removals=True)
+    assert (stands(fleet, "a"), stands(fleet, "d")) == (["two/second"], ["one/first"])
+
+
 def test_what_two_groups_have_stays_until_one_cluster_has_room_for_both() -> None:
     fleet = grouped(one=4, two=4)
     label(fleet, a="first", b="second")

@@ -66,3 +66,36 @@ def test_pods_that_keep_off_each_other_go_where_one_after_another_would(
     assert together == separate
     if app == "ray":
         assert set(together.values()) <= {1}
+
+
+def test_with_relative_scores_pods_are_bound_as_far_as_there_is_room() -> None:
+    soft = node("soft", cpu=2000, taints=(SPOT,))
+    assert bind_pods(cluster(soft, node("plain", cpu=3000)), shape(), 9) == {1: 3, 0: 2}
+
+
+def test_with_relative_scores_pods_that_share_no_node_get_one_each() -> None:
+    apart = shape(labels={"app": "ray"}, pod_anti_required=(PodTerm(HOST, selects(app="ray")),))
+    nodes = cluster(node("soft", taints=(SPOT,)), node("a"), node("b"))
+    assert bind_pods(nodes, apart, 9) == {0: 1, 1: 1, 2: 1}
+
+
+def test_a_full_node_at_neither_extreme_leaves_the_scores_of_the_others() -> None:
+    """The three have two, one and no soft taint; the middle one fills up while the best has room."""
+    twice = (SPOT, Taint("old", "PreferNoSchedule"))
+    nodes = cluster(
+        node("twice", cpu=64_000, gib=256, taints=twice), node("once", cpu=1000, taints=(SPOT,)), node("best")
+    )
+    found = bind_pods(nodes, shape(), 12)
+    assert found == {2: 8, 1: 1, 0: 3}
+
+
+def test_many_pods_that_share_no_node_get_one_each_at_once() -> None:
+    apart = shape(labels={"app": "ray"}, pod_anti_required=(PodTerm(HOST, selects(app="ray")),))
+    nodes = cluster(*(node(f"n{i}") for i in range(12)))
+    assert bind_pods(nodes, apart, 30) == dict.fromkeys(range(12), 1)
+
+
+def test_on_full_nodes_nothing_is_bound_however_many_are_asked_for() -> None:
+    nodes = cluster(node("a", cpu=500), node("b", cpu=500))
+    for count in (1, 30):
+        assert not bind_pods(nodes, shape(), count)

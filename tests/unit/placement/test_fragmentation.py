@@ -90,3 +90,10 @@ def test_it_counts_what_counting_node_by_node_gives(sizes: list[tuple[int, int, 
     picture: Nodes = cluster(*nodes, placed=placed)
     one = kind(gpus, count, cpu=500)
     assert Mix(((one, 1),)).unusable(picture) == _counted(nodes, taken, one)
+
+
+def test_gangs_that_were_counted_before_count_as_those_that_are_looked_at() -> None:
+    wide = gang(head(), workers(4, 8000, 32, gpu=8))
+    of_wide = Typical((("cpu", 8000), ("memory", 32 * GIB), (GPU, 8)), 4)
+    of_none = kind(3, 3)
+    assert Mix.of([wide], {of_wide: 2, of_none: 0}) == Mix.of([wide, wide, wide])
