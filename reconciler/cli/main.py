@@ -116,5 +116,5 @@ def _collect_garbage_seldom() -> None:
     Nearly all objects of a command live until it ends. By default Python looks through the youngest of them after every
     700 new ones, and through all of them at the end, where their memory is given back anyway.
     """
-    gc.set_threshold(50_000)
+    gc.set_threshold(200_000)
     atexit.register(gc.freeze)
