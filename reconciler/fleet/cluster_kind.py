@@ -235,7 +235,7 @@ class ClusterSpec(SkyRayModel):
     kubernetes_cluster: str = ""
     kubernetes_version: Annotated[str, AfterValidator(_version)] | None = None
     access: AccessPart
-    autoscaler: AutoscalerPart = AutoscalerPart()
+    autoscaler: AutoscalerPart = AutoscalerPart.defaults()
     headroom: dict[
         ResourceName,
         Annotated[
@@ -244,7 +244,7 @@ class ClusterSpec(SkyRayModel):
             WithJsonSchema(QUANTITY_SCHEMA | {"examples": ["5%", "2Gi"]}),
         ],
     ] = Field(default_factory=dict)
-    scheduler: SchedulerPart = SchedulerPart()
+    scheduler: SchedulerPart = SchedulerPart.defaults()
     taints: Items[ClusterTaintPart] = ()
     cordoned: bool = False
     standby: StandbyPart | None = None

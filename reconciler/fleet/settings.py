@@ -163,10 +163,10 @@ class FleetSpec(SkyRayModel):
 
     engine: Literal["argocd", "flux"]
     branch: Annotated[str, AfterValidator(_branch)] = "main"
-    limits: LimitsPart = LimitsPart()
-    guards: GuardsPart = GuardsPart()
+    limits: LimitsPart = LimitsPart.defaults()
+    guards: GuardsPart = GuardsPart.defaults()
     forge: ForgePart | None = None
-    fairness: FairnessPart = FairnessPart()
+    fairness: FairnessPart = FairnessPart.defaults()
     tenancy: Literal["Required", "Optional"] | None = None
 
 

@@ -19,7 +19,6 @@ from reconciler.kube_scheduler.node_table import (
     Ints,
     Mask,
     NodeTable,
-    has_pod_terms,
 )
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
@@ -33,7 +32,8 @@ from reconciler.kube_scheduler.scores import (
     reversed_share,
     share,
 )
-from reconciler.kube_scheduler.topology_spread import TopologySpread, is_spread
+from reconciler.kube_scheduler.shape_rules import has_pod_terms, is_spread
+from reconciler.kube_scheduler.topology_spread import TopologySpread
 from reconciler.manifests.podshape import PodShape
 
 

@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.kube_scheduler.gang import Gang
-from reconciler.kube_scheduler.node_table import has_pod_terms
-from reconciler.kube_scheduler.topology_spread import is_spread
+from reconciler.kube_scheduler.shape_rules import has_pod_terms, is_spread
 from reconciler.manifests.podshape import PodShape
 from reconciler.ray.demand import PodSet
 

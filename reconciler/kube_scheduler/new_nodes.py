@@ -12,8 +12,9 @@ import numpy as np
 
 from reconciler.fleet.snapshot import Node, NodePool
 from reconciler.kube_scheduler.daemonsets import DaemonSets
-from reconciler.kube_scheduler.node_table import HOSTNAME, NodeTable
+from reconciler.kube_scheduler.node_table import NodeTable
 from reconciler.kube_scheduler.nodes import NO_AUTOSCALER, Nodes
+from reconciler.kube_scheduler.shape_rules import HOSTNAME
 
 
 def template_nodes(nodes: Nodes) -> Nodes:

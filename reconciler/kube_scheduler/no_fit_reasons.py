@@ -21,7 +21,7 @@ from reconciler.kube_scheduler.filters import (
 from reconciler.kube_scheduler.node_table import Mask
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import PodAffinity, can_skip
-from reconciler.kube_scheduler.topology_spread import is_spread
+from reconciler.kube_scheduler.shape_rules import is_spread
 from reconciler.manifests.podshape import Taint
 from reconciler.ray.demand import PodSet
 from reconciler.reasons.no_fit import (

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reconciler.fleet.snapshot import Node
+from reconciler.kube_scheduler.shape_rules import has_pod_terms
 from reconciler.manifests.podshape import PodShape, Taint
 
 Ints = NDArray[np.int64]
@@ -27,8 +28,6 @@ CPU, MEMORY, SLOTS = 0, 1, 2
 
 DEFAULT_POD_SLOTS = 110
 """What a node holds when its allocatable names no `pods` (the kubelet's own default); real nodes always name it."""
-
-HOSTNAME = "kubernetes.io/hostname"
 
 NOT_READY = Taint("node.kubernetes.io/not-ready", "NoSchedule")
 """What a node that is not ready counts as tainted with, even where nothing has tainted it yet."""
@@ -60,16 +59,6 @@ class PodsOnNodes:
     def has_terms(self) -> bool:
         """Whether these pods have terms that may attract or repel others."""
         return has_pod_terms(self.shape)
-
-
-def has_pod_terms(shape: PodShape) -> bool:
-    """Return whether `shape` has any pod affinity or anti-affinity term."""
-    return bool(
-        shape.pod_required
-        or shape.pod_preferred
-        or shape.pod_anti_required
-        or shape.pod_anti_preferred
-    )
 
 
 def clamped(amount: int) -> int:

@@ -26,7 +26,6 @@ from reconciler.kube_scheduler.node_table import (
     NodeTable,
     PodsOnNodes,
     clamped,
-    has_pod_terms,
 )
 from reconciler.kube_scheduler.pod_room import (
     KeptRooms,
@@ -35,6 +34,7 @@ from reconciler.kube_scheduler.pod_room import (
     request_of,
     room_again,
 )
+from reconciler.kube_scheduler.shape_rules import has_pod_terms
 from reconciler.manifests.podshape import PodShape
 from reconciler.reasons.reason import Reason
 

@@ -16,7 +16,7 @@ from reconciler.kube_scheduler.filters import allowed
 from reconciler.kube_scheduler.node_table import Ints, Mask
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import can_skip
-from reconciler.kube_scheduler.topology_spread import is_spread
+from reconciler.kube_scheduler.shape_rules import is_spread
 from reconciler.manifests.podshape import PodShape
 from reconciler.ray.demand import PodSet
 

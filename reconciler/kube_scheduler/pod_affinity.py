@@ -17,9 +17,9 @@ from reconciler.kube_scheduler.node_table import (
     Mask,
     NodeTable,
     PodsOnNodes,
-    has_pod_terms,
 )
 from reconciler.kube_scheduler.nodes import Nodes
+from reconciler.kube_scheduler.shape_rules import has_pod_terms
 from reconciler.manifests.podshape import PodShape, PodTerm
 
 REQUIRED_TERM_WEIGHT = 1

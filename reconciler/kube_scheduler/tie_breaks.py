@@ -16,8 +16,8 @@ from reconciler.kube_scheduler.filters import allowed, allowed_anywhere
 from reconciler.kube_scheduler.node_table import Ints
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.pod_affinity import can_skip
+from reconciler.kube_scheduler.shape_rules import is_spread
 from reconciler.kube_scheduler.simulate import PodBatch, SimulationResult, simulate
-from reconciler.kube_scheduler.topology_spread import is_spread
 
 SHUFFLES = 10
 SHUFFLES_OF_MANY = 2

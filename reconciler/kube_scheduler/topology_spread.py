@@ -16,7 +16,6 @@ import numpy as np
 
 from reconciler.kube_scheduler.filters import node_affinity, tolerated
 from reconciler.kube_scheduler.node_table import (
-    HOSTNAME,
     Floats,
     Ints,
     Mask,
@@ -24,11 +23,9 @@ from reconciler.kube_scheduler.node_table import (
 )
 from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.kube_scheduler.scores import MAX
+from reconciler.kube_scheduler.shape_rules import ANYWAY, HOSTNAME, default_constraints
 from reconciler.manifests.podshape import PodShape, SpreadConstraint
 from reconciler.manifests.selector import LabelSelector
-
-ZONE = "topology.kubernetes.io/zone"
-_ANYWAY = "ScheduleAnyway"
 
 
 class TopologySpread:
@@ -40,7 +37,7 @@ class TopologySpread:
         self._hard: list[_Constraint] = []
         for constraint in shape.spread or default_constraints(shape):
             group = (
-                self._soft if constraint.when_unsatisfiable == _ANYWAY else self._hard
+                self._soft if constraint.when_unsatisfiable == ANYWAY else self._hard
             )
             group.append(_Constraint(nodes, shape, constraint))
         _require_all_keys(self._hard)
@@ -190,21 +187,6 @@ def _fewest_first(crowding: Ints) -> Ints:
     if not most:
         return np.full_like(crowding, MAX)
     return MAX * (most + least - crowding) // most
-
-
-def default_constraints(shape: PodShape) -> tuple[SpreadConstraint, ...]:
-    """Return the scheduler's own constraints, for pods that a Service, ReplicaSet or StatefulSet selects."""
-    selector = shape.owner_selector
-    if selector is None or not selector.requirements:
-        return ()
-    return SpreadConstraint(HOSTNAME, 3, _ANYWAY, selector), SpreadConstraint(
-        ZONE, 5, _ANYWAY, selector
-    )
-
-
-def is_spread(shape: PodShape) -> bool:
-    """Return whether any spread constraint applies to pods of this shape."""
-    return bool(shape.spread or default_constraints(shape))
 
 
 def _require_all_keys(constraints: list[_Constraint]) -> None:

@@ -12,7 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, Protocol, Self, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -73,11 +73,24 @@ def problems(error: InputError) -> tuple[InputError, ...]:
 
 
 class SkyRayModel(BaseModel):
-    """Base of every kind and of its parts."""
+    """Base of every kind and of its parts.
+
+    The validator of a kind is built when the kind is first read: a command reads a few kinds, and no part by itself.
+    """
 
     model_config = ConfigDict(
-        strict=True, extra="forbid", frozen=True, alias_generator=to_camel
+        strict=True,
+        extra="forbid",
+        frozen=True,
+        alias_generator=to_camel,
+        defer_build=True,
     )
+
+    @classmethod
+    def defaults(cls) -> Self:
+        """Return what an absent part means: the default of every field."""
+        # To check them would build a validator at import.
+        return cls.model_construct()
 
     @model_validator(mode="before")
     @classmethod

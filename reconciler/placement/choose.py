@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.kube_scheduler.equivalence import GangRequest
@@ -18,7 +19,6 @@ from reconciler.placement.cost import cost_of
 from reconciler.placement.filters import refused_candidates
 from reconciler.placement.fleet_state import FleetState
 from reconciler.placement.model import Candidate, Verdict
-from reconciler.placement.scoring import FeasibleCluster, Ranking, rank
 from reconciler.policy.eligibility import Eligibility
 from reconciler.policy.model import Require, SchedulePolicy
 from reconciler.reasons.choice import (
@@ -35,6 +35,9 @@ from reconciler.reasons.choice import (
 from reconciler.reasons.hold import HELD_FOR_OLDER
 from reconciler.reasons.reason import Reason
 from reconciler.workloads.group import Group
+
+if TYPE_CHECKING:
+    from reconciler.placement.scoring import FeasibleCluster, Ranking
 
 _ORDER = {verdict: position for position, verdict in enumerate(Verdict)}
 
@@ -198,6 +201,9 @@ def _by_preference(
     wanted: GangRequest,
 ) -> tuple[list[EvaluatedCluster], Ranking]:
     """Sort the clusters of the best verdict and tier, which fit, by what `policy` prefers; return the ranking too."""
+    # The scores look at nodes, which most plans do not need.
+    from reconciler.placement.scoring import FeasibleCluster, rank
+
     best = evaluated[0]
     feasible: list[FeasibleCluster] = []
     by_name: dict[str, EvaluatedCluster] = {}

@@ -1,98 +1,31 @@
 """The capacity of one cluster while a plan is made, as a value: every change returns a new state.
 
 A state is a baseline (the snapshot, and what placed groups are assumed to use) with the gangs that this plan placed on
-top. To undo is to keep the old state. Fit results are cached on the node arrays that they were computed from, which are
-never changed, so they hold for as long as that state is used.
+top. To undo is to keep the old state. The node arrays (`fit_cache`) are made when a gang is first tried, and numpy is
+imported then: most plans try none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING
 
 from reconciler.fleet.inventory import Cluster
 from reconciler.fleet.snapshot import ClusterSnapshot, Pod
 from reconciler.kube_scheduler.equivalence import GangRequest
-from reconciler.kube_scheduler.fit import commit, reserve, try_gang
 from reconciler.kube_scheduler.gang import Fit, Gang
-from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.kube_scheduler.pod_affinity import namespaces_in_terms
 from reconciler.placement.assumed_pods import AssumedCopy, PodIndex
-from reconciler.placement.cluster_nodes import nodes_with
-from reconciler.placement.hold import Hold
 from reconciler.placement.model import Candidate, verdict_of
 from reconciler.workloads.group import GroupKey, WorkloadObject, gang_of
 
-_Measure = TypeVar("_Measure")
+if TYPE_CHECKING:
+    from reconciler.kube_scheduler.nodes import Nodes
+    from reconciler.placement.fit_cache import FitCache
+    from reconciler.placement.hold import Hold
 
 _PodName = tuple[str, str]
 """Namespace and name."""
-
-
-class FitCache:
-    """The nodes of a cluster, which must not be changed, with the results that were computed from them."""
-
-    __slots__ = (
-        "_cluster",
-        "_fits",
-        "_free_share",
-        "_measures",
-        "_named_by_terms",
-        "nodes",
-    )
-
-    def __init__(self, cluster: str, nodes: Nodes) -> None:
-        self._cluster = cluster
-        self.nodes = nodes
-        self._fits: dict[str, tuple[Fit, Candidate]] = {}
-        self._measures: dict[tuple[str, str], object] = {}
-        self._free_share: float | None = None
-        self._named_by_terms = namespaces_in_terms(nodes)
-
-    @property
-    def free_share(self) -> float:
-        """Return the free share of the scarcest devices, or of cpu where there are none, 0 to 1."""
-        if self._free_share is None:
-            self._free_share = self.nodes.free_share
-        return self._free_share
-
-    @property
-    def size(self) -> int:
-        """Return how many results are kept."""
-        of_gangs = len(self._fits) + len(self._measures)
-        return of_gangs + len(self.nodes.table.memo)
-
-    def fit(self, wanted: GangRequest) -> tuple[Fit, Candidate]:
-        """Return what kube-scheduler would do with a gang, and the candidate that says so."""
-        key = self._key(wanted)
-        found = self._fits.get(key)
-        if found is None:
-            fit = try_gang(self.nodes, wanted.gang)
-            candidate = Candidate(self._cluster, verdict_of(fit), fit.why)
-            found = self._fits[key] = fit, candidate
-        return found
-
-    def measured(
-        self,
-        wanted: GangRequest | None,
-        what: str,
-        measure: Callable[[], _Measure],
-    ) -> _Measure:
-        """Return `measure()`, which must follow from these nodes, the fit of `wanted` on them and `what` alone."""
-        # What no gang is part of has the empty key.
-        gang_key = self._key(wanted) if wanted else ""
-        key = (gang_key, what)
-        if key not in self._measures:
-            self._measures[key] = measure()
-        return cast("_Measure", self._measures[key])
-
-    def _key(self, wanted: GangRequest) -> str:
-        # Names and labels of the gang count only where affinity terms of other pods may select them.
-        named = self._named_by_terms
-        if named is not None and named.isdisjoint(wanted.namespaces):
-            return wanted.unnamed
-        return wanted.exact
 
 
 class ClusterBaseline:
@@ -120,13 +53,11 @@ class ClusterBaseline:
     def cache(self) -> FitCache:
         """Return the nodes with what is assumed on them."""
         if self._cache is None:
-            nodes = nodes_with(
-                self.cluster,
-                self.snapshot,
-                self.pods,
-                self.assumed,
+            from reconciler.placement.fit_cache import FitCache
+
+            self._cache = FitCache.of(
+                self.cluster, self.snapshot, self.pods, self.assumed
             )
-            self._cache = FitCache(self.cluster.name, nodes)
         return self._cache
 
     @property
@@ -211,18 +142,18 @@ class ClusterState:
     def assume(self, gang: Gang, fit: Fit) -> ClusterState:
         """Return the state with the capacity used that `fit` found for `gang`, or for an equal one."""
         gang = gang.on(self.name)
-        nodes = commit(self.nodes, gang, fit)
+        cache = self.cache.with_fit(gang, fit)
         # The gang that is held for must fit beside this one as well.
         hold = self.hold.beside(gang, fit) if self.hold is not None else None
         gangs = (*self.gangs, gang)
-        return self._with(nodes, hold=hold, gangs=gangs)
+        return self._with(cache, hold=hold, gangs=gangs)
 
     def queue_pods(self, gang: Gang) -> ClusterState:
         """Return the state with capacity used for as many pods of `gang` as kube-scheduler would bind."""
         gang = gang.on(self.name)
-        nodes = reserve(self.nodes, gang)
+        cache = self.cache.with_bound_pods(gang)
         gangs = (*self.gangs, gang)
-        return self._with(nodes, gangs=gangs)
+        return self._with(cache, gangs=gangs)
 
     def with_hold(self, hold: Hold) -> ClusterState:
         """Return the state with capacity reserved for a group that waits."""
@@ -240,13 +171,13 @@ class ClusterState:
         """
         others = self._others(group)
         own_pods = self._pods_of(before)
-        nodes = self._nodes_without(own_pods, others)
+        cache = self._cache_without(own_pods, others)
         gang = gang_of(after)
-        fit = try_gang(nodes, gang)
+        fit = cache.fit_once(gang)
         if not fit.ok:
             return fit, self
         updated = self._with(
-            commit(nodes, gang, fit),
+            cache.with_fit(gang, fit),
             assumed=others,
             gangs=(*self.gangs, gang),
         )
@@ -255,14 +186,14 @@ class ClusterState:
     def release(self, group: GroupKey) -> ClusterState:
         """Return the state in which nothing is assumed for `group`; its pods count until they are gone."""
         others = self._others(group)
-        nodes = self._nodes_without((), others)
-        return self._with(nodes, assumed=others)
+        cache = self._cache_without((), others)
+        return self._with(cache, assumed=others)
 
     def replace_assumed(self, copy: AssumedCopy) -> ClusterState:
         """Return the state in which `copy` is assumed for its group, and nothing else."""
         assumed = _by_group((*self._others(copy.group), copy))
-        nodes = self._nodes_without((), assumed)
-        return self._with(nodes, assumed=assumed)
+        cache = self._cache_without((), assumed)
+        return self._with(cache, assumed=assumed)
 
     def reassigned(
         self, groups: Collection[GroupKey], copies: Iterable[AssumedCopy]
@@ -298,25 +229,24 @@ class ClusterState:
                 gone |= self._pods_of(copy.objects)
             else:
                 staying.append(copy)
-        nodes = self._nodes_without(gone, tuple(staying))
-        return FitCache(self.name, nodes)
+        return self._cache_without(gone, tuple(staying))
 
     def _with(
         self,
-        nodes: Nodes,
+        cache: FitCache,
         *,
         assumed: tuple[AssumedCopy, ...] | None = None,
         gangs: tuple[Gang, ...] | None = None,
         hold: Hold | None = None,
     ) -> ClusterState:
-        """Return the next state, with `nodes` as its nodes; what is None stays as it is."""
+        """Return the next state, with the nodes of `cache`; what is None stays as it is."""
         return ClusterState(
             self.baseline,
             self.assumed if assumed is None else assumed,
             self.gangs if gangs is None else gangs,
             hold or self.hold,
             self.version + 1,
-            FitCache(self.name, nodes),
+            cache,
         )
 
     def _others(self, group: GroupKey) -> tuple[AssumedCopy, ...]:
@@ -340,18 +270,18 @@ class ClusterState:
         }
         return there - placed
 
-    def _nodes_without(
+    def _cache_without(
         self, gone: Collection[_PodName], assumed: tuple[AssumedCopy, ...]
-    ) -> Nodes:
+    ) -> FitCache:
         """Return the nodes without the pods `gone`, with what is `assumed` and what this plan placed."""
+        from reconciler.placement.fit_cache import FitCache
+
         snapshot = self.snapshot
         if gone:
             left = tuple(pod for pod in snapshot.pods if _name(pod) not in gone)
             snapshot = replace(snapshot, pods=left)
-        nodes = nodes_with(self.baseline.cluster, snapshot, self.pods, assumed)
-        for gang in self.gangs:
-            nodes = reserve(nodes, gang)
-        return nodes
+        cluster = self.baseline.cluster
+        return FitCache.of(cluster, snapshot, self.pods, assumed, self.gangs)
 
 
 def _same_capacity(one: ClusterSnapshot, other: ClusterSnapshot) -> bool:

@@ -15,7 +15,7 @@ from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.cluster_state import ClusterBaseline, ClusterState
-from reconciler.placement.fragmentation import Mix
+from reconciler.placement.gang_mix import Mix
 from reconciler.placement.resting_copies import RestingCopies
 from reconciler.workloads.group import gang_of
 

@@ -11,20 +11,22 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from reconciler.fleet.settings import Fairness
 from reconciler.fleet.snapshot import Unreadable
 from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.gang import Gang
-from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.assumed_pods import AssumedCopy
 from reconciler.placement.choose import ClusterChoice
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.fleet_state import FleetState
-from reconciler.placement.hold import Hold
 from reconciler.placement.model import Verdict
 from reconciler.placement.placed_group import HeldCapacity
 from reconciler.workloads.group import GroupKey
+
+if TYPE_CHECKING:
+    from reconciler.kube_scheduler.nodes import Nodes
 
 _Pair = tuple[ClusterState, GangRequest]
 """A cluster, and the gang as it is there."""
@@ -105,6 +107,9 @@ def reserve_capacity(
     found = [one for one in found if one.gang.pod_sets]
     if not found:
         return None, fleet
+    # A hold tries gangs on nodes; most plans make none.
+    from reconciler.placement.hold import Hold
+
     for one in found:
         hold = Hold(
             group,

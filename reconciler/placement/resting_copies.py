@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.placement.assumed_pods import AssumedCopy
-from reconciler.placement.fragmentation import Typical, kinds_of
+from reconciler.placement.gang_mix import Typical, kinds_of
 from reconciler.workloads.group import gang_of
 
 _Copies = tuple[AssumedCopy, ...]

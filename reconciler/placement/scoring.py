@@ -30,6 +30,7 @@ from reconciler.kube_scheduler.nodes import Nodes
 from reconciler.placement.cluster_state import ClusterState
 from reconciler.placement.cost import NO_COST, cost_of, cost_rank
 from reconciler.placement.fleet_state import FleetState
+from reconciler.placement.fragmentation import unusable
 from reconciler.policy.model import Preference
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.scores import (
@@ -164,8 +165,8 @@ def _worse(one: FeasibleCluster) -> int:
 
     def growth(after: Nodes) -> int:
         # What is useless already is the same for all gangs, so it is kept without one.
-        before = cache.measured(None, mix.name, lambda: mix.unusable(cache.nodes))
-        return mix.unusable(after) - before
+        before = cache.measured(None, mix.name, lambda: unusable(mix, cache.nodes))
+        return unusable(mix, after) - before
 
     # The name is long: put together anew it would be hashed anew for each cluster.
     return int(one.measured(mix.name, growth))

@@ -6,6 +6,7 @@ PUBLIC_NAMES = {
     "pipeline": ("decide_groups", "fleet_state", "plan", "preview"),
     "plan": ("Plan",),
     "plan_cache": ("PlanCache",),
+    "read_ahead": ("read_ahead",),
     "rules": (
         "SUFFIXES",
         "is_policy",

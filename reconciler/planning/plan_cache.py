@@ -113,6 +113,11 @@ class PlanCache:
         default_factory=GenerationCache
     )
 
+    @property
+    def is_new(self) -> bool:
+        """Tell whether no plan has read a namespace yet."""
+        return not self.namespaces.states
+
     def start_generation(self) -> None:
         """Begin a new cycle: forget what the last one did without."""
         for part in fields(self):

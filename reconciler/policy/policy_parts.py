@@ -16,7 +16,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    WithJsonSchema,
     model_validator,
 )
 
@@ -111,20 +110,22 @@ def _whole(split: tuple[TopologyShare, ...]) -> tuple[TopologyShare, ...]:
     return split
 
 
-_SPLIT_AS_LIST = {
-    "type": "array",
-    "items": TopologyShare.model_json_schema(by_alias=True),
-}
-_SPLIT_AS_MAP = {
-    "type": "object",
-    "additionalProperties": {"type": "integer", "minimum": 0, "maximum": 100},
-}
+class _SplitSchema:
+    """The published schema of a split. Pydantic sees the list only; editors must accept the map as well."""
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        share = TopologyShare.model_json_schema(by_alias=True)
+        as_list = {"type": "array", "items": share}
+        percentage = {"type": "integer", "minimum": 0, "maximum": 100}
+        as_map = {"type": "object", "additionalProperties": percentage}
+        return {"anyOf": [as_list, as_map]}
+
+
 PercentageSplit = Annotated[
     Items[TopologyShare],
     BeforeValidator(_split_as_list),
     AfterValidator(_whole),
-    # Pydantic sees the list only; editors must accept the map as well.
-    WithJsonSchema({"anyOf": [_SPLIT_AS_LIST, _SPLIT_AS_MAP]}),
+    _SplitSchema(),
 ]
 """Percentages that add up to 100, as a list or as a map; kept as the list."""
 
@@ -235,7 +236,7 @@ class SkyRaySpec(NovaSpec):
     """Nova's fields, and SkyRay's own."""
 
     priority: int = 0
-    placement: PlacementRules = PlacementRules()
+    placement: PlacementRules = PlacementRules.defaults()
     tolerations: Items[ClusterToleration] = ()
     overrides: Items[PatchOverride] = ()
     rescheduling: Rescheduling | None = None

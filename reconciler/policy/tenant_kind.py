@@ -115,7 +115,7 @@ class TenantSpec(SkyRayModel):
     additional_kinds: Kinds = ()
     quota: QuotaPart | None = None
     borrowing: BorrowingPart | None = None
-    pod_features: PodFeaturesPart = PodFeaturesPart()
+    pod_features: PodFeaturesPart = PodFeaturesPart.defaults()
 
     @model_validator(mode="after")
     def _is_whole(self) -> TenantSpec:

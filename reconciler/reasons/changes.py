@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from reconciler.manifests.identity import ObjectKey
 from reconciler.reasons.choice import NO_ELIGIBLE_CLUSTER
@@ -11,8 +13,7 @@ from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.wording import objects_text
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectChange:
+class ObjectChange(Struct, frozen=True):
     """`objects` were `verb`: added, changed or removed."""
 
     verb: str
@@ -23,8 +24,7 @@ class ObjectChange:
         return f"{self.verb} {objects_text(self.objects)}"
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatedInPlace(Reason):
+class UpdatedInPlace(Reason, frozen=True):
     """Copies changed on `updated` clusters, by `changes` of their objects; none: files were restored as admitted.
 
     `joined` and `left` are clusters that got and lost a copy. `shares` are set where nothing else changed: clusters,
@@ -54,8 +54,7 @@ class UpdatedInPlace(Reason):
         return "; ".join(said)
 
 
-@dataclass(frozen=True, slots=True)
-class NoClusterLeft(Reason):
+class NoClusterLeft(Reason, frozen=True):
     """A group lost all copies by `update`, since no cluster is eligible under `policy` any more."""
 
     code = NO_ELIGIBLE_CLUSTER
@@ -67,8 +66,7 @@ class NoClusterLeft(Reason):
         return f"no cluster is eligible under policy {self.policy}: {self.update.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class UpdatedInPart(Caused):
+class UpdatedInPart(Caused, frozen=True):
     """The group was updated by `update`, and is by `cause` still not as its files request."""
 
     update: UpdatedInPlace
@@ -77,8 +75,7 @@ class UpdatedInPart(Caused):
         return f"{self.update.text}; {self.cause.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Problems(Caused):
+class Problems(Caused, frozen=True):
     """Several things of a placed group are not as its files request: `cause`, which may end soonest, and `others`."""
 
     others: tuple[Reason, ...]
@@ -87,8 +84,7 @@ class Problems(Caused):
         return "; ".join(problem.text for problem in (self.cause, *self.others))
 
 
-@dataclass(frozen=True, slots=True)
-class JobEnded(Reason):
+class JobEnded(Reason, frozen=True):
     """All jobs of the group have ended; `message` is what KubeRay says of it."""
 
     waiting_helps = False
@@ -104,8 +100,7 @@ class JobEnded(Reason):
         return self.message
 
 
-@dataclass(frozen=True, slots=True)
-class Moved:
+class Moved(Struct, frozen=True):
     """`objects` were moved between this group and `group`; `given`: away from this one."""
 
     objects: tuple[ObjectKey, ...]
@@ -122,8 +117,7 @@ class Moved:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Regrouped(Reason):
+class Regrouped(Reason, frozen=True):
     """Objects changed their group and nothing else; `moves` are in the order in which they were decided."""
 
     code = "Regrouped"
@@ -137,8 +131,7 @@ class Regrouped(Reason):
         return "; ".join(map(str, self.moves))
 
 
-@dataclass(frozen=True, slots=True)
-class AlsoRegrouped(Caused):
+class AlsoRegrouped(Caused, frozen=True):
     """Objects changed their group, beside `cause`, which has the code."""
 
     regrouped: Regrouped
@@ -147,8 +140,7 @@ class AlsoRegrouped(Caused):
         return f"{self.regrouped.text}; {self.cause.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class SharedObjectsChanged(Caused):
+class SharedObjectsChanged(Caused, frozen=True):
     """Objects (`RayService chat`) that other groups share changed with them, beside `cause`, which has the code."""
 
     names: tuple[str, ...]

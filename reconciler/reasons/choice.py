@@ -6,7 +6,8 @@ Of the other clusters each has a reason of its own, in its candidate: `gang`, `h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from reconciler.reasons.hold import HELD_FOR_OLDER
 from reconciler.reasons.reason import Caused, Reason
@@ -20,8 +21,7 @@ NamedReason = tuple[str, Reason]
 """A cluster's name, and a reason about it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unreachable(Reason):
+class Unreachable(Reason, frozen=True):
     """The cluster does not report its capacity; `problem` says why."""
 
     code = "Unreachable"
@@ -31,8 +31,7 @@ class Unreachable(Reason):
         return self.problem
 
 
-@dataclass(frozen=True, slots=True)
-class FitsAtCost(Caused):
+class FitsAtCost(Caused, frozen=True):
     """The group fits by `cause`, on nodes that must be added at `cost`."""
 
     cost: NodeCost
@@ -41,8 +40,7 @@ class FitsAtCost(Caused):
         return f"{self.cause.text}; {self.cost.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class PassedOver:
+class PassedOver(Struct, frozen=True):
     """Clusters that the policy ranks higher than the chosen one: the first of them by name, why, and how many more."""
 
     cluster: str
@@ -55,8 +53,7 @@ class PassedOver:
         return f"{self.cluster}, which the policy ranks higher{also}, was not chosen: {self.cause.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen(Caused):
+class Chosen(Caused, frozen=True):
     """A cluster is chosen: it can hold the group by `cause`.
 
     `best` is the score that put it before `runner_up`, which has `second` by that score; None where no score was
@@ -83,8 +80,7 @@ class Chosen(Caused):
         return f"; it {self.best.text}, {self.runner_up} {self.second.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class Queued(Reason):
+class Queued(Reason, frozen=True):
     """Kubernetes queues the pods, as the policy allows: on `cluster`, the best of `clusters`, where they wait."""
 
     code = "Queued"
@@ -104,8 +100,7 @@ class Queued(Reason):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NoCapacity(Reason):
+class NoCapacity(Reason, frozen=True):
     """None of `clusters` eligible clusters can hold the group now; the nearest to it is `cluster`, by `cause`.
 
     `verdict` is the nearest cluster's, or HeldForOlder where only capacity that is reserved would do.
@@ -135,8 +130,7 @@ class NoCapacity(Reason):
         return f"none of {self.clusters} eligible clusters has capacity for it; nearest is {cause}"
 
 
-@dataclass(frozen=True, slots=True)
-class QueuesHeld(Reason):
+class QueuesHeld(Reason, frozen=True):
     """Kubernetes could queue the pods only on clusters where capacity is reserved for another group."""
 
     code = HELD_FOR_OLDER
@@ -146,8 +140,7 @@ class QueuesHeld(Reason):
         return "; ".join(f"{cluster}: {why.text}" for cluster, why in self.held)
 
 
-@dataclass(frozen=True, slots=True)
-class NoEligibleCluster(Reason):
+class NoEligibleCluster(Reason, frozen=True):
     """No cluster is eligible under `policy`; `refused` are all clusters, each with the reason."""
 
     code = NO_ELIGIBLE_CLUSTER
@@ -164,8 +157,7 @@ class NoEligibleCluster(Reason):
         return f"{said}: {_first_reasons(self.refused)}" if self.refused else said
 
 
-@dataclass(frozen=True, slots=True)
-class NoClusters(Reason):
+class NoClusters(Reason, frozen=True):
     """The inventory has no clusters at all."""
 
     code = NO_ELIGIBLE_CLUSTER
@@ -175,8 +167,7 @@ class NoClusters(Reason):
         return "the inventory has no clusters: add one under inventory/"
 
 
-@dataclass(frozen=True, slots=True)
-class NoClusterInDomain(Reason):
+class NoClusterInDomain(Reason, frozen=True):
     """No eligible cluster has the topology value that is to get `percentage`; `known` are the values that they have."""
 
     code = NO_ELIGIBLE_CLUSTER

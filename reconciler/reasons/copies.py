@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from reconciler.reasons.reason import Reason
 
@@ -17,8 +16,7 @@ NamedReason = tuple[str, Reason]
 """A cluster or a topology value, and a reason about the copy there; the name is empty for the whole group."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copies(Reason):
+class Copies(Reason, frozen=True):
     """Of `count` copies `placed` are as they should be.
 
     `granted` are new ones, `refused` those whose update does not fit, `waiting` those without a place. `decisive` is
@@ -50,8 +48,7 @@ class Copies(Reason):
         return "; ".join(said)
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateDoesNotFit(Reason):
+class UpdateDoesNotFit(Reason, frozen=True):
     """The update does not fit on `cluster`, by `cause`: what was admitted stays."""
 
     code = UPDATE_DOES_NOT_FIT
@@ -67,8 +64,7 @@ class UpdateDoesNotFit(Reason):
         return f"the update does not fit on {self.cluster}: {self.cause.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateUnknown(Reason):
+class UpdateUnknown(Reason, frozen=True):
     """Whether the update fits is not known, since `cluster` does not report its capacity now; `problem` says why."""
 
     code = UPDATE_DOES_NOT_FIT
@@ -79,8 +75,7 @@ class UpdateUnknown(Reason):
         return f"{self.cluster} does not report its capacity now ({self.problem}), so the update waits"
 
 
-@dataclass(frozen=True, slots=True)
-class DivisionUnchanged(Reason):
+class DivisionUnchanged(Reason, frozen=True):
     """A divided group is updated on all of its clusters or on none: it stays as it is by `refused` and `waiting`."""
 
     code = UPDATE_DOES_NOT_FIT
@@ -99,8 +94,7 @@ class DivisionUnchanged(Reason):
         return f"the division is not changed; {'; '.join(_lacking(self.refused, self.waiting))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Undisturbed(Reason):
+class Undisturbed(Reason, frozen=True):
     """What was wrong with the group is not wrong any more: it is on `clusters` as its files request."""
 
     code = "Undisturbed"

@@ -5,7 +5,7 @@ Capacity plays no part in any of them, and each ends only when a person edits a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.manifests.podshape import Taint
 from reconciler.manifests.selector import Requirement
@@ -14,8 +14,7 @@ from reconciler.reasons.reason import Reason
 _NAMES_SHOWN = 10
 
 
-@dataclass(frozen=True, slots=True)
-class LabelMismatch(Reason):
+class LabelMismatch(Reason, frozen=True):
     """The cluster's label `requirement.key` is `value` (None: it has none), and `policy` requires something else.
 
     `ordered`: the requirement is an expression of `orderedClusterSelector`, else one of `clusterSelector`.
@@ -53,8 +52,7 @@ class LabelMismatch(Reason):
         return f"{has}, policy {self.policy} {wish}"
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedElsewhere(Reason):
+class PinnedElsewhere(Reason, frozen=True):
     """The group's annotation names another cluster, `pin`."""
 
     code = "PinnedElsewhere"
@@ -65,8 +63,7 @@ class PinnedElsewhere(Reason):
         return f"the group is pinned to {self.pin} by annotation"
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownPin(Reason):
+class UnknownPin(Reason, frozen=True):
     """The group's annotation names a cluster that the inventory does not have; `close` is the most similar name."""
 
     code = "UnknownCluster"
@@ -84,8 +81,7 @@ class UnknownPin(Reason):
         return f"{pinned}; {hint}known clusters: {names}{more}"
 
 
-@dataclass(frozen=True, slots=True)
-class TenantCluster(Reason):
+class TenantCluster(Reason, frozen=True):
     """The cluster's labels do not meet `requirement`, which the tenant's clusters must."""
 
     code = "TenantCluster"
@@ -97,8 +93,7 @@ class TenantCluster(Reason):
         return f"tenant {self.tenant} may use clusters with {self.requirement} only"
 
 
-@dataclass(frozen=True, slots=True)
-class UntoleratedClusterTaint(Reason):
+class UntoleratedClusterTaint(Reason, frozen=True):
     """The cluster has a taint that the policy does not tolerate."""
 
     code = "UntoleratedClusterTaint"
@@ -111,8 +106,7 @@ class UntoleratedClusterTaint(Reason):
         return f"cluster taint {self.taint.key}{value}:{self.taint.effect} is not tolerated by policy {self.policy}"
 
 
-@dataclass(frozen=True, slots=True)
-class Cordoned(Reason):
+class Cordoned(Reason, frozen=True):
     """The cluster gets nothing new, until an operator uncordons it in the inventory."""
 
     code = "Cordoned"
@@ -122,8 +116,7 @@ class Cordoned(Reason):
         return "the cluster is cordoned: it keeps what it has and gets nothing new"
 
 
-@dataclass(frozen=True, slots=True)
-class AddOnMissing(Reason):
+class AddOnMissing(Reason, frozen=True):
     """The cluster lacks `addon`, which objects of `api_group` need, by `cause`."""
 
     code = "AddOnMissing"
@@ -138,8 +131,7 @@ class AddOnMissing(Reason):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AddOnNotSelected:
+class AddOnNotSelected(Struct, frozen=True):
     """An add-on is for clusters with `requirement`, which the cluster does not meet."""
 
     requirement: Requirement
@@ -149,8 +141,7 @@ class AddOnNotSelected:
         return f"the add-on is for clusters with {self.requirement} only"
 
 
-@dataclass(frozen=True, slots=True)
-class AddOnDependency:
+class AddOnDependency(Struct, frozen=True):
     """An add-on depends on another one, `addon`, that the cluster does not get."""
 
     addon: str
@@ -162,8 +153,7 @@ class AddOnDependency:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RayClusterElsewhere(Reason):
+class RayClusterElsewhere(Reason, frozen=True):
     """The group runs on RayCluster `ray_cluster`, which is on `clusters`."""
 
     code = "RayClusterElsewhere"
@@ -176,8 +166,7 @@ class RayClusterElsewhere(Reason):
         return f"RayCluster {self.ray_cluster}, which it runs on, is on {where}"
 
 
-@dataclass(frozen=True, slots=True)
-class NoTopologyLabel(Reason):
+class NoTopologyLabel(Reason, frozen=True):
     """The cluster lacks the label by whose values the policy spreads."""
 
     code = "NoTopologyLabel"
@@ -189,8 +178,7 @@ class NoTopologyLabel(Reason):
         return f"it has no label {self.topology_key}, by which policy {self.policy} spreads"
 
 
-@dataclass(frozen=True, slots=True)
-class NoPercentage(Reason):
+class NoPercentage(Reason, frozen=True):
     """The policy's `percentageSplit` gives nothing to the cluster's topology value."""
 
     code = "NoPercentage"

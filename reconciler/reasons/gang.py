@@ -5,14 +5,11 @@ The causes, about one of its pod sets, are in `no_fit` (on the nodes as they are
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.wording import PoolCount, pools_text
 
 
-@dataclass(frozen=True, slots=True)
-class FitsNow(Reason):
+class FitsNow(Reason, frozen=True):
     """All `pods` fit on nodes that exist. `schedulers`: those that the pods name, apart from the default one."""
 
     code = "FitsNow"
@@ -23,8 +20,7 @@ class FitsNow(Reason):
         return _all_fit(self.pods) + _judged_for(self.schedulers)
 
 
-@dataclass(frozen=True, slots=True)
-class FitsAfterScaleUp(Reason):
+class FitsAfterScaleUp(Reason, frozen=True):
     """All `pods` fit once the autoscaler has added `new_nodes`; if there are none, once those of others are there."""
 
     code = "FitsAfterScaleUp"
@@ -38,8 +34,7 @@ class FitsAfterScaleUp(Reason):
         return f"{_all_fit(self.pods)} {when}{_judged_for(self.schedulers)}"
 
 
-@dataclass(frozen=True, slots=True)
-class PodsUnbound(Reason):
+class PodsUnbound(Reason, frozen=True):
     """`bound` of `pods` pods fit, and `cause` leaves out the next one.
 
     `pools_used_up`: the autoscaler's pools were counted in. `unknown_pools`: what it may add beside them.
@@ -67,8 +62,7 @@ class PodsUnbound(Reason):
         return text + _judged_for(self.schedulers)
 
 
-@dataclass(frozen=True, slots=True)
-class PackingNotChosen(Reason):
+class PackingNotChosen(Reason, frozen=True):
     """The nodes have capacity for all `pods`, but kube-scheduler binds only `bound` of them: it does not plan ahead."""
 
     code = "Fragmentation"
@@ -81,8 +75,7 @@ class PackingNotChosen(Reason):
         return f"{_some_fit(self.bound, self.pods, self.cause)}; {other}"
 
 
-@dataclass(frozen=True, slots=True)
-class TieBreak(Reason):
+class TieBreak(Reason, frozen=True):
     """All pods fit in one order of nodes with equal scores, and only `bound` in another."""
 
     code = "TieBreak"
@@ -97,8 +90,7 @@ class TieBreak(Reason):
         return f"{self.bound} of {self.pods} pods fit{when}; {self.cause.text}{_judged_for(self.schedulers)}"
 
 
-@dataclass(frozen=True, slots=True)
-class NewNodesTaken(Reason):
+class NewNodesTaken(Reason, frozen=True):
     """All pods fit if each gets the new node that was added for it, and only `bound` if another pod gets it."""
 
     code = "Fragmentation"
@@ -113,8 +105,7 @@ class NewNodesTaken(Reason):
         return f"{self.bound} of {self.pods} pods fit{when}; {self.cause.text}{_judged_for(self.schedulers)}"
 
 
-@dataclass(frozen=True, slots=True)
-class NeverFits(Caused):
+class NeverFits(Caused, frozen=True):
     """No state of the cluster's nodes and of all that its pools may add holds the gang, by `cause`."""
 
     waiting_helps = False
@@ -123,8 +114,7 @@ class NeverFits(Caused):
         return f"never fits: {self.cause.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class UnsizedClaims(Reason):
+class UnsizedClaims(Reason, frozen=True):
     """The object asks for `claims` that its requests do not show (`ray.demand.Demand.unsized`)."""
 
     code = "ResourceClaims"
@@ -135,8 +125,7 @@ class UnsizedClaims(Reason):
         return "; ".join(self.claims) + ": whether they are free is not known"
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceClaims(Reason):
+class DeviceClaims(Reason, frozen=True):
     """Pods of `pod_set` ask for devices by resource claims, which a snapshot does not show."""
 
     code = "ResourceClaims"
@@ -147,8 +136,7 @@ class DeviceClaims(Reason):
         return f"{self.pod_set} asks for devices through resource claims: whether they are free is not known"
 
 
-@dataclass(frozen=True, slots=True)
-class SchedulingGated(Reason):
+class SchedulingGated(Reason, frozen=True):
     """Pods of `pod_set` have scheduling gates, so kube-scheduler does not look at them."""
 
     code = "SchedulingGated"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.reasons.reason import Caused, Reason
 from reconciler.reasons.wording import utc_text
 
@@ -11,8 +9,7 @@ HELD_FOR_OLDER = "HeldForOlder"
 """The code of a group that would delay an older one."""
 
 
-@dataclass(frozen=True, slots=True)
-class CapacityReserved(Reason):
+class CapacityReserved(Reason, frozen=True):
     """Capacity is reserved for `group`, which has waited since `since`, until `until`."""
 
     code = HELD_FOR_OLDER
@@ -25,8 +22,7 @@ class CapacityReserved(Reason):
         return f"capacity is reserved until {utc_text(self.until)} for {self.group} ({waited})"
 
 
-@dataclass(frozen=True, slots=True)
-class FitsButReserved(Reason):
+class FitsButReserved(Reason, frozen=True):
     """The group would fit, by `fit`, but would delay the group for which capacity is reserved."""
 
     code = HELD_FOR_OLDER
@@ -37,8 +33,7 @@ class FitsButReserved(Reason):
         return f"{self.fit.text}, but {self.reserved.text}"
 
 
-@dataclass(frozen=True, slots=True)
-class WaitsWithHold(Caused):
+class WaitsWithHold(Caused, frozen=True):
     """The group waits by `cause`, and has capacity reserved on `clusters` meanwhile, until `until`."""
 
     clusters: tuple[str, ...]

@@ -5,15 +5,14 @@ They are the causes of `gang.NeverFits`. Every node counts as empty, ready and n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.reasons.no_fit import NodeChoice
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.resource_text import Request, amount_text
 
 
-@dataclass(frozen=True, slots=True)
-class ExcludedNode:
+class ExcludedNode(Struct, frozen=True):
     """A node or pool (`title`) that is large enough for a pod, and why it does not count for it.
 
     `taint`: the taint (`key=value:effect`) that the pod does not tolerate; empty: the pool has all nodes that it may.
@@ -29,8 +28,7 @@ class ExcludedNode:
         return f"{self.title} is large enough, but may not add another node"
 
 
-@dataclass(frozen=True, slots=True)
-class NothingMatches(Reason):
+class NothingMatches(Reason, frozen=True):
     """No node and no pool is one that the pod asks for."""
 
     code = "NodeAffinity"
@@ -42,8 +40,7 @@ class NothingMatches(Reason):
         return f"{self.pod_set} {self.choice}, and no node or pool matches"
 
 
-@dataclass(frozen=True, slots=True)
-class LargestNode(Reason):
+class LargestNode(Reason, frozen=True):
     """`largest` (scheduler units) is the most of the resource that any node has which the pod may use."""
 
     code = "InsufficientResource"
@@ -60,8 +57,7 @@ class LargestNode(Reason):
         return f"{self.pod_set} needs {self.request}, {largest}{_also(self.excluded)}"
 
 
-@dataclass(frozen=True, slots=True)
-class NoNodeHasAll(Reason):
+class NoNodeHasAll(Reason, frozen=True):
     """Each resource is on some node, but no node has all `requests`.
 
     `nearest` is the node or pool that lacks fewest; `lacks` pairs each request that it cannot meet with what it has.
@@ -86,8 +82,7 @@ class NoNodeHasAll(Reason):
         return text + _also(self.excluded)
 
 
-@dataclass(frozen=True, slots=True)
-class NoNodeHasSlots(Reason):
+class NoNodeHasSlots(Reason, frozen=True):
     """The nodes that have all that the pod requests take no pods at all."""
 
     code = "InsufficientResource"
@@ -99,8 +94,7 @@ class NoNodeHasSlots(Reason):
         return f"{self.pod_set} needs a pod slot, and no node that it may use has one{_also(self.excluded)}"
 
 
-@dataclass(frozen=True, slots=True)
-class TooManyForAllNodes(Reason):
+class TooManyForAllNodes(Reason, frozen=True):
     """All nodes together hold only `held` of the set's `pods`. `slots_short`: because of pod slots."""
 
     waiting_helps = False
@@ -118,8 +112,7 @@ class TooManyForAllNodes(Reason):
         return f"{self.pod_set} asks for {self.pods} pods, and all nodes together hold {self.held} even when empty"
 
 
-@dataclass(frozen=True, slots=True)
-class TotalTooLarge(Reason):
+class TotalTooLarge(Reason, frozen=True):
     """The gang requests `requested` of `resource` in all, and the cluster has `available` (both in scheduler units)."""
 
     code = "InsufficientResource"

@@ -6,15 +6,14 @@ is about, `all_nodes` the cluster's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.resource_text import Request
 from reconciler.reasons.wording import nodes_text
 
 
-@dataclass(frozen=True, slots=True)
-class NoNodes(Reason):
+class NoNodes(Reason, frozen=True):
     """The cluster has no nodes."""
 
     code = "NoNodes"
@@ -23,8 +22,7 @@ class NoNodes(Reason):
         return "the cluster has no nodes"
 
 
-@dataclass(frozen=True, slots=True)
-class NoNodeHasResource(Reason):
+class NoNodeHasResource(Reason, frozen=True):
     """No node of the cluster has any of the resource."""
 
     code = "InsufficientResource"
@@ -35,8 +33,7 @@ class NoNodeHasResource(Reason):
         return f"{self.pod_set} needs {self.request}, no node has any"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeChoice:
+class NodeChoice(Struct, frozen=True):
     """Which nodes a pod asks for: by `node_name`, by labels (`selector`), by required node affinity (`affinity`)."""
 
     node_name: str = ""
@@ -56,8 +53,7 @@ class NodeChoice:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NoNodeMatches(Reason):
+class NoNodeMatches(Reason, frozen=True):
     """None of the cluster's nodes is one that the pod asks for."""
 
     code = "NodeAffinity"
@@ -69,8 +65,7 @@ class NoNodeMatches(Reason):
         return f"{self.pod_set} {self.choice}, and none of {nodes_text(self.all_nodes)} matches"
 
 
-@dataclass(frozen=True, slots=True)
-class LargestFree(Reason):
+class LargestFree(Reason, frozen=True):
     """The resource is short: `largest_free` (scheduler units) is the most that any of `nodes` has free.
 
     `nodes` are those that the pod may use; of them, those that have all of `beside` free, if any is named.
@@ -89,8 +84,7 @@ class LargestFree(Reason):
         return f"{self.pod_set} needs {self.request}, {largest}{_on_which(self.nodes, self.all_nodes, self.beside)}"
 
 
-@dataclass(frozen=True, slots=True)
-class NoPodSlot(Reason):
+class NoPodSlot(Reason, frozen=True):
     """No node has a pod slot left; fields as of `LargestFree`."""
 
     code = "TooManyPods"
@@ -104,8 +98,7 @@ class NoPodSlot(Reason):
         return f"{self.pod_set} needs a pod slot, none is free{which}"
 
 
-@dataclass(frozen=True, slots=True)
-class NodesUnschedulable(Reason):
+class NodesUnschedulable(Reason, frozen=True):
     """Of `nodes` that have enough free, most are not open: `cordoned` of them are cordoned or not ready."""
 
     code = "NodeUnschedulable"
@@ -119,8 +112,7 @@ class NodesUnschedulable(Reason):
         return f"{self.pod_set} fits on cordoned or unready nodes only ({which})"
 
 
-@dataclass(frozen=True, slots=True)
-class UntoleratedTaint(Reason):
+class UntoleratedTaint(Reason, frozen=True):
     """Of `nodes` that have enough free, `tainted` have `taint` (`key=value:effect`), their most frequent one."""
 
     code = "UntoleratedTaint"
@@ -135,8 +127,7 @@ class UntoleratedTaint(Reason):
         return f"{self.pod_set} does not tolerate the taint {self.taint} ({which})"
 
 
-@dataclass(frozen=True, slots=True)
-class HostPortsTaken(Reason):
+class HostPortsTaken(Reason, frozen=True):
     """Host ports of the pod are taken on all `nodes` that have enough free."""
 
     code = "HostPorts"
@@ -149,8 +140,7 @@ class HostPortsTaken(Reason):
         return f"{self.pod_set} needs host port {ports}, in use on all of {nodes_text(self.nodes)} with enough free"
 
 
-@dataclass(frozen=True, slots=True)
-class PodAffinityUnmet(Reason):
+class PodAffinityUnmet(Reason, frozen=True):
     """Pod affinity, or with `anti` anti-affinity, leaves none of `nodes` that have enough free."""
 
     code = "PodAffinity"
@@ -163,8 +153,7 @@ class PodAffinityUnmet(Reason):
         return f"{self.pod_set} is kept off all of {nodes_text(self.nodes)} with enough free by {kind}"
 
 
-@dataclass(frozen=True, slots=True)
-class SpreadExceeded(Reason):
+class SpreadExceeded(Reason, frozen=True):
     """Hard spread constraints over `topology_keys` leave none of `nodes` that have enough free."""
 
     code = "TopologySpread"
@@ -177,8 +166,7 @@ class SpreadExceeded(Reason):
         return f"{self.pod_set} would exceed maxSkew over {keys} on all of {nodes_text(self.nodes)} with enough free"
 
 
-@dataclass(frozen=True, slots=True)
-class Unexplained(Reason):
+class Unexplained(Reason, frozen=True):
     """A pod was not bound, though `nodes` pass every filter: a fault of SkyRay."""
 
     code = "Unschedulable"

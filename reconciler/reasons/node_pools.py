@@ -5,15 +5,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.reasons.reason import Reason
 
 _CODE = "UnknownPools"
 
 
-@dataclass(frozen=True, slots=True)
-class UndeclaredPools(Reason):
+class UndeclaredPools(Reason, frozen=True):
     """Luna does not report the nodes that it may add, and the inventory declares none."""
 
     code = _CODE
@@ -23,8 +20,7 @@ class UndeclaredPools(Reason):
         return f"Luna may add nodes, but which ones is not declared: {_declare('them', self.file)}"
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownPools(Reason):
+class UnknownPools(Reason, frozen=True):
     """What `autoscaler` may add is not known; `note` says why, if the observer knows."""
 
     code = _CODE
@@ -37,8 +33,7 @@ class UnknownPools(Reason):
         return f"what {self.autoscaler} may add is not known{why}: {_declare('them', self.file)}"
 
 
-@dataclass(frozen=True, slots=True)
-class PoolOnHold(Reason):
+class PoolOnHold(Reason, frozen=True):
     """The pool adds no nodes now; `held` says why, in the autoscaler's words."""
 
     code = _CODE
@@ -49,8 +44,7 @@ class PoolOnHold(Reason):
         return f"node pool {self.pool} adds none now: {self.held}"
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownNodeShape(Reason):
+class UnknownNodeShape(Reason, frozen=True):
     """`pools` may add nodes of unknown size, because none of theirs exists yet."""
 
     code = _CODE
@@ -62,8 +56,7 @@ class UnknownNodeShape(Reason):
         return f"the node shape of pool {pools} is not known, because no node of it exists: {_declare('it', self.file)}"
 
 
-@dataclass(frozen=True, slots=True)
-class OtherNodeShapes(Reason):
+class OtherNodeShapes(Reason, frozen=True):
     """`pools` may add nodes of other types or zones than the known ones."""
 
     code = _CODE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.manifests.quantity import Format, Quantity
 from reconciler.reasons.reason import Reason
@@ -13,8 +13,7 @@ _LONGEST = 8
 """Characters of an amount in a message."""
 
 
-@dataclass(frozen=True, slots=True)
-class Borrowable:
+class Borrowable(Struct, frozen=True):
     """What others can lend a tenant beyond its quota: `amount` more, from `lenders` (None: from all).
 
     `limit` is the most that the tenant may borrow in all; None: there is no limit.
@@ -25,8 +24,7 @@ class Borrowable:
     limit: Quantity | None
 
 
-@dataclass(frozen=True, slots=True)
-class QuotaExceeded(Reason):
+class QuotaExceeded(Reason, frozen=True):
     """The tenant uses `used` of its `quota` of `resource`, and the group needs `requested`.
 
     `current` is what the group itself uses now, 0 for a new one. `lent` is what of the quota others use until their
@@ -63,8 +61,7 @@ class QuotaExceeded(Reason):
         return _amount(self.resource, nano, self.quota)
 
 
-@dataclass(frozen=True, slots=True)
-class NeverWithinQuota(Reason):
+class NeverWithinQuota(Reason, frozen=True):
     """The group alone requests more than its tenant may ever use, `at_most`, even with nothing else placed."""
 
     code = EXCEEDED

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.manifests.identity import ObjectKey
 from reconciler.reasons.reason import Reason
 
@@ -13,8 +11,7 @@ NOT_PLACED = "RayClusterNotPlaced"
 _CLUSTERS_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RayClusterWaits(Reason):
+class RayClusterWaits(Reason, frozen=True):
     """RayCluster `ray_cluster`, on which `job` runs, is in `group`, which has no place yet."""
 
     code = NOT_PLACED
@@ -26,8 +23,7 @@ class RayClusterWaits(Reason):
         return f"{_subject(self.ray_cluster, self.job)} is in group {self.group}, which is not placed yet"
 
 
-@dataclass(frozen=True, slots=True)
-class RayClusterUnmatched(Reason):
+class RayClusterUnmatched(Reason, frozen=True):
     """RayCluster `ray_cluster`, on which `job` runs, falls under no policy."""
 
     code = NOT_PLACED
@@ -39,8 +35,7 @@ class RayClusterUnmatched(Reason):
         return f"{_subject(self.ray_cluster, self.job)} is not placed, since no policy matches it"
 
 
-@dataclass(frozen=True, slots=True)
-class RayClusterUnread(Reason):
+class RayClusterUnread(Reason, frozen=True):
     """RayCluster `ray_cluster`, on which `job` runs, may be in the file `path`, which cannot be read."""
 
     code = NOT_PLACED
@@ -53,8 +48,7 @@ class RayClusterUnread(Reason):
         return f"{_subject(self.ray_cluster, self.job)} may be in {self.path}, which cannot be read: repair that file"
 
 
-@dataclass(frozen=True, slots=True)
-class RayClusterUnknown(Reason):
+class RayClusterUnknown(Reason, frozen=True):
     """RayCluster `ray_cluster`, on which `job` runs, is not in Git; it may be on `clusters`, which cannot be read."""
 
     code = NOT_PLACED
@@ -73,8 +67,7 @@ class RayClusterUnknown(Reason):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NoSuchRayCluster(Reason):
+class NoSuchRayCluster(Reason, frozen=True):
     """RayCluster `ray_cluster`, which `job` at `place` selects, is neither in Git nor on any cluster."""
 
     code = "NoSuchRayCluster"

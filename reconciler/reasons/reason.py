@@ -1,15 +1,24 @@
-"""The base of all reasons. See `reconciler.reasons` for how to add one."""
+"""The base of all reasons. See `reconciler.reasons` for how to add one.
+
+Reasons are msgspec structs: they are frozen values like the dataclasses elsewhere, but there are more than a hundred
+kinds of them, and Python compiles the methods of each dataclass anew at every start (docs/decisions/0013).
+"""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import ABCMeta, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
 from typing import Any
 
+from msgspec import Struct, StructMeta
+from msgspec.structs import asdict
 
-@dataclass(frozen=True, slots=True)
-class Reason(ABC):
+
+class _AbstractStructMeta(StructMeta, ABCMeta):
+    """Makes structs that may have abstract methods."""
+
+
+class Reason(Struct, frozen=True, metaclass=_AbstractStructMeta):
     """Why something was decided or refused: equal and hashable by its amounts, which are the fields of its class."""
 
     @property
@@ -30,14 +39,13 @@ class Reason(ABC):
     @property
     def amounts(self) -> Mapping[str, Any]:
         """Its amounts by name; of a reason with a cause, that cause is one of them."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return asdict(self)
 
     @abstractmethod
     def _words(self) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Caused(Reason):
+class Caused(Reason, frozen=True):
     """A reason that adds to another one, its `cause`: it has the code of that, and ends with it."""
 
     cause: Reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.manifests.quantity import Format, Quantity
 
@@ -14,8 +14,7 @@ _STEPS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """What one pod requests: `amount` of `resource` in scheduler units (`manifests.podshape`), and as `written`."""
 
     resource: str

@@ -6,16 +6,16 @@ preference in a policy (`prefer`), or of the default order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from decimal import Decimal
+
+from msgspec import Struct
 
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.resource_text import resource_name
 from reconciler.reasons.wording import nodes_text
 
 
-@dataclass(frozen=True, slots=True)
-class CapacityLeft(Reason):
+class CapacityLeft(Reason, frozen=True):
     """The scarcest `resource` suffices for `workloads` more gangs of the same requests; empty: they request nothing."""
 
     code = "Available"
@@ -33,8 +33,7 @@ class CapacityLeft(Reason):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class NewNodes:
+class NewNodes(Struct, frozen=True):
     """`count` nodes of `pool` that an autoscaler must add; `spot`: at a price for which they may be reclaimed."""
 
     pool: str
@@ -46,8 +45,7 @@ class NewNodes:
         return f"{nodes_text(self.count)} of pool {self.pool}{' (spot)' if self.spot else ''}"
 
 
-@dataclass(frozen=True, slots=True)
-class NodeCost(Reason):
+class NodeCost(Reason, frozen=True):
     """The price of new `nodes` an hour, in the fleet's currency; None where the `unpriced` pools have no price."""
 
     code = "Cost"
@@ -63,8 +61,7 @@ class NodeCost(Reason):
         return f"costs {_price(self.per_hour)} per hour for {' and '.join(map(str, self.nodes))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Packing(Reason):
+class Packing(Reason, frozen=True):
     """The free share of the cluster's scarcest devices (0 to 1), and how many GPUs become useless to typical gangs."""
 
     code = "Pack"
@@ -78,8 +75,7 @@ class Packing(Reason):
         return f"is {self.free_share:.0%} free and leaves {number} GPUs unusable for typical gangs"
 
 
-@dataclass(frozen=True, slots=True)
-class Utilization(Reason):
+class Utilization(Reason, frozen=True):
     """The share (0 to 1) of `resource`, the most used one, that is used with the gang; empty: it requests nothing."""
 
     code = "Balance"
@@ -92,8 +88,7 @@ class Utilization(Reason):
         return f"has {self.used:.0%} of its {resource_name(self.resource)} used with it"
 
 
-@dataclass(frozen=True, slots=True)
-class NodesPaid(Reason):
+class NodesPaid(Reason, frozen=True):
     """The gang runs on nodes that stay whether or not it is placed there, so they cost the same either way."""
 
     code = "NodesPaid"
@@ -102,8 +97,7 @@ class NodesPaid(Reason):
         return "has nodes that are paid for anyway"
 
 
-@dataclass(frozen=True, slots=True)
-class NodesRemovable(Reason):
+class NodesRemovable(Reason, frozen=True):
     """The gang runs on nodes that exist, and that an autoscaler would remove if they were empty."""
 
     code = "NodesRemovable"
@@ -112,8 +106,7 @@ class NodesRemovable(Reason):
         return "has nodes that its autoscaler may remove"
 
 
-@dataclass(frozen=True, slots=True)
-class NodesAdded(Reason):
+class NodesAdded(Reason, frozen=True):
     """The gang needs nodes that an autoscaler must add."""
 
     code = "NodesAdded"
@@ -122,8 +115,7 @@ class NodesAdded(Reason):
         return "needs new nodes"
 
 
-@dataclass(frozen=True, slots=True)
-class FirstByName(Reason):
+class FirstByName(Reason, frozen=True):
     """All scores of `clusters` clusters are equal, and this is the first of them by name."""
 
     code = "FirstByName"

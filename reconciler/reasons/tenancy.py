@@ -6,8 +6,6 @@ the user's file. Waiting never helps: the user edits the manifest, or an operato
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.manifests.fields import Path, dotted
 from reconciler.manifests.identity import ObjectKey
 from reconciler.manifests.podfeatures import Feature
@@ -33,8 +31,7 @@ _FEATURE_TEXTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TenantAmbiguous(Reason):
+class TenantAmbiguous(Reason, frozen=True):
     """Several tenants own the namespace; `owners` are the first two, each with its file."""
 
     code = "TenantAmbiguous"
@@ -47,8 +44,7 @@ class TenantAmbiguous(Reason):
         return f"namespace {self.namespace} belongs to tenants {both}: leave it to one of them"
 
 
-@dataclass(frozen=True, slots=True)
-class NoTenant(Reason):
+class NoTenant(Reason, frozen=True):
     """No tenant owns the namespace, and the fleet requires one."""
 
     code = "NoTenant"
@@ -60,8 +56,7 @@ class NoTenant(Reason):
         return f"namespace {self.namespace} belongs to no tenant: {what_to_do}"
 
 
-@dataclass(frozen=True, slots=True)
-class KindDenied(Reason):
+class KindDenied(Reason, frozen=True):
     """The tenant may not have objects of the kind, written as `Kind.group`."""
 
     code = DENIED
@@ -73,8 +68,7 @@ class KindDenied(Reason):
         return f"kind {self.kind} is not among those that tenant {self.tenant} may have"
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceAccountDenied(Reason):
+class ServiceAccountDenied(Reason, frozen=True):
     """The tenant may not make the ServiceAccount `name`."""
 
     code = DENIED
@@ -86,8 +80,7 @@ class ServiceAccountDenied(Reason):
         return f"{_not_allowed(self.tenant)} service account {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class PodsUnchecked(Reason):
+class PodsUnchecked(Reason, frozen=True):
     """The object makes pods, and no template is found by which they could be checked."""
 
     code = DENIED
@@ -100,8 +93,7 @@ class PodsUnchecked(Reason):
         return f"{text}: write their template, in an API version that SkyRay can size"
 
 
-@dataclass(frozen=True, slots=True)
-class FeatureDenied(Reason):
+class FeatureDenied(Reason, frozen=True):
     """Pods of `item` use a feature, at `path`, that the tenant's pods may not; `value` as of `podfeatures.Use`."""
 
     code = DENIED
@@ -117,8 +109,7 @@ class FeatureDenied(Reason):
         return f"{dotted(self.path)}: {self.item} {feature}, which {_not_allowed(self.tenant)}"
 
 
-@dataclass(frozen=True, slots=True)
-class TokenDenied(Reason):
+class TokenDenied(Reason, frozen=True):
     """The object is for a token of a service account that the tenant may not use; `account` empty: of any."""
 
     code = DENIED
@@ -135,8 +126,7 @@ class TokenDenied(Reason):
         return f"{dotted(self.path)}: {self.item} is for a token of {whose}, which {_not_allowed(self.tenant)}"
 
 
-@dataclass(frozen=True, slots=True)
-class AdminAccessDenied(Reason):
+class AdminAccessDenied(Reason, frozen=True):
     """The object asks for admin access to devices, which no tenant may have."""
 
     code = DENIED
@@ -148,8 +138,7 @@ class AdminAccessDenied(Reason):
         return f"{dotted(self.path)}: {self.item} asks for admin access to devices, which no tenant may have"
 
 
-@dataclass(frozen=True, slots=True)
-class IngressDenied(Reason):
+class IngressDenied(Reason, frozen=True):
     """KubeRay would make an Ingress for the object, and the tenant may not have that kind."""
 
     code = DENIED
@@ -163,8 +152,7 @@ class IngressDenied(Reason):
         return f"{dotted(self.path)}: {self.item} has KubeRay make an Ingress, {kinds}"
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableFields(Reason):
+class UnreadableFields(Reason, frozen=True):
     """A field that the rules look at cannot be read; `problem` says why."""
 
     code = DENIED

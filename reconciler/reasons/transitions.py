@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from reconciler.manifests.identity import ObjectKey
 from reconciler.reasons.reason import Reason
@@ -11,8 +11,7 @@ from reconciler.reasons.wording import objects_text
 _SOURCE_UNREADABLE = "SourceUnreadable"
 
 
-@dataclass(frozen=True, slots=True)
-class UnreadableFile(Reason):
+class UnreadableFile(Reason, frozen=True):
     """A file of `workloads/` cannot be read; `problem` says where and why."""
 
     code = "UnreadableFile"
@@ -23,8 +22,7 @@ class UnreadableFile(Reason):
         return self.problem
 
 
-@dataclass(frozen=True, slots=True)
-class CannotDeploy(Reason):
+class CannotDeploy(Reason, frozen=True):
     """The group cannot be deployed as its files are, by `problem`; `admitted`: what was admitted before stays.
 
     `refused_as` is the code: InvalidObject, or one of `tenancy`.
@@ -48,8 +46,7 @@ class CannotDeploy(Reason):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class SourceUnreadable(Reason):
+class SourceUnreadable(Reason, frozen=True):
     """The file `path`, from which a placed group comes, cannot be read: the group may still be in it."""
 
     code = _SOURCE_UNREADABLE
@@ -60,8 +57,7 @@ class SourceUnreadable(Reason):
         return f"{self.path} cannot be read and may still request this group, so the group stays as it is"
 
 
-@dataclass(frozen=True, slots=True)
-class PartUnreadable(Reason):
+class PartUnreadable(Reason, frozen=True):
     """A new group waits, since `part` of it may be in the file `path`, which cannot be read by `problem`."""
 
     code = _SOURCE_UNREADABLE
@@ -74,8 +70,7 @@ class PartUnreadable(Reason):
         return f"{self.part} may be in {self.path}, which cannot be read: repair that file ({self.problem})"
 
 
-@dataclass(frozen=True, slots=True)
-class NoPolicy(Reason):
+class NoPolicy(Reason, frozen=True):
     """No policy matches an object of a placed group any more."""
 
     code = "NoPolicy"
@@ -87,8 +82,7 @@ class NoPolicy(Reason):
         return f"no policy matches {names} any more, so it stays as it is; to remove it, delete its manifest"
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRefused:
+class TransferRefused(Struct, frozen=True):
     """The group that requests an object cannot take it over; `code` and `message` are of the reason."""
 
     group: str
@@ -100,8 +94,7 @@ class TransferRefused:
         return f"group {self.group}, which cannot take it over ({self.code}: {self.message})"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectHeldHere(Reason):
+class ObjectHeldHere(Reason, frozen=True):
     """Objects of a placed group are requested by other groups that cannot take them over yet."""
 
     code = "ObjectHeldHere"
@@ -115,8 +108,7 @@ class ObjectHeldHere(Reason):
         return f"{said}: it stays in this group until that one can; to remove it, delete its manifest"
 
 
-@dataclass(frozen=True, slots=True)
-class JobHeldHere(Reason):
+class JobHeldHere(Reason, frozen=True):
     """A job of a placed group is requested under another group now."""
 
     code = "JobHeldHere"
@@ -128,8 +120,7 @@ class JobHeldHere(Reason):
         return f"{names} is requested by another group now, but was placed with this one: a job is not placed twice"
 
 
-@dataclass(frozen=True, slots=True)
-class JobEditHeld(Reason):
+class JobEditHeld(Reason, frozen=True):
     """Jobs were edited after they were started: the edit would run them twice or not at all."""
 
     code = "JobEditHeld"
@@ -151,8 +142,7 @@ class JobEditHeld(Reason):
         return f"{edit}. To run the new version, add {again}"
 
 
-@dataclass(frozen=True, slots=True)
-class HeldByAnotherGroup(Reason):
+class HeldByAnotherGroup(Reason, frozen=True):
     """An object of a new group is still deployed as part of `group`."""
 
     code = "HeldByAnotherGroup"
@@ -163,8 +153,7 @@ class HeldByAnotherGroup(Reason):
         return f"{self.item} is still deployed by group {self.group}: this group waits until that one lets it go"
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestRemoved(Reason):
+class ManifestRemoved(Reason, frozen=True):
     """Nothing of the group is in `sources` any more, so it is removed from `clusters`."""
 
     code = "ManifestRemoved"

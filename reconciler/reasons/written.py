@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.reasons.reason import Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Written(Reason):
+class Written(Reason, frozen=True):
     """A reason as a Placement file has it: `word` is its code, `sentence` its text."""
 
     word: str

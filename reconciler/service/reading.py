@@ -13,6 +13,7 @@ from reconciler.fleet.settings import read_fleet
 from reconciler.planning.files import Files
 from reconciler.planning.namespaces import Sources
 from reconciler.planning.plan_cache import PlanCache
+from reconciler.planning.read_ahead import read_ahead
 from reconciler.planning.state import READ, RepoState, read_state
 from reconciler.repo.folder import Folder
 from reconciler.repo.repository import GitRepo
@@ -29,7 +30,10 @@ def read_revision(repo: GitRepo, sha: str, cache: PlanCache | None = None) -> Re
     Raises `InputError` as `read_state` does.
     """
     tree = repo.tree(sha)
-    return _read(repo, tree, files_of(tree), cache=cache)
+    files = files_of(tree)
+    if cache is None or cache.is_new:
+        read_ahead(files)
+    return _read(repo, tree, files, cache=cache)
 
 
 def read_worktree(

@@ -15,7 +15,7 @@ import pytest
 from reconciler.cli.main import COMMANDS
 from tests.commands import PROGRAM, environment, program, skyray
 
-HEAVY = {"numpy", "pydantic", "git", "kubernetes"}
+HEAVY = {"numpy", "pydantic", "git", "kubernetes", "urllib3", "fastapi", "uvicorn", "ruamel", "msgspec"}
 RAY_JOB = b"""
 apiVersion: ray.io/v1
 kind: RayJob

@@ -13,7 +13,7 @@ from reconciler.kube_scheduler.equivalence import GangRequest
 from reconciler.kube_scheduler.fit import try_gang
 from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.podshape import PodTerm, SpreadConstraint
-from reconciler.placement.cluster_state import FitCache
+from reconciler.placement.fit_cache import FitCache
 from tests.unit.kube_scheduler.gangmaking import HOST, bound, cluster, gang, head, node, selects, shape, workers
 
 APART = (PodTerm(HOST, selects(app="ray")),)

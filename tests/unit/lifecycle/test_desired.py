@@ -98,7 +98,7 @@ def test_a_companion_that_is_asked_for_in_another_form_is_not_kept_beside_it() -
 
 
 def test_keeping_adds_to_what_is_kept_and_letting_go_takes_from_it() -> None:
-    later = replace(REFUSED, code="TenantDenied")
+    later = TransferRefused(REFUSED.group, "TenantDenied", REFUSED.message)
     both = NOTHING.keeping({WEB.key: REFUSED}).keeping({BLUE.key: later})
     assert both.kept == {WEB.key: REFUSED, BLUE.key: later}
     assert both.letting_go({WEB.key}).kept == {BLUE.key: later}

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from reconciler.fleet.snapshot import Node
 from reconciler.kube_scheduler.nodes import Nodes
-from reconciler.placement.fragmentation import DEFAULT_KINDS, Mix, Typical
+from reconciler.placement.fragmentation import unusable
+from reconciler.placement.gang_mix import DEFAULT_KINDS, Mix, Typical
 from tests.unit.kube_scheduler.gangmaking import GIB, GPU, bound, cluster, gang, head, node, shape, workers
 
 
@@ -23,33 +24,33 @@ def kind(gpus: int, count: int, cpu: int = 0) -> Typical:
 
 
 def test_what_is_left_of_a_node_beside_whole_pods_is_unusable() -> None:
-    assert mix((4, 1)).unusable(cluster(node("a", gpu=6), node("b", gpu=8))) == 2
+    assert unusable(mix((4, 1)), cluster(node("a", gpu=6), node("b", gpu=8))) == 2
 
 
 def test_pods_that_make_no_whole_gang_are_unusable() -> None:
     five_pods = [node(f"n{i}", gpu=4) for i in range(5)]
-    assert mix((4, 2)).unusable(cluster(*five_pods)) == 4
+    assert unusable(mix((4, 2)), cluster(*five_pods)) == 4
 
 
 def test_gpus_without_enough_cpu_beside_them_are_unusable() -> None:
     full = bound("a", shape(6000, 1))
-    assert mix((1, 1), cpu=1000).unusable(cluster(node("a", cpu=8000, gpu=8), placed=[full])) == 6
+    assert unusable(mix((1, 1), cpu=1000), cluster(node("a", cpu=8000, gpu=8), placed=[full])) == 6
 
 
 def test_every_kind_of_the_mix_counts_as_often_as_gangs_have_it() -> None:
     twice = Mix(((kind(8, 1), 2), (kind(1, 1), 3)))
-    assert twice.unusable(cluster(node("a", gpu=4))) == 8
+    assert unusable(twice, cluster(node("a", gpu=4))) == 8
     assert twice.total == 5
 
 
 def test_nodes_that_take_no_pods_have_nothing_to_lose() -> None:
-    assert mix((8, 1)).unusable(cluster(node("a", gpu=4, ready=False), node("b", gpu=4, unschedulable=True))) == 0
+    assert unusable(mix((8, 1)), cluster(node("a", gpu=4, ready=False), node("b", gpu=4, unschedulable=True))) == 0
 
 
 def test_a_device_that_no_node_has_counts_nothing_and_a_missing_companion_everything() -> None:
-    assert mix((1, 1)).unusable(cluster(node("a"))) == 0
+    assert unusable(mix((1, 1)), cluster(node("a"))) == 0
     needs_rdma = Mix(((Typical(((GPU, 1), ("rdma/hca", 1)), 1), 1),))
-    assert needs_rdma.unusable(cluster(node("a", gpu=3))) == 3
+    assert unusable(needs_rdma, cluster(node("a", gpu=3))) == 3
     assert needs_rdma.kinds[0][0].device == GPU
 
 
@@ -89,7 +90,7 @@ def test_it_counts_what_counting_node_by_node_gives(sizes: list[tuple[int, int, 
     placed = [bound(name, shape(0, 0, used)) for name, used in taken.items() if used]
     picture: Nodes = cluster(*nodes, placed=placed)
     one = kind(gpus, count, cpu=500)
-    assert Mix(((one, 1),)).unusable(picture) == _counted(nodes, taken, one)
+    assert unusable(Mix(((one, 1),)), picture) == _counted(nodes, taken, one)
 
 
 def test_gangs_that_were_counted_before_count_as_those_that_are_looked_at() -> None:
