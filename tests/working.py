@@ -38,11 +38,17 @@ def arguments_of(work: Callable[[], object], *functions: Function) -> list[dict[
 def _watched(work: Callable[[], object], wanted: Collection[CodeType], note: Callable[[FrameType], None]) -> None:
     """Let `note` have the frame of each call that `work` makes of what is `wanted`, on this thread."""
 
+    generators: list[FrameType] = []
+
     def profile(frame: FrameType, event: str, _: object) -> None:
-        # A generator is called once, and goes on where it was.
-        is_first = frame.f_lasti < 0 or not frame.f_code.co_flags & inspect.CO_GENERATOR
-        if event == "call" and frame.f_code in wanted and is_first:
-            note(frame)
+        if event != "call" or frame.f_code not in wanted:
+            return
+        if frame.f_code.co_flags & inspect.CO_GENERATOR:
+            # A generator that goes on is called in the same frame once more.
+            if any(frame is known for known in generators):
+                return
+            generators.append(frame)
+        note(frame)
 
     before = sys.getprofile()
     sys.setprofile(profile)

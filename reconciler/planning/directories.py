@@ -236,6 +236,7 @@ class Directories:
     ) -> Changes:
         part = parts.get(namespace)
         if part is None:
+            self._cache.rendered.forget(cluster, namespace)
             return {entry.path: None for entry in folder.walk()}
         same = self._cache.rendered.same
         if same.get((cluster, namespace)) == (part, folder.id):
@@ -264,7 +265,7 @@ class Directories:
         if known is not None and known.key == key:
             return known
         if not wanted:
-            cache.pop((cluster, namespace), None)
+            self._cache.rendered.forget(cluster, namespace)
             return None
         before = known.groups if known is not None else {}
         rendered: dict[Hashable, RenderedGroup] = {}

@@ -162,9 +162,7 @@ def _charges(state: RepoState, staying: Iterable[PlacedGroup]) -> list[Charge]:
 
 def tenant_of(state: RepoState, group: GroupKey) -> Tenant | None:
     """Return the tenant of a group's namespace; None where none has it."""
-    namespace = state.namespaces.get(group.namespace)
-    written = None
-    if namespace is not None:
-        written = namespace.workloads.namespaces.get(group.namespace)
+    workloads = state.namespaces[group.namespace].workloads
+    written = workloads.namespaces.get(group.namespace)
     labels = written.labels if written else {}
     return state.tenancy.owner(group.namespace, labels).tenant

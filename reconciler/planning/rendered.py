@@ -87,6 +87,10 @@ class RenderCache:
             del self.clean[cluster]
         for cluster in [name for name in self.tops if name not in clusters]:
             del self.tops[cluster]
-            for key in [each for each in self.parts if each[0] == cluster]:
-                self.parts.pop(key, None)
-                self.same.pop(key, None)
+            for _, namespace in [each for each in self.parts if each[0] == cluster]:
+                self.forget(cluster, namespace)
+
+    def forget(self, cluster: str, namespace: str) -> None:
+        """Forget a namespace that has nothing on a cluster any more."""
+        self.parts.pop((cluster, namespace), None)
+        self.same.pop((cluster, namespace), None)

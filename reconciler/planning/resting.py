@@ -167,7 +167,7 @@ def resting_namespace(
         # What a decision that is not committed would say afterwards has the time of its plan in it.
         kept.append(replace(decision, after=before))
         if before is None:
-            continue
+            raise AssertionError(f"{decision.group} rests without a place")
         for copy in before.copies:
             copies.append((copy.cluster, assumed_copy(before, copy)))
         if before.placed and decision.group in tenants:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from reconciler.errors import Place
+from reconciler.kube_scheduler.gang import Gang
 from reconciler.manifests.quantity import Quantity
 from reconciler.placement.max_flow import max_flow
-from reconciler.placement.quota import QuotaUsage, never
+from reconciler.placement.quota import QuotaUsage, never, requested
 from reconciler.policy.tenant import Borrowing, Tenant
 from reconciler.reasons.quota import Borrowable, NeverWithinQuota, QuotaExceeded
 from reconciler.workloads.group import GroupKey
+from tests.unit.kube_scheduler.gangmaking import workers
 
 GPU = "nvidia.com/gpu"
 UNIT = 10**9
@@ -239,3 +242,17 @@ def test_a_tenant_that_does_not_borrow_is_covered_by_no_other_and_may_still_lend
     # Once its quota was lowered below what it uses, nobody covers that, and others have only their own.
     over = QuotaUsage.of([alone, other], [(key("one"), alone, gpus(3))])
     assert over.refusal(key("two"), other, gpus(8)) is None
+
+
+def test_pods_are_counted_whatever_they_request_of_them() -> None:
+    of = workers(3, gpu=1)
+    asks_for_slots = replace(of, requests={**of.requests, "pods": Quantity(5 * UNIT)})
+    assert requested([Gang((asks_for_slots,))]) == requested([Gang((of,))])
+    assert requested([Gang((of,))])["pods"] == 3 * UNIT
+
+
+def test_a_tenant_without_a_quota_of_a_resource_lends_none_of_it() -> None:
+    of_cpu = Tenant("b", Place("policies/b.yaml"), quota={"cpu": Quantity(8 * UNIT)}, borrowing=None)
+    usage = QuotaUsage.of((tenant("a", 1, lenders=None), of_cpu), ())
+    assert usage.refusal(key("x"), tenant("a", 1, lenders=None), gpus(1)) is None
+    assert usage.refusal(key("x"), tenant("a", 1, lenders=None), gpus(2)) is not None
