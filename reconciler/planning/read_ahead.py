@@ -16,7 +16,7 @@ from reconciler.render.addons import FOLDER
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.repo.folder import Entry
 
-_MOST_FILES = 10_000
+_MOST_FILES = 2_000
 """With more, the first of them would not be kept any more when they are asked for."""
 
 

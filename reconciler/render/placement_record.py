@@ -10,19 +10,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 
 from reconciler.errors import InputError, InvalidObject
 from reconciler.manifests import kinds
-from reconciler.manifests.emitter import Emitted, emit, emit_item
+from reconciler.manifests.emitter import Emitted, emit
 from reconciler.manifests.identity import check_dns_label
 from reconciler.manifests.kinds import Located, read_object
 from reconciler.manifests.loader import load
-from reconciler.placement.model import Candidate, written_candidate
 from reconciler.placement.placed_group import HeldCapacity, PlacedGroup
+from reconciler.render.placement_candidates import (
+    candidate_in,
+    candidate_lines,
+    candidate_of,
+    split_candidates,
+)
 from reconciler.render.placement_parts import (
-    CandidatePart,
     HoldPart,
     ObjectPart,
     OutcomePart,
@@ -74,12 +77,12 @@ class ReadPlacement:
 
 def read_file(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
     """Return the Placements in one file of `placements/`. Raises `InputError`."""
-    head, items, tail = _split(data)
+    head, items, tail = split_candidates(data)
     if items:
         try:
             (document,) = load(head + tail, path).documents
             placement = read(document)
-            candidates = tuple(map(_candidate_in, items))
+            candidates = tuple(map(candidate_in, items))
         except (InputError, ValueError):
             # A person changed the file: read it whole, which says what is wrong, and where.
             pass
@@ -88,40 +91,6 @@ def read_file(path: str, data: bytes) -> tuple[ReadPlacement, ...]:
                 group = replace(placement.group, candidates=candidates)
                 return (replace(placement, group=group),)
     return tuple(read(document) for document in load(data, path).documents)
-
-
-_CANDIDATES = b"\n  candidates:\n"
-
-
-def _split(data: bytes) -> tuple[bytes, list[bytes], bytes]:
-    """Return what is before the candidates of a Placement, each of them, and what is after them.
-
-    Most of a file are its candidates, and most of those stand in many files, so each is parsed once. There are none
-    where the file does not have them as SkyRay writes them.
-    """
-    head, found, rest = data.partition(_CANDIDATES)
-    if not found or _CANDIDATES in rest:
-        return data, [], b""
-    items: list[list[bytes]] = []
-    lines = rest.splitlines(keepends=True)
-    end = len(lines)
-    for number, line in enumerate(lines):
-        if line.startswith(b"  - "):
-            items.append([line[4:]])
-        elif line.startswith(b"    ") and items:
-            items[-1].append(line[4:])
-        else:
-            end = number
-            break
-    tail = b"".join(lines[end:])
-    return head + b"\n", [b"".join(item) for item in items], tail
-
-
-@lru_cache(maxsize=1 << 16)
-def _candidate_in(item: bytes) -> Candidate:
-    """Return the candidate that the lines of one item say. Raises `InputError` or `ValueError`."""
-    (document,) = load(item, "").documents
-    return _candidate(CandidatePart.model_validate(document.body))
 
 
 def json_schema() -> dict[str, Any]:
@@ -187,7 +156,7 @@ def _written_status(group: PlacedGroup) -> dict[str, Any]:
         lines = []
         for one in group.candidates:
             lines.append(
-                _candidate_lines(one.cluster, one.verdict, one.reason, one.message)
+                candidate_lines(one.cluster, one.verdict, one.reason, one.message)
             )
         status["candidates"] = Emitted(lines)
     status["sourceCommit"] = group.source_commit
@@ -201,20 +170,6 @@ def _written_status(group: PlacedGroup) -> dict[str, Any]:
         # The name of the older form, where copies had no `jobResult` of their own.
         status["jobOutcome"] = _written_result(group.job_result)
     return status
-
-
-@lru_cache(maxsize=1 << 16)
-def _candidate_lines(
-    cluster: str, verdict: str, reason: str, message: str
-) -> tuple[str, ...]:
-    """Return what the file has of a candidate; most groups of a fleet were refused by a cluster in the same words."""
-    written = {
-        "cluster": cluster,
-        "verdict": str(verdict),
-        "reason": reason,
-        "message": message,
-    }
-    return emit_item(written)
 
 
 def _written_hold(hold: HeldCapacity) -> dict[str, Any]:
@@ -317,7 +272,7 @@ def _placed_group(
         phase=status.phase,
         reason=status.reason,
         message=status.message,
-        candidates=tuple(_candidate(part) for part in status.candidates),
+        candidates=tuple(candidate_of(part) for part in status.candidates),
         sources=tuple(spec.sources),
         source_commit=status.source_commit,
         snapshot=status.snapshot_digest,
@@ -375,11 +330,6 @@ def _copies_of_older_form(spec: PlacementSpec, status: PlacementStatus) -> list[
         )
         found.append((copy, _own(part.objects)))
     return found
-
-
-def _candidate(part: CandidatePart) -> Candidate:
-    # The amounts that the words were made of are not in the file.
-    return written_candidate(part.cluster, part.verdict, part.reason, part.message)
 
 
 def _hold(part: HoldPart | None) -> HeldCapacity | None:

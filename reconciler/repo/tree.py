@@ -28,7 +28,7 @@ from reconciler.repo.folder import (
 NO_COMMIT = "0" * 40
 """The revision of a checkout in which nothing is committed yet."""
 _TREE_MODE = "040000"
-_CACHE_BYTES = 16 * 2**20
+_CACHE_BYTES = 32 * 2**20
 
 Fetch = Callable[[Iterable[Entry]], dict[str, bytes]]
 """Returns the contents of entries by path."""
