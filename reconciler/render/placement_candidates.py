@@ -1,4 +1,4 @@
-"""The candidates of a Placement file, which are most of it: the same lines stand in many files, so each is read once.
+"""The candidates of a Placement file, which are most of it: the same lines stand in many files, and are read once.
 
 A group that many clusters refused lists all of them with their reasons, and groups that ask for the same were refused in
 the same words.
@@ -15,6 +15,7 @@ from reconciler.render.placement_parts import CandidatePart
 
 
 def candidate_of(part: CandidatePart) -> Candidate:
+    """Return the candidate that a part of the file says."""
     # The amounts that the words were made of are not in the file.
     return written_candidate(part.cluster, part.verdict, part.reason, part.message)
 
