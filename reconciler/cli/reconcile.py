@@ -111,7 +111,7 @@ def _report(cycle: Cycle, output: str) -> int:
 
 def _table(cycle: Cycle) -> str:
     from reconciler.cli.output import columns
-    from reconciler.cli.plan import decision_row
+    from reconciler.cli.plan import decision_row, left_text
 
     rows = [
         decision_row(decision) for decision in cycle.plan.decisions if decision.changed
@@ -129,4 +129,6 @@ def _table(cycle: Cycle) -> str:
         lines.append(f"{done}; {unchanged}")
     else:
         lines.append(f"nothing to do: {unchanged}")
+    if cycle.plan.left:
+        lines.append(left_text(cycle.plan.left))
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import RepoError
 from reconciler.repo.address import check_sha, path_fault
 from reconciler.repo.command import GitCommand
+from reconciler.repo.contents import HeldContents
 from reconciler.repo.ownership import TRAILER_PREFIX, is_own_path
 from reconciler.repo.tree import NO_COMMIT, Tree
 
@@ -112,7 +113,7 @@ def write_orphan(
     command: GitCommand, draft: CommitDraft, author: Author, now: float
 ) -> str:
     """Write `draft` as a first commit without a parent and return its id."""
-    nothing = Tree.of(NO_COMMIT, (), (), lambda _: {})
+    nothing = Tree.of(NO_COMMIT, (), (), HeldContents({}))
     step = _Files(nothing).apply(draft, None)
     return import_chain(
         command, None, [step or _Step(draft.message.encode(), ())], author, now

@@ -52,6 +52,29 @@ def test_a_checkout_gets_commits_and_its_files_follow(top: Path) -> None:
     assert (again.status, again.out) == (0, "nothing to do: 1 group as before\n")
 
 
+def test_more_new_groups_than_a_cycle_holds_are_placed_in_several_cycles_of_one_run(top: Path) -> None:
+    settings = (
+        (top / "fleet.yaml")
+        .read_bytes()
+        .replace(b"{engine: argocd", b"{engine: argocd, limits: {decisionsPerCycle: 1}")
+    )
+    write(top, {"fleet.yaml": settings, "workloads/team2/job.yaml": ray_job("train", workers=1)})
+    git(top, "add", "-A")
+    git(top, "commit", "-q", "-m", "more")
+    said = skyray("plan", cwd=top)
+    assert said.out.splitlines()[-1] == "1 group is left for the next cycle (limits.decisionsPerCycle)."
+    assert json.loads(skyray("plan", "-o", "json", cwd=top).out)["leftForNextCycle"] == 1
+    said = skyray("reconcile", "-o", "json", cwd=top)
+    document = json.loads(said.out)
+    assert document["leftForNextCycle"] == 0
+    assert document["published"] == git(top, "rev-parse", "HEAD")
+    assert [one["action"] for one in document["decisions"]] == ["place", "place"]
+    subjects = git(top, "log", "--format=%s").split("\n")
+    assert sorted(subjects[:2]) == [PLACED, "place team2/rayjob-train on static"]
+    again = skyray("reconcile", cwd=top)
+    assert again.out == "nothing to do: 2 groups as before\n"
+
+
 def test_uncommitted_files_are_neither_read_nor_touched(top: Path) -> None:
     write(top, {"workloads/team2/job.yaml": ray_job("train"), "policies/spill.yaml": b"kind: [", "notes.txt": b"mine"})
     git(top, "add", "notes.txt")
