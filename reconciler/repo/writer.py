@@ -232,7 +232,11 @@ def import_chain(
                 stream.append(f"M {_FILE_MODE} inline {_quoted(path)}\n".encode())
                 stream.append(b"data %d\n%s\n" % (len(content), content))
         stream.append(b"\n")
-    stream.append(f"get-mark :{len(steps)}\ndone\n".encode())
+    stream.append(f"get-mark :{len(steps)}\n".encode())
+    if base is not None:
+        # From an id of zeros the ref is never made, so that no further run of git has to delete it.
+        stream.append(f"reset {ref}\nfrom {'0' * len(base)}\n\n".encode())
+    stream.append(b"done\n")
     try:
         printed = command.run(
             "fast-import",
@@ -242,7 +246,8 @@ def import_chain(
             stdin=b"".join(stream),
         ).text
     finally:
-        command.run("update-ref", "-d", ref, check=False)
+        if base is None:
+            command.run("update-ref", "-d", ref, check=False)
     return check_sha(printed)
 
 
