@@ -11,13 +11,14 @@ from reconciler.fleet.observers.snapshot_source import RepoFiles, SnapshotSource
 from reconciler.fleet.snapshot import ClusterSnapshot, FleetSnapshot, Unreadable
 from reconciler.fleet.snapshot_file import fleet_snapshot
 from reconciler.placement.decision import Decision
-from reconciler.planning.files import Fetch, Files, blob_id
+from reconciler.planning.files import Files, blob_id
 from reconciler.planning.namespaces import Sources
 from reconciler.planning.pipeline import plan
 from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState, read_state
 from reconciler.policy.model import NAME_LABEL
+from reconciler.repo.contents import Contents, HeldContents
 from reconciler.repo.folder import SYMLINK_MODE, Entry, folder_of
 from reconciler.workloads.group import Source
 
@@ -234,8 +235,8 @@ class Fleet:
         """Return what is read at this revision; `files` are those of `read`, where they were made already."""
         return read_state(f"{self.revision:040x}", files or self.read(), self.sources(), cache)
 
-    def read(self, fetch: Fetch | None = None) -> Files:
-        """Return what a plan reads of the files, with their modes; `fetch` reads contents in place of the own way."""
+    def read(self, contents: Contents | None = None) -> Files:
+        """Return what a plan reads of the files, with their modes; `contents` are read in place of the own ones."""
         entries = []
         unusable = dict(self.unusable)
         for path, data in self.files.items():
@@ -245,11 +246,7 @@ class Fleet:
             entries.append(entry)
             if not entry.is_file:
                 unusable[path] = "is a symbolic link"
-        return Files.lazy(folder_of(entries), unusable, fetch or self.fetch)
-
-    def fetch(self, entries: Iterable[Entry]) -> dict[str, bytes]:
-        """Return the contents of entries by path."""
-        return {entry.path: self.files[entry.path] for entry in entries}
+        return Files.lazy(folder_of(entries), unusable, contents or HeldContents(self.files))
 
     def sources(self) -> Sources:
         """Return which commit changed each file last."""

@@ -76,11 +76,17 @@ def _table(made: Plan) -> str:
         return table
     files = f"{len(made.changes)} file{'s' * (len(made.changes) != 1)} would change"
     commits = f"{len(made.drafts)} commit{'s' * (len(made.drafts) != 1)}"
-    return (
-        f"{table}\n\n{files}, in {commits}."
-        if made.drafts
-        else f"{table}\n\nNothing would change."
-    )
+    lines = [table, ""]
+    lines.append(f"{files}, in {commits}." if made.drafts else "Nothing would change.")
+    if made.left:
+        lines.append(left_text(made.left))
+    return "\n".join(lines)
+
+
+def left_text(left: int) -> str:
+    """Return the sentence about the groups that wait for the next cycle."""
+    groups = "group is" if left == 1 else "groups are"
+    return f"{left:,} {groups} left for the next cycle (limits.decisionsPerCycle)."
 
 
 def decision_row(decision: Any) -> tuple[str, str, str, str, str]:

@@ -37,6 +37,12 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Once, let a plan remove more than guards in fleet.yaml allow.",
 )
+@click.option(
+    "--profile",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write where the time goes: until it ends, with --watch until interrupted.",
+)
 @output_option
 def command(
     repo: str,
@@ -45,6 +51,7 @@ def command(
     interval: float,
     push: bool,
     allow_removals: bool,
+    profile: str | None,
     output: str,
 ) -> None:
     """Place what was committed: decide, render, commit, push.
@@ -56,7 +63,12 @@ def command(
     skyray reconcile                              once, in the checkout in this directory
     skyray reconcile --push                       and push
     skyray reconcile --repo https://git.example.com/fleet.git --watch
+
+    \b
+    skyray reconcile --profile cycle.pstats       and write where the time went; read it with
+    python -m pstats cycle.pstats                 (sort cumulative, then stats 30), or with snakeviz
     """
+    from reconciler.cli.profile import profiled
     from reconciler.errors import SkyRayError
     from reconciler.service.capacity import CapacityReader
     from reconciler.service.cycle import Reconciler
@@ -72,7 +84,8 @@ def command(
         git.check_upstream()
     reconciler = Reconciler(git, CapacityReader(snapshot), notice=progress)
     if not watch:
-        cycle = reconciler.run(allow_removals=allow_removals)
+        with profiled(profile):
+            cycle = reconciler.run(allow_removals=allow_removals)
         status = _report(cycle, output)
         if push:
             _push(reconciler)
@@ -87,7 +100,8 @@ def command(
         if push:
             _push(reconciler)
 
-    reconciler.watch(interval, report)
+    with profiled(profile):
+        reconciler.watch(interval, report)
 
 
 def _push(reconciler: Reconciler) -> None:
@@ -111,7 +125,7 @@ def _report(cycle: Cycle, output: str) -> int:
 
 def _table(cycle: Cycle) -> str:
     from reconciler.cli.output import columns
-    from reconciler.cli.plan import decision_row
+    from reconciler.cli.plan import decision_row, left_text
 
     rows = [
         decision_row(decision) for decision in cycle.plan.decisions if decision.changed
@@ -129,4 +143,6 @@ def _table(cycle: Cycle) -> str:
         lines.append(f"{done}; {unchanged}")
     else:
         lines.append(f"nothing to do: {unchanged}")
+    if cycle.plan.left:
+        lines.append(left_text(cycle.plan.left))
     return "\n".join(lines)

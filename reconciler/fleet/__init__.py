@@ -15,7 +15,14 @@ PUBLIC_NAMES = {
     "observers.observer": ("Observer", "Read"),
     "observers.snapshot_source": ("RepoFiles",),
     "schemas": ("json_schemas",),
-    "settings": ("FILE", "Fairness", "Fleet", "Guards", "read_fleet"),
+    "settings": (
+        "FILE",
+        "Fairness",
+        "Fleet",
+        "Guards",
+        "NamespaceLimits",
+        "read_fleet",
+    ),
     "snapshot": (
         "ClusterSnapshot",
         "FleetSnapshot",

@@ -9,11 +9,18 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from reconciler.errors import InvalidObject, Place
-from reconciler.manifests.kinds import Duration, ObjectMeta, SkyRayModel, read_object
+from reconciler.manifests.kinds import (
+    QUANTITY_SCHEMA,
+    Duration,
+    ObjectMeta,
+    SkyRayModel,
+    read_object,
+)
 from reconciler.manifests.loader import load
+from reconciler.manifests.quantity import Quantity
 
 FILE = "fleet.yaml"
 
@@ -21,15 +28,33 @@ _BRANCH = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._/-]{0,199}")
 
 
 @dataclass(frozen=True, slots=True)
+class NamespaceLimits:
+    """How much one namespace may ask for, so that it costs the others neither time nor memory.
+
+    `groups`: more are rejected. `files`, `bytes`: what is behind the first so many of its workload files, in order of
+    path, is not read. The defaults are twice as many files as groups, since a job often has a ConfigMap beside it, and
+    3 KiB for each group.
+    """
+
+    groups: int = 20_000
+    files: int = 40_000
+    bytes: int = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
-    """How long to wait for a cluster, and how long its last snapshot counts.
+    """How long to wait for a cluster, how long its last snapshot counts, and how much is asked for and decided.
 
     `cluster_timeout`: seconds that an API server may take for all lists; ten cover a busy server across an ocean.
     `snapshot_max_age`: seconds for which the last snapshot of a cluster that stopped answering still counts.
+    `decisions_per_cycle`: so many new groups a cycle decides on, shared between namespaces; the others come in the
+    next one. A thousand take a few seconds, and meanwhile nothing that was pushed later can be placed.
     """
 
     snapshot_max_age: float = 600.0
     cluster_timeout: float = 10.0
+    per_namespace: NamespaceLimits = NamespaceLimits()
+    decisions_per_cycle: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +121,21 @@ def read_fleet(data: bytes, path: str = FILE) -> Fleet:
         name=kind.metadata.name,
         engine=spec.engine,
         branch=spec.branch,
-        limits=Limits(spec.limits.snapshot_max_age, spec.limits.cluster_timeout),
+        limits=_limits(spec.limits),
         guards=Guards(spec.guards.max_removed_share, spec.guards.always_removable),
         forge=spec.forge.type if spec.forge else "",
         fairness=Fairness(spec.fairness.hold_after, spec.fairness.hold_for),
         tenancy=spec.tenancy or "",
+    )
+
+
+def _limits(part: LimitsPart) -> Limits:
+    each = part.per_namespace
+    return Limits(
+        snapshot_max_age=part.snapshot_max_age,
+        cluster_timeout=part.cluster_timeout,
+        per_namespace=NamespaceLimits(each.groups, each.files, each.bytes),
+        decisions_per_cycle=part.decisions_per_cycle,
     )
 
 
@@ -125,11 +160,35 @@ def _positive(seconds: float) -> float:
     return seconds
 
 
+def _bytes(value: object) -> int:
+    """Read a number of bytes, such as 64Mi."""
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
+        amount = Quantity.parse(value)
+        if amount.nano > 0:
+            return amount.value
+    raise ValueError(f"{value!r} is not a size; write bytes such as 64Mi")
+
+
+class NamespaceLimitsPart(SkyRayModel):
+    """How many groups, files and bytes of files one namespace may have. What is above is rejected."""
+
+    groups: int = Field(default=NamespaceLimits().groups, ge=1)
+    files: int = Field(default=NamespaceLimits().files, ge=1)
+    bytes: Annotated[
+        int, BeforeValidator(_bytes), WithJsonSchema({**QUANTITY_SCHEMA})
+    ] = NamespaceLimits().bytes
+
+
 class LimitsPart(SkyRayModel):
-    """How long to wait for a cluster, and how long its last snapshot counts once it stops answering."""
+    """How long to wait for a cluster, how long its last snapshot counts, and how much is asked for and decided.
+
+    `decisionsPerCycle`: the number of new groups that a cycle decides on, shared between namespaces.
+    """
 
     snapshot_max_age: Duration = Limits().snapshot_max_age
     cluster_timeout: Duration = Limits().cluster_timeout
+    per_namespace: NamespaceLimitsPart = NamespaceLimitsPart()
+    decisions_per_cycle: int = Field(default=Limits().decisions_per_cycle, ge=1)
 
 
 class GuardsPart(SkyRayModel):

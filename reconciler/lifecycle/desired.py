@@ -22,8 +22,9 @@ class DesiredState:
     """What `workloads/` asks for.
 
     `keys` are all objects, whatever their group; `unclaimed` those that no policy matches; `broken` the paths of files
-    that cannot be read. `jobs` is the placed group of each batch object: no other group gets it. `kept` are objects
-    that another group asks for and cannot take, with that group and the reason why it cannot.
+    that are not read, and `beyond` has the problem of those that are beyond a limit. `jobs` is the placed group of each
+    batch object: no other group gets it. `kept` are objects that another group asks for and cannot take, with that
+    group and the reason why it cannot.
     """
 
     keys: Collection[ObjectKey]
@@ -31,6 +32,7 @@ class DesiredState:
     broken: Collection[str]
     jobs: Mapping[ObjectKey, GroupKey] = field(default_factory=dict)
     kept: Mapping[ObjectKey, TransferRefused] = field(default_factory=dict)
+    beyond: Mapping[str, str] = field(default_factory=dict)
 
     def keeping(self, kept: Mapping[ObjectKey, TransferRefused]) -> DesiredState:
         """Return the state in which the objects `kept` stay with the groups that have them, as well."""

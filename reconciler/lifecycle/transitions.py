@@ -15,6 +15,7 @@ from reconciler.placement.decision import TransitionKind
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.placement.ray_clusters import Unmet
 from reconciler.reasons.copies import PARTLY_PLACED, UPDATE_DOES_NOT_FIT
+from reconciler.reasons.limits import NAMESPACE_LIMIT
 from reconciler.reasons.quota import EXCEEDED
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.transitions import (
@@ -34,6 +35,7 @@ PROBLEM_REASONS = frozenset(
     {
         "InvalidObject",
         *REFUSED_AS,
+        NAMESPACE_LIMIT,
         NoPolicy.code,
         SourceUnreadable.code,
         UPDATE_DOES_NOT_FIT,
@@ -140,6 +142,10 @@ def _unreadable_source(situation: Situation) -> Transition | None:
     """A file that cannot be read may still ask for the group."""
     placed = situation.placed
     for path in placed.sources if placed else ():
+        beyond = situation.desired.beyond.get(path)
+        if beyond is not None:
+            refused = CannotDeploy(NAMESPACE_LIMIT, beyond, admitted=True)
+            return Transition(situation.key, TransitionKind.KEEP, refused)
         if path in situation.desired.broken:
             why = SourceUnreadable(path)
             return Transition(situation.key, TransitionKind.KEEP, why)

@@ -4,7 +4,7 @@ PUBLIC_NAMES = {
     "files": ("Files",),
     "namespaces": ("Sources",),
     "pipeline": ("decide_groups", "fleet_state", "plan", "preview"),
-    "plan": ("Plan",),
+    "plan": ("Plan", "joined"),
     "plan_cache": ("PlanCache",),
     "read_ahead": ("read_ahead",),
     "rules": (

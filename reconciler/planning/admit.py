@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from reconciler.errors import InvalidObject
 from reconciler.lifecycle.desired import DesiredState
 from reconciler.lifecycle.ownership import Transfer
-from reconciler.lifecycle.transitions import transition_of
+from reconciler.lifecycle.transitions import Transition, transition_of
 from reconciler.manifests.identity import ObjectKey
 from reconciler.placement.assign import assign_targets
 from reconciler.placement.decision import TransitionKind
@@ -33,6 +33,7 @@ from reconciler.planning.fold import (
 from reconciler.planning.fold_state import Admission, Fold, view_of
 from reconciler.planning.queue_order import in_order
 from reconciler.planning.requeue import requeue
+from reconciler.reasons.written import Written
 from reconciler.workloads.group import Group, GroupKey
 
 
@@ -120,17 +121,31 @@ def _release(fold: Fold) -> list[GroupKey]:
         # That is the key of an unreadable file, on which `decide_file` decides.
         if group is None and key in given.passed_over:
             continue
+        if key in given.left.groups:
+            # It waits for capacity, and keeps its record as it is until the next cycle.
+            continue
         if _must_queue(fold, key, group, involved):
             queued.append(key)
             continue
         released = _without_capacity(fold, key)
+        if released is None and key in given.left.updates:
+            released = _as_it_is(fold, key)
         if released is None:
             queued.append(key)
             continue
         note(fold, released)
     # A group on which nothing was decided yet asks for its first place.
-    queued += [key for key in given.groups if key not in given.placed]
+    for key in given.groups:
+        if key not in given.placed and key not in given.left.groups:
+            queued.append(key)
     return queued
+
+
+def _as_it_is(fold: Fold, key: GroupKey) -> Admitted:
+    """Return the result of a placed group whose update waits for the next cycle: all stays, its reason as well."""
+    placed = fold.placed[key]
+    same = Written(placed.reason, placed.message)
+    return result_of(fold, view_of(fold), Transition(key, TransitionKind.KEEP, same))
 
 
 def _in_transfers(transfers: Iterable[Transfer]) -> set[GroupKey]:

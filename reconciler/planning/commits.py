@@ -8,15 +8,17 @@ later one is about one group, so that the history of a group's folder is the his
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from reconciler.placement.decision import Decision
 from reconciler.placement.model import Action, Candidate
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.directories import Directories
+from reconciler.planning.files import Files, blob_id
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.render.placement_record import in_words, path_of, write
+from reconciler.repo.folder import Entry
 from reconciler.repo.writer import CommitDraft
 
 _CANDIDATES_SHOWN = 20
@@ -58,6 +60,25 @@ def drafts_of(
         )
         drafts.append(draft)
     return tuple(drafts)
+
+
+def path_changes(files: Files, drafts: Iterable[CommitDraft]) -> dict[str, str]:
+    """Return what all drafts together do to each path, in order of path."""
+    changes: dict[str, str] = {}
+    for draft in drafts:
+        for path, content in draft.changes.items():
+            changes[path] = _change(files.root.entry(path), content)
+    # A later draft may bring a path back to what it is now, which is no change.
+    return {path: action for path, action in sorted(changes.items()) if action}
+
+
+def _change(before: Entry | None, after: bytes | None) -> str:
+    if before is None:
+        return "" if after is None else "add"
+    if after is None:
+        return "delete"
+    same = before.is_file and before.blob == blob_id(after)
+    return "" if same else "modify"
 
 
 def _placement_file(

@@ -50,7 +50,7 @@ def decide_file(
     clock: Clock,
 ) -> Decision:
     """Return the decision on a file that cannot be read and that no group speaks for."""
-    why = UnreadableFile(file.problem)
+    why = file.beyond or UnreadableFile(file.problem)
     after = PlacedGroup(
         key=key,
         # What the file asks for is not known, so neither is the policy.

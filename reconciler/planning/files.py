@@ -7,14 +7,13 @@ are asked for.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from reconciler.errors import InvalidObject, Place
+from reconciler.repo.contents import Contents, HeldContents
 from reconciler.repo.folder import EMPTY, Entry, Folder, folder_of
-
-Fetch = Callable[[Iterable[Entry]], dict[str, bytes]]
-"""Returns the contents of entries by path."""
 
 
 class Files:
@@ -29,12 +28,10 @@ class Files:
         entries = [Entry(path, "100644", blob_id(contents[path])) for path in contents]
         self.root = folder_of(entries)
         self.unusable: Mapping[str, str] = unusable or {}
-        self._fetch: Fetch = lambda wanted: {
-            entry.path: contents[entry.path] for entry in wanted
-        }
+        self._fetch: Contents = HeldContents(contents)
 
     @classmethod
-    def lazy(cls, root: Folder, unusable: Mapping[str, str], fetch: Fetch) -> Files:
+    def lazy(cls, root: Folder, unusable: Mapping[str, str], fetch: Contents) -> Files:
         """Return the files below `root`, read by `fetch`."""
         made = cls.__new__(cls)
         made.root = root
@@ -57,12 +54,7 @@ class Files:
         unusable |= other.unusable_below(name)
         root = Folder(f"{self.root.id} {other.root.id}", own, folders)
 
-        def fetch(entries: Iterable[Entry]) -> dict[str, bytes]:
-            wanted = list(entries)
-            theirs = [entry for entry in wanted if _is_at(entry.path, name)]
-            ours = [entry for entry in wanted if not _is_at(entry.path, name)]
-            return {**self.fetch(ours), **other.fetch(theirs)}
-
+        fetch = _JoinedContents(self._fetch, name, other._fetch)
         return Files.lazy(root, unusable, fetch)
 
     @cached_property
@@ -87,11 +79,27 @@ class Files:
 
     def fetch(self, entries: Iterable[Entry]) -> dict[str, bytes]:
         """Return the contents of those `entries` that can be read, by path."""
+        wanted = self._readable(entries)
+        return self._fetch(wanted) if wanted else {}
+
+    def fetch_at_most(
+        self, entries: Iterable[Entry], limit: int
+    ) -> dict[str, bytes] | None:
+        """Return what `fetch` does; None where that is more than `limit` bytes, or more files than are read at once."""
+        wanted = self._readable(entries)
+        return self._fetch.at_most(wanted, limit) if wanted else {}
+
+    def sizes(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """Return the bytes of those `entries` that can be read, by path; what they contain is not read."""
+        wanted = self._readable(entries)
+        return self._fetch.sizes(wanted) if wanted else {}
+
+    def _readable(self, entries: Iterable[Entry]) -> list[Entry]:
         wanted = []
         for entry in entries:
             if entry.is_file and entry.path not in self.unusable:
                 wanted.append(entry)
-        return self._fetch(wanted) if wanted else {}
+        return wanted
 
     def unusable_below(self, folder: str) -> dict[str, str]:
         """Return what is unusable at `folder` or below it, with the reason."""
@@ -120,6 +128,40 @@ class Files:
             {name: data for name, data in self.contents.items() if name != path},
             self.unusable,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _JoinedContents:
+    """Contents of which the folder `name` is that of `theirs`."""
+
+    ours: Contents
+    name: str
+    theirs: Contents
+
+    def __call__(self, entries: Iterable[Entry]) -> dict[str, bytes]:
+        ours, theirs = self._divided(entries)
+        return {**self.ours(ours), **self.theirs(theirs)}
+
+    def sizes(self, entries: Iterable[Entry]) -> dict[str, int]:
+        ours, theirs = self._divided(entries)
+        return {**self.ours.sizes(ours), **self.theirs.sizes(theirs)}
+
+    def at_most(self, entries: Iterable[Entry], limit: int) -> dict[str, bytes] | None:
+        ours, theirs = self._divided(entries)
+        found = self.ours.at_most(ours, limit)
+        if found is None:
+            return None
+        left = limit - sum(map(len, found.values()))
+        others = self.theirs.at_most(theirs, left)
+        return None if others is None else {**found, **others}
+
+    def _divided(self, entries: Iterable[Entry]) -> tuple[list[Entry], list[Entry]]:
+        ours: list[Entry] = []
+        theirs: list[Entry] = []
+        for entry in entries:
+            there = _is_at(entry.path, self.name)
+            (theirs if there else ours).append(entry)
+        return ours, theirs
 
 
 def _is_at(path: str, folder: str) -> bool:

@@ -15,6 +15,7 @@ from reconciler.placement.assign import Clusters
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.placement.request import AdmissionState
 from reconciler.planning.admitted import Admitted, Clock
+from reconciler.planning.fair_share import NOTHING_LEFT, LeftOver
 from reconciler.reasons.changes import Regrouped
 from reconciler.reasons.reason import Reason
 from reconciler.workloads.group import Group, GroupKey
@@ -26,7 +27,7 @@ class Admission:
 
     `groups` are in queue order. `before` are the committed states of groups, `placed` the same with the results that
     are observed, and `statuses` what else is. `passed_over` are groups without manifests that are reported under a
-    file. `resting` are namespaces with groups that the plan does not look at.
+    file. `resting` are namespaces with groups that the plan does not look at; `left` is what waits for the next cycle.
     """
 
     groups: Mapping[GroupKey, Group]
@@ -40,6 +41,7 @@ class Admission:
     fairness: Fairness
     clock: Clock
     resting: Collection[str] = ()
+    left: LeftOver = NOTHING_LEFT
 
 
 @dataclass(slots=True)

@@ -46,11 +46,16 @@ def desired_state(state: RepoState) -> DesiredState:
             # A batch object stays with the group that it was placed with, so that it does not run twice.
             if item.is_batch:
                 jobs[item.key] = group.key
+    beyond = {}
+    for file in workloads.broken:
+        if file.beyond is not None:
+            beyond[file.path] = file.problem
     return DesiredState(
         keys=frozenset(item.key for item in workloads.objects),
         unclaimed=frozenset(item.key for item in state.grouping.unplaced),
         broken=frozenset(file.path for file in workloads.broken),
         jobs=jobs,
+        beyond=beyond,
     )
 
 

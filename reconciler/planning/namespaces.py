@@ -10,8 +10,10 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import Place
+from reconciler.fleet.settings import NamespaceLimits
 from reconciler.manifests.identity import ObjectKey, canonical_digest
 from reconciler.planning.files import Files
+from reconciler.planning.group_limit import within_limit
 from reconciler.planning.placements import (
     NO_RECORDS,
     NOTHING_PLACED,
@@ -26,7 +28,8 @@ from reconciler.planning.workload_folders import (
     NO_WORKLOADS,
     ReadFile,
     WorkloadFolder,
-    read_workload_folder,
+    list_workload_folder,
+    read_workload_folders,
 )
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.priority_class import PriorityClasses
@@ -123,10 +126,14 @@ class _Placed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamespaceState:
-    """One namespace at a revision: what is asked for in it, sorted into groups, and what is placed for it."""
+    """One namespace at a revision: what is asked for in it, sorted into groups, and what is placed for it.
+
+    `formed` are its groups as they are formed, `grouping` the same with those rejected that are beyond a limit.
+    """
 
     name: str
     workloads: Workloads
+    formed: Grouping
     grouping: Grouping
     placed: NamespacePlacements
     asked_by: _Asked
@@ -144,9 +151,10 @@ class ReadNamespaces:
 
 @dataclass(frozen=True, slots=True)
 class NamespaceReader:
-    """Reads the namespaces of `files`; `before` are those of an earlier revision."""
+    """Reads the namespaces of `files`, each within `limits`; `before` are those of an earlier revision."""
 
     files: Files
+    limits: NamespaceLimits
     rules: Rules
     sources: Sources
     readers: Readers
@@ -184,16 +192,18 @@ class NamespaceReader:
             if len(parts) > 2:
                 unusable.setdefault(parts[1], {})[path] = reason
         top = self.files.folder(WORKLOADS)
-        found = {}
-        for name in top.folders.keys() | unusable.keys():
-            found[name] = read_workload_folder(
-                name,
-                self.files.folder(f"{WORKLOADS}/{name}"),
-                unusable.get(name, {}),
-                self.files,
-                self.readers.manifest,
-                self.before.folders.get(name, NO_WORKLOADS),
-            )
+        found: dict[str, WorkloadFolder] = {}
+        listed = []
+        for name in sorted(top.folders.keys() | unusable.keys()):
+            folder = self.files.folder(f"{WORKLOADS}/{name}")
+            before = self.before.folders.get(name, NO_WORKLOADS)
+            bad = unusable.get(name, {})
+            if before.shows(folder, bad, self.limits):
+                found[name] = before
+                continue
+            now = list_workload_folder(name, folder, bad, self.limits, before)
+            listed.append(now)
+        found.update(read_workload_folders(listed, self.files, self.readers.manifest))
         return found
 
     def _records(self) -> dict[str, RecordFolder]:
@@ -232,7 +242,7 @@ class NamespaceReader:
         placed_by = _Placed(records, strays, self._rendered(name, own))
         same_asked = before is not None and before.asked_by.equals(asked_by)
         if before is not None and same_asked:
-            workloads, grouping = before.workloads, before.grouping
+            workloads, formed = before.workloads, before.formed
             if before.placed_by.equals(placed_by):
                 return before
         else:
@@ -240,7 +250,7 @@ class NamespaceReader:
             if kept:
                 # The rendered files of all clusters count as well, so nothing is taken over next time.
                 asked_by = replace(asked_by, sources=None)
-            grouping = self._grouping(workloads)
+            formed = self._grouping(workloads)
         reader = PlacedGroupReader(
             self.files,
             name,
@@ -250,7 +260,10 @@ class NamespaceReader:
             self.readers.is_own,
         )
         placed = reader.read(own, records)
-        return NamespaceState(name, workloads, grouping, placed, asked_by, placed_by)
+        grouping = within_limit(formed, placed.groups, self.limits.groups)
+        return NamespaceState(
+            name, workloads, formed, grouping, placed, asked_by, placed_by
+        )
 
     def _version(self, name: str, foreign: Iterable[WorkloadObject]) -> Hashable:
         """Return what is equal as long as no commit touched a file of the namespace; None where it is not known."""

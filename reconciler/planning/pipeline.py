@@ -25,10 +25,14 @@ from reconciler.planning.addons import plan_addons, spread_of
 from reconciler.planning.admit import admit
 from reconciler.planning.admitted import Admitted, Clock
 from reconciler.planning.assumed_copies import assumed_copies
-from reconciler.planning.broken_files import file_group, unclaimed_files
-from reconciler.planning.commits import drafts_of
-from reconciler.planning.decide import decide, decide_file
-from reconciler.planning.files import Files, blob_id
+from reconciler.planning.broken_files import file_decisions, file_group
+from reconciler.planning.commits import drafts_of, path_changes
+from reconciler.planning.decide import decide
+from reconciler.planning.fair_share import (
+    NOTHING_LEFT,
+    LeftOver,
+    left_over,
+)
 from reconciler.planning.fold_state import Admission
 from reconciler.planning.guard import guard_report
 from reconciler.planning.initial_state import (
@@ -56,8 +60,6 @@ from reconciler.planning.warnings import (
     namespace_warnings,
 )
 from reconciler.policy.eligibility import ClusterFacts
-from reconciler.repo.folder import Entry
-from reconciler.repo.writer import CommitDraft
 from reconciler.workloads.group import Group, GroupKey
 from reconciler.workloads.overrides import without_effect
 
@@ -67,10 +69,16 @@ def plan(
     snapshot: FleetSnapshot,
     now: float,
     cache: PlanCache | None = None,
+    *,
+    all_groups: bool = False,
 ) -> Plan:
-    """Plan one cycle. `now` is in unix seconds; `cache`, that of earlier cycles, changes only how long it takes."""
+    """Plan one cycle. `now` is in unix seconds; `cache`, that of earlier cycles, changes only how long it takes.
+
+    With `all_groups`, no group is left for a next cycle.
+    """
     cache = cache or PlanCache()
-    decided = decide_groups(state, snapshot, now, cache)
+    limit = None if all_groups else state.fleet.limits.decisions_per_cycle
+    decided = decide_groups(state, snapshot, now, cache, limit)
     addons = plan_addons(state, snapshot, cache)
     drafts = drafts_of(state, decided.looked_at, snapshot.digest, cache, addons.files)
     placed = sum(one.placed.count for one in state.namespaces.values())
@@ -80,10 +88,11 @@ def plan(
         snapshot=snapshot.digest,
         decisions=decided.decisions,
         drafts=drafts,
-        changes=_changes(state.files, drafts),
+        changes=path_changes(state.files, drafts),
         guard=guard_report(guards, placed, decided.looked_at, addons),
         warnings=(*decided.warnings, *addons.warnings),
         next_at=decided.next_at,
+        left=decided.left,
         decided_anything=any(one.changed for one in decided.looked_at),
     )
 
@@ -92,9 +101,11 @@ def preview(
     state: RepoState,
     snapshot: FleetSnapshot,
     now: float,
+    *,
+    all_groups: bool = False,
 ) -> Plan:
     """Return the plan; where the guard would stop a cycle from carrying it out, its first warning says so."""
-    made = plan(state, snapshot, now)
+    made = plan(state, snapshot, now, all_groups=all_groups)
     objection = made.guard.objection
     if not objection:
         return made
@@ -106,13 +117,15 @@ def preview(
 class Decided:
     """The decisions on all groups. `looked_at` are those of namespaces that do not rest; the others change nothing.
 
-    The same input could first give other decisions at `next_at`, in unix seconds.
+    The same input could first give other decisions at `next_at`, in unix seconds. `left`: how many groups wait for the
+    next cycle.
     """
 
     decisions: tuple[Decision, ...]
     looked_at: tuple[Decision, ...]
     warnings: tuple[str, ...]
     next_at: float | None
+    left: int = 0
 
 
 def decide_groups(
@@ -120,8 +133,12 @@ def decide_groups(
     snapshot: FleetSnapshot,
     now: float,
     cache: PlanCache | None = None,
+    limit: int | None = None,
 ) -> Decided:
-    """Decide on every group. `now` is in unix seconds; `cache` is that of earlier plans."""
+    """Decide on every group, of new ones on at most `limit`.
+
+    `now` is in unix seconds; `cache` is that of earlier plans.
+    """
     cache = cache or PlanCache()
     clusters = _clusters(state, cache)
     max_age = state.fleet.limits.snapshot_max_age
@@ -135,15 +152,17 @@ def decide_groups(
     charges: list[Charge] = []
     for one in resting.values():
         charges += one.charges
-    admitted, observed, jobs = _admitted(
-        part, snapshot, clusters, clock, cache, resting, charges
+    admitted, observed, jobs, left = _admitted(
+        part, snapshot, clusters, clock, cache, resting, charges, limit
     )
     group_decisions = _group_decisions(part, admitted, clock)
-    looked_at = (*group_decisions, *_file_decisions(part, observed.placed, clock))
+    files_decided, left_files = file_decisions(part, observed.placed, clock, limit)
+    looked_at = (*group_decisions, *files_decided)
     after = _groups_after(looked_at)
     warned = {name: one.warnings for name, one in resting.items()}
     warned |= _namespace_warnings(part, after)
-    _let_rest(part, cache, clusters, admitted, group_decisions, jobs, warned)
+    unsettled = left.namespaces
+    _let_rest(part, cache, clusters, admitted, group_decisions, jobs, warned, unsettled)
     warnings = (
         *joined_warnings(warned, state.outside),
         *_overrides_without_effect(state),
@@ -157,6 +176,7 @@ def decide_groups(
         looked_at,
         warnings,
         _next_at(state, observed.fleet, looked_at, now),
+        len(left.groups) + left_files,
     )
 
 
@@ -180,8 +200,12 @@ def _admitted(
     cache: PlanCache,
     resting: Mapping[str, RestingNamespace],
     charges: Iterable[Charge],
-) -> tuple[tuple[Admitted, ...], Observed, RayClusters]:
-    """Return what becomes of the groups of `part`, as the snapshot shows them, and which RayClusters they run on."""
+    limit: int | None,
+) -> tuple[tuple[Admitted, ...], Observed, RayClusters, LeftOver]:
+    """Return what becomes of the groups of `part`, as the snapshot shows them, and which RayClusters they run on.
+
+    The last is what is left for the next cycle, where no more than `limit` new groups may be decided on.
+    """
     grouping = part.grouping
     groups = {group.key: group for group in grouping.groups}
     owned = ownership(part.placements, grouping.groups, grouping.unread)
@@ -191,9 +215,19 @@ def _admitted(
     observed = observe_placed(
         part, snapshot, clock.now, stays, cache.baselines, cache.resting.copies
     )
-    admission = _admission(part, groups, observed, owned, clusters, clock, resting)
     start = initial_state(part, snapshot, observed, stays, charges)
-    return admit(admission, desired, start), observed, start.ray_clusters
+    left = NOTHING_LEFT
+    if limit is not None:
+        # A group that takes objects from another one must be there when that one lets them go.
+        never = {transfer.taker for transfer in owned.transfers}
+        after = start.ray_clusters.after
+        left = left_over(
+            grouping.groups, part.placements, part.classes, limit, after, never
+        )
+    admission = _admission(
+        part, groups, observed, owned, clusters, clock, resting, left
+    )
+    return admit(admission, desired, start), observed, start.ray_clusters, left
 
 
 def _is_known(result: Admitted) -> bool:
@@ -222,11 +256,15 @@ def _let_rest(
     decisions: Sequence[Decision],
     jobs: RayClusters,
     warnings: Mapping[str, NamespaceWarnings],
+    unsettled: Collection[str],
 ) -> None:
-    """Note the namespaces on which nothing new was decided, so that the next plan need not look at them."""
+    """Note the namespaces on which nothing new was decided, so that the next plan need not look at them.
+
+    Those that are `unsettled` have groups that wait for the next cycle.
+    """
     results: dict[str, list[Admitted]] = {name: [] for name in part.namespaces}
     made: dict[str, list[Decision]] = {name: [] for name in part.namespaces}
-    stirred = set()
+    stirred = set(unsettled)
     for one, decision in zip(admitted, decisions, strict=True):
         namespace = one.key.namespace
         results[namespace].append(one)
@@ -265,9 +303,10 @@ def _admission(
     clusters: Clusters,
     clock: Clock,
     resting: Collection[str],
+    left: LeftOver,
 ) -> Admission:
     """Return what the fold over the groups starts from; namespaces `resting` have groups as well."""
-    broken = state.workloads.broken
+    broken = [file for file in state.workloads.broken if file.reported]
     return Admission(
         groups=groups,
         before=state.placements,
@@ -280,6 +319,7 @@ def _admission(
         fairness=state.fleet.fairness,
         clock=clock,
         resting=resting,
+        left=left,
     )
 
 
@@ -306,20 +346,6 @@ def _group_decisions(
     copies = {one.key: one.copies for one in admitted}
     shared = one_copy_each(copies, state.workloads.objects)
     return [decide(one, clock, shared.get(one.key)) for one in admitted]
-
-
-def _file_decisions(
-    state: RepoState,
-    placed: Mapping[GroupKey, PlacedGroup],
-    clock: Clock,
-) -> list[Decision]:
-    """Return the decision on each unreadable file that no group speaks for."""
-    decisions = []
-    for file in unclaimed_files(state, placed):
-        key = file_group(file)
-        before = state.placements.get(key)
-        decisions.append(decide_file(file, key, before, clock))
-    return decisions
 
 
 def _groups_after(decisions: Iterable[Decision]) -> list[PlacedGroup]:
@@ -352,25 +378,6 @@ def _next_at(
     if stale is not None:
         times.append(stale)
     return min(times, default=None)
-
-
-def _changes(files: Files, drafts: Iterable[CommitDraft]) -> dict[str, str]:
-    """Return what all drafts together do to each path, in order of path."""
-    changes: dict[str, str] = {}
-    for draft in drafts:
-        for path, content in draft.changes.items():
-            changes[path] = _change(files.root.entry(path), content)
-    # A later draft may bring a path back to what it is now, which is no change.
-    return {path: action for path, action in sorted(changes.items()) if action}
-
-
-def _change(before: Entry | None, after: bytes | None) -> str:
-    if before is None:
-        return "" if after is None else "add"
-    if after is None:
-        return "delete"
-    same = before.is_file and before.blob == blob_id(after)
-    return "" if same else "modify"
 
 
 def _namespace_warnings(

@@ -15,6 +15,7 @@ from reconciler.planning.state import READ
 from reconciler.render.addons import FOLDER
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.repo.folder import Entry
+from reconciler.workloads.files import ROOT as WORKLOADS
 
 _MOST_FILES = 2_000
 """With more, the first of them would not be kept any more when they are asked for."""
@@ -29,9 +30,10 @@ def _looked_at(files: Files) -> Iterator[Entry]:
     """Return the entries in the order in which they are asked for."""
     top = files.root
     yield from top.files.values()
-    rendered = f"{CLUSTERS}/"
+    # Workloads are read together where they are read, as far as each namespace may have them.
+    by_others = {f"{CLUSTERS}/", f"{WORKLOADS}/"}
     for prefix in READ:
-        if prefix != rendered:
+        if prefix not in by_others:
             yield from files.folder(prefix.removesuffix("/")).walk()
     for cluster in files.folder(CLUSTERS).folders.values():
         yield from cluster.files.values()

@@ -193,7 +193,8 @@ def read_state(
         cache.is_own,
         cache.check_object,
     )
-    reader = NamespaceReader(files, rules, sources, readers, cache.namespaces)
+    limits = fleet.limits.per_namespace
+    reader = NamespaceReader(files, limits, rules, sources, readers, cache.namespaces)
     read = cache.namespaces = reader.read()
     folders = [read.folders[name] for name in sorted(read.folders, key=_path_order)]
     return RepoState(

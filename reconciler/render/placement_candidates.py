@@ -1,7 +1,7 @@
-"""The candidates of a Placement file, which are most of it: the same lines stand in many files, and are read once.
+"""The candidates of a Placement file, most of it: the same lines stand in many files, and are read once.
 
-A group that many clusters refused lists all of them with their reasons, and groups that ask for the same were refused in
-the same words.
+A group that many clusters refused lists all of them with their reasons, and groups that ask for the same were refused
+in the same words.
 """
 
 from __future__ import annotations

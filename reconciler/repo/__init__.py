@@ -4,6 +4,7 @@ Callers open a `repository.GitRepo`; the loop writes by `publish.publish_loop`.
 """
 
 PUBLIC_NAMES = {
+    "contents": ("Contents", "HeldContents"),
     "folder": ("EMPTY", "Entry", "Folder", "folder_of"),
     "ownership": ("SNAPSHOT_REF",),
     "publish": ("Proposal", "Published", "publish_loop"),

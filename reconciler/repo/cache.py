@@ -56,6 +56,8 @@ class CachedClone:
         self.path = (cache_dir / f"{address.slug}.git").absolute()
         self._lock_file = self.path.with_suffix(".lock")
         self._lock_seconds = 2 * network_seconds
+        # Whether this process has seen the copy whole; what breaks later is found by what reads it.
+        self._checked = False
         self.command = GitCommand(
             self.path,
             address=address,
@@ -66,6 +68,7 @@ class CachedClone:
 
     def mark_damaged(self) -> None:
         """Mark the copy as damaged; the next fetch makes a new copy."""
+        self._checked = False
         with suppress(OSError):
             (self.path / _DAMAGED).touch()
 
@@ -116,18 +119,17 @@ class CachedClone:
         )
         if result.status:
             raise refused(self.command, "fetch", result.stderr)
-        self.command.run(
-            "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{tree}}"
-        )
+        if not self._checked:
+            self.command.run(
+                "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}^{{tree}}"
+            )
+            self._checked = True
 
     def _prepare(self) -> None:
         """Make sure there is a usable bare repository. Call with the lock held."""
         if (self.path / _DAMAGED).exists():
             self._discard()
-        if (
-            self.path.exists()
-            and self.command.run("rev-parse", "--git-dir", check=False).status
-        ):
+        if self.path.exists() and not self._is_repository():
             self._discard()
         if not self.path.exists():
             fresh = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.new")
@@ -136,7 +138,13 @@ class CachedClone:
             fresh.rename(self.path)
         self._drop_abandoned_locks()
 
+    def _is_repository(self) -> bool:
+        if self._checked and (self.path / "HEAD").exists():
+            return True
+        return not self.command.run("rev-parse", "--git-dir", check=False).status
+
     def _discard(self) -> None:
+        self._checked = False
         # Renamed first, so that no other process finds half of it.
         removed = self.path.with_name(f"{self.path.name}.{uuid.uuid4().hex}.old")
         with suppress(FileNotFoundError):

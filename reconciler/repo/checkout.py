@@ -16,6 +16,7 @@ from pathlib import Path
 from reconciler.errors import PushRejected, RepoError
 from reconciler.repo.address import check_ref, check_sha, is_remote, parse_address
 from reconciler.repo.command import GitCommand, last_words
+from reconciler.repo.contents import HeldContents
 from reconciler.repo.folder import SUBMODULE_MODE, SYMLINK_MODE, Entry, Unusable
 from reconciler.repo.push import lost_race, refused
 from reconciler.repo.tree import Tree, readable_path
@@ -131,10 +132,7 @@ def worktree(command: GitCommand, revision: str) -> Tree:
         entries.append(Entry(path, mode, blob))
         contents[path] = content
 
-    def fetch(wanted: Iterable[Entry]) -> dict[str, bytes]:
-        return {entry.path: contents[entry.path] for entry in wanted}
-
-    return Tree.of(revision, entries, misnamed, fetch)
+    return Tree.of(revision, entries, misnamed, HeldContents(contents))
 
 
 def _read_file(at: Path) -> tuple[str | None, bytes]:

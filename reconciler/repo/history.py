@@ -6,6 +6,7 @@ Everything is read from the output of git's own commands, many commits in each r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
@@ -28,6 +29,7 @@ _FIELDS = (
 )
 _FORMAT = "--format=tformat:" + "%x00".join(_FIELDS)
 _TOUCHED = "--format=tformat:%x00%H"
+_TOUCHED_WITH_PARENTS = "--format=tformat:%x00%H %P"
 
 Action = Literal["add", "modify", "delete"]
 _ACTIONS: Mapping[str, Action] = {"A": "add", "D": "delete"}
@@ -53,6 +55,26 @@ class PathChange:
 
     path: str
     action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Where a ref points, and when that commit was made, in seconds since 1970."""
+
+    sha: str
+    time: int
+
+
+def list_refs(command: GitCommand, pattern: str) -> dict[str, Ref]:
+    """Return the refs at or below `pattern` by their full names."""
+    fields = "%(refname) %(objectname) %(committerdate:unix)"
+    listed = command.run("for-each-ref", f"--format={fields}", "--", pattern).text
+    found = {}
+    for line in listed.splitlines():
+        name, sha, time = line.split(" ")
+        # What is no commit has no such time.
+        found[name] = Ref(sha, int(time or 0))
+    return found
 
 
 def find_commit(command: GitCommand, name: str) -> tuple[str, int] | None:
@@ -222,14 +244,15 @@ class LastChange:
     ) -> LastChanges:
         """Return the last changes up to `revision`; `paths` returns the files that the folder has then."""
         known = self._known
-        if known is None or not self._continues(known.revision, revision):
-            # The first walk, or a branch that was rewritten.
-            commits = self._walk(revision, None, set(paths()))
-            earlier = LastChanges("", {}, {}, known.versions if known else {})
-        elif known.revision == revision:
+        if known is not None and known.revision == revision:
             return known
+        since = self._walk_on(known.revision, revision) if known is not None else None
+        if known is None or since is None:
+            # The first walk, or a branch that was rewritten.
+            commits = self._walk(revision, set(paths()))
+            earlier = LastChanges("", {}, {}, known.versions if known else {})
         else:
-            commits = self._walk(revision, known.revision, None)
+            commits = since
             earlier = known
         self._known = self._joined(revision, earlier, commits)
         return self._known
@@ -251,49 +274,77 @@ class LastChange:
             versions[name] = versions.get(name, 0) + 1
         return LastChanges(revision, {**earlier.commits, **found}, numbers, versions)
 
-    def _continues(self, old: str, new: str) -> bool:
-        """Tell whether `old` is on the line of first parents of `new`."""
-        if old == new:
-            return True
-        walked = self._command.run(
-            "rev-list", "--first-parent", "--parents", new, f"^{old}", check=False
-        )
-        last = walked.text.rsplit("\n", 1)[-1].split()
-        return walked.status == 0 and len(last) > 1 and last[1] == old
+    def _walk_on(self, old: str, new: str) -> dict[str, str] | None:
+        """Return the commit by path, newest first, of what came after `old`.
 
-    def _walk(
-        self, revision: str, after: str | None, wanted: set[str] | None
-    ) -> dict[str, str]:
-        """Return the commit by path, newest first; only of paths that are `wanted`, if any are given."""
-        if wanted is not None and not wanted:
+        None where `old` is not on the line of first parents of `new`.
+        """
+        # With --sparse commits that touch nothing of the folder are listed too, so the parent of the last one is seen.
+        with self._log([check_sha(new), f"^{check_sha(old)}"], sparse=True) as pieces:
+            found: dict[str, str] = {}
+            parent = ""
+            try:
+                for commit, parents, path in _touches_with_parents(pieces):
+                    parent = parents[0] if parents else ""
+                    if path:
+                        found.setdefault(path, commit)
+            except RepoError:
+                # A forced push may have taken `old` out of the repository.
+                return None
+        return found if parent == old else None
+
+    def _walk(self, revision: str, wanted: set[str]) -> dict[str, str]:
+        """Return the commit by path, newest first, of the paths that are `wanted`."""
+        if not wanted:
             return {}
-        revisions = [check_sha(revision)]
-        if after is not None:
-            revisions.append(f"^{check_sha(after)}")
         found: dict[str, str] = {}
-        arguments = (
+        with self._log([check_sha(revision)], sparse=False) as pieces:
+            for commit, _, path in _touches_with_parents(pieces):
+                if path in wanted:
+                    found.setdefault(path, commit)
+                    if len(found) == len(wanted):
+                        break
+        return found
+
+    def _log(
+        self, revisions: list[str], *, sparse: bool
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Start the log of the folder along first parents."""
+        return self._command.stream(
             "log",
             "--stdin",
             "-z",
             "--first-parent",
             "--diff-merges=first-parent",
             "--name-only",
-        )
-        with self._command.stream(
-            *arguments,
             "--no-renames",
             "--no-show-signature",
-            _TOUCHED,
+            *(("--sparse",) if sparse else ()),
+            _TOUCHED_WITH_PARENTS,
             stdin=_asked(revisions, [self._folder]),
-        ) as pieces:
-            for commit, path in _touches(pieces):
-                if wanted is None:
-                    found.setdefault(path, commit)
-                elif path in wanted:
-                    found.setdefault(path, commit)
-                    if len(found) == len(wanted):
-                        break
-        return found
+        )
+
+
+def _touches_with_parents(
+    pieces: Iterable[bytes],
+) -> Iterator[tuple[str, list[str], str]]:
+    """Read `log -z --name-only --format=%x00%H %P` as (commit, parents, path).
+
+    Each commit comes without a path first.
+    """
+    commit = ""
+    parents: list[str] = []
+    announced = False
+    for word in _words(pieces):
+        if not word:
+            announced = True
+        elif announced:
+            commit, *parents = word.decode("ascii").split()
+            announced = False
+            yield commit, parents, ""
+        else:
+            path = word.removeprefix(b"\n").decode("utf-8", "replace")
+            yield commit, parents, path
 
 
 def _touches(pieces: Iterable[bytes]) -> Iterator[tuple[str, str]]:

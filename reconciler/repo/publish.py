@@ -1,7 +1,8 @@
 """Publishes a plan: read, plan, push, and all of it again after a lost race.
 
 Only `PushRejected` is tried again, and each attempt plans on the new tip, so that a lost race never overwrites the
-commits that won it. Clock, sleep and random numbers are passed in.
+commits that won it. The first retries follow almost at once: what makes a push win among constant writers is a short
+time between the fetch that saw the tip and the push. Clock, sleep and random numbers are passed in.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ from reconciler.repo.writer import Author, CommitDraft
 class RetryPolicy:
     """How often and how fast a lost push is tried again. Times in seconds.
 
-    The defaults are ten attempts, with a pause of 1 s that grows by half and is never over 30 s.
+    After each of the first `at_once` lost pushes the pause is random, and at most `spread`. Then it is `first`, grows
+    by half each time and is never over 30 s. With the defaults twelve retries take little more than their own work; the
+    seven after them wait out somebody who pushes for a minute.
     """
 
-    attempts: int = 10
+    attempts: int = 20
+    at_once: int = 12
+    spread: float = 0.02
     first: float = 1.0
     factor: float = 1.5
     cap: float = 30.0
@@ -35,7 +40,10 @@ class RetryPolicy:
 
         `jitter` in [0, 1) spreads writers that lost the same race over half to all of the pause.
         """
-        longest = min(self.cap, self.first * self.factor ** (failures - 1))
+        if failures <= self.at_once:
+            return self.spread * jitter
+        waited = failures - self.at_once - 1
+        longest = min(self.cap, self.first * self.factor**waited)
         return longest * (0.5 + jitter / 2)
 
 
@@ -78,7 +86,9 @@ def publish_loop(
     means no push. Raises `PushRejected` after the last attempt, and any other `RepoError` at once.
     """
     for attempt in range(1, policy.attempts + 1):
-        repo.fetch()
+        # A push that was rejected has read the remote again, and that tip is planned on at once.
+        if attempt == 1 or attempt > policy.at_once + 1:
+            repo.fetch()
         base = repo.head()
         proposal = make_drafts(base)
         time_now = now()

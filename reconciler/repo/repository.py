@@ -53,6 +53,7 @@ class GitRepo:
         self._last_found: tuple[str, int] | None = None
         self._written: tuple[str, str] | None = None
         self._swept = clone is not None
+        self._refs: dict[str, history.Ref] | None = None
 
     @classmethod
     def open(
@@ -111,11 +112,17 @@ class GitRepo:
     def fetch(self) -> None:
         """Bring the branch and SkyRay's own refs from the remote. Does nothing for a repository on this machine."""
         if self._clone is not None:
+            self._refs = None
             self._clone.fetch(self._branch())
 
     def head(self, rev: str | None = None) -> str:
         """Return the full commit id of a revision (a branch, tag, id, `HEAD~1` …); default: the branch's tip."""
         tip = "HEAD" if self.branch is None else f"refs/heads/{self.branch}"
+        if rev is None and self._clone is not None:
+            known = self._fetched().get(tip)
+            if known is not None:
+                self._last_found = (known.sha, known.time)
+                return known.sha
         name = tip if rev is None else check_revision(rev)
         sha = self._commit_of(name)
         if sha is None:
@@ -143,7 +150,17 @@ class GitRepo:
 
     def ref(self, name: str) -> str | None:
         """Return the commit that a full ref name points at, or None when there is no such ref."""
-        return _refs(self._git, check_ref(name)).get(name)
+        if self._clone is not None:
+            known = self._fetched().get(check_ref(name))
+            return known.sha if known is not None else None
+        found = history.list_refs(self._git, check_ref(name)).get(name)
+        return found.sha if found is not None else None
+
+    def _fetched(self) -> Mapping[str, history.Ref]:
+        """Return the refs of the copy as the last fetch or push left them, listed once."""
+        if self._refs is None:
+            self._refs = history.list_refs(self._git, "refs/")
+        return self._refs
 
     def tree(self, sha: str, line: str = "") -> Tree:
         """Return the files at a commit.
@@ -153,6 +170,8 @@ class GitRepo:
         found = self._trees.get(sha)
         if found is None:
             base = self._latest.get(line)
+            if base is not None and base.revision == sha:
+                return base
             if base is not None:
                 found = tree.next_tree(self._git, sha, base)
             if found is None:
@@ -317,22 +336,26 @@ class GitRepo:
         own = RefUpdate(f"refs/heads/{name}", check_sha(base_sha), check_sha(new_sha))
         updates = (own, *extra_refs)
         if self._clone is not None:
-            self._publish_remote(self._clone, name, updates)
+            self._publish_remote(self._clone, updates)
         elif self.work_tree is not None and self._checked_out() == own.ref:
             checkout.follow(
-                self._git, base_sha, new_sha, lambda: push.swap_refs(self._git, updates)
+                self._git,
+                base_sha,
+                new_sha,
+                lambda: push.swap_refs(self._git, updates),
             )
         else:
             push.swap_refs(self._git, updates)
 
     def _publish_remote(
-        self, clone: CachedClone, branch: str, updates: tuple[RefUpdate, ...]
+        self, clone: CachedClone, updates: tuple[RefUpdate, ...]
     ) -> None:
         def refetch() -> Mapping[str, str]:
-            clone.fetch(branch)
-            return _refs(self._git, "refs/")
+            self.fetch()
+            return {name: found.sha for name, found in self._fetched().items()}
 
         push.push(self._git, updates, refetch)
+        self._refs = None
         with clone.locked():
             for update in updates:
                 # Fails when another process has fetched a newer commit meanwhile, and that may stay.
@@ -361,13 +384,3 @@ class GitRepo:
                 f"{self.shown} is on no branch (detached HEAD); check one out or name one"
             )
         return self.branch
-
-
-def _refs(command: GitCommand, pattern: str) -> dict[str, str]:
-    listed = command.run(
-        "for-each-ref", "--format=%(refname) %(objectname)", "--", pattern
-    ).text
-    return {
-        name: sha
-        for name, _, sha in (line.partition(" ") for line in listed.splitlines())
-    }

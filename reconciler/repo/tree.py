@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from reconciler.errors import RepoError
 from reconciler.repo.address import check_sha, path_fault
 from reconciler.repo.command import GitCommand
+from reconciler.repo.contents import Contents
 from reconciler.repo.folder import (
     SUBMODULE_MODE,
     Entry,
@@ -30,8 +31,8 @@ NO_COMMIT = "0" * 40
 _TREE_MODE = "040000"
 _CACHE_BYTES = 32 * 2**20
 
-Fetch = Callable[[Iterable[Entry]], dict[str, bytes]]
-"""Returns the contents of entries by path."""
+_STREAMED_IDS = 1000
+"""So many ids fit into a pipe at once, so that git can be asked for all before its answer is read."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Tree:
 
     revision: str
     root: Folder
-    fetch: Fetch = field(repr=False, compare=False)
+    fetch: Contents = field(repr=False, compare=False)
 
     @classmethod
     def of(
@@ -48,7 +49,7 @@ class Tree:
         revision: str,
         entries: Iterable[Entry],
         misnamed: Iterable[Unusable],
-        fetch: Fetch,
+        fetch: Contents,
     ) -> Tree:
         """Build a tree from entries in any order. `fetch` returns contents by path."""
         return cls(revision, folder_of(entries, misnamed), fetch)
@@ -129,20 +130,91 @@ class BlobReader:
     def __call__(self, entries: Iterable[Entry]) -> dict[str, bytes]:
         """Return contents by path."""
         wanted = list(entries)
-        blobs: dict[str, bytes] = {}
-        with self._lock:
-            for entry in wanted:
-                if entry.blob in self._kept:
-                    self._kept.move_to_end(entry.blob)
-                    blobs[entry.blob] = self._kept[entry.blob]
-        missing = list(
-            dict.fromkeys(entry.blob for entry in wanted if entry.blob not in blobs)
-        )
+        blobs, missing = self._known(wanted)
         if missing:
             fresh = self._batch(missing)
             blobs.update(fresh)
             self._keep(fresh)
         return {entry.path: blobs[entry.blob] for entry in wanted}
+
+    def sizes(self, entries: Iterable[Entry]) -> dict[str, int]:
+        """Return the bytes of entries by path, without reading what they contain."""
+        wanted = list(entries)
+        blobs, missing = self._known(wanted)
+        found = {blob: len(content) for blob, content in blobs.items()}
+        if missing:
+            asked = "".join(f"{check_sha(blob)}\n" for blob in missing).encode()
+            result = self._command.run("cat-file", "--batch-check", stdin=asked)
+            for blob, line in zip(missing, result.stdout.splitlines(), strict=True):
+                found[blob] = self._size(blob, line)
+        return {entry.path: found[entry.blob] for entry in wanted}
+
+    def at_most(self, entries: Iterable[Entry], limit: int) -> dict[str, bytes] | None:
+        """Return contents by path; None where they have more than `limit` bytes, or are too many for one answer."""
+        wanted = list(entries)
+        blobs, missing = self._known(wanted)
+        left = limit - sum(map(len, blobs.values()))
+        if left < 0 or len(missing) > _STREAMED_IDS:
+            return None
+        if missing:
+            fresh = self._stream(missing, left)
+            if fresh is None:
+                return None
+            blobs.update(fresh)
+            self._keep(fresh)
+        return {entry.path: blobs[entry.blob] for entry in wanted}
+
+    def _known(self, wanted: Iterable[Entry]) -> tuple[dict[str, bytes], list[str]]:
+        """Return the blobs of entries that are kept, by id, and the ids of the others."""
+        blobs: dict[str, bytes] = {}
+        missing: dict[str, None] = {}
+        with self._lock:
+            for entry in wanted:
+                if entry.blob in self._kept:
+                    self._kept.move_to_end(entry.blob)
+                    blobs[entry.blob] = self._kept[entry.blob]
+                else:
+                    missing[entry.blob] = None
+        return blobs, list(missing)
+
+    def _stream(self, ids: list[str], limit: int) -> dict[str, bytes] | None:
+        """Return blobs by id; None as soon as git announces more than `limit` bytes."""
+        asked = "".join(f"{check_sha(blob)}\n" for blob in ids).encode()
+        blobs = {}
+        buffer = bytearray()
+        size: int | None = None
+        remaining = iter(ids)
+        blob = next(remaining)
+        with self._command.stream("cat-file", "--batch", stdin=asked) as pieces:
+            for piece in pieces:
+                buffer += piece
+                while True:
+                    if size is None:
+                        line_end = buffer.find(b"\n")
+                        if line_end < 0:
+                            break
+                        size = self._size(blob, bytes(buffer[:line_end]))
+                        del buffer[: line_end + 1]
+                        limit -= size
+                        if limit < 0:
+                            return None
+                    # A line end follows the contents.
+                    if len(buffer) <= size:
+                        break
+                    blobs[blob] = bytes(buffer[:size])
+                    del buffer[: size + 1]
+                    size = None
+                    blob = next(remaining, "")
+        if len(blobs) != len(ids):
+            raise self._command.damaged(f"blob {blob} cannot be read")
+        return blobs
+
+    def _size(self, blob: str, line: bytes) -> int:
+        """Return the size in a header of git, `<id> blob <size>`."""
+        header = line.split(b" ")
+        if len(header) != 3 or header[1] != b"blob":
+            raise self._command.damaged(f"blob {blob} is missing from the repository")
+        return int(header[2])
 
     def _batch(self, ids: list[str]) -> dict[str, bytes]:
         asked = "".join(f"{check_sha(blob)}\n" for blob in ids).encode()
@@ -154,12 +226,7 @@ class BlobReader:
         for blob in ids:
             # A header is `<id> blob <size>`, well under 200 bytes.
             line_end = bytes(output[position : position + 200]).find(b"\n") + position
-            header = bytes(output[position:line_end]).split(b" ")
-            if len(header) != 3 or header[1] != b"blob":
-                raise self._command.damaged(
-                    f"blob {blob} is missing from the repository"
-                )
-            size = int(header[2])
+            size = self._size(blob, bytes(output[position:line_end]))
             blobs[blob] = bytes(output[line_end + 1 : line_end + 1 + size])
             position = line_end + 1 + size + 1
         return blobs

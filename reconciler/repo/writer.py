@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from reconciler.errors import RepoError
 from reconciler.repo.address import check_sha, path_fault
 from reconciler.repo.command import GitCommand
+from reconciler.repo.contents import HeldContents
 from reconciler.repo.ownership import TRAILER_PREFIX, is_own_path
 from reconciler.repo.tree import NO_COMMIT, Tree
 
@@ -113,7 +114,7 @@ def write_orphan(
     command: GitCommand, draft: CommitDraft, author: Author, now: float
 ) -> str:
     """Write `draft` as a first commit without a parent and return its id."""
-    nothing = Tree.of(NO_COMMIT, (), (), lambda _: {})
+    nothing = Tree.of(NO_COMMIT, (), (), HeldContents({}))
     step = _Files(nothing).apply(draft, None)
     return import_chain(
         command, None, [step or _Step(draft.message.encode(), ())], author, now
@@ -229,7 +230,8 @@ def import_chain(
                 stdin=stream,
             ).text
         finally:
-            command.run("update-ref", "-d", ref, check=False)
+            if base is None:
+                command.run("update-ref", "-d", ref, check=False)
     return check_sha(printed)
 
 
@@ -252,7 +254,11 @@ def _stream(
                 yield content
                 yield b"\n"
         yield b"\n"
-    yield f"get-mark :{len(steps)}\ndone\n".encode()
+    yield f"get-mark :{len(steps)}\n".encode()
+    if base is not None:
+        # From an id of zeros the ref is never made, so that no further run of git has to delete it.
+        yield f"reset {ref}\nfrom {'0' * len(base)}\n\n".encode()
+    yield b"done\n"
 
 
 def _name(text: str) -> str:

@@ -36,6 +36,7 @@ from reconciler.policy.addon_kind import (
 )
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.tenant import tenancy_of
+from reconciler.reasons.limits import NAMESPACE_LIMIT
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.placement_record import ROOT as PLACEMENTS
 from reconciler.render.placement_record import read_file as read_placements
@@ -226,16 +227,22 @@ def _addons(
 
 
 def _refused(files: Files, cache: PlanCache) -> list[str]:
-    """Return what a plan would refuse of valid groups, because overrides do not apply or a job cannot be divided.
+    """Return what a plan would refuse: what is beyond a limit, overrides that do not apply, jobs not to be divided.
 
-    They come from a plan on an empty fleet snapshot: it refuses exactly for the clusters that a group may go to or is
-    on, whatever their capacity.
+    The last two come from a plan on an empty fleet snapshot: it refuses exactly for the clusters that a group may go to
+    or is on, whatever their capacity.
     """
     state = read_state("", files, Sources(lambda _: {}), cache)
     valid = {group.key for group in state.grouping.groups if not group.problem}
     nowhere = fleet_snapshot(())
     decisions = decide_groups(state, nowhere, 0.0).decisions
     refused = []
+    for file in state.workloads.broken:
+        if file.beyond is not None and file.reported:
+            refused.append(file.problem)
+    for group in state.grouping.groups:
+        if group.refused_as == NAMESPACE_LIMIT:
+            refused.append(group.problem)
     for decision in decisions:
         if decision.group in valid and decision.reason == "InvalidObject":
             refused.append(decision.message)

@@ -11,7 +11,7 @@ from reconciler.errors import SkyRayError
 from reconciler.fleet.snapshot import FleetSnapshot
 from reconciler.fleet.snapshot_file import write_fleet_snapshot
 from reconciler.planning.pipeline import plan
-from reconciler.planning.plan import Plan
+from reconciler.planning.plan import Plan, joined
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.state import RepoState
 from reconciler.repo.publish import Proposal, Published, publish_loop
@@ -29,6 +29,13 @@ class Cycle:
     plan: Plan
     state: RepoState
     published: Published
+
+    def followed_by(self, later: Cycle) -> Cycle:
+        """Return what this cycle and the one after it did together, on the state that the later one read."""
+        plan = joined(self.plan, later.plan)
+        attempts = self.published.attempts + later.published.attempts
+        published = Published(self.published.base, later.published.tip, attempts)
+        return Cycle(plan, later.state, published)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,20 @@ class Reconciler:
     _rest: _Rest | None = field(default=None, init=False, repr=False)
 
     def run(self, *, allow_removals: bool = False) -> Cycle:
+        """Run cycles until nothing is left over; return what they did together.
+
+        Raises `InputError`, `GuardTripped` or `RepoError`; the cycle in which that happens writes nothing.
+        """
+        done = self.cycle(allow_removals=allow_removals)
+        last = done
+        # A cycle that changes nothing leaves over what the next one would leave over again.
+        while last.plan.left and last.published.changed:
+            self.notice(f"{last.plan.left:,} groups are left for the next cycle")
+            last = self.cycle()
+            done = done.followed_by(last)
+        return done
+
+    def cycle(self, *, allow_removals: bool = False) -> Cycle:
         """Run one cycle. Raises `InputError`, `GuardTripped` or `RepoError`; nothing is written then."""
         made: list[tuple[Plan, RepoState]] = []
 
@@ -102,13 +123,20 @@ class Reconciler:
         interval: float,
         report: Callable[[Cycle | SkyRayError], None],
     ) -> None:
-        """Run a cycle every `interval` seconds until interrupted; `report` gets each cycle, or its error."""
+        """Run a cycle every `interval` seconds until interrupted; `report` gets each cycle, or its error.
+
+        The next one follows at once where groups are left over.
+        """
         while True:
+            left = 0
             try:
-                report(self.run())
+                done = self.cycle()
+                report(done)
+                left = done.plan.left if done.published.changed else 0
             except SkyRayError as error:
                 report(error)
-            self.sleep(interval)
+            if not left:
+                self.sleep(interval)
 
 
 def _kept(snapshot: FleetSnapshot, planned: Plan) -> dict[str, Callable[[], bytes]]:

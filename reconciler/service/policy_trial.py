@@ -129,8 +129,8 @@ def attempt(
 ) -> Trial:
     """Compare the plans without `policies` and with them. `now` is in unix seconds."""
     names = {policy.name for policy in policies}
-    planned = preview(after, snapshot, now)
-    first = preview(before, snapshot, now)
+    planned = preview(after, snapshot, now, all_groups=True)
+    first = preview(before, snapshot, now, all_groups=True)
     unplaced = []
     for decision in planned.decisions:
         if decision.policy in names and decision.action in _UNPLACED:

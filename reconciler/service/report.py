@@ -25,6 +25,7 @@ def plan_document(plan: Plan, errors: Sequence[str]) -> dict[str, Any]:
         "snapshot": plan.snapshot,
         "decisions": list(map(decision_document, plan.decisions)),
         "changes": changes,
+        "leftForNextCycle": plan.left,
         "warnings": list(plan.warnings),
         "errors": list(errors),
     }
@@ -58,7 +59,7 @@ def candidate_document(candidate: Candidate) -> dict[str, str]:
 
 def errors_of(plan: Plan, state: RepoState) -> tuple[str, ...]:
     """Return what is wrong with the users' files, one line each: unreadable files, invalid objects."""
-    broken = [file.problem for file in state.workloads.broken]
+    broken = [file.problem for file in state.workloads.broken if file.reported]
     invalid = [item.problem for item in state.workloads.objects if item.problem]
     known = {*broken, *invalid}
     others = []

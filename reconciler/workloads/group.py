@@ -16,6 +16,7 @@ from reconciler.manifests.identity import ObjectKey
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.tenant import Tenant
 from reconciler.ray.demand import Demand, PodSet
+from reconciler.reasons.reason import Reason
 
 BATCH_KINDS = frozenset({"RayJob", "Job"})
 """Kinds that run once: an edit of one that was placed is never rolled out, since it would run again or do nothing."""
@@ -71,11 +72,17 @@ class WorkloadObject:
 
 @dataclass(frozen=True, slots=True)
 class BrokenFile:
-    """A file under `workloads/` that cannot be read: its objects are unknown, which is not the same as gone."""
+    """A file under `workloads/` that is not read: its objects are unknown, which is not the same as gone.
+
+    `beyond` is the reason of one that is beyond a limit of its namespace; None where it cannot be read. `reported`: a
+    few files of a namespace are enough to say that it is beyond a limit.
+    """
 
     path: str
     namespace: str
     problem: str
+    beyond: Reason | None = None
+    reported: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from reconciler.policy.groups import as_dns_label, group_name, pinned_cluster
 from reconciler.policy.matching import PolicyIndex
 from reconciler.policy.model import NAME_LABEL, SchedulePolicy, unsupported
 from reconciler.policy.priority_class import WELL_KNOWN, PriorityClasses
+from reconciler.reasons.limits import PartBeyondLimit
 from reconciler.reasons.reason import Reason
 from reconciler.reasons.transitions import PartUnreadable
 from reconciler.workloads.companions import Companions, unresolved_warnings
@@ -347,7 +348,9 @@ def _unread(
         # With its Namespace, another policy could select the group.
         if not part and selects_by_namespace_labels and not namespace_known:
             part = "its Namespace, by whose labels policies select,"
-        if part:
+        if part and file.beyond is not None:
+            reasons[group.key] = PartBeyondLimit(part, file.problem)
+        elif part:
             reasons[group.key] = PartUnreadable(part, file.path, file.problem)
     return reasons
 

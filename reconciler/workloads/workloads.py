@@ -41,7 +41,7 @@ class Manifests:
     """What some manifests hold, before it is put together: all in order of path.
 
     `namespaces` are the Namespaces as written, each maybe more than once. `unusable` are no ordinary files, and of
-    `unreadable` ones no object could be read.
+    `unreadable` ones no object could be read; `beyond` a limit of their namespace none was.
     """
 
     objects: tuple[WorkloadObject, ...] = ()
@@ -49,6 +49,7 @@ class Manifests:
     unusable: tuple[BrokenFile, ...] = ()
     unreadable: tuple[BrokenFile, ...] = ()
     warnings: tuple[str, ...] = ()
+    beyond: tuple[BrokenFile, ...] = ()
 
 
 def read_workloads(
@@ -109,7 +110,7 @@ def workloads_of(parts: Sequence[Manifests], warnings: Sequence[str] = ()) -> Wo
         objects += part.objects
         written += part.namespaces
         unusable += part.unusable
-        unreadable += part.unreadable
+        unreadable += (*part.unreadable, *part.beyond)
         said += part.warnings
     namespaces, broken_namespaces = _namespaces(written)
     return Workloads(

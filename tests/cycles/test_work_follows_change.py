@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import pytest
 
@@ -21,10 +21,10 @@ from reconciler.planning.plan import Plan
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.warnings import namespace_warnings
 from reconciler.render import cluster, group, placement_record
-from reconciler.repo.folder import Entry
 from reconciler.workloads.files import read_admitted, read_file
 from reconciler.workloads.grouping import group_objects
 from tests.fleets import NOW, Fleet, config_map, nodes, ordered, own_policy, plain_clusters, ray_job
+from tests.reading import NotedContents
 from tests.working import calls
 
 PER_CLUSTER = 10
@@ -86,15 +86,10 @@ class Service:
     def _prepared(self) -> Callable[[], Plan]:
         """Return a cycle; what git and the clusters give is there already."""
         self.read = []
-        given = self.fleet.read(self._fetch)
+        given = self.fleet.read(NotedContents(self.fleet.files, self.read.extend))
         snapshot = self.fleet.snapshot()
         self.cache.start_generation()
         return lambda: plan(self.fleet.state(self.cache, given), snapshot, NOW, self.cache)
-
-    def _fetch(self, entries: Iterable[Entry]) -> dict[str, bytes]:
-        found = self.fleet.fetch(entries)
-        self.read += found
-        return found
 
 
 def one_group_more(service: Service) -> None:

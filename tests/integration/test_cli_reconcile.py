@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pstats
 import signal
 import subprocess
 import threading
@@ -50,6 +51,44 @@ def test_a_checkout_gets_commits_and_its_files_follow(top: Path) -> None:
     assert git(top, "status", "--porcelain") == ""
     again = skyray("reconcile", cwd=top)
     assert (again.status, again.out) == (0, "nothing to do: 1 group as before\n")
+
+
+def test_more_new_groups_than_a_cycle_holds_are_placed_in_several_cycles_of_one_run(top: Path) -> None:
+    settings = (
+        (top / "fleet.yaml")
+        .read_bytes()
+        .replace(b"{engine: argocd", b"{engine: argocd, limits: {decisionsPerCycle: 1}")
+    )
+    write(top, {"fleet.yaml": settings, "workloads/team2/job.yaml": ray_job("train", workers=1)})
+    git(top, "add", "-A")
+    git(top, "commit", "-q", "-m", "more")
+    said = skyray("plan", cwd=top)
+    assert said.out.splitlines()[-1] == "1 group is left for the next cycle (limits.decisionsPerCycle)."
+    assert json.loads(skyray("plan", "-o", "json", cwd=top).out)["leftForNextCycle"] == 1
+    said = skyray("reconcile", "-o", "json", cwd=top)
+    document = json.loads(said.out)
+    assert document["leftForNextCycle"] == 0
+    assert document["published"] == git(top, "rev-parse", "HEAD")
+    assert [one["action"] for one in document["decisions"]] == ["place", "place"]
+    subjects = git(top, "log", "--format=%s").split("\n")
+    assert sorted(subjects[:2]) == [PLACED, "place team2/rayjob-train on static"]
+    again = skyray("reconcile", cwd=top)
+    assert again.out == "nothing to do: 2 groups as before\n"
+
+
+def test_a_profile_tells_where_the_time_of_a_run_went(top: Path, tmp_path: Path) -> None:
+    file = tmp_path / "cycle.pstats"
+    assert skyray("reconcile", "--profile", str(file), cwd=top).status == 0
+    functions = pstats.Stats(str(file)).get_stats_profile().func_profiles.keys()
+    assert {"plan", "read_revision", "publish_loop"} <= functions
+
+
+def test_a_profile_that_cannot_be_written_is_an_error_before_anything_is_done(top: Path, tmp_path: Path) -> None:
+    before = git(top, "rev-parse", "HEAD")
+    said = skyray("reconcile", "--profile", str(tmp_path / "none/cycle.pstats"), cwd=top)
+    assert said.status == 2
+    assert "none/cycle.pstats: cannot be written: No such file or directory" in said.err
+    assert git(top, "rev-parse", "HEAD") == before
 
 
 def test_uncommitted_files_are_neither_read_nor_touched(top: Path) -> None:
@@ -221,9 +260,9 @@ def test_watching_goes_on_over_errors_and_commits_what_arrives(top: Path) -> Non
     assert reports[3:] == ["0", "0"]
 
 
-def watching(top: Path) -> subprocess.Popen[str]:
+def watching(top: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [PROGRAM, "reconcile", "--watch", "--interval", "1"],
+        [PROGRAM, "reconcile", "--watch", "--interval", "1", *more],
         cwd=top,
         env=environment(top.parent) | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -232,11 +271,12 @@ def watching(top: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_a_watching_program_tells_errors_goes_on_and_ends_on_an_interrupt(top: Path) -> None:
+def test_a_watching_program_tells_errors_goes_on_and_ends_on_an_interrupt(top: Path, tmp_path: Path) -> None:
     good = (top / "policies/spill.yaml").read_bytes()
     write(top, {"policies/spill.yaml": b"kind: ["})
     commit_files(top, {}, "spoil")
-    process = watching(top)
+    profile = tmp_path / "cycles.pstats"
+    process = watching(top, "--profile", str(profile))
     stuck = threading.Timer(60, process.kill)
     stuck.start()
     assert process.stdout is not None
@@ -251,6 +291,7 @@ def test_a_watching_program_tells_errors_goes_on_and_ends_on_an_interrupt(top: P
     assert lines[2].startswith("2 commits, now at ")
     assert process.returncode == 130
     assert err.strip().splitlines()[-1] == "interrupted"
+    assert "watch" in pstats.Stats(str(profile)).get_stats_profile().func_profiles
     assert git(top, "log", "-1", "--format=%s") == PLACED
 
 

@@ -241,9 +241,9 @@ def test_a_branch_that_never_rests_is_given_up_with_a_reason_and_nothing_is_over
         pushed.append(push_job(person, f"team{len(pushed)}"))
         return look(state, now)
 
-    with pytest.raises(PushRejected, match="lost the race for main 10 times"):
+    with pytest.raises(PushRejected, match="lost the race for main 20 times"):
         robot(server.url("fleet.git"), tmp_path / "cache", capacity).run()
-    assert len(pushed) == 10
+    assert len(pushed) == 20
     assert set(pushed) <= set(contents(fleet))
     assert not places(contents(fleet))
 

@@ -1,6 +1,7 @@
 """Reading trees that people (or attackers) made, and writing trees as a plain dict would have them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -221,3 +222,28 @@ def test_revisions_are_found_by_name_and_relation(tmp_path: Path) -> None:
     repo = GitRepo.open(tmp_path / "work")
     assert repo.head() == second
     assert repo.head("HEAD~1") == repo.head("v1") == repo.head(first[:10]) == first
+
+
+def test_sizes_are_told_and_no_more_is_read_than_is_allowed(bare: Path) -> None:
+    big = 3 * 2**16
+    commit = write(GitRepo.open(bare), {"clusters/big": b"x" * big, "clusters/small": b"s", "clusters/empty": b""})
+    tree = GitRepo.open(bare).tree(commit)
+    entries = tree.under("clusters/")
+    sizes = {"clusters/big": big, "clusters/empty": 0, "clusters/small": 1}
+    assert tree.fetch.sizes(entries) == sizes
+    assert tree.fetch.at_most(entries, big) is None
+    found = tree.fetch.at_most(entries, big + 1)
+    assert found == {"clusters/big": b"x" * big, "clusters/empty": b"", "clusters/small": b"s"}
+    # What is in memory counts as well.
+    assert tree.fetch.at_most(entries, big) is None
+    assert tree.fetch.sizes(entries) == sizes
+
+
+def test_a_blob_that_is_missing_is_an_error_whichever_way_it_is_read(repo: GitRepo) -> None:
+    tree = repo.tree(repo.head())
+    (entry,) = tree.under("fleet.yaml")
+    missing = replace(entry, blob="1" * 40)
+    with pytest.raises(RepoError, match="missing from the repository"):
+        tree.fetch.sizes([missing])
+    with pytest.raises(RepoError, match="missing from the repository"):
+        tree.fetch.at_most([missing], 100)

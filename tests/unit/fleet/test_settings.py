@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import InputError
-from reconciler.fleet.settings import Guards, read_fleet
+from reconciler.fleet.settings import Guards, NamespaceLimits, read_fleet
 from reconciler.manifests.kinds import problems
 
 HEAD = "apiVersion: skyray.dev/v1alpha1\nkind: Fleet\nmetadata: {name: fleet}\n"
@@ -40,6 +40,10 @@ def test_all_settings_are_read() -> None:
         ("{engine: flux, guards: {maxRemovedShare: 2}}", "less than or equal to 1"),
         ("{engine: flux, limits: {snapshotMaxAge: 10}}", "is not a duration"),
         ("{engine: flux, brnch: a}", "did you mean 'branch'?"),
+        ("{engine: flux, limits: {perNamespace: {bytes: much}}}", "spec.limits.perNamespace.bytes"),
+        ("{engine: flux, limits: {perNamespace: {bytes: 0}}}", "0 is not a size; write bytes such as 64Mi"),
+        ("{engine: flux, limits: {perNamespace: {groups: 0}}}", "greater than or equal to 1"),
+        ("{engine: flux, limits: {decisionsPerCycle: 0}}", "greater than or equal to 1"),
     ],
 )
 def test_a_wrong_setting_is_reported_with_its_place(spec: str, said: str) -> None:
@@ -56,6 +60,13 @@ def test_a_wrong_setting_is_reported_with_its_place(spec: str, said: str) -> Non
 def test_a_branch_cannot_be_an_option_or_an_expression_of_git(branch: str) -> None:
     with pytest.raises(InputError, match="not a plain branch name"):
         read_fleet(f"{HEAD}spec: {{engine: flux, branch: {branch!r}}}\n".encode())
+
+
+def test_limits_are_numbers_and_sizes() -> None:
+    limits = "{decisionsPerCycle: 7, perNamespace: {groups: 1, bytes: 2Ki}}"
+    fleet = read_fleet(f"{HEAD}spec: {{engine: flux, limits: {limits}}}\n".encode())
+    assert fleet.limits.decisions_per_cycle == 7
+    assert fleet.limits.per_namespace == NamespaceLimits(groups=1, files=40_000, bytes=2048)
 
 
 def test_the_guard_lets_a_few_go_and_then_a_share() -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from reconciler.planning.files import Files, blob_id
 from reconciler.repo.folder import Entry, folder_of
+from tests.reading import NotedContents
 
 
 def with_link(contents: dict[str, bytes], link: str) -> tuple[Files, list[str]]:
@@ -14,12 +13,8 @@ def with_link(contents: dict[str, bytes], link: str) -> tuple[Files, list[str]]:
     entries.append(Entry(link, "120000", blob_id(b"elsewhere")))
     read: list[str] = []
 
-    def fetch(wanted: Iterable[Entry]) -> dict[str, bytes]:
-        found = {entry.path: contents[entry.path] for entry in wanted}
-        read.extend(found)
-        return found
-
-    return Files.lazy(folder_of(entries), {link: "is a symbolic link"}, fetch), read
+    noted = NotedContents(contents, read.extend)
+    return Files.lazy(folder_of(entries), {link: "is a symbolic link"}, noted), read
 
 
 def test_links_are_listed_and_never_read() -> None:

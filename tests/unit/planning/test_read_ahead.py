@@ -8,14 +8,13 @@ import pytest
 
 from reconciler.planning import read_ahead
 from reconciler.planning.files import Files
-from reconciler.repo.folder import Entry
+from tests.reading import NotedContents
 
 LOOKED_AT = {
     "fleet.yaml",
     "inventory/a.yaml",
     "policies/any.yaml",
     "addons/kuberay/addon.yaml",
-    "workloads/team/train.yaml",
     "placements/team/rayjob-train.yaml",
     "clusters/a/skyray.yaml",
     "clusters/a/_addons/kuberay/operator.yaml",
@@ -27,19 +26,14 @@ RENDERED = "clusters/a/team/rayjob-train/rayjob-train.yaml"
 def fetched(paths: Iterable[str]) -> list[list[str]]:
     """What is fetched of files at `paths`, fetch by fetch."""
     made: list[list[str]] = []
-
-    def fetch(entries: Iterable[Entry]) -> dict[str, bytes]:
-        wanted = [entry.path for entry in entries]
-        made.append(wanted)
-        return dict.fromkeys(wanted, b"")
-
-    files = Files.lazy(Files(dict.fromkeys(paths, b"")).root, {}, fetch)
+    contents = dict.fromkeys(paths, b"")
+    files = Files.lazy(Files(contents).root, {}, NotedContents(contents, made.append))
     read_ahead.read_ahead(files)
     return made
 
 
-def test_all_but_the_files_of_rendered_groups_is_fetched_at_once() -> None:
-    (together,) = fetched({*LOOKED_AT, RENDERED})
+def test_all_but_workloads_and_the_files_of_rendered_groups_is_fetched_at_once() -> None:
+    (together,) = fetched({*LOOKED_AT, RENDERED, "workloads/team/train.yaml"})
     assert set(together) == LOOKED_AT
 
 

@@ -15,10 +15,14 @@ from reconciler.repo.writer import Author, CommitDraft
 
 
 @given(st.integers(1, 60), st.floats(0, 1, exclude_max=True))
-def test_pauses_grow_spread_and_stay_under_the_cap(failures: int, jitter: float) -> None:
+def test_first_pauses_are_tiny_then_they_grow_spread_and_stay_under_the_cap(failures: int, jitter: float) -> None:
     policy = RetryPolicy()
-    longest = min(30.0, 1.5 ** (failures - 1))
-    assert longest / 2 <= policy.pause(failures, jitter) <= longest
+    pause = policy.pause(failures, jitter)
+    if failures <= policy.at_once:
+        assert 0 <= pause < 0.02
+        return
+    longest = min(30.0, 1.5 ** (failures - policy.at_once - 1))
+    assert longest / 2 <= pause <= longest
 
 
 class _Branch(GitRepo):
@@ -29,9 +33,11 @@ class _Branch(GitRepo):
         self.losses = losses
         self.error = error
         self.tips = 0
+        self.fetches = 0
         self.planned_on: list[str] = []
 
     def fetch(self) -> None:
+        self.fetches += 1
         self.tips += 1
 
     def head(self, rev: str | None = None) -> str:
@@ -50,6 +56,8 @@ class _Branch(GitRepo):
             raise self.error
         if self.losses:
             self.losses -= 1
+            # A rejected push reads the remote again.
+            self.tips += 1
             raise PushRejected("moved")
 
 
@@ -73,7 +81,16 @@ def test_a_lost_push_is_planned_again_on_the_new_tip() -> None:
     assert done == Published("base3", "base3+1", 3)
     assert done.changed
     assert branch.planned_on == ["base1", "base2", "base3"]
-    assert slept == [0.75, 1.125]
+    assert branch.fetches == 1, "what a lost push has read is planned on at once"
+    assert slept == [0.01, 0.01]
+
+
+def test_after_many_lost_races_it_waits_and_reads_again() -> None:
+    branch = _Branch(losses=14)
+    done, slept = _loop(branch, attempts=20)
+    assert done.attempts == 15
+    assert slept == [0.01] * 12 + [0.75, 1.125]
+    assert branch.fetches == 3
 
 
 def test_after_the_last_attempt_the_loss_is_reported() -> None:
