@@ -15,7 +15,8 @@ class Sizes:
 
     `limit`: seconds for one row of one side; `setup_limit`: for what must be there before a row can be measured;
     `landing_limit`: after so many seconds of a landing, the writers rest. `most`: no fleet gets more placed groups
-    than this. `shapes`, `curve`, `config_maps`: a row each.
+    than this. `writer_pause`: seconds that each writer rests after a push. `shapes`, `curve`, `config_maps`: a row
+    each.
     """
 
     runs: int = 5
@@ -38,6 +39,7 @@ class Sizes:
     config_maps: tuple[int, ...] = (500, 1_000, 2_000, 5_000, 20_000)
     writers: int = 8
     writer_groups: int = 100
+    writer_pause: float = 0.0
     landings: int = 40
     landing_limit: float = 120.0
 

@@ -41,10 +41,14 @@ LONGEST_PAUSE = 60.0
 
 @dataclass(slots=True)
 class Writer:
-    """A user with a clone, who commits and pushes one file. `accepted`: ids of the commits that the remote took."""
+    """A user with a clone, who commits and pushes one file, and rests `pause` seconds after each push.
+
+    `accepted`: ids of the commits that the remote took.
+    """
 
     remote: Path
     clone: Path
+    pause: float = 0.0
     accepted: list[str] = field(default_factory=list)
     lost: int = 0
 
@@ -68,6 +72,7 @@ class Writer:
             number = len(self.accepted) + self.lost
             text = config_map("note") + f"  number: '{number}'\n"
             self.push({f"workloads/{name}/note.yaml": text.encode()})
+            stop.wait(self.pause)
 
 
 @dataclass(slots=True)
@@ -182,6 +187,7 @@ def run(setting: Setting) -> list[Row]:
             base,
             sizes.writers,
             sizes.landing_limit,
+            sizes.writer_pause,
         )
         for side in setting.sides
     }
@@ -200,13 +206,15 @@ def run(setting: Setting) -> list[Row]:
         shutil.rmtree(folder)
 
 
-def _remote(service: Running, base: Path, writers: int, limit: float) -> _Remote:
+def _remote(
+    service: Running, base: Path, writers: int, limit: float, pause: float
+) -> _Remote:
     shutil.copytree(base, service.remote)
     clones = []
     for number in range(writers + 1):
         clone = service.remote.parent / f"writer-{number}.git"
         shutil.copytree(base, clone)
-        clones.append(Writer(service.remote, clone))
+        clones.append(Writer(service.remote, clone, pause))
     *others, user = clones
     return _Remote(service, others, user, limit)
 
