@@ -21,7 +21,17 @@ COLUMNS = {
     "placements": "NAMESPACE GROUP PHASE CLUSTER REASON SOURCE DECIDED",
     "policies": "NAME PRIORITY GROUPS CLUSTERS REQUIRE GROUP-BY",
 }
-PLAN_KEYS = ["apiVersion", "kind", "revision", "snapshot", "decisions", "changes", "warnings", "errors"]
+PLAN_KEYS = [
+    "apiVersion",
+    "kind",
+    "revision",
+    "snapshot",
+    "decisions",
+    "changes",
+    "leftForNextCycle",
+    "warnings",
+    "errors",
+]
 DECISION_KEYS = ["group", "action", "phase", "policy", "clusters", "reason", "message", "candidates"]
 
 

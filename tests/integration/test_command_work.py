@@ -18,8 +18,8 @@ from tests.integration.git_http import commit_files
 
 SERVICE = {"fastapi", "uvicorn", "starlette", "ruamel"}
 LIVE_CLUSTERS = {"kubernetes", "urllib3", "requests", "oauthlib"}
-IDLE = ("rev-parse", "rev-list", "ls-tree", "cat-file", "log", "cat-file")
-"""What a reconcile with nothing to do runs; the last one reads snapshot files."""
+IDLE = ("rev-parse", "rev-list", "ls-tree", "cat-file", "log", "cat-file", "cat-file")
+"""What a reconcile with nothing to do runs: it reads its own files and settings, then workloads, then snapshots."""
 NEVER = {"git", *SERVICE, *LIVE_CLUSTERS}
 
 SCRIPT = """
