@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.fleet.snapshot import FleetSnapshot
+from reconciler.planning.state import RepoState
 from reconciler.repo.command import GitCommand
 from reconciler.repo.repository import GitRepo
 from reconciler.service.capacity import CapacityReader
@@ -41,10 +43,16 @@ class Service:
         self.person = folder / "person"
         self.push(fleet_files(namespaces))
         repo = GitRepo.open(str(folder / "fleet.git"), cache_dir=folder / "cache")
-        capacity = CapacityReader(environment={})
-        self.reconciler = Reconciler(repo, capacity, now=lambda: NOW, sleep=lambda _: None)
+        self.seen: FleetSnapshot | None = None
+        self.reconciler = Reconciler(repo, self.capacity, now=lambda: NOW, sleep=lambda _: None)
         assert self.reconciler.run().plan.drafts
         assert self.reconciler.run().plan.drafts == ()
+
+    def capacity(self, state: RepoState, now: float) -> FleetSnapshot:
+        """Return the capacity as it was seen first: that of files is dated by their commit, to the second."""
+        if self.seen is None:
+            self.seen = CapacityReader(environment={})(state, now)
+        return self.seen
 
     def push(self, files: dict[str, str]) -> None:
         git(self.person, "pull", "-q", "--rebase", "origin", "main", check=False)
