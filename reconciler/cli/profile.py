@@ -24,7 +24,9 @@ def profiled(file: str | None) -> Iterator[None]:
         Path(file).write_bytes(b"")
     except OSError as error:
         why = error.strerror or str(error)
-        raise UsageError(f"--profile {file}: cannot be written: {why}") from None
+        raise UsageError(
+            f"--profile {file}: cannot be written: {why}; name a file in a folder that is there"
+        ) from None
     profile = cProfile.Profile()
     profile.enable()
     try:

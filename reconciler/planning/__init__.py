@@ -22,6 +22,11 @@ PUBLIC_NAMES = {
         "addon_files",
         "read_policy_files",
         "read_state",
-        "workload_files",
+    ),
+    "workload_folders": (
+        "check_workloads",
+        "manifests_in",
+        "read_workloads_of",
+        "warnings_outside",
     ),
 }

@@ -23,7 +23,7 @@ from reconciler.planning.overlays import (
 )
 from reconciler.planning.plan_cache import PlanCache
 from reconciler.planning.rendered import KeptTop, RenderedGroup, RenderedPart
-from reconciler.planning.same import Same
+from reconciler.planning.same import Same, same_objects
 from reconciler.planning.state import RepoState
 from reconciler.render.addons import FOLDER as ADDONS
 from reconciler.render.cluster import (
@@ -165,7 +165,7 @@ class Directories:
             and stays
             and known.engine == self._state.fleet.engine
             and known.sentinel == blob
-            and _same(known.parts, ordered)
+            and same_objects(known.parts, ordered)
         ):
             top: ClusterTop | None = known.top
         else:
@@ -304,12 +304,6 @@ class Directories:
 
 def _in_order(parts: Mapping[str, RenderedPart]) -> tuple[RenderedPart, ...]:
     return tuple(parts[name] for name in sorted(parts))
-
-
-def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    if len(one) != len(other):
-        return False
-    return all(left is right for left, right in zip(one, other, strict=True))
 
 
 def _part_files(part: RenderedPart | None) -> Mapping[str, bytes]:

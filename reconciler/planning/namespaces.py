@@ -24,12 +24,12 @@ from reconciler.planning.placements import (
     read_record_folder,
 )
 from reconciler.planning.rules import locator
+from reconciler.planning.same import same_objects
 from reconciler.planning.workload_folders import (
     NO_WORKLOADS,
     ReadFile,
     WorkloadFolder,
-    list_workload_folder,
-    read_workload_folders,
+    read_workloads_of,
 )
 from reconciler.policy.model import SchedulePolicy
 from reconciler.policy.priority_class import PriorityClasses
@@ -100,7 +100,7 @@ class _Asked:
             and self.rules is other.rules
             and self.sources is not None
             and self.sources == other.sources
-            and _same(self.foreign, other.foreign)
+            and same_objects(self.foreign, other.foreign)
         )
 
 
@@ -120,7 +120,7 @@ class _Placed:
         return (
             self.folder is other.folder
             and self.rendered == other.rendered
-            and _same(self.foreign, other.foreign)
+            and same_objects(self.foreign, other.foreign)
         )
 
 
@@ -162,7 +162,9 @@ class NamespaceReader:
 
     def read(self) -> ReadNamespaces:
         """Return all namespaces. Raises `InputError` for Placements that cannot be read."""
-        folders = self._folders()
+        folders = read_workloads_of(
+            self.files, self.limits, self.readers.manifest, self.before.folders
+        )
         records = self._records()
         foreign: dict[str, list[WorkloadObject]] = {}
         for folder in folders.values():
@@ -184,27 +186,6 @@ class NamespaceReader:
                 tuple(strays.get(name, ())),
             )
         return ReadNamespaces(states, folders, records)
-
-    def _folders(self) -> dict[str, WorkloadFolder]:
-        unusable: dict[str, dict[str, str]] = {}
-        for path, reason in self.files.unusable_below(WORKLOADS).items():
-            parts = path.split("/")
-            if len(parts) > 2:
-                unusable.setdefault(parts[1], {})[path] = reason
-        top = self.files.folder(WORKLOADS)
-        found: dict[str, WorkloadFolder] = {}
-        listed = []
-        for name in sorted(top.folders.keys() | unusable.keys()):
-            folder = self.files.folder(f"{WORKLOADS}/{name}")
-            before = self.before.folders.get(name, NO_WORKLOADS)
-            bad = unusable.get(name, {})
-            if before.shows(folder, bad, self.limits):
-                found[name] = before
-                continue
-            now = list_workload_folder(name, folder, bad, self.limits, before)
-            listed.append(now)
-        found.update(read_workload_folders(listed, self.files, self.readers.manifest))
-        return found
 
     def _records(self) -> dict[str, RecordFolder]:
         self.files.check(PLACEMENTS)
@@ -339,10 +320,3 @@ class NamespaceReader:
             locator(self.files.get),
             self.readers.check,
         ).grouping
-
-
-def _same(one: tuple[object, ...], other: tuple[object, ...]) -> bool:
-    """Tell whether two tuples have the same objects."""
-    if len(one) != len(other):
-        return False
-    return all(left is right for left, right in zip(one, other, strict=True))

@@ -15,6 +15,7 @@ from reconciler.manifests.emitter import emit
 from reconciler.placement.placed_group import PlacedGroup
 from reconciler.planning.files import Files, blob_id
 from reconciler.planning.overlays import PlacedCopy
+from reconciler.planning.same import same_objects
 from reconciler.render.cluster import ROOT as CLUSTERS
 from reconciler.render.kustomization import FILE as KUSTOMIZATION
 from reconciler.render.kustomization import file_name
@@ -183,7 +184,7 @@ class PlacedGroupReader:
         placement = record.placement
         admitted = self._admitted(placement)
         known = self.before.made.get(placement.group.key)
-        same = known is not None and _all_same(known.admitted, admitted.values())
+        same = known is not None and same_objects(known.admitted, admitted.values())
         if known is not None and same and known.record.placement is placement:
             return known if known.record is record else replace(known, record=record)
         group = _with_objects(placement, admitted)
@@ -262,15 +263,6 @@ def _object_files(folder: Folder) -> list[Entry]:
         if name != KUSTOMIZATION and entry.is_file:
             found.append(entry)
     return found
-
-
-def _all_same(
-    before: tuple[WorkloadObject, ...], now: Iterable[WorkloadObject]
-) -> bool:
-    others = tuple(now)
-    if len(before) != len(others):
-        return False
-    return all(one is other for one, other in zip(before, others, strict=True))
 
 
 def _identity(item: WorkloadObject) -> _Identity:

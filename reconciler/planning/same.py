@@ -1,6 +1,8 @@
-"""A key of a cache that stands for one object, and not for all that are equal to it."""
+"""What is kept for one object, and not for all that are equal to it: a key, and a comparison."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 
 class Same:
@@ -16,3 +18,10 @@ class Same:
 
     def __hash__(self) -> int:
         return id(self._it)
+
+
+def same_objects(one: Collection[object], other: Collection[object]) -> bool:
+    """Tell whether two collections have the same objects in the same order."""
+    if len(one) != len(other):
+        return False
+    return all(left is right for left, right in zip(one, other, strict=True))

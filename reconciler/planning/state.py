@@ -33,6 +33,12 @@ from reconciler.planning.rules import (
     read_tenant_files,
 )
 from reconciler.planning.same import Same
+from reconciler.planning.workload_folders import (
+    check_workloads,
+    manifests_in,
+    path_order,
+    warnings_outside,
+)
 from reconciler.policy.addon import AddOn
 from reconciler.policy.addon_kind import read_addons
 from reconciler.policy.dialects import read_policies
@@ -49,7 +55,6 @@ from reconciler.workloads.queue import queue_key
 from reconciler.workloads.workloads import (
     Manifests,
     Workloads,
-    outside_namespaces,
     workloads_of,
 )
 
@@ -156,11 +161,7 @@ class RepoState:
 
 def _in_path_order(namespaces: Mapping[str, NamespaceState]) -> list[NamespaceState]:
     """Return namespaces in the order of the paths of their folders."""
-    return [namespaces[name] for name in sorted(namespaces, key=_path_order)]
-
-
-def _path_order(name: str) -> str:
-    return f"{name}/"
+    return [namespaces[name] for name in sorted(namespaces, key=path_order)]
 
 
 def read_state(
@@ -196,15 +197,14 @@ def read_state(
     limits = fleet.limits.per_namespace
     reader = NamespaceReader(files, limits, rules, sources, readers, cache.namespaces)
     read = cache.namespaces = reader.read()
-    folders = [read.folders[name] for name in sorted(read.folders, key=_path_order)]
     return RepoState(
         revision,
         fleet,
         clusters,
         files,
         read.states,
-        tuple(folder.manifests for folder in folders),
-        _outside(files),
+        manifests_in(read.folders),
+        warnings_outside(files),
         rules,
         addons,
     )
@@ -261,12 +261,6 @@ def _of_folders(
     return cast("_T", cache.operators.of((what, folders, ids), read))
 
 
-def _outside(files: Files) -> tuple[str, ...]:
-    top = files.folder(WORKLOADS)
-    paths = [entry.path for entry in top.files.values()]
-    return tuple(outside_namespaces((*paths, *files.unusable_below(WORKLOADS))))
-
-
 def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
     """Return all policies of `policies/`, sorted by name. Raises `InputError` for any that cannot be read."""
     return read_policies(
@@ -277,18 +271,3 @@ def read_policy_files(files: Mapping[str, bytes]) -> tuple[SchedulePolicy, ...]:
 def addon_files(files: Files) -> dict[str, bytes]:
     """Return the contents under `addons/`."""
     return files.read(files.folder(ADDONS))
-
-
-def check_workloads(files: Files) -> None:
-    """Raise `InvalidObject` when `workloads` itself is no folder: that is not the same as having no workloads."""
-    if WORKLOADS in files.unusable:
-        files.check(WORKLOADS)
-
-
-def workload_files(files: Files) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Return the contents under `workloads/`, and the paths there that cannot be read, with the reason.
-
-    Raises `InvalidObject` when `workloads` itself is no folder.
-    """
-    check_workloads(files)
-    return files.read(files.folder(WORKLOADS)), files.unusable_below(WORKLOADS)

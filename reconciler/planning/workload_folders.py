@@ -15,9 +15,14 @@ from reconciler.planning.files import Files
 from reconciler.reasons.limits import TooManyBytes, TooManyFiles
 from reconciler.reasons.reason import Reason
 from reconciler.repo.folder import Entry, Folder
+from reconciler.workloads.files import ROOT as WORKLOADS
 from reconciler.workloads.files import Contents, is_workload_file
 from reconciler.workloads.group import BrokenFile, WorkloadObject
-from reconciler.workloads.workloads import Manifests, read_manifests
+from reconciler.workloads.workloads import (
+    Manifests,
+    outside_namespaces,
+    read_manifests,
+)
 
 ReadFile = Callable[[str, bytes], Contents]
 """Reads one manifest file, as `workloads.files.read_file` does."""
@@ -101,6 +106,55 @@ class ListedFolder:
             if left < 0:
                 return number
         return len(self.counted)
+
+
+def check_workloads(files: Files) -> None:
+    """Raise `InvalidObject` when `workloads` itself is no folder: that is not the same as having no workloads."""
+    if WORKLOADS in files.unusable:
+        files.check(WORKLOADS)
+
+
+def read_workloads_of(
+    files: Files,
+    limits: NamespaceLimits,
+    read_file: ReadFile,
+    before: Mapping[str, WorkloadFolder],
+) -> dict[str, WorkloadFolder]:
+    """Return the folder of each namespace by name; `before` are those of an earlier revision."""
+    unusable: dict[str, dict[str, str]] = {}
+    for path, reason in files.unusable_below(WORKLOADS).items():
+        parts = path.split("/")
+        if len(parts) > 2:
+            unusable.setdefault(parts[1], {})[path] = reason
+    top = files.folder(WORKLOADS)
+    found: dict[str, WorkloadFolder] = {}
+    listed = []
+    for name in sorted(top.folders.keys() | unusable.keys()):
+        folder = files.folder(f"{WORKLOADS}/{name}")
+        known = before.get(name, NO_WORKLOADS)
+        bad = unusable.get(name, {})
+        if known.shows(folder, bad, limits):
+            found[name] = known
+            continue
+        listed.append(list_workload_folder(name, folder, bad, limits, known))
+    found.update(read_workload_folders(listed, files, read_file))
+    return found
+
+
+def manifests_in(folders: Mapping[str, WorkloadFolder]) -> tuple[Manifests, ...]:
+    """Return what the folders hold, in order of their paths."""
+    return tuple(folders[name].manifests for name in sorted(folders, key=path_order))
+
+
+def path_order(name: str) -> str:
+    """Return what to sort the names of namespaces by, to have their folders in the order of their paths."""
+    return f"{name}/"
+
+
+def warnings_outside(files: Files) -> tuple[str, ...]:
+    """Return a warning for each manifest that lies directly in `workloads/`."""
+    paths = [entry.path for entry in files.folder(WORKLOADS).files.values()]
+    return tuple(outside_namespaces((*paths, *files.unusable_below(WORKLOADS))))
 
 
 def list_workload_folder(

@@ -11,7 +11,7 @@ from reconciler.errors import InputError
 from reconciler.fleet.inventory import FOLDER as INVENTORY
 from reconciler.fleet.inventory import Cluster, SnapshotAccess, read_inventory
 from reconciler.fleet.settings import FILE as FLEET_FILE
-from reconciler.fleet.settings import Fleet, read_fleet
+from reconciler.fleet.settings import Fleet, NamespaceLimits, read_fleet
 from reconciler.fleet.snapshot_file import fleet_snapshot, read_capacity
 from reconciler.manifests.kinds import problems
 from reconciler.placement.quota import beyond_quota
@@ -26,7 +26,12 @@ from reconciler.planning.state import (
     addon_files,
     read_policy_files,
     read_state,
-    workload_files,
+)
+from reconciler.planning.workload_folders import (
+    check_workloads,
+    manifests_in,
+    read_workloads_of,
+    warnings_outside,
 )
 from reconciler.policy.addon_kind import (
     addon_folders,
@@ -44,7 +49,7 @@ from reconciler.workloads.governance import govern
 from reconciler.workloads.grouping import Grouping, group_objects
 from reconciler.workloads.overrides import without_effect
 from reconciler.workloads.queue import unknown_classes
-from reconciler.workloads.workloads import Workloads, read_workloads
+from reconciler.workloads.workloads import Workloads, workloads_of
 
 T = TypeVar("T")
 
@@ -89,7 +94,7 @@ def check_files(
     found.errors += _snapshot_problems(clusters or (), snapshot_files)
     policies = _policies(files, found.collect)
     cache = PlanCache()
-    workloads = _workloads(files, found, cache)
+    workloads = _workloads(files, fleet, found, cache)
     found.warnings += _addons(files, found.collect)
     formed = _check_groups(files, fleet, policies, workloads, found)
     if formed is not None and policies is not None and clusters is not None:
@@ -106,10 +111,14 @@ def check_files(
     return Findings(errors, tuple(found.warnings), _users_files(files))
 
 
-def _workloads(files: Files, found: _Collector, cache: PlanCache) -> Workloads:
-    """Read the workloads, and collect what is wrong with their files and objects."""
-    contents, unusable = found.collect(lambda: workload_files(files)) or ({}, {})
-    workloads = read_workloads(contents, unusable, cache.read_file)
+def _workloads(
+    files: Files, fleet: Fleet | None, found: _Collector, cache: PlanCache
+) -> Workloads:
+    """Read the workloads as a plan does, and collect what is wrong with their files and objects."""
+    limits = fleet.limits.per_namespace if fleet is not None else NamespaceLimits()
+    found.collect(lambda: check_workloads(files))
+    folders = read_workloads_of(files, limits, cache.read_file, {})
+    workloads = workloads_of(manifests_in(folders), warnings_outside(files))
     found.errors += [file.problem for file in workloads.broken]
     found.errors += [item.problem for item in workloads.objects if item.problem]
     found.warnings += workloads.warnings
@@ -117,22 +126,27 @@ def _workloads(files: Files, found: _Collector, cache: PlanCache) -> Workloads:
 
 
 def _check_placements(files: Files, found: _Collector) -> None:
-    for path, data in sorted(files.contents.items()):
-        if path.startswith(f"{PLACEMENTS}/"):
-            found.collect(partial(read_placements, path, data))
+    for path, data in files.read(files.folder(PLACEMENTS)).items():
+        found.collect(partial(read_placements, path, data))
 
 
 def _users_files(files: Files) -> int:
     """Return how many files there are of users; what SkyRay wrote itself is not counted."""
     own = (f"{CLUSTERS}/", f"{PLACEMENTS}/")
-    return sum(not path.startswith(own) for path in files.contents)
+    count = 0
+    for entry in files.root.walk():
+        readable = entry.is_file and entry.path not in files.unusable
+        if readable and not entry.path.startswith(own):
+            count += 1
+    return count
 
 
 def _fleet(files: Files, found: _Collector) -> Fleet | None:
-    if FLEET_FILE not in files.contents:
+    data = files.get(FLEET_FILE)
+    if data is None:
         found.errors.append(f"{FLEET_FILE}: is missing: `skyray init` makes one")
         return None
-    return found.collect(lambda: read_fleet(files.contents[FLEET_FILE]))
+    return found.collect(lambda: read_fleet(data))
 
 
 def _check_groups(
@@ -144,9 +158,9 @@ def _check_groups(
 ) -> Grouping | None:
     """Check what policies, tenants and priority classes make of the workloads; None where a rule cannot be read."""
     # Without policies nothing can be grouped; the other rules would only repeat their errors.
-    rules = files.contents if policies is not None else {}
-    folder = f"{POLICIES}/"
-    operators = {path: data for path, data in rules.items() if path.startswith(folder)}
+    operators: dict[str, bytes] = {}
+    if policies is not None:
+        operators = files.read(files.folder(POLICIES))
     mode = fleet.tenancy if fleet else ""
     classes = found.collect(lambda: read_class_files(operators, addon_files(files)))
     tenancy = found.collect(lambda: tenancy_of(read_tenant_files(operators), mode))

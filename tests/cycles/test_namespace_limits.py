@@ -143,12 +143,12 @@ def test_a_file_beyond_a_limit_is_never_read(limits: str) -> None:
     plain = Files(fleet.files)
     contents = CountedContents(fleet.files)
     contents.read.clear()
+    within = {"workloads/crowd/a.yaml", "workloads/crowd/b.yaml", "workloads/other/z.yaml"}
     read_state("0" * 40, Files.lazy(plain.root, {}, contents), fleet.sources())
-    assert {path for path in contents.read if path.startswith("workloads/")} == {
-        "workloads/crowd/a.yaml",
-        "workloads/crowd/b.yaml",
-        "workloads/other/z.yaml",
-    }
+    assert {path for path in contents.read if path.startswith("workloads/")} == within
+    contents.read.clear()
+    check_files(Files.lazy(plain.root, {}, contents), lambda _: fleet.files)
+    assert {path for path in contents.read if path.startswith("workloads/")} == within
 
 
 def test_limits_and_files_that_change_lead_to_the_same_plan_with_a_cache_and_without() -> None:

@@ -7,7 +7,8 @@ import pytest
 from reconciler.errors import InvalidObject
 from reconciler.planning.files import Files
 from reconciler.planning.namespaces import Sources
-from reconciler.planning.state import read_state, workload_files
+from reconciler.planning.state import read_state
+from reconciler.planning.workload_folders import check_workloads
 
 
 def test_a_folder_with_something_unusable_is_an_error_that_names_it() -> None:
@@ -29,6 +30,6 @@ def test_a_repo_without_settings_is_an_error_with_the_remedy() -> None:
 
 
 def test_workloads_that_are_no_folder_are_not_the_same_as_no_workloads() -> None:
-    assert workload_files(Files({})) == ({}, {})
+    check_workloads(Files({}))
     with pytest.raises(InvalidObject, match="it is a submodule"):
-        workload_files(Files({}, {"workloads": "it is a submodule"}))
+        check_workloads(Files({}, {"workloads": "it is a submodule"}))
